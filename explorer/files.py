@@ -1,0 +1,195 @@
+"""Results on disk: written whole or not at all, and probes that can be taken up again."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import CannotWrite, InvalidInput
+from .masks import GridMasks
+from .probe import prepare
+from .schema import Explanation, MaskSettings, Probe
+
+SCHEMA_VERSION = 1
+RESULT_FILES = ("attribution.npy", "distances.csv", "overlay.png", "manifest.json")
+PROBE_FILE = "probe.npz"
+
+
+def save_explanation(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
+    """See ``Explanation.save``."""
+    from .plots import figure
+
+    def write(scratch: Path) -> None:
+        np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
+        (scratch / "distances.csv").write_text(_distances_csv(explanation), encoding="utf-8")
+        picture = io.BytesIO()
+        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
+        (scratch / "overlay.png").write_bytes(picture.getvalue())
+        (scratch / "manifest.json").write_text(json.dumps(manifest(explanation), indent=2) + "\n", encoding="utf-8")
+
+    refuse_overwriting(folder, overwrite)
+    write_whole(folder, write)
+    return folder
+
+
+def refuse_overwriting(folder: Path, overwrite: bool) -> None:
+    """Raise InvalidInput where results lie already and nobody asked to replace them."""
+    if not overwrite and any((folder / name).exists() for name in RESULT_FILES):
+        raise InvalidInput(
+            f"{folder.name or folder} holds results already; name another folder, or overwrite them (--overwrite).",
+            code="output_exists",
+        )
+
+
+def manifest(explanation: Explanation) -> dict[str, Any]:
+    """What the map was made from and with, as plain values for JSON."""
+    probe = explanation.probe
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "encoder": {
+            "key": probe.encoder.card.key,
+            "fingerprint": probe.encoder.fingerprint,
+            "batch_size": probe.encoder.batch_size,
+        },
+        "masking": probe.masking.to_dict(),
+        "masks": "drawn" if isinstance(probe.masks, GridMasks) else "given",
+        "masks_done": len(probe),
+        "selection": explanation.selection.to_dict(),
+        "selected": {
+            "closest": int((explanation.weights > 0).sum()),
+            "farthest": int((explanation.weights < 0).sum()),
+        },
+        "reference": explanation.reference.label,
+        "unmasked_distance": explanation.unmasked_distance,
+        "map": {
+            "shape": list(explanation.attribution.shape),
+            "box": asdict(probe.box),
+            "sign": "positive = keeping this region brings the pair closer",
+        },
+        "no_signal": explanation.no_signal,
+        "notices": list(explanation.notices),
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computed a result."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in ("distance-explorer", "numpy", "pillow", "torch", "openvino", "open-clip-torch", "keras", "tensorflow"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue  # an optional framework that is not installed took no part
+    return found
+
+
+def _distances_csv(explanation: Explanation) -> str:
+    rank = np.empty(len(explanation.distances), np.int64)
+    rank[np.argsort(explanation.distances, kind="stable")] = np.arange(len(rank))
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(("mask", "distance", "rank", "weight"))
+    for i, (distance, place, weight) in enumerate(zip(explanation.distances, rank, explanation.weights, strict=True)):
+        rows.writerow((i, repr(float(distance)), int(place), repr(float(weight))))
+    return text.getvalue()
+
+
+def save_probe(probe: Probe, folder: Path) -> Path:
+    """Write ``probe.npz``: settings, picture and embeddings, enough to rank again or to go on.
+
+    Raises:
+        InvalidInput: The masks or the picture were given as arrays; only drawn masks on pictures are kept.
+        CannotWrite: The folder cannot be written; nothing was kept.
+    """
+    if not isinstance(probe.masks, GridMasks) or probe.picture is None:
+        raise InvalidInput("Only probes of pictures with drawn masks can be saved.", code="probe_given")
+    picture = probe.picture
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "encoder": probe.encoder.card.key,
+        "fingerprint": probe.encoder.fingerprint,
+        "masking": probe.masking.to_dict(),
+    }
+
+    def write(scratch: Path) -> None:
+        np.savez(
+            scratch / PROBE_FILE,
+            facts=np.array(json.dumps(facts)),
+            picture=picture,
+            embeddings=probe.embeddings,
+        )
+
+    write_whole(folder, write)
+    return folder / PROBE_FILE
+
+
+def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -> Probe:
+    """Take up a saved probe, for the same picture, encoder and settings (n_masks may differ).
+
+    Raises:
+        InvalidInput: No such file, not a probe, or anything that would change an embedding differs.
+    """
+    fresh = prepare(image, encoder=encoder, masking=masking)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            facts = json.loads(str(stored["facts"]))
+            picture, embeddings = stored["picture"], stored["embeddings"]
+    except FileNotFoundError as error:
+        raise InvalidInput(f"No {PROBE_FILE} to resume from in that folder.", code="resume_missing") from error
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InvalidInput(
+            f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
+        ) from error
+    before = facts["masking"] | {"encoder": facts["fingerprint"], "n_masks": 0}
+    now = masking.to_dict() | {"encoder": fresh.encoder.fingerprint, "n_masks": 0}
+    if masking.scheme == "dianna":
+        before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
+    changed = [f"{name} changed {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
+    if fresh.picture is None or not np.array_equal(picture, fresh.picture):
+        changed.append("the picture changed")
+    if changed:
+        raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")
+    return replace(fresh, embeddings=embeddings[: fresh.wanted])
+
+
+def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a scratch folder, then move its files into ``folder``; on failure nothing is kept.
+
+    Raises:
+        CannotWrite: Not writable, or the disk is full.
+    """
+    made = not folder.exists()
+    scratch = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+        write(scratch)
+        for file in scratch.iterdir():
+            os.replace(file, folder / file.name)
+    except OSError as error:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch = None
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+        reason = (error.strerror or "it failed").lower()
+        raise CannotWrite(
+            f"Cannot write to {folder.name or folder}: {reason}; nothing was kept.", code="write"
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch)

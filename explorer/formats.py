@@ -1,0 +1,133 @@
+"""Which picture files we take: by their content, never their name, and by how large they are.
+
+Other formats are told by their first bytes and never handed to a parser.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import zlib
+from pathlib import Path
+
+from .caps import MAX_ASPECT, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, MIN_SIDE
+from .errors import InvalidInput
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+
+_UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
+
+
+def read_file(source: str | os.PathLike[str]) -> bytes:
+    """A file's bytes, if it is one and not too large.
+
+    Raises:
+        InvalidInput: A link, a folder, no such file, one that may not be read, or one over the cap.
+    """
+    text = os.fspath(source)
+    if re.match(r"(https?|ftp|data|file):", text, re.IGNORECASE):
+        raise InvalidInput("Image links are not accepted; save the picture and name the file.", code="image_link")
+    path = Path(text)
+    name = re.sub(r"[^\w .()+-]", "?", path.name or text)[:80]  # the last part only: no folder of a server is shown
+    try:
+        if path.is_dir():
+            raise InvalidInput(f"{name} is a folder; name a file.", code="image_is_folder")
+        if not path.is_file():  # a pipe or a device would never end
+            raise InvalidInput(f"No such file: {name}", code="no_such_file")
+        check_bytes(path.stat().st_size)
+        with path.open("rb") as file:
+            return file.read(MAX_UPLOAD_BYTES + 1)
+    except InvalidInput:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InvalidInput(f"Cannot read {name}; check that it may be read.", code="image_not_readable") from error
+
+
+def check_bytes(count: int) -> None:
+    """Refuse a file of ``count`` bytes over the cap.
+
+    Raises:
+        InvalidInput: It is too large.
+    """
+    if count > MAX_UPLOAD_BYTES:
+        raise InvalidInput(
+            f"File is {_rounded_up(count / 1e6)} MB; the limit is {MAX_UPLOAD_BYTES // 10**6} MB. Save it smaller.",
+            code="image_bytes",
+        )
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture by its size in pixels.
+
+    Raises:
+        InvalidInput: Too small, too large, or too long and thin.
+    """
+    if min(width, height) < MIN_SIDE:
+        raise InvalidInput(f"{width}x{height} pixels; each side needs at least {MIN_SIDE}.", code="image_too_small")
+    if width * height > MAX_MEGAPIXELS * 10**6:
+        raise too_large(width * height)
+    aspect = max(width, height) / min(width, height)
+    if aspect > MAX_ASPECT:
+        raise InvalidInput(
+            f"Too long and thin ({_rounded_up(aspect)}:1); the limit is {MAX_ASPECT}:1. Crop it.", code="image_aspect"
+        )
+
+
+def too_large(pixels: int) -> InvalidInput:
+    """The refusal of a picture with that many pixels."""
+    return InvalidInput(
+        f"{_rounded_up(pixels / 1e6)} megapixels; the limit is {MAX_MEGAPIXELS}. Save it smaller.",
+        code="image_megapixels",
+    )
+
+
+def _rounded_up(value: float) -> str:
+    """A number over a limit, rounded up so that it never reads like the limit."""
+    return f"{math.ceil(round(value * 10, 6)) / 10:.1f}".removesuffix(".0")
+
+
+def sniff(data: bytes) -> str:
+    """The format, one of FORMATS, by a file's first bytes.
+
+    Raises:
+        InvalidInput: Another format; the ones people really try are named.
+    """
+    if not data:
+        raise InvalidInput("This file is empty.", code="image_empty")
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        raise InvalidInput("TIFF is not supported; use JPEG or PNG.", code="image_format")
+    if data[4:8] == b"ftyp":
+        raise _other_media(data[8:64])
+    if _is_svg(data):
+        raise InvalidInput("SVG is a drawing, not a photo; export it as PNG.", code="image_svg")
+    raise InvalidInput(_UNREADABLE, code="image_format")
+
+
+def _other_media(brands: bytes) -> InvalidInput:
+    """HEIC, AVIF and films share one container; the brands tell them apart."""
+    if b"avif" in brands or b"avis" in brands:
+        return InvalidInput("AVIF is not supported; use JPEG or PNG.", code="image_format")
+    if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")):
+        return InvalidInput("HEIC is not supported; choose 'Most compatible' or save as JPEG.", code="image_format")
+    return InvalidInput(_UNREADABLE, code="image_format")
+
+
+def _is_svg(data: bytes) -> bool:
+    head = data[:4096]
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            head = zlib.decompressobj(31).decompress(head, 4096)
+        except zlib.error:
+            return False
+    head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable
+    is_markup = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
+    return is_markup and re.search(rb"<(\w+:)?svg[\s>]", head) is not None

@@ -1,0 +1,199 @@
+"""The controls, built from the caps and registries, and their values read into checked settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from ..caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
+from ..encoders.base import DEFAULT_ENCODER
+from ..encoders.cards import encoders, find_card
+from ..errors import InvalidInput
+from ..images import Picture, as_picture
+from ..registry import DISTANCES, FILLS, MODES
+from ..schema import MaskSettings, SelectionSettings
+from .upload import picture_input
+from .workbench import Question
+
+PICTURE, CAPTION = "another picture", "a caption"
+Values = Mapping[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Controls:
+    """Every control a question is read from."""
+
+    picture: gr.Image
+    kind: gr.Radio
+    reference: gr.Image
+    caption: gr.Textbox
+    encoder: gr.Dropdown
+    n_masks: gr.Slider
+    p_keep: gr.Slider
+    feature_res: gr.Slider
+    mode: gr.Radio
+    threshold: gr.Slider
+    seed: gr.Number
+    distance: gr.Dropdown
+    fill: gr.Dropdown
+    precision: gr.Radio
+
+    def all(self) -> set[Block]:
+        """For an event's inputs: passed as a set, values arrive keyed by component."""
+        return {getattr(self, field.name) for field in fields(self)}
+
+    def selection(self, values: Values) -> SelectionSettings:
+        """The free settings."""
+        return SelectionSettings(
+            mode=values[self.mode],
+            threshold=THRESHOLD.check(values[self.threshold], app=True),
+            distance=values[self.distance],
+        )
+
+    def masking(self, values: Values) -> MaskSettings:
+        """The costly settings, inside the app's caps."""
+        numbers = {
+            cap.name: _number(cap, values[getattr(self, cap.name)]) for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED)
+        }
+        return MaskSettings(fill=values[self.fill], **numbers)
+
+    def reference_of(self, values: Values) -> tuple[Picture | None, str | None] | None:
+        """The picture or the caption to compare with; None while there is neither."""
+        if values[self.kind] == CAPTION:
+            return (None, values[self.caption]) if values[self.caption] else None
+        return (as_picture(values[self.reference]), None) if values[self.reference] else None
+
+    def question(self, values: Values) -> Question:
+        """Everything asked.
+
+        Raises:
+            InvalidInput: A picture is missing, or anything is outside its caps.
+        """
+        find_card(values[self.encoder])
+        if not values[self.picture]:
+            raise InvalidInput("Add an image first.", code="picture_missing")
+        picture = as_picture(values[self.picture])
+        reference = self.reference_of(values)
+        if reference is None:
+            by_caption = values[self.kind] == CAPTION
+            raise InvalidInput(
+                "The caption is empty; type what to compare the picture with."
+                if by_caption
+                else "Add a picture to compare with first.",
+                code="reference_missing",
+            )
+        return Question(
+            picture=picture,
+            reference=reference[0],
+            caption=reference[1],
+            encoder=values[self.encoder],
+            precision=values[self.precision],
+            masking=self.masking(values),
+            selection=self.selection(values),
+        )
+
+
+def _number(cap: Range, value: Any) -> Any:
+    """Sliders send whole numbers as floats now and then; anything else is the cap's to judge."""
+    if cap.whole and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return cap.check(value, app=True)
+
+
+def lay_out_controls() -> Controls:
+    """Create the controls in the current Gradio context, top to bottom."""
+    picture = picture_input(label="Picture to explain", height=210, elem_id="picture")
+    kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Compare it with", elem_id="kind")
+    reference = picture_input(label="Picture to compare with", height=150, elem_id="reference")
+    caption = gr.Textbox(
+        label="Caption",
+        info="Press Enter to compare with a new caption; no mask is embedded again.",
+        placeholder="a dog",
+        max_lines=1,
+        visible=False,
+        elem_id="caption",
+    )
+    encoder = gr.Dropdown(
+        _encoder_choices(),
+        value=DEFAULT_ENCODER,
+        label="Encoder",
+        info="The network whose embedding space is explained.",
+        elem_id="encoder",
+    )
+    with gr.Group():
+        _heading("Masks", "costly: each one is a pass through the network")
+        n_masks = _slider(N_MASKS, "Number of masks", "More masks, less noise.")
+        p_keep = _slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible.")
+        feature_res = _slider(FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks.")
+    with gr.Group():
+        _heading("Selection", "free: changes the maps at once")
+        weighted = MODES["rank_weighted"]
+        mode = gr.Radio(
+            [(m.label, key) for key, m in MODES.items()],
+            value="mirror",
+            label="Selection mode",
+            info=f"{weighted.label.capitalize()}: {weighted.about}",
+            elem_id="mode",
+        )
+        threshold = _slider(THRESHOLD, "Threshold", "Share of the masks taken at each chosen end of the ranking.")
+    with gr.Accordion("Advanced", open=False, elem_id="advanced"):
+        seed = gr.Number(SEED.default_number, label="Seed", info="Same seed, same masks.", precision=0, elem_id="seed")
+        distance = gr.Dropdown(
+            [(d.label, key) for key, d in DISTANCES.items()],
+            value="cosine",
+            label="Distance",
+            info="Free: only the ranking changes.",
+            elem_id="distance",
+        )
+        fill = gr.Dropdown(
+            [(f.label, key) for key, f in FILLS.items()], value="auto", label="Hidden pixels become", elem_id="fill"
+        )
+        precision = gr.Radio(
+            _precisions(),
+            value="float32",
+            label="Arithmetic",
+            info="bfloat16 is faster and slightly less exact, on processors that have it.",
+            elem_id="precision",
+        )
+    return Controls(
+        picture=picture,
+        kind=kind,
+        reference=reference,
+        caption=caption,
+        encoder=encoder,
+        n_masks=n_masks,
+        p_keep=p_keep,
+        feature_res=feature_res,
+        mode=mode,
+        threshold=threshold,
+        seed=seed,
+        distance=distance,
+        fill=fill,
+        precision=precision,
+    )
+
+
+def _heading(title: str, about: str) -> None:
+    gr.HTML(f"<h3>{title} <small>{about}</small></h3>", elem_classes="group-title")
+
+
+def _slider(cap: Range, label: str, info: str) -> gr.Slider:
+    return gr.Slider(cap.low, cap.app_high, value=cap.default_number, step=cap.step, label=label, info=info,
+                     elem_id=cap.name.replace("_", "-"))  # fmt: skip
+
+
+def _encoder_choices() -> list[tuple[str, str]]:
+    return [
+        (f"{s.card.title} · {' and '.join(s.card.compares)}{'' if s.here else ' · weights not here yet'}", s.card.key)
+        for s in encoders()
+    ]
+
+
+def _precisions() -> list[str]:
+    from ..encoders.openvino_runtime import bfloat16_here
+
+    return ["float32", "bfloat16"] if bfloat16_here() else ["float32"]

@@ -1,0 +1,86 @@
+"""The app on a port of this machine, and a headless Chromium looking at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running app."""
+
+    url: str
+    workbench: object
+    demo: object
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Served]:
+    """The app as ``make run`` serves it, except that it does not hold the terminal."""
+    from explorer.ui import build_app, launch
+    from explorer.ui.workbench import Workbench
+
+    workbench = Workbench()
+    demo = build_app(workbench)
+    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True)
+    yield Served(url.rstrip("/"), workbench, demo)
+    demo.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A browser; without one these tests are skipped, except in CI, which installs it."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI has no Chromium; .ci/run installs it")
+        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[object]:
+    """The app's first screen, finished, at 1400 x 1000; console errors and foreign requests fail the test."""
+    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: None if _local(r.url, served.url) else complaints.append(f"asked {r.url}"))
+    page.set_default_timeout(60_000)
+    page.goto(served.url)
+    page.wait_for_selector("#sheet img")
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def _local(url: str, home: str) -> bool:
+    return url.startswith((home, "data:", "blob:"))
+
+
+@pytest.fixture
+def assets() -> Path:
+    """The example pictures."""
+    return Path(__file__).parents[2] / "assets"

@@ -1,0 +1,105 @@
+"""Bad input by hand: one clear sentence, nothing lost, nothing run twice."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+def bomb(path: Path) -> Path:
+    """A PNG of 12000 x 12000 one-bit pixels in a few kB."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress(bytes(1501) * 12000, 9)
+    header = struct.pack(">IIBBBBB", 12000, 12000, 1, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b""))
+    return path
+
+
+def put(page, file: Path) -> None:
+    page.locator("#picture button[aria-label='Remove Image']").first.click()
+    page.locator("#picture input[type=file]").set_input_files(file)
+    page.wait_for_timeout(1500)
+
+
+def run(page) -> str:
+    """Press Run and read the message that comes up."""
+    for close in page.get_by_test_id("toast-close").all():
+        close.click()
+    page.wait_for_function("!document.querySelector('.toast-body')")
+    page.locator("#run").click()
+    toast = page.locator(".toast-body")
+    toast.wait_for()
+    return toast.inner_text()
+
+
+def test_no_picture(page):
+    page.locator("#picture button[aria-label='Remove Image']").first.click()
+    assert "Add an image first." in run(page)
+    assert page.locator("#maps img").count() == 3  # the last result is still there
+
+
+def test_unreadable_pictures(page, tmp_path: Path, assets: Path):
+    jpeg = (assets / "cat.jpg").read_bytes()
+    cases = {
+        "cut.jpg": (jpeg[: len(jpeg) // 2], "The image file is incomplete."),
+        "text.png": (b"hello, this is no picture", "Not an image we can read"),
+        "drawing.png": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG is a drawing"),
+    }
+    for name, (data, message) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        put(page, tmp_path / name)
+        assert message in run(page), name
+    put(page, bomb(tmp_path / "bomb.png"))
+    assert "144 megapixels; the limit is 25" in run(page)
+
+
+def test_uniform_picture(page, tmp_path: Path):
+    from PIL import Image
+
+    Image.new("RGB", (80, 60)).save(tmp_path / "black.png")
+    put(page, tmp_path / "black.png")
+    page.locator("#n-masks input[type=number]").fill("40")
+    page.locator("#n-masks input[type=number]").blur()
+    page.locator("#run").click()
+    page.wait_for_selector("#maps .flat")
+    assert "the image is uniform" in page.locator("#maps .flat").inner_text()
+
+
+def test_captions_that_are_none(page):
+    page.get_by_role("radio", name="a caption").check()
+    box = page.locator("#caption textarea, #caption input").first
+    box.fill("   ")
+    assert "The caption is empty" in run(page)
+    box.fill("x" * 501)
+    assert "501 characters; the limit is 500" in run(page)
+
+
+def test_markup_in_a_caption_stays_text(page):
+    page.get_by_role("radio", name="a caption").check()
+    box = page.locator("#caption textarea, #caption input").first
+    page.evaluate("() => { window.alert = () => { window.alerted = true } }")
+    box.fill("<img src=x onerror=alert(1)>" + "y" * 500)
+    run(page)
+    page.locator("#n-masks input[type=number]").fill("20")
+    page.locator("#n-masks input[type=number]").blur()
+    box.fill("<img src=x onerror=alert(1)>")
+    page.locator("#run").click()
+    page.wait_for_selector("#pair blockquote")
+    assert page.locator("#pair blockquote").inner_text() == "“<img src=x onerror=alert(1)>”"
+    assert page.evaluate("window.alerted") is None
+
+
+def test_stop_before_start_does_nothing(page):
+    before = page.locator("#status").inner_text()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(1000)
+    assert page.locator("#status").inner_text() == before
+    assert page.locator(".toast-body").count() == 0

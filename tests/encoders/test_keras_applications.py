@@ -1,0 +1,312 @@
+"""Keras encoders, with random weights made here; nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from explorer.encoders import keras_applications
+from explorer.encoders.cards import find_card, load_encoder, status
+from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
+from explorer.errors import InvalidInput, WeightsMissing
+from explorer.schema import Box
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow's own
+
+CARD = find_card("keras-resnet50")
+OFFLINE = (
+    "ResNet50 (Keras) is not on this computer and there is no network; "
+    "run `explorer models fetch keras-resnet50` where there is one."
+)
+PIXELS = np.random.default_rng(3).integers(0, 256, (3, 224, 224, 3)).astype(np.float32)
+
+OTHER_BACKEND = """
+import sys, numpy, keras
+from explorer.encoders.cards import load_encoder
+encoder = load_encoder("keras-resnet50", weights=sys.argv[1])
+numpy.save(sys.argv[3], encoder.embed_pixels(numpy.load(sys.argv[2])))
+print(keras.config.backend(), encoder.fingerprint)
+"""
+
+
+@pytest.fixture(scope="module")
+def keras() -> Any:
+    """Keras, on whichever backend it is set to here."""
+    return keras_applications._import_keras()
+
+
+@pytest.fixture(scope="module")
+def network(keras: Any) -> Any:
+    """The library's ResNet50 with random weights, pushed away from nearly equal probabilities."""
+    network = keras.applications.ResNet50(weights=None)
+    last = network.get_layer("predictions")
+    last.set_weights([last.get_weights()[0] * 100, last.get_weights()[1]])
+    return network
+
+
+@pytest.fixture(scope="module")
+def weights(network: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its weights as a file."""
+    path = tmp_path_factory.mktemp("keras") / "resnet50.weights.h5"
+    network.save_weights(path)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, and a download that is refused at once."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    change_application(monkeypatch, url="http://127.0.0.1:1/resnet50.h5")
+
+
+def change_application(monkeypatch: pytest.MonkeyPatch, **changes: str) -> None:
+    monkeypatch.setitem(APPLICATIONS, "ResNet50", replace(APPLICATIONS["ResNet50"], **changes))
+
+
+# Embedding
+
+
+def test_embeds_as_the_library_does(keras: Any, network: Any, weights: Path) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    before = PIXELS.copy()
+    answer = encoder.embed_pixels(PIXELS)
+    inputs = keras.applications.resnet50.preprocess_input(PIXELS.copy())
+    expected = keras.ops.convert_to_numpy(network(inputs, training=False))
+    assert answer.dtype == np.float32
+    assert answer.shape == (3, 1000)
+    assert expected.max() > 0.01  # so that the comparison means something
+    np.testing.assert_allclose(answer, expected, atol=1e-6)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(PIXELS, before)
+
+
+def test_sees_the_whole_picture(weights: Path) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    pixels, box = encoder.view(np.zeros((40, 60, 3), np.uint8))
+    assert pixels.shape == (224, 224, 3)
+    assert box == Box()
+    assert encoder.embed_images(np.zeros((2, 40, 60, 3), np.uint8)).shape == (2, 1000)
+
+
+def test_cannot_read_captions(weights: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot read captions"):
+        load_encoder("keras-resnet50", weights=weights).embed_texts(["a bee"])
+
+
+@pytest.mark.parametrize("name", list(APPLICATIONS))
+def test_zero_colour_is_zero_for_the_network(keras: Any, name: str) -> None:
+    preprocess = getattr(keras.applications, APPLICATIONS[name].module).preprocess_input
+    encoder = KerasApplication(CARD, None, preprocess, "")
+    np.testing.assert_allclose(encoder.zero_colour, [123.68, 116.779, 103.939], rtol=1e-6)
+    constant = np.broadcast_to(encoder.zero_colour, (2, 8, 8, 3)).copy()
+    np.testing.assert_array_equal(preprocess(constant), np.zeros((2, 8, 8, 3), np.float32))
+
+
+def test_many_threads_get_the_same_answers(weights: Path) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    together = encoder.embed_pixels(PIXELS)
+    with ThreadPoolExecutor(3) as pool:
+        apart = [pool.submit(encoder.embed_pixels, row[None], place=i) for i, row in enumerate(PIXELS)]
+    np.testing.assert_array_equal(np.concatenate([rows.result() for rows in apart]), together)
+
+
+def test_the_other_backend_agrees(keras: Any, weights: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    other = "torch" if keras.config.backend() == "tensorflow" else "tensorflow"
+    files = [str(weights), str(tmp_path / "pixels.npy"), str(tmp_path / "rows.npy")]
+    environment = {**os.environ, "KERAS_BACKEND": other}
+    done = subprocess.run(
+        [sys.executable, "-c", OTHER_BACKEND, *files], env=environment, capture_output=True, text=True, check=True
+    )
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    assert done.stdout.split()[0] == other
+    assert encoder.fingerprint.replace(keras.config.backend(), other) in done.stdout
+    np.testing.assert_allclose(np.load(tmp_path / "rows.npy"), encoder.embed_pixels(PIXELS), atol=1e-5)
+
+
+# Weights files
+
+
+def test_fingerprint_names_weights_and_run_time(keras: Any, weights: Path) -> None:
+    fingerprint = load_encoder("keras-resnet50", weights=weights).fingerprint
+    assert hashlib.sha256(weights.read_bytes()).hexdigest()[:12] in fingerprint
+    assert f"keras {keras.__version__} {keras.config.backend()}" in fingerprint
+
+
+def spoil(kind: str, keras: Any, weights: Path, path: Path) -> None:
+    """Write something to ``path`` that is not ResNet50's weights."""
+    if kind == "text":
+        path.write_text("hello")
+    elif kind == "empty file":
+        path.touch()
+    elif kind == "cut short":
+        path.write_bytes(weights.read_bytes()[:100_000])
+    elif kind == "other network":
+        other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        other.save_weights(path) if path.name.endswith(".weights.h5") else other.save(path)
+    elif kind == "a part only":
+        import h5py
+
+        shutil.copy(weights, path)
+        with h5py.File(path, "a") as file:
+            del file["layers/conv2d_9"]
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.h5"])
+@pytest.mark.parametrize("kind", ["text", "empty file", "cut short", "other network", "a part only"])
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_files_that_are_no_weights(keras: Any, weights: Path, tmp_path: Path, kind: str, name: str) -> None:
+    spoil(kind, keras, weights, tmp_path / name)
+    with pytest.raises(InvalidInput, match=r"does not hold the weights of ResNet50|reads its weights from") as info:
+        load_encoder("keras-resnet50", weights=tmp_path / name)
+    assert info.value.code == "weights_file"
+    assert str(tmp_path) not in str(info.value)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "w.pt", "w.safetensors", "w"])
+def test_other_kinds_of_files_are_refused(weights: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(weights, tmp_path / name)
+    with pytest.raises(InvalidInput, match=r"from \.weights\.h5 or \.h5 files only"):
+        load_encoder("keras-resnet50", weights=tmp_path / name)
+
+
+class Bomb:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "w.h5"])
+def test_pickles_are_not_run(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "hole")))
+    with pytest.raises(InvalidInput, match="reads its weights from"):
+        load_encoder("keras-resnet50", weights=tmp_path / name)
+    assert not (tmp_path / "hole").exists()
+
+
+# Getting them
+
+
+@pytest.mark.parametrize("name", list(APPLICATIONS))
+def test_table_agrees_with_the_installed_keras(keras: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    from keras.src.applications import resnet, vgg16
+
+    known = APPLICATIONS[name]
+    if name == "ResNet50":
+        assert known.url == f"{resnet.BASE_WEIGHTS_PATH}{known.file}"
+        assert known.md5 == resnet.WEIGHTS_HASHES["resnet50"][0]
+    else:
+        assert known.url == vgg16.WEIGHTS_PATH
+        assert f'file_hash="{known.md5}"' in inspect.getsource(vgg16)
+
+
+def test_offline_says_which_command_to_run() -> None:
+    assert status("keras-resnet50").missing == "weights not downloaded"
+    with pytest.raises(WeightsMissing) as info:
+        load_encoder("keras-resnet50")
+    assert str(info.value) == OFFLINE
+    assert info.value.code == "weights_offline"
+
+
+def test_a_silent_network_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert keras_applications.TIMEOUT <= 10
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
+        change_application(monkeypatch, url=f"http://127.0.0.1:{server.getsockname()[1]}/resnet50.h5")
+        monkeypatch.setattr(keras_applications, "TIMEOUT", 0.1)
+        with pytest.raises(WeightsMissing) as info:
+            load_encoder("keras-resnet50")
+    assert str(info.value) == OFFLINE
+
+
+@pytest.fixture
+def cached(network: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The weights in Keras' cache, in the older format of the files that Keras downloads."""
+    import h5py
+    from keras.src.legacy.saving import legacy_h5_format
+
+    path = tmp_path / "models" / "resnet50.h5"
+    path.parent.mkdir()
+    with h5py.File(path, "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    change_application(monkeypatch, md5=hashlib.md5(path.read_bytes()).hexdigest())
+    return path
+
+
+def test_cached_weights_need_no_network(network: Any, cached: Path) -> None:
+    assert keras_applications.missing(CARD) == ""
+    encoder = keras_applications.load(CARD, precision="float32", weights=None)
+    for found, wanted in zip(encoder._network.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_damaged_weights_in_the_cache_are_fetched_again(cached: Path) -> None:
+    cached.write_bytes(cached.read_bytes()[:5000])
+    with pytest.raises(WeightsMissing) as info:
+        keras_applications.load(CARD, precision="float32", weights=None)
+    assert str(info.value) == OFFLINE
+
+
+def test_fetches_what_is_not_there(cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras is left to download, from a file: URL, and to check the hash."""
+    served = tmp_path / "elsewhere" / "resnet50.h5"
+    served.parent.mkdir()
+    cached.rename(served)
+    change_application(monkeypatch, url=served.as_uri())
+    from keras.src.utils import file_utils
+
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))  # read from KERAS_HOME at import
+    assert keras_applications._download(CARD, APPLICATIONS["ResNet50"]) == cached
+    assert keras_applications._cached_intact(APPLICATIONS["ResNet50"]) == cached
+
+
+# Keras itself
+
+
+def test_keras_is_told_to_be_modest_unless_the_user_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    keras_applications._import_keras()
+    assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+    assert os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+
+
+def test_no_backend(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(weights, tmp_path / "w.weights.h5")
+    monkeypatch.setitem(sys.modules, "keras", None)
+    with pytest.raises(WeightsMissing, match="no backend here; pip install tensorflow"):
+        load_encoder("keras-resnet50", weights=tmp_path / "w.weights.h5")
+
+
+def test_channels_first_is_refused(keras: Any, weights: Path, tmp_path: Path) -> None:
+    shutil.copy(weights, tmp_path / "w.weights.h5")
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(InvalidInput, match="channels_last"):
+            load_encoder("keras-resnet50", weights=tmp_path / "w.weights.h5")
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+def test_looking_for_weights_imports_no_keras() -> None:
+    code = (
+        "import sys\nfrom explorer.encoders.cards import status\nstatus('keras-vgg16'); status('clip-vit-b32')\n"
+        "assert not {'keras', 'tensorflow', 'torch', 'open_clip'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

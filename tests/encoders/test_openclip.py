@@ -1,0 +1,497 @@
+"""open_clip encoders, on a tiny architecture with random weights made here; no hub is ever reached."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import pickle
+import shutil
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.constants
+import numpy as np
+import open_clip
+import open_clip.pretrained
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from explorer.encoders import openclip
+from explorer.encoders.base import Card
+from explorer.encoders.cards import find_card, load_encoder
+from explorer.errors import InvalidInput, WeightsMissing
+
+TINY = "explorer-tiny"
+CONFIG: dict[str, Any] = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 64, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+REVISION = "a" * 40
+OFFLINE = (
+    "CLIP ViT-B/32 is not on this computer and there is no network; "
+    "run `explorer models fetch clip-vit-b32` where there is one."
+)
+TAGS = {
+    "openai": {"resize_mode": "shortest", "interpolation": "bicubic", "quick_gelu": True},
+    "squash": {"resize_mode": "squash", "interpolation": "bilinear", "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4)},
+    "longest": {"resize_mode": "longest", "interpolation": "bicubic"},
+    "own_file": {"hf_hub": "nobody/tiny/weights.bin"},
+}
+
+
+def add_architecture(folder: Path, name: str, **text: Any) -> None:
+    """Let open_clip know a tiny architecture."""
+    config = {**CONFIG, "text_cfg": {**CONFIG["text_cfg"], **text}}
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(config))
+    open_clip.add_model_config(path)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the same random weights as tiny.safetensors and tiny.pt."""
+    folder = tmp_path_factory.mktemp("tiny")
+    add_architecture(folder, TINY)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = open_clip.create_model(TINY).state_dict()
+    save_file(state, folder / "tiny.safetensors")
+    torch.save(state, folder / "tiny.pt")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def tags(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretrained tags of the tiny architecture, one for each way of seeing a picture."""
+    table = {tag: open_clip.pretrained._pcfg(**{"hf_hub": "nobody/tiny/", **more}) for tag, more in TAGS.items()}
+    monkeypatch.setitem(open_clip.pretrained._PRETRAINED, TINY, table)
+
+
+@pytest.fixture(autouse=True)
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and a Hub that refuses connections at once."""
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    point_hub_to(monkeypatch, "http://127.0.0.1:1")
+    return tmp_path / "hub"
+
+
+def point_hub_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
+
+
+def put_in_cache(hub: Path, content: Path, repository: str = "nobody/tiny", revision: str = REVISION) -> None:
+    """Lay a weights file in the Hub's cache as the Hub's client does: a link to a blob without a suffix."""
+    folder = hub / f"models--{repository.replace('/', '--')}"
+    for name in ("blobs", "refs", f"snapshots/{revision}"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(content, folder / "blobs/abc")
+    (folder / "refs/main").write_text(revision)
+    (folder / f"snapshots/{revision}/open_clip_model.safetensors").symlink_to(folder / "blobs/abc")
+
+
+def card(address: str = f"{TINY}:openai", **changes: Any) -> Card:
+    return replace(find_card("clip-vit-b32"), weights=address, **changes)
+
+
+@functools.cache
+def load(files: Path, tag: str = "openai") -> openclip.OpenClipEncoder:
+    return openclip.load(card(f"{TINY}:{tag}"), precision="float32", weights=files / "tiny.safetensors")
+
+
+def picture(height: int, width: int) -> np.ndarray:
+    """Noise over a ramp from left to right."""
+    noise = np.random.default_rng(7).integers(-20, 20, (height, width, 3))
+    return np.clip(np.linspace(20, 235, width)[None, :, None] + noise, 0, 255).astype(np.uint8)
+
+
+# Pictures
+
+
+@pytest.mark.parametrize("tag", ["openai", "squash", "longest"])
+@pytest.mark.parametrize("size", [(64, 64), (50, 133), (171, 90), (301, 77)])
+def test_embeds_as_the_library_does(files: Path, tag: str, size: tuple[int, int]) -> None:
+    settings = {key: TAGS[tag].get(key) for key in ("mean", "std", "resize_mode", "interpolation")}
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        TINY,
+        str(files / "tiny.safetensors"),
+        force_quick_gelu=tag == "openai",
+        **{f"image_{key}": value for key, value in settings.items()},
+    )
+    with torch.inference_mode():
+        expected = model.eval().encode_image(preprocess(Image.fromarray(picture(*size)))[None]).numpy()
+    encoder = load(files, tag)
+    pixels, _ = encoder.view(picture(*size))
+    assert pixels.dtype == np.float32
+    assert pixels.shape == (64, 64, 3)
+    answer = encoder.embed_pixels(pixels[None])
+    assert answer.dtype == np.float32
+    np.testing.assert_allclose(answer, expected, atol=1e-5)
+    np.testing.assert_array_equal(encoder.embed_images(picture(*size)[None]), answer)
+
+
+@pytest.mark.parametrize(
+    ("tag", "size", "box"),
+    [
+        ("openai", (100, 200), (0.25, 0, 0.75, 1)),
+        ("openai", (256, 64), (0, 0.375, 1, 0.625)),
+        ("openai", (80, 80), (0, 0, 1, 1)),
+        ("squash", (100, 200), (0, 0, 1, 1)),
+        ("longest", (100, 200), (0, -0.5, 1, 1.5)),
+        ("longest", (256, 64), (-1.5, 0, 2.5, 1)),
+    ],
+)
+def test_says_what_part_of_the_picture_it_sees(
+    files: Path, tag: str, size: tuple[int, int], box: tuple[float, float, float, float]
+) -> None:
+    seen = load(files, tag).view(picture(*size))[1]
+    assert (seen.left, seen.top, seen.right, seen.bottom) == pytest.approx(box)
+
+
+@pytest.mark.parametrize("tag", ["openai", "squash", "longest"])
+@pytest.mark.parametrize("size", [(90, 200), (101, 67), (333, 60)])
+def test_box_maps_pixels_back_to_the_picture(files: Path, tag: str, size: tuple[int, int]) -> None:
+    height, width = size
+    x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
+    places = np.stack([x, y, np.ones_like(x)], axis=-1) * 255
+    pixels, box = load(files, tag).view(places.round().astype(np.uint8))
+    centres = (np.arange(64) + 0.5) / 64
+    columns, rows = np.meshgrid(box.left + centres * (box.right - box.left), box.top + centres * (box.bottom - box.top))
+    inside = (np.abs(columns - 0.5) < 0.48) & (np.abs(rows - 0.5) < 0.48)
+    tolerance = 255 / min(size) + 2
+    np.testing.assert_allclose(pixels[..., 0][inside], columns[inside] * 255, atol=tolerance)
+    np.testing.assert_allclose(pixels[..., 1][inside], rows[inside] * 255, atol=tolerance)
+    outside = (np.abs(columns - 0.5) > 0.52) | (np.abs(rows - 0.5) > 0.52)
+    assert not pixels[outside].any()
+    assert outside.any() == (tag == "longest")
+
+
+@pytest.mark.parametrize("tag", ["openai", "squash"])
+def test_zero_colour_is_zero_for_the_network(files: Path, tag: str) -> None:
+    encoder = load(files, tag)
+    assert encoder.zero_colour.shape == (3,)
+    with torch.inference_mode():
+        expected = encoder._network.encode_image(torch.zeros(1, 3, 64, 64)).numpy()
+    pixels = np.broadcast_to(encoder.zero_colour, (1, 64, 64, 3))
+    np.testing.assert_allclose(encoder.embed_pixels(pixels), expected, atol=1e-5)
+
+
+def test_many_threads_get_the_same_answers(files: Path) -> None:
+    encoder = load(files)
+    pixels = [encoder.view(picture(64 + i, 80))[0][None] for i in range(4)] * 4
+    texts = [f"a picture of {'many ' * i}bees" for i in range(4)] * 4
+    alone = [encoder.embed_pixels(p) for p in pixels], [encoder.embed_texts([t]) for t in texts]
+    with ThreadPoolExecutor(8) as pool:
+        rows = [pool.submit(encoder.embed_pixels, p) for p in pixels]
+        captions = [pool.submit(encoder.embed_texts, [t]) for t in texts]
+    np.testing.assert_array_equal([r.result() for r in rows], alone[0])
+    np.testing.assert_array_equal([c.result() for c in captions], alone[1])
+
+
+# Captions
+
+
+def test_embeds_captions_as_the_library_does(files: Path) -> None:
+    encoder = load(files)
+    texts = ["a bee", "two cheetahs & a lion, in the sun"]
+    with torch.inference_mode():
+        expected = encoder._network.encode_text(open_clip.get_tokenizer(TINY)(texts)).numpy()
+    np.testing.assert_allclose(encoder.embed_texts(texts), expected, atol=1e-5)
+    np.testing.assert_array_equal(encoder.embed_texts(texts)[1:], encoder.embed_texts(texts[1:]))
+
+
+@pytest.mark.parametrize(("words", "kept"), [(1, 1), (74, 74), (75, 75), (76, 75), (200, 75)])
+def test_cuts_a_caption_at_75_tokens(files: Path, words: int, kept: int) -> None:
+    text = " ".join(["bee"] * words)
+    assert load(files).fit_text(text) == (" ".join(["bee"] * kept), " ".join(["bee"] * (words - kept)))
+
+
+def test_cuts_between_words(files: Path) -> None:
+    encoder = load(files)
+    long = "antidisestablishmentarianism"  # several tokens, so that it does not fit into the last one
+    assert encoder.fit_text("bee " * 74 + long + " ant") == (("bee " * 74).strip(), long + " ant")
+    kept, dropped = encoder.fit_text("b" * 400)
+    assert kept + dropped == "b" * 400
+    assert kept
+    assert encoder.fit_text("") == ("", "")
+
+
+def test_reads_nothing_of_what_was_cut(files: Path) -> None:
+    encoder = load(files)
+    text = "bee " * 74 + "antidisestablishmentarianism"
+    np.testing.assert_array_equal(encoder.embed_texts([text]), encoder.embed_texts(["bee " * 74]))
+
+
+def test_tokenizers_from_hugging_face(files: Path, tmp_path: Path) -> None:
+    """A text side whose tokenizer is made by transformers, here from files."""
+    tokenizers = pytest.importorskip("tokenizers")
+    from transformers import PreTrainedTokenizerFast
+
+    words = tokenizers.Tokenizer(
+        tokenizers.models.WordLevel({w: i for i, w in enumerate(["[PAD]", "[UNK]", "</s>", "bee"])}, unk_token="[UNK]")
+    )
+    words.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    words.post_processor = tokenizers.processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 2)])
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", eos_token="</s>")
+    fast.save_pretrained(tmp_path / "words")
+    add_architecture(tmp_path, "explorer-words", hf_tokenizer_name=str(tmp_path / "words"), vocab_size=4)
+    save_file(open_clip.create_model("explorer-words").state_dict(), tmp_path / "w.safetensors")
+    encoder = openclip.load(card("explorer-words"), precision="float32", weights=tmp_path / "w.safetensors")
+    assert encoder.fit_text("bee " * 76) == ("bee " * 76, "")
+    assert encoder.fit_text("bee " * 78) == (("bee " * 76).strip(), "bee bee")
+    assert encoder.embed_texts(["bee bee"]).shape == (1, 16)
+
+
+# Weights files
+
+
+def test_weights_files_of_both_kinds(files: Path) -> None:
+    first = load_encoder(f"open_clip:{TINY}", weights=files / "tiny.safetensors")
+    second = load_encoder(f"open_clip:{TINY}", weights=files / "tiny.pt")
+    images = picture(64, 64)[None]
+    np.testing.assert_array_equal(first.embed_images(images), second.embed_images(images))
+    assert first.fingerprint != second.fingerprint
+    assert first.fingerprint.startswith(f"open_clip:{TINY}:")
+    assert load_encoder(f"open_clip:{TINY}", weights=files / "tiny.pt") is second
+
+
+@pytest.mark.parametrize(("tag", "activation"), [("openai", "QuickGELU"), ("squash", "GELU")])
+def test_activation_is_the_one_the_tag_was_trained_with(files: Path, tag: str, activation: str) -> None:
+    names = {type(module).__name__ for module in load(files, tag)._network.modules()}
+    assert names & {"QuickGELU", "GELU"} == {activation}
+
+
+def test_openai_weights_want_quick_gelu() -> None:
+    assert open_clip.get_pretrained_cfg("ViT-B-32", "openai")["quick_gelu"]
+    assert not open_clip.get_model_config("ViT-B-32").get("quick_gelu", False)  # so that the tag has to say it
+
+
+class Bomb:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return os.mkdir, (str(self.path),)
+
+
+class Lure:
+    """A TypeError in torch's safe mode and nothing in any other, so that a reader who tries again goes on."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...], tuple[None, dict[str, Any]]]:
+        return OrderedDict, (), (None, {})
+
+
+@pytest.mark.parametrize("lure", [None, Lure()])
+@pytest.mark.parametrize("name", ["w.pt", "w.bin", "w.pth", "w.safetensors", "w"])
+def test_pickles_are_not_run(
+    files: Path, tmp_path: Path, name: str, lure: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    state = {"lure": lure, "visual.proj": Bomb(tmp_path / "hole")}
+    torch.save(state, tmp_path / name)
+    with pytest.raises(InvalidInput, match="does not hold the weights"):
+        load_encoder(f"open_clip:{TINY}", weights=tmp_path / name)
+    (tmp_path / name).write_bytes(pickle.dumps(state, protocol=2))
+    with pytest.raises(InvalidInput, match="does not hold the weights"):
+        load_encoder(f"open_clip:{TINY}", weights=tmp_path / name)
+    assert not (tmp_path / "hole").exists()
+
+
+def spoil(kind: str, good: Path, path: Path) -> None:
+    """Write something to ``path`` that is not the tiny architecture's weights."""
+    if kind == "text":
+        path.write_text("hello")
+    elif kind == "empty file":
+        path.touch()
+    elif kind == "cut short":
+        path.write_bytes(good.read_bytes()[:5000])
+    elif kind == "no tensors":
+        torch.save({}, path) if path.suffix == ".pt" else save_file({}, path)
+    elif kind == "a list":
+        torch.save([torch.zeros(3)], path)
+    elif kind == "other network":
+        state = {"conv1.weight": torch.zeros(3, 3), "fc.bias": torch.zeros(7)}
+        torch.save(state, path) if path.suffix == ".pt" else save_file(state, path)
+    elif kind == "TorchScript":
+        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), str(path))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize("kind", ["text", "empty file", "cut short", "no tensors", "other network"])
+def test_files_that_are_no_weights(files: Path, tmp_path: Path, kind: str, suffix: str) -> None:
+    spoil(kind, files / f"tiny{suffix}", tmp_path / f"w{suffix}")
+    with pytest.raises(InvalidInput, match=f"does not hold the weights of {TINY}") as info:
+        load_encoder(f"open_clip:{TINY}", weights=tmp_path / f"w{suffix}")
+    assert info.value.code == "weights_file"
+    assert str(tmp_path) not in str(info.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*TorchScript archive:UserWarning")
+@pytest.mark.parametrize("kind", ["a list", "TorchScript"])
+def test_torch_files_that_are_no_state_dict(files: Path, tmp_path: Path, kind: str) -> None:
+    spoil(kind, files / "tiny.pt", tmp_path / "w.pt")
+    with pytest.raises(InvalidInput, match="does not hold the weights"):
+        load_encoder(f"open_clip:{TINY}", weights=tmp_path / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("address", "near", "code"),
+    [
+        ("ViT-B32:openai", "'ViT-B-32'", "unknown_model"),
+        ("ViT-B-32:openia", "'openai'", "unknown_tag"),
+        ("hf-hub:nobody/model", "open_clip.list_pretrained", "unknown_model"),
+        ("local-dir:/etc", "open_clip", "unknown_model"),
+        (TINY, "open_clip.list_pretrained", "unknown_tag"),
+        ("", "open_clip", "unknown_model"),
+    ],
+)
+def test_unknown_names(address: str, near: str, code: str) -> None:
+    for ask in (openclip.missing, lambda c: openclip.load(c, precision="float32", weights=None)):
+        with pytest.raises(InvalidInput, match=near) as info:
+            ask(card(address))
+        assert info.value.code == code
+        assert "nobody" not in str(info.value)
+
+
+# The Hub
+
+
+def test_where_the_cards_weights_lie() -> None:
+    for address, place in openclip.REPOSITORIES.items():
+        assert open_clip.get_pretrained_cfg(*address.split(":"))["hf_hub"] == place
+
+
+def test_every_tag_of_open_clip_has_a_place_on_the_hub() -> None:
+    for model, tag in open_clip.list_pretrained():
+        source = openclip._weights_source(card(f"{model}:{tag}"))
+        assert source.repository.count("/") == 1
+        assert all(source.files)
+
+
+@pytest.mark.parametrize("address", ["ViT-B-32:openai", f"{TINY}:openai", "ViT-B-16-SigLIP:webli"])
+def test_offline_says_which_command_to_run(address: str) -> None:
+    assert openclip.missing(card(address)) == "weights not downloaded"
+    with pytest.raises(WeightsMissing) as info:
+        openclip.load(card(address), precision="float32", weights=None)
+    assert str(info.value) == OFFLINE
+    assert info.value.code == "weights_offline"
+
+
+def test_offline_mode_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(WeightsMissing) as info:
+        load_encoder("clip-vit-b32")
+    assert str(info.value) == OFFLINE
+
+
+def test_a_silent_network_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert openclip.TIMEOUT <= 10
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
+        point_hub_to(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}")
+        monkeypatch.setattr(openclip, "TIMEOUT", 0.1)
+        with pytest.raises(WeightsMissing) as info:
+            openclip.load(card(), precision="float32", weights=None)
+    assert str(info.value) == OFFLINE
+
+
+@pytest.mark.parametrize("revision", [None, REVISION])
+def test_cached_weights_need_no_network(files: Path, hub: Path, revision: str | None) -> None:
+    put_in_cache(hub, files / "tiny.safetensors")
+    assert openclip.missing(card(revision=revision)) == ""
+    encoder = openclip.load(card(revision=revision), precision="float32", weights=None)
+    np.testing.assert_array_equal(encoder.embed_texts(["a bee"]), load(files).embed_texts(["a bee"]))
+    assert openclip.missing(card(revision="b" * 40)) == "weights not downloaded"
+
+
+def test_listing_the_cards_sees_the_cache(files: Path, hub: Path) -> None:
+    put_in_cache(hub, files / "tiny.safetensors", "timm/vit_base_patch32_clip_224.openai")
+    assert openclip.missing(card("ViT-B-32:openai")) == ""
+
+
+def test_damaged_weights_in_the_cache(files: Path, hub: Path, tmp_path: Path) -> None:
+    spoil("cut short", files / "tiny.safetensors", tmp_path / "w.safetensors")
+    put_in_cache(hub, tmp_path / "w.safetensors")
+    with pytest.raises(WeightsMissing, match=r"damaged; delete it.*explorer models fetch clip-vit-b32"):
+        openclip.load(card(), precision="float32", weights=None)
+
+
+class FakeHub(http.server.BaseHTTPRequestHandler):
+    """As much of the Hugging Face Hub as its client needs: ``held`` by path."""
+
+    held: dict[str, bytes]
+    asked: list[str]
+    status = 404
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, *, body: bool) -> None:
+        self.asked.append(f"{self.command} {self.path}")
+        content = self.held.get(self.path)
+        self.send_response(self.status if content is None else 200)
+        self.send_header("X-Repo-Commit", REVISION)
+        if content is None:
+            self.send_header("X-Error-Code", "EntryNotFound" if self.status == 404 else "")
+        self.send_header("ETag", '"abc"')
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        if body:
+            self.wfile.write(content or b"")
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeHub]]:
+    """A Hub on this machine that holds nothing yet."""
+    handler = type("Hub", (FakeHub,), {"held": {}, "asked": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    point_hub_to(monkeypatch, f"http://127.0.0.1:{server.server_port}")
+    yield handler
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("revision", [None, REVISION])
+def test_fetches_safetensors_at_the_pinned_revision(files: Path, fake_hub: type[FakeHub], revision: str | None) -> None:
+    place = f"/nobody/tiny/resolve/{revision or 'main'}"
+    fake_hub.held[f"{place}/open_clip_model.safetensors"] = (files / "tiny.safetensors").read_bytes()
+    fake_hub.held[f"{place}/open_clip_pytorch_model.bin"] = (files / "tiny.pt").read_bytes()
+    encoder = openclip.load(card(revision=revision), precision="float32", weights=None)
+    np.testing.assert_array_equal(encoder.embed_texts(["a bee"]), load(files).embed_texts(["a bee"]))
+    assert fake_hub.asked[-1] == f"GET {place}/open_clip_model.safetensors"
+    assert openclip.missing(card(revision=revision)) == ""
+
+
+@pytest.mark.parametrize(("tag", "name"), [("openai", "open_clip_pytorch_model.bin"), ("own_file", "weights.bin")])
+def test_fetches_a_state_dict_where_there_are_no_safetensors(
+    files: Path, fake_hub: type[FakeHub], tag: str, name: str
+) -> None:
+    fake_hub.held[f"/nobody/tiny/resolve/main/{name}"] = (files / "tiny.pt").read_bytes()
+    assert openclip.load(card(f"{TINY}:{tag}"), precision="float32", weights=None).embed_texts(["a"]).shape == (1, 16)
+
+
+@pytest.mark.parametrize(("status", "why"), [(404, "no such file any more"), (403, "answered 403"), (500, "500")])
+def test_a_hub_that_will_not_give_them(fake_hub: type[FakeHub], status: int, why: str) -> None:
+    fake_hub.status = status
+    with pytest.raises(WeightsMissing, match=f"{why}.*explorer models fetch clip-vit-b32") as info:
+        openclip.load(card(), precision="float32", weights=None)
+    assert info.value.code == "weights_refused"
+    assert len(fake_hub.asked) <= 2
