@@ -64,7 +64,7 @@ UI_USES = {"describe", "encoders.base", "encoders.cards", "images", "plots", "pr
 ENCODERS, UI = "encoders.", "ui."
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("torch", "tensorflow", "keras", "openvino", "timm", "open_clip"), (ENCODERS,)),
-    **dict.fromkeys(("transformers", "tokenizers", "safetensors", "huggingface_hub"), (ENCODERS,)),
+    **dict.fromkeys(("transformers", "tokenizers", "safetensors", "huggingface_hub", "h5py"), (ENCODERS,)),
     **dict.fromkeys(("gradio", "starlette", "uvicorn"), (UI,)),
     "matplotlib": ("plots",),
     "PIL": ("images", "formats", UI, "encoders.openclip"),  # open_clip's own preprocessing takes PIL images

@@ -66,6 +66,7 @@ CARDS.add(
         source="Radford et al. 2021, arXiv:2103.00020",
         fill="black",
         weights="ViT-B-32:openai",
+        revision="a6f597a30f7b82c51704746581f9a4e41421e878",
     ),
 )
 CARDS.add(

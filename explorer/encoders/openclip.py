@@ -70,7 +70,7 @@ class OpenClipEncoder(Encoder):
         self._device = next(network.parameters()).device
         self._mean, self._std = torch.tensor([settings.mean, settings.std], device=self._device).view(2, 3, 1, 1)
         self.input_size = settings.input_size[1:]
-        self.zero_colour = np.array(settings.std, np.float32) * 255
+        self.zero_colour = np.array(settings.mean, np.float32) * 255
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
         """The library's own resize, then crop or padding, of a picture (H, W, 3) uint8."""

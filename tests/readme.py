@@ -1,0 +1,58 @@
+"""The README's tables, generated from the registries: ``python tests/readme.py --write`` (``make readme``)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from explorer.caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
+from explorer.registry import CARDS, DISTANCES, FILLS, MODES
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def encoders() -> str:
+    rows = [
+        (f"`{key}`", " and ".join(c.compares), c.embedding, c.size, c.licence, c.source) for key, c in CARDS.items()
+    ]
+    return table(("key", "compares", "embedding", "weights", "licence", "source"), rows)
+
+
+def modes() -> str:
+    return table(("mode", "what it does"), [(f"`{key}`", m.about) for key, m in MODES.items()])
+
+
+def settings() -> str:
+    rows = [
+        (f"`{c.name}`", f"{c.low:.10g} to {c.high:.10g}", f"{c.app_high:.10g}", f"{c.default:.10g}")
+        for c in (N_MASKS, FEATURE_RES, P_KEEP, THRESHOLD, SEED)
+    ]
+    rows.append(("`fill`", ", ".join(FILLS), "", "auto"))
+    rows.append(("`distance`", ", ".join(DISTANCES), "", "cosine"))
+    return table(("setting", "range", "highest in the app", "default"), rows)
+
+
+TABLES = {"encoders": encoders, "modes": modes, "settings": settings}
+
+
+def generated(text: str) -> str:
+    """The text with every table between its markers made anew."""
+    for name, make in TABLES.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text, found = re.subn(pattern, lambda m, make=make: m[1] + make() + "\n" + m[2], text, flags=re.DOTALL)
+        assert found == 1, f"README.md needs the markers of the table {name} once"
+    return text
+
+
+if __name__ == "__main__":
+    fresh = generated(README.read_text())
+    if "--write" in sys.argv:
+        README.write_text(fresh)
+    elif fresh != README.read_text():
+        sys.exit("README.md is behind the code; run: make readme")

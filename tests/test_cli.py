@@ -1,0 +1,182 @@
+"""The command line: results, messages, exit status."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import explorer
+from explorer import cli
+from explorer.cli import main
+from explorer.encoders import cards
+from explorer.errors import WeightsMissing
+
+ASSETS = Path(__file__).parents[1] / "assets"
+CAT, CUP = str(ASSETS / "cat.jpg"), str(ASSETS / "espresso.jpg")
+
+
+def explain(out: Path, *options: str) -> int:
+    return main(["explain", CAT, "--out", str(out), "--n-masks", "40", "--quiet", *options])
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was written to stderr: one line."""
+    text = capsys.readouterr().err
+    assert text.count("\n") == 1, text
+    assert "Traceback" not in text
+    return text
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The complaint of a command line that argparse refuses."""
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    assert end.value.code == 2
+    return complaint(capsys)
+
+
+def test_explain_writes_what_the_library_computes(tmp_path: Path, capsys):
+    assert explain(tmp_path / "out", "--reference", CUP, "--mode", "closest", "--threshold", "0.2", "--seed", "3") == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "attribution.npy", "distances.csv", "manifest.json", "overlay.png",
+    ]  # fmt: skip
+    e = explorer.explain(
+        CAT,
+        reference=CUP,
+        masking=explorer.MaskSettings(n_masks=40, seed=3),
+        selection=explorer.SelectionSettings(mode="closest", threshold=0.2),
+    )
+    saved = np.load(tmp_path / "out" / "attribution.npy", allow_pickle=False)
+    assert saved.dtype == np.float32
+    np.testing.assert_array_equal(saved, e.attribution)
+    with (tmp_path / "out" / "distances.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_array_equal([float(r["distance"]) for r in rows], e.distances)
+    np.testing.assert_array_equal([float(r["weight"]) for r in rows], e.weights)
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert facts["masking"]["seed"] == 3
+    assert facts["selected"] == {"closest": 8, "farthest": 0}
+    assert f"{e.unmasked_distance:.4f}" in capsys.readouterr().out
+
+
+def test_slices_and_captions(tmp_path: Path):
+    assert explain(tmp_path, "--caption", "a cat", "--encoder", "conse-lite0", "--closest", "0.2", "0.5") == 0
+    facts = json.loads((tmp_path / "manifest.json").read_text())
+    assert facts["selected"] == {"closest": 12, "farthest": 0}
+    assert facts["reference"] == "“a cat”"
+
+
+def test_same_as_a_module(tmp_path: Path):
+    done = subprocess.run([sys.executable, "-m", "explorer", "--help"], capture_output=True, text=True, check=True)
+    assert "explain" in done.stdout
+
+
+BAD_OPTIONS = [
+    (("--n-masks", "9"), "n_masks must be 10 to 100000, got 9"),
+    (("--n-masks", "1000.5"), "n_masks must be a whole number"),
+    (("--n-masks", "many"), "n_masks must be a whole number"),
+    (("--p-keep", "0"), "p_keep must be 0.01 to 0.99, got 0 (0 hides all, 1 hides nothing)"),
+    (("--p-keep", "nan"), "p_keep must be a number"),
+    (("--feature-res", "0"), "feature_res must be 1 to 128"),
+    (("--seed", "-1"), "seed must be 0 to 4294967295"),
+    (("--threshold", "0.6"), "threshold must be 0.01 to 0.5"),
+    (("--mode", "best"), "invalid choice"),
+    (("--nonsense",), "unrecognized arguments"),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), BAD_OPTIONS)
+def test_bad_options_get_one_line(tmp_path: Path, capsys, options, message):
+    text = refused(capsys, "explain", CAT, "--reference", CUP, "--out", str(tmp_path), *options)
+    assert message in text
+
+
+def test_exactly_one_reference(tmp_path: Path, capsys):
+    assert "required" in refused(capsys, "explain", CAT, "--out", str(tmp_path))
+    assert "not allowed" in refused(
+        capsys, "explain", CAT, "--reference", CUP, "--caption", "a cat", "--out", str(tmp_path)
+    )
+
+
+def test_bad_pictures(tmp_path: Path, capsys):
+    (tmp_path / "cut.jpg").write_bytes((ASSETS / "cat.jpg").read_bytes()[:5000])
+    cases = {
+        "gone.jpg": "No such file: gone.jpg",
+        str(tmp_path): "is a folder",
+        str(tmp_path / "cut.jpg"): "The image file is incomplete",
+    }
+    for picture, message in cases.items():
+        status = main(["explain", picture, "--reference", CUP, "--out", str(tmp_path / "out"), "--quiet"])
+        assert status == 2
+        assert message in complaint(capsys)
+        assert not (tmp_path / "out").exists()
+
+
+def test_results_are_not_overwritten_unasked(tmp_path: Path, capsys):
+    assert explain(tmp_path, "--reference", CUP) == 0
+    capsys.readouterr()
+    assert explain(tmp_path, "--reference", CUP) == 2
+    assert "--overwrite" in complaint(capsys)
+    assert explain(tmp_path, "--reference", CUP, "--overwrite") == 0
+
+
+def test_unwritable_output(tmp_path: Path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert explain(tmp_path / "file", "--reference", CUP) == 4
+    assert "nothing was kept" in complaint(capsys)
+
+
+def test_unknown_encoder(tmp_path: Path, capsys):
+    assert explain(tmp_path, "--reference", CUP, "--encoder", "../../etc") == 2
+    text = complaint(capsys)
+    assert "Unknown encoder; choose one of: efficientnet-lite0" in text
+    assert "etc" not in text
+
+
+def test_missing_weights_exit_with_3(tmp_path: Path, capsys, monkeypatch):
+    def absent(*_: object, **__: object) -> None:
+        raise WeightsMissing("X is not on this computer; run `explorer models fetch X`.", code="weights_missing")
+
+    monkeypatch.setattr(cards, "load_encoder", absent)
+    assert explain(tmp_path, "--reference", CUP) == 3
+    assert "explorer models fetch X" in complaint(capsys)
+
+
+def test_models_lists_every_card(capsys):
+    assert main(["models"]) == 0
+    listed = capsys.readouterr().out
+    for status in explorer.encoders():
+        assert status.card.key in listed
+    assert "efficientnet-lite0" in listed
+    assert explorer.encoders()[0].here
+
+
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkeypatch):
+    """Ctrl-C arrives as KeyboardInterrupt wherever the loop is."""
+    grow = cli.grow
+
+    def stopped_by_hand(probe, on_progress=None):
+        for partial in grow(probe, on_progress=on_progress):
+            yield partial
+            if len(partial) == 24:
+                raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(cli, "grow", stopped_by_hand)
+    assert explain(out, "--reference", CUP) == 130
+    assert "stopped at 24/40; the same command with --resume goes on" in capsys.readouterr().err
+    assert [p.name for p in out.iterdir()] == ["probe.npz"]
+    monkeypatch.setattr(cli, "grow", grow)
+
+    assert explain(out, "--reference", CUP, "--seed", "2", "--resume") == 2
+    assert "Cannot resume: seed changed 0 -> 2" in complaint(capsys)
+    assert explain(out, "--reference", CUP, "--resume") == 0
+    assert not (out / "probe.npz").exists()
+    assert explain(tmp_path / "straight", "--reference", CUP) == 0
+    np.testing.assert_array_equal(np.load(out / "attribution.npy"), np.load(tmp_path / "straight" / "attribution.npy"))

@@ -1,0 +1,293 @@
+"""The app over HTTP, as an attacker would use it, and its safety settings against the running server."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from explorer.caps import MAX_UPLOAD_BYTES
+from explorer.ui import build_app, launch
+from explorer.ui.server import QUEUE_SIZE, SESSIONS, launch_settings
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Any]:
+    demo = build_app()
+    launch(demo, prevent_thread_lock=True, quiet=True)
+    yield demo
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def url(demo) -> str:
+    return demo.local_url.rstrip("/")
+
+
+def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
+    """Status and body of one request, redirects not followed."""
+    request = urllib.request.Request(url, data, {k.replace("_", "-"): v for k, v in headers.items()})
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *args: Any) -> None:
+            return None
+
+    try:
+        with urllib.request.build_opener(Stay).open(request, timeout=30) as answer:
+            return answer.status, answer.read().decode(errors="replace")
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+
+
+def run_index(demo) -> int:
+    """The number of the function behind the Run button."""
+    return next(i for i, fn in demo.fns.items() if fn.name == "run")
+
+
+DEFAULTS: dict[str, Any] = {
+    "kind": "a caption",
+    "caption": "a cat",
+    "encoder": "conse-lite0",
+    "n-masks": 20,
+    "p-keep": 0.5,
+    "feature-res": 8,
+    "mode": "mirror",
+    "threshold": 0.1,
+    "seed": 0,
+    "distance": "cosine",
+    "fill": "auto",
+    "precision": "float32",
+    "picture": None,
+    "reference": None,
+}
+
+
+def press_run(demo, url: str, **changed: Any) -> str:
+    """Put a Run with some values changed into the queue, as a script would, and read what comes of it."""
+    index, session = run_index(demo), uuid.uuid4().hex
+    values = DEFAULTS | {name.replace("_", "-"): value for name, value in changed.items()}
+    data = [values.get(block.elem_id) for block in demo.fns[index].inputs]
+    body = json.dumps({"data": data, "fn_index": index, "session_hash": session}).encode()
+    status, text = ask(f"{url}/gradio_api/queue/join", body, Content_Type="application/json")
+    if status != 200:
+        return text
+    _, events = ask(f"{url}/gradio_api/queue/data?session_hash={session}")
+    return events
+
+
+@pytest.fixture(scope="module")
+def uploaded(url) -> dict[str, Any]:
+    """The cat, uploaded."""
+    picture = (Path(__file__).parents[1] / "assets" / "cat.jpg").read_bytes()
+    return upload(url, picture)
+
+
+def upload(url: str, content: bytes, name: str = "cat.jpg") -> dict[str, Any]:
+    status, text = post_file(url, content, name)
+    assert status == 200, text
+    return {"path": json.loads(text)[0], "meta": {"_type": "gradio.FileData"}, "orig_name": name}
+
+
+def post_file(url: str, content: bytes, name: str = "cat.jpg") -> tuple[int, str]:
+    edge = "edge"
+    body = (
+        (
+            f'--{edge}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        ).encode()
+        + content
+        + f"\r\n--{edge}--\r\n".encode()
+    )
+    return ask(f"{url}/gradio_api/upload", body, Content_Type=f"multipart/form-data; boundary={edge}")
+
+
+def test_a_good_request_is_answered(demo, url, uploaded):
+    events = press_run(demo, url, picture=uploaded)
+    assert '"success":true' in events.replace(" ", "")
+    assert "data:image/jpeg" in events
+
+
+BAD_VALUES = [
+    ({"n_masks": 10**9}, "10000"),
+    ({"n_masks": float("nan")}, "n_masks must be a whole number"),
+    ({"n_masks": float("inf")}, "10000"),
+    ({"n_masks": 1e308}, "10000"),
+    ({"n_masks": -1}, "10"),
+    ({"n_masks": 0}, "10"),
+    ({"n_masks": 1000.5}, "n_masks must be a whole number"),
+    ({"p_keep": 0}, "0.01"),
+    ({"p_keep": 1}, "0.99"),
+    ({"p_keep": float("nan")}, "p_keep must be a number"),
+    ({"feature_res": 0}, "1"),
+    ({"feature_res": 500}, "64"),
+    ({"seed": -1}, "seed must be 0 to 4294967295"),
+    ({"seed": 2**64}, "seed must be 0 to 4294967295"),
+    ({"threshold": float("nan")}, "threshold must be a number"),
+    ({"encoder": "../../etc"}, "not in the list of choices"),
+    ({"encoder": "evil/repo"}, "not in the list of choices"),
+    ({"mode": "best"}, "not in the list of choices"),
+    ({"caption": "   "}, "The caption is empty"),
+    ({"caption": "\u200b"}, "The caption is empty"),
+    ({"caption": "x" * 501}, "The caption has 501 characters; the limit is 500"),
+    ({"caption": "a\x00b"}, "not valid text"),
+    ({"caption": "\ud800"}, "not valid text"),
+    ({"picture": None}, "Add an image first"),
+]
+
+
+@pytest.mark.parametrize(("changed", "message"), BAD_VALUES, ids=[str(c)[:30] for c, _ in BAD_VALUES])
+def test_bad_values_get_one_clear_answer(demo, url, uploaded, changed, message):
+    events = press_run(demo, url, **({"picture": uploaded} | changed))
+    assert message in events
+    assert "Traceback" not in events
+    assert "data:image/jpeg" not in events
+
+
+@pytest.mark.parametrize("value", ["1000", True, None, [1000]])
+def test_values_of_another_kind_are_refused(demo, url, uploaded, value):
+    events = press_run(demo, url, picture=uploaded, n_masks=value)
+    assert '"success":false' in events.replace(" ", "")
+    assert "Traceback" not in events
+
+
+def test_only_uploaded_files_are_read(demo, url):
+    for path in ("/etc/passwd", "../../../../etc/passwd", str(Path(__file__).parents[1] / "app.py")):
+        events = press_run(demo, url, picture={"path": path, "meta": {"_type": "gradio.FileData"}})
+        assert '"success":false' in events.replace(" ", "")
+        assert "root:" not in events
+
+
+def test_the_server_fetches_no_link(demo, url):
+    hits: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as canary:
+        canary.settimeout(5)
+        port = canary.getsockname()[1]
+
+        def listen() -> None:
+            try:
+                connection, _ = canary.accept()
+                hits.append(connection.recv(100))
+                connection.close()
+            except TimeoutError:
+                return
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        for link in (f"http://127.0.0.1:{port}/x.png", f"http://127.0.0.1.nip.io:{port}/x.png", "http://[::1]/x.png"):
+            events = press_run(demo, url, picture={"path": link, "url": link, "meta": {"_type": "gradio.FileData"}})
+            assert '"success":false' in events.replace(" ", ""), link
+            ask(f"{url}/gradio_api/file={link}")
+            ask(f"{url}/gradio_api/proxy={link}")
+        listener.join()
+    assert hits == []
+
+
+def test_a_picture_inside_the_request_is_refused(demo, url):
+    data = "data:image/png;base64,iVBORw0KGgo="
+    events = press_run(demo, url, picture={"path": "", "url": data, "meta": {"_type": "gradio.FileData"}})
+    assert '"success":false' in events.replace(" ", "")
+    assert "Traceback" not in events
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../etc/passwd",
+        "/gradio_api/file=%2e%2e%2f%2e%2e%2fetc/passwd",
+        "/gradio_api/file=/proc/self/environ",
+        f"/gradio_api/file={Path(__file__).parents[1] / 'app.py'}",
+        "/gradio_api/file=https://example.com/",
+        "/gradio_api/file=%68ttps://example.com/",
+        "/gradio_api/file=//example.com/",
+    ],
+)
+def test_no_file_of_the_server_can_be_read(url, path):
+    status, text = ask(url + path)
+    assert status in (403, 404), text[:200]
+    assert "root:" not in text
+    assert "import" not in text
+
+
+def test_routes_the_app_does_not_need_are_closed(demo, url):
+    closed = [
+        "/gradio_api/deep_link",
+        "/gradio_api/process_recording",
+        "/gradio_api/component_server",
+        "/gradio_api/run/run",
+        "/gradio_api/run/predict",
+        "/gradio_api/api/run",
+        "/gradio_api/call/run",
+        "/gradio_api/call/v2/run",
+        "/gradio_api/proxy=http://127.0.0.1/",
+        "/monitoring",
+        "/monitoring/summary",
+        "/gradio_api/vibe-edit",
+        "/gradio_api/dev/reload",
+        "/gradio_api/runs",
+        "/docs",
+        "/nothing",
+    ]
+    for path in closed:
+        for body in (None, b"{}"):
+            status, text = ask(url + path, body, Content_Type="application/json")
+            assert status == 404, (path, status)
+            assert text == "No such endpoint."
+
+
+def test_other_sites_cannot_use_a_visitor(url):
+    for origin in ("https://evil.test", "null"):
+        status, _ = ask(f"{url}/gradio_api/queue/join", b"{}", Content_Type="application/json", Origin=origin)
+        assert status == 403
+
+
+def test_large_bodies_are_refused(url):
+    status, text = ask(f"{url}/gradio_api/queue/join", b" " * 1_100_000, Content_Type="application/json")
+    assert status == 413
+    assert "1 MB" in text
+    status, _ = post_file(url, b"x" * (MAX_UPLOAD_BYTES + 100_000))
+    assert status == 413
+    status, _ = ask(f"{url}/gradio_api/upload", b"x", Content_Length=str(MAX_UPLOAD_BYTES + 3_000_000))
+    assert status == 413  # told before a byte of the body is read
+
+
+@pytest.mark.parametrize("body", [b"not json", b"[" * 100_000, b"{}", b'{"fn_index": 9999, "data": []}'])
+def test_broken_requests_leave_the_server_alive(url, body):
+    status, text = ask(f"{url}/gradio_api/queue/join", body, Content_Type="application/json")
+    assert status >= 400
+    assert "Traceback" not in text
+    assert ask(url)[0] == 200
+
+
+def test_an_unknown_event_can_be_cancelled_without_harm(url):
+    body = json.dumps({"session_hash": "a", "fn_index": 0, "event_id": "nobody"}).encode()
+    status, _ = ask(f"{url}/gradio_api/cancel", body, Content_Type="application/json")
+    assert status == 200
+
+
+def test_safety_settings_hold_in_the_running_app(demo, url):
+    config = json.loads(ask(f"{url}/config")[1])
+    assert config["enable_queue"] is True
+    assert demo.api_open is False
+    assert demo._queue.max_size == QUEUE_SIZE
+    assert demo.max_file_size == MAX_UPLOAD_BYTES
+    assert demo.state_session_capacity == SESSIONS
+    assert demo.share is False
+    assert demo.ssr_mode is False
+    assert demo.show_error is False
+    assert demo.allowed_paths == []
+    assert demo.analytics_enabled is False
+    assert demo.delete_cache == (600, 3600)
+    assert demo.enable_monitoring is False
+    assert launch_settings()["run_history"] is False
+    assert demo.GRADIO_CACHE != "/tmp/gradio"
+    assert all(fn.api_visibility == "private" for fn in demo.fns.values())
+    assert {fn.concurrency_id for fn in demo.fns.values() if fn.name == "run"} == {"model"}
