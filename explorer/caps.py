@@ -45,7 +45,7 @@ class Range:
         if not self.low <= number <= high:
             why = f" ({self.why})" if self.why else ""
             raise InvalidInput(
-                f"{self.name} must be {self.low:{self._spec}} to {high:{self._spec}}, got {number:.10g}{why}.",
+                f"{self.name} must be {self.low:{self._spec}} to {high:{self._spec}}, got {_short(number)}{why}.",
                 code=f"{self.name}_range",
             )
         return number
@@ -71,11 +71,18 @@ class Range:
             if self.whole:
                 return operator.index(value)
             number = float(value)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise wrong from error
         if not math.isfinite(number):
             raise wrong
         return number
+
+
+def _short(number: float) -> str:
+    try:
+        return f"{number:.10g}"
+    except OverflowError:  # an integer beyond every float
+        return "a number with hundreds of digits"
 
 
 N_MASKS = Range("n_masks", 10, 100_000, 1000, 10, app_high=10_000)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from .caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
 from .encoders.base import DEFAULT_ENCODER
 from .errors import ExplorerError, InvalidInput
+from .formats import refuse_bombs
 from .probe import Progress, grow, prepare
 from .registry import CARDS, DISTANCES, FILLS, MODES
 from .schema import SCHEMES, MaskSettings, Probe, SelectionSettings
@@ -26,6 +27,7 @@ STOPPED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     options = _parser().parse_args(arguments)
+    refuse_bombs()
     try:
         return int(options.run(options))
     except ExplorerError as error:

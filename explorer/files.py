@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -148,13 +149,15 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
         with np.load(path, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
             picture, embeddings = stored["picture"], stored["embeddings"]
+        before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
+        if facts["schema_version"] != SCHEMA_VERSION or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
+            raise ValueError("not a probe of this version")
     except FileNotFoundError as error:
         raise InvalidInput(f"No {PROBE_FILE} to resume from in that folder.", code="resume_missing") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidInput(
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
-    before = facts["masking"] | {"encoder": facts["fingerprint"], "n_masks": 0}
     now = masking.to_dict() | {"encoder": fresh.encoder.fingerprint, "n_masks": 0}
     if masking.scheme == "dianna":
         before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
@@ -163,6 +166,7 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
         changed.append("the picture changed")
     if changed:
         raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")
+    embeddings.flags.writeable = False
     return replace(fresh, embeddings=embeddings[: fresh.wanted])
 
 
@@ -173,23 +177,40 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
         CannotWrite: Not writable, or the disk is full.
     """
     made = not folder.exists()
-    scratch = None
+    scratch: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         write(scratch)
-        for file in scratch.iterdir():
-            os.replace(file, folder / file.name)
+        _move_all(scratch, folder)
     except OSError as error:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-            scratch = None
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
         reason = (error.strerror or "it failed").lower()
         raise CannotWrite(
             f"Cannot write to {folder.name or folder}: {reason}; nothing was kept.", code="write"
         ) from error
     finally:
         if scratch is not None:
-            shutil.rmtree(scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _move_all(scratch: Path, folder: Path) -> None:
+    """Move every file, or put back what was there."""
+    new, old = sorted(scratch.iterdir()), scratch / "old"
+    old.mkdir()
+    moved = []
+    try:
+        for file in new:
+            target = folder / file.name
+            if target.exists():
+                shutil.copy2(target, old / file.name)
+            os.replace(file, target)
+            moved.append(target)
+    except OSError:
+        for target in moved:
+            if (old / target.name).exists():
+                (old / target.name).rename(target)
+            else:
+                target.unlink()
+        raise

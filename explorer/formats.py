@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import warnings
 import zlib
 from pathlib import Path
 
@@ -131,3 +132,11 @@ def _is_svg(data: bytes) -> bool:
     head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable
     is_markup = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
     return is_markup and re.search(rb"<(\w+:)?svg[\s>]", head) is not None
+
+
+def refuse_bombs() -> None:
+    """Let Pillow's warning of a decompression bomb be an error, in this whole process; for entry points.
+
+    Our own cap lies far below Pillow's; this keeps its warning off the terminal and guards other readers.
+    """
+    warnings.filterwarnings("error", message="Image size .* could be decompression bomb")

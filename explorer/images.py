@@ -279,3 +279,16 @@ def _rounded(array: NDArray[np.floating]) -> NDArray[np.uint8]:
             f"Values up to {high:.4g} in a float image; divide by 255 or pass uint8.", code="image_values"
         )
     return np.rint(np.clip(array.astype(np.float32, copy=False), 0, 1) * 255).astype(np.uint8)
+
+
+def as_array(image: Any) -> NDArray[Any]:
+    """An array (h, w, c) for a function, whatever its range."""
+    pixels = np.asarray(image)
+    if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
+        raise InvalidInput(
+            f"Expected numbers of shape height x width x channels, got {pixels.shape}.", code="image_shape"
+        )
+    bad = int((~np.isfinite(pixels)).sum())
+    if bad:
+        raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
+    return pixels

@@ -14,7 +14,7 @@ from .caps import N_MASKS
 from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
 from .errors import InvalidInput, UnusableEmbedding
 from .fills import apply_masks, make_background
-from .images import as_picture
+from .images import as_array, as_picture
 from .masks import GridMasks, sample_masks
 from .schema import Box, MaskSet, MaskSettings, Probe
 
@@ -97,7 +97,7 @@ def prepare(
     picture: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
     if isinstance(encoder, FunctionEncoder):
-        pixels, box = _as_array(image), Box()
+        pixels, box = as_array(image), Box()
     else:
         loaded = as_picture(image)
         picture, notices = loaded.pixels, loaded.notices
@@ -191,19 +191,6 @@ def _as_floats(rows: NDArray[Any]) -> NDArray[np.floating]:
     if rows.dtype.kind not in "fiub":
         raise UnusableEmbedding(f"The model returned {rows.dtype} values; expected numbers.", code="embedding_dtype")
     return rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
-
-
-def _as_array(image: Any) -> NDArray[Any]:
-    """An array (h, w, c) for a function, whatever its range."""
-    pixels = np.asarray(image)
-    if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
-        raise InvalidInput(
-            f"Expected numbers of shape height x width x channels, got {pixels.shape}.", code="image_shape"
-        )
-    bad = int((~np.isfinite(pixels)).sum())
-    if bad:
-        raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
-    return pixels
 
 
 def _masks_for(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from .captions import clean_caption
 from .encoders.base import Encoder, FunctionEncoder
 from .errors import InvalidInput
-from .images import as_picture
+from .images import as_array, as_picture
 from .schema import Reference
 
 
@@ -39,7 +39,7 @@ def embed_reference(
     if embedding is not None:
         return Reference(_as_vector(embedding), "an embedding")
     if isinstance(encoder, FunctionEncoder):
-        copy = np.array(reference)  # a function may write in what it is shown
+        copy = as_array(reference).copy()  # a function may write in what it is shown
         return Reference(encoder.embed_images(copy[None])[0], "an array")
     loaded = as_picture(reference)
     pixels, _ = encoder.view(loaded.pixels)

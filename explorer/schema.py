@@ -128,9 +128,14 @@ def _check_slice(name: str, value: Any) -> Slice | None:
     wrong = InvalidInput(
         f"{name} must be two shares (low, high) with 0 <= low <= high <= 1, e.g. (0.2, 0.5).", code="slice"
     )
+    if isinstance(value, (str, bytes, Mapping)):
+        raise wrong
     try:
-        low, high = (float(v) for v in value)
-    except (TypeError, ValueError) as error:
+        shares = tuple(value)
+        if any(isinstance(v, (str, bytes, bool)) for v in shares):
+            raise wrong
+        low, high = (float(v) for v in shares)
+    except (TypeError, ValueError, OverflowError) as error:
         raise wrong from error
     if not 0 <= low <= high <= 1:  # also refuses NaN
         raise wrong

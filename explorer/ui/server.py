@@ -12,6 +12,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from ..caps import MAX_UPLOAD_BYTES
+from ..formats import refuse_bombs
 from .doorkeeper import Doorkeeper
 from .explore import explore_tab
 from .workbench import Workbench
@@ -72,6 +73,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
         demo: From ``build_app``.
         overrides: More of ``Blocks.launch``, e.g. ``server_port``.
     """
+    refuse_bombs()
     if not overrides.get("prevent_thread_lock"):
         signal.signal(signal.SIGTERM, _interrupt)
     return demo.launch(**{**launch_settings(), **overrides})

@@ -26,7 +26,7 @@ def histogram_panel(explanation: Explanation) -> str:
     for name, style in STYLES.items():
         for i in np.flatnonzero(counts[name]):
             left, right = axis.at(edges[i]), axis.at(edges[i + 1])
-            tall = counts[name][i] * unit
+            tall = max(counts[name][i] * unit, 2.0)  # one copy among hundreds must still be seen
             bars.append(
                 f'<rect class="{style}" x="{left:.1f}" y="{HEIGHT - BOTTOM - below[i] * unit - tall:.1f}" '
                 f'width="{max(right - left - 0.6, 0.8):.1f}" height="{tall:.1f}"/>'

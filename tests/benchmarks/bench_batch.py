@@ -15,8 +15,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from explorer.cache import file_hash
 from explorer.encoders import efficientnet_lite
-from explorer.encoders.openvino_runtime import Network, file_hash
+from explorer.encoders.openvino_runtime import Network
 
 BATCHES = (8, 16, 32, 40, 64)
 ROUNDS = 3

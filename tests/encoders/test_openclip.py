@@ -103,7 +103,7 @@ def put_in_cache(hub: Path, content: Path, repository: str = "nobody/tiny", revi
 
 
 def card(address: str = f"{TINY}:openai", **changes: Any) -> Card:
-    return replace(find_card("clip-vit-b32"), weights=address, **changes)
+    return replace(find_card("clip-vit-b32"), weights=address, **{"revision": None, **changes})
 
 
 @functools.cache
@@ -416,8 +416,11 @@ def test_cached_weights_need_no_network(files: Path, hub: Path, revision: str | 
 
 
 def test_listing_the_cards_sees_the_cache(files: Path, hub: Path) -> None:
-    put_in_cache(hub, files / "tiny.safetensors", "timm/vit_base_patch32_clip_224.openai")
-    assert openclip.missing(card("ViT-B-32:openai")) == ""
+    clip = find_card("clip-vit-b32")
+    assert clip.revision is not None
+    assert openclip.missing(clip) == "weights not downloaded"
+    put_in_cache(hub, files / "tiny.safetensors", "timm/vit_base_patch32_clip_224.openai", clip.revision)
+    assert openclip.missing(clip) == ""
 
 
 def test_damaged_weights_in_the_cache(files: Path, hub: Path, tmp_path: Path) -> None:
