@@ -20,8 +20,9 @@ from .guard import told, told_stepwise
 from .svg import histogram_panel
 from .workbench import Session, Step, Workbench
 
-SECONDS_BETWEEN_PAINTS = 0.4
-"""More often would spend on drawing what the masks need."""
+SECONDS_BETWEEN_PAINTS = 0.8
+SECONDS_BETWEEN_WORDS = 0.25
+"""More often would spend on drawing, here and in the browser, what the masks need."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,14 +67,15 @@ class Handlers:
         """Embed what is missing, painting as it goes."""
         session: Session = values[self._session]
         question = self._controls.question(values)
-        painted = 0.0
+        painted = spoken = 0.0
         for step in self._workbench.run(question, session):
-            finished = bool(step.wanted) and step.done == step.wanted
-            if step.text or (not finished and time.monotonic() - painted < SECONDS_BETWEEN_PAINTS):
+            finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
+            if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
+                yield _painted(session, panels.status_panel(step), sheet=finished)
+                painted = spoken = time.monotonic()
+            elif step.text or now - spoken >= SECONDS_BETWEEN_WORDS:
                 yield self._screen.only_status(panels.status_panel(step))
-                continue
-            yield _painted(session, panels.status_panel(step), sheet=finished)
-            painted = time.monotonic()
+                spoken = time.monotonic()
 
     @told
     def select(self, values: Values) -> tuple[Any, ...]:

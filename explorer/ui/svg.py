@@ -10,8 +10,8 @@ from ..plots import histogram
 from ..registry import DISTANCES
 from ..schema import Explanation
 
-WIDTH, HEIGHT = 640, 200
-LEFT, RIGHT, TOP, BOTTOM = 44, 30, 22, 40
+WIDTH, HEIGHT = 640, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 30, 24, 52
 STYLES = {"closest": "closer", "farthest": "apart", "not selected": "rest"}
 
 
@@ -35,7 +35,7 @@ def histogram_panel(explanation: Explanation) -> str:
     return (
         f'<figure class="histogram"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(_words(explanation))}">{"".join(bars)}{axis.drawn(whole, int(total.max()))}'
-        f'<text x="{(WIDTH + LEFT) / 2}" y="{HEIGHT - 4}" text-anchor="middle">'
+        f'<text x="{(WIDTH + LEFT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
         f"{escape(DISTANCES[explanation.selection.distance].label)} of each copy to the reference</text></svg>"
         f"<figcaption>{_legend(explanation)}</figcaption></figure>"
     )
@@ -57,13 +57,13 @@ class _Axis:
         floor, at = HEIGHT - BOTTOM, self.at(whole)
         anchor, aside = ("end", -5) if at > 0.7 * WIDTH else ("start", 5)
         ticks = "".join(
-            f'<text x="{self.at(t):.1f}" y="{floor + 16}" text-anchor="middle">{t:.{self._digits()}f}</text>'
+            f'<text x="{self.at(t):.1f}" y="{floor + 18}" text-anchor="middle">{t:.{self._digits()}f}</text>'
             for t in np.linspace(self._low, self._high, 5)
         )
         return (
             f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{floor}" y2="{floor}"/>'
-            f'<line class="whole" x1="{at:.1f}" x2="{at:.1f}" y1="14" y2="{floor}"/>'
-            f'<text x="{at + aside:.1f}" y="12" text-anchor="{anchor}">whole picture</text>{ticks}'
+            f'<line class="whole" x1="{at:.1f}" x2="{at:.1f}" y1="18" y2="{floor}"/>'
+            f'<text x="{at + aside:.1f}" y="14" text-anchor="{anchor}">whole picture</text>{ticks}'
             f'<text x="{LEFT - 6}" y="{TOP + 10}" text-anchor="end">{most}</text>'
             f'<text x="{LEFT - 6}" y="{floor}" text-anchor="end">0</text>'
         )
