@@ -175,10 +175,8 @@ def _progress(quiet: bool, probe: Probe) -> Iterator[Progress]:
 def _list_models(options: argparse.Namespace) -> int:
     from .encoders.cards import encoders
 
-    for status in encoders():
-        card = status.card
-        here = "here" if status.here else status.missing
-        print(f"{card.key:18} {', '.join(card.compares):26} {here}")
+    for card in encoders():
+        print(f"{card.key:18} {', '.join(card.compares):26} {card.missing or 'here'}")
         print(f"{'':18} {card.title}: {card.embedding}; {card.size}; {card.licence}; {card.source}")
     print("Any open_clip model: open_clip:MODEL:TAG. Weights that are not here: explorer models fetch KEY")
     return 0

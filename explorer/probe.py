@@ -15,7 +15,7 @@ from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
 from .errors import InvalidInput, UnusableEmbedding
 from .fills import apply_masks, make_background
 from .images import as_array, as_picture
-from .masks import GridMasks, sample_masks
+from .masks import GridMasks, masks_from_array, sample_masks
 from .schema import Box, MaskSet, MaskSettings, Probe
 
 Progress = Callable[[int, int], None]
@@ -26,7 +26,7 @@ def probe(
     *,
     encoder: str | Encoder = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
-    masks: MaskSet | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Probe:
     """Embed every masked copy of a picture.
@@ -56,7 +56,7 @@ def stream(
     *,
     encoder: str | Encoder = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
-    masks: MaskSet | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
 ) -> Iterator[Probe]:
     """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
@@ -90,7 +90,7 @@ def prepare(
     *,
     encoder: str | Encoder = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
-    masks: MaskSet | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
 ) -> Probe:
     """Everything but the embeddings: a probe with no mask done, to be given to ``grow``."""
     encoder = resolve(encoder)
@@ -194,13 +194,15 @@ def _as_floats(rows: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def _masks_for(
-    pixels: NDArray[Any], masking: MaskSettings | None, masks: MaskSet | None
+    pixels: NDArray[Any], masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
 ) -> tuple[MaskSettings, MaskSet]:
     """The settings and masks of a probe: drawn, or the caller's own after a look at them."""
     h, w = pixels.shape[:2]
     if masks is None:
         masking = masking or MaskSettings()
         return masking, sample_masks(masking, (h, w))
+    if isinstance(masks, np.ndarray):
+        masks = masks_from_array(masks)
     if masks.size != (h, w):
         raise InvalidInput(
             f"The masks are {masks.size[0]} x {masks.size[1]}, but what the encoder sees is {h} x {w}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .distances import indistinct, measure
 from .encoders.base import DEFAULT_ENCODER, Encoder, resolve
@@ -80,7 +81,7 @@ def explain(
     embedding: Any = None,
     encoder: str | Encoder = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
-    masks: MaskSet | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
 ) -> Explanation:

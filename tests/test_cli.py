@@ -151,8 +151,8 @@ def test_missing_weights_exit_with_3(tmp_path: Path, capsys, monkeypatch):
 def test_models_lists_every_card(capsys):
     assert main(["models"]) == 0
     listed = capsys.readouterr().out
-    for status in explorer.encoders():
-        assert status.card.key in listed
+    for card in explorer.encoders():
+        assert card.key in listed
     assert "efficientnet-lite0" in listed
     assert explorer.encoders()[0].here
 

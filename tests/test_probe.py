@@ -390,3 +390,10 @@ def test_enlarge_does_no_work(picture: np.ndarray) -> None:
     probe = prepare(picture, encoder=explorer.from_function(function), masking=MaskSettings(n_masks=20))
     assert enlarge(probe, 50).wanted == 50
     assert function.rows == []
+
+
+def test_masks_may_be_given_as_a_plain_array(encoder, picture):
+    given = np.random.default_rng(1).random((12, *picture.shape[:2])) > 0.5
+    plain = explorer.probe(picture, encoder=encoder, masks=given)
+    wrapped = explorer.probe(picture, encoder=encoder, masks=explorer.masks_from_array(given))
+    np.testing.assert_array_equal(plain.embeddings, wrapped.embeddings)

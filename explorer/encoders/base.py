@@ -67,6 +67,18 @@ class Card:
         """Whether a caption can be the reference."""
         return "image-caption" in self.compares
 
+    @property
+    def missing(self) -> str:
+        """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
+        from .cards import missing
+
+        return missing(self)
+
+    @property
+    def here(self) -> bool:
+        """Whether the weights, and the packages that run them, are on this machine."""
+        return not self.missing
+
 
 class Encoder(ABC):
     """Embeds pictures, and captions where it has a text side. Safe to share between threads.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -104,21 +104,6 @@ OPEN_CLIP = "open_clip:"
 """Prefix of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists."""
 
 
-@dataclass(frozen=True)
-class CardStatus:
-    """A card and whether the encoder could be loaded here without a network.
-
-    Attributes:
-        card: The facts.
-        here: Whether the weights are on this machine.
-        missing: What is not, in words; empty when everything is.
-    """
-
-    card: Card
-    here: bool
-    missing: str
-
-
 def find_card(key: str) -> Card:
     """The card of a key, made on the fly for ``open_clip:MODEL:TAG``.
 
@@ -132,16 +117,14 @@ def find_card(key: str) -> Card:
     return CARDS[key]
 
 
-def encoders() -> list[CardStatus]:
-    """Every card, and whether its weights are here."""
-    return [status(key) for key in CARDS]
+def encoders() -> list[Card]:
+    """Every card; ``card.here`` says whether its weights are on this machine."""
+    return [card for _, card in CARDS.items()]
 
 
-def status(key: str) -> CardStatus:
-    """Whether one encoder could be loaded here without a network."""
-    card = find_card(key)
-    missing = _missing_packages(card) or _family(card).missing(card)
-    return CardStatus(card, not missing, missing)
+def missing(card: Card) -> str:
+    """What stands between this machine and an encoder, in words; empty when it can be loaded with no network."""
+    return _missing_packages(card) or str(_family(card).missing(card))
 
 
 def _missing_packages(card: Card) -> str:

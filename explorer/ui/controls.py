@@ -188,8 +188,8 @@ def _slider(cap: Range, label: str, info: str) -> gr.Slider:
 
 def _encoder_choices() -> list[tuple[str, str]]:
     return [
-        (f"{s.card.title} · {' and '.join(s.card.compares)}{'' if s.here else ' · weights not here yet'}", s.card.key)
-        for s in encoders()
+        (f"{card.title} · {' and '.join(card.compares)}{'' if card.here else ' · weights not here yet'}", card.key)
+        for card in encoders()
     ]
 
 

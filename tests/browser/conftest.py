@@ -68,6 +68,7 @@ def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[o
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda r: None if _local(r.url, served.url) else complaints.append(f"asked {r.url}"))
+    page.complaints = complaints
     page.set_default_timeout(60_000)
     page.goto(served.url)
     page.wait_for_selector("#sheet img")

@@ -103,3 +103,32 @@ def test_stop_before_start_does_nothing(page):
     page.wait_for_timeout(1000)
     assert page.locator("#status").inner_text() == before
     assert page.locator(".toast-body").count() == 0
+
+
+def test_a_file_over_the_cap_is_refused_at_the_door(page, tmp_path: Path):
+    (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(10_100_000))
+    page.locator("#picture button[aria-label='Remove Image']").first.click()
+    page.locator("#picture input[type=file]").set_input_files(tmp_path / "large.jpg")
+    toast = page.locator(".toast-body")
+    toast.wait_for()
+    assert "9.5 Mb" in toast.inner_text()  # 10 MB as Gradio counts and writes it
+    assert "exceed the maximum allowed size" in toast.inner_text()
+    page.complaints.clear()  # the browser reports the refused upload, and should
+
+
+def test_run_pressed_many_times_is_one_run(page, monkeypatch):
+    from explorer.encoders.cards import load_encoder
+
+    encoder, rows = load_encoder("efficientnet-lite0"), []
+    plain = encoder.embed_pixels
+    monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
+    page.get_by_text("Advanced").click()
+    page.locator("#seed input").fill("123")
+    page.locator("#seed input").blur()
+    page.locator("#n-masks input[type=number]").fill("80")
+    page.locator("#n-masks input[type=number]").blur()
+    for _ in range(20):
+        page.locator("#run").click(no_wait_after=True)
+    page.wait_for_function("document.querySelector('#status').innerText.includes('80 masks')")
+    page.wait_for_timeout(2000)
+    assert sum(rows) <= 80 + 2  # the masks, the whole picture, the reference

