@@ -1,6 +1,6 @@
 """Pictures of the app: ``python tests/browser/screenshots.py [FOLDER]`` (``make screenshots``).
 
-Without a folder, only the README's picture, ``assets/screenshot.jpg``, is made anew; with one, the first screen at
+Without a folder, only the README's picture, ``assets/readme/app.jpg``, is made anew; with one, the first screen at
 1400 and 390 pixels, light and dark, is put there to be looked at.
 """
 
@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from explorer.ui import build_app, launch
 
-README_PICTURE = Path(__file__).parents[2] / "assets" / "screenshot.jpg"
+README_PICTURE = Path(__file__).parents[2] / "assets" / "readme" / "app.jpg"
 
 
 def main(folder: Path | None) -> None:
