@@ -58,8 +58,8 @@ ALLOWED: dict[str, set[str]] = {
     "encoders.conse": FAMILY | {"encoders.efficientnet_lite"},
 }
 
-UI_USES = {"describe", "encoders.base", "encoders.cards", "formats", "images", "plots", "presets", "probe", "rank",
-           "references", "encoders.openvino_runtime"}  # the last to ask whether there is bfloat16  # fmt: skip
+UI_USES = {"captions", "describe", "encoders.base", "encoders.cards", "formats", "images", "plots", "presets", "probe",
+           "rank", "references", "encoders.openvino_runtime"}  # the last to ask whether there is bfloat16  # fmt: skip
 
 ENCODERS, UI = "encoders.", "ui."
 THIRD_PARTY: dict[str, tuple[str, ...]] = {

@@ -39,7 +39,7 @@ CARDS.add(
     "conse-lite0",
     Card(
         key="conse-lite0",
-        title="ConSE: EfficientNet-Lite0 + MiniLM",
+        title="ConSE-Lite0",
         compares=("image-caption", "image-image"),
         embedding="probability-weighted mean of the class names' sentence embeddings",
         family="conse",

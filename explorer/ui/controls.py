@@ -10,7 +10,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from ..caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
-from ..encoders.base import DEFAULT_ENCODER
+from ..encoders.base import DEFAULT_ENCODER, Card
 from ..encoders.cards import encoders, find_card
 from ..errors import InvalidInput
 from ..images import Picture, as_picture
@@ -122,6 +122,7 @@ def lay_out_controls() -> Controls:
         value=DEFAULT_ENCODER,
         label="Encoder",
         info="The network whose embedding space is explained.",
+        filterable=False,
         elem_id="encoder",
     )
     with gr.Group():
@@ -147,10 +148,15 @@ def lay_out_controls() -> Controls:
             value="cosine",
             label="Distance",
             info="Free: only the ranking changes.",
+            filterable=False,
             elem_id="distance",
         )
         fill = gr.Dropdown(
-            [(f.label, key) for key, f in FILLS.items()], value="auto", label="Hidden pixels become", elem_id="fill"
+            [(f.label, key) for key, f in FILLS.items()],
+            value="auto",
+            label="Hidden pixels become",
+            filterable=False,
+            elem_id="fill",
         )
         precision = gr.Radio(
             _precisions(),
@@ -187,10 +193,11 @@ def _slider(cap: Range, label: str, info: str) -> gr.Slider:
 
 
 def _encoder_choices() -> list[tuple[str, str]]:
-    return [
-        (f"{card.title} · {' and '.join(card.compares)}{'' if card.here else ' · weights not here yet'}", card.key)
-        for card in encoders()
-    ]
+    return [(f"{card.title}{_hints(card)}", card.key) for card in encoders()]
+
+
+def _hints(card: Card) -> str:
+    return " · reads captions" * card.captions + " · to be fetched" * (not card.here)
 
 
 def _precisions() -> list[str]:

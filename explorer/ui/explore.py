@@ -34,6 +34,7 @@ def explore_tab(workbench: Workbench, demo: gr.Blocks) -> None:
                 [(f"{p.question}: {p.title}", p.key) for p in choices],
                 value=start.key,
                 label="Start from an example",
+                filterable=False,
                 elem_id="preset",
             )
             story = gr.Markdown(start.story, elem_id="story")
@@ -84,7 +85,8 @@ def _wire_runs(
     answer = {"inputs": everything, "outputs": screen.places(), **HEAVY}
     running = [
         run.click(handlers.run, **answer),
-        preset.input(handlers.apply_preset, **example).success(handlers.run, **answer),
+        # Not input, which this control also sends when it is left unchanged.
+        preset.change(handlers.apply_preset, **example).success(handlers.run, **answer),
         demo.load(handlers.apply_preset, **example).success(handlers.run, **answer),
     ]
     for event in running:

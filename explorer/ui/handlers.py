@@ -11,6 +11,7 @@ import gradio as gr
 
 from ..caps import N_MASKS
 from ..encoders.cards import find_card
+from ..errors import ExplorerError
 from ..images import as_picture
 from ..presets import asset_path, presets
 from ..registry import CARDS
@@ -68,14 +69,18 @@ class Handlers:
         session: Session = values[self._session]
         question = self._controls.question(values)
         painted = spoken = 0.0
-        for step in self._workbench.run(question, session):
-            finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
-            if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
-                yield _painted(session, panels.status_panel(step), sheet=finished)
-                painted = spoken = time.monotonic()
-            elif step.text or now - spoken >= SECONDS_BETWEEN_WORDS:
-                yield self._screen.only_status(panels.status_panel(step))
-                spoken = time.monotonic()
+        try:
+            for step in self._workbench.run(question, session):
+                finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
+                if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
+                    yield _painted(session, panels.status_panel(step))
+                    painted = spoken = time.monotonic()
+                elif step.text or now - spoken >= SECONDS_BETWEEN_WORDS:
+                    yield self._screen.only_status(panels.status_panel(step))
+                    spoken = time.monotonic()
+        except ExplorerError:
+            yield self._screen.only_status(panels.status_panel(Step("That could not be run; see the message.")))
+            raise
 
     @told
     def select(self, values: Values) -> tuple[Any, ...]:
@@ -146,7 +151,7 @@ class Handlers:
         return gr.update(value=f"Run {int(count)} masks" + ("" if seconds is None else f", about {seconds:.0f} s"))
 
 
-def _painted(session: Session, status: Any, *, sheet: bool = True) -> tuple[Any, ...]:
+def _painted(session: Session, status: Any) -> tuple[Any, ...]:
     """Everything on the screen, from what the session knows."""
     maps = session.explanations()
     chosen = maps[session.selection.mode]
@@ -155,6 +160,6 @@ def _painted(session: Session, status: Any, *, sheet: bool = True) -> tuple[Any,
         panels.pair_panel(chosen),
         panels.maps_panel(maps, session.selection.mode),
         histogram_panel(chosen),
-        panels.contact_sheet(chosen) if sheet else gr.skip(),
+        panels.contact_sheet(chosen),
         panels.notices_panel(chosen),
     )

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..captions import clean_caption
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
@@ -108,6 +109,8 @@ class Workbench:
 
         A probe already made for the same picture, encoder and masks is continued or cut, never made again.
         """
+        if question.caption is not None:
+            clean_caption(question.caption)  # before the encoder is loaded for it
         yield Step(text="Loading the encoder …")
         encoder = load_encoder(question.encoder, precision=question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)

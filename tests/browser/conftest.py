@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FINISHED = "document.querySelector('#status')?.innerText.includes('1000 masks')"
+"""True once the first screen's run has ended."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -71,7 +73,7 @@ def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[o
     page.complaints = complaints
     page.set_default_timeout(60_000)
     page.goto(served.url)
-    page.wait_for_selector("#sheet img")
+    page.wait_for_function(FINISHED)
     yield page
     context.close()
     assert complaints == []

@@ -10,7 +10,7 @@ import io
 import sys
 from pathlib import Path
 
-from conftest import CHROMIUM, FLAGS
+from conftest import CHROMIUM, FINISHED, FLAGS
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
@@ -40,7 +40,7 @@ def shoot(browser: Browser, url: str, width: int, theme: str) -> bytes:
     """The whole first screen, as PNG."""
     page = browser.new_page(viewport={"width": width, "height": 1000})
     page.goto(f"{url}?__theme={theme}")
-    page.wait_for_selector("#sheet img", timeout=120_000)
+    page.wait_for_function(FINISHED, timeout=120_000)
     page.wait_for_timeout(1000)  # fonts and transitions
     picture = page.screenshot(full_page=True)
     page.close()

@@ -182,3 +182,20 @@ def test_every_picture_and_control_has_a_name(page):
     )
     assert unnamed == []
     assert "brings the pair closer" in page.locator("#maps img").last.get_attribute("alt")
+
+
+def test_presets_by_keyboard_and_left_unchanged(page):
+    page.locator("#preset input").focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Escape")
+    page.get_by_role("radio", name="a caption").check()
+    page.wait_for_selector("#caption textarea, #caption input")
+    page.wait_for_timeout(1500)
+    assert page.get_by_role("radio", name="a caption").is_checked()  # leaving the list did not choose an example
+
+    page.locator("#preset input").focus()
+    for key in ("ArrowDown", "Enter"):  # the list opens where it has the focus
+        page.keyboard.press(key)
+    page.wait_for_function("document.querySelector('#story').innerText.includes('rocket')")
+    wait_done(page, 1000)
+    assert page.get_by_role("radio", name="another picture").is_checked()
