@@ -184,7 +184,7 @@ def lay_out_controls() -> Controls:
 
 
 def _heading(title: str, about: str) -> None:
-    gr.HTML(f"<h3>{title} <small>{about}</small></h3>", elem_classes="group-title")
+    gr.HTML(f"<h2>{title} <small>{about}</small></h2>", elem_classes="group-title")
 
 
 def _slider(cap: Range, label: str, info: str) -> gr.Slider:

@@ -12,7 +12,7 @@ from .controls import Controls, lay_out_controls
 from .handlers import Handlers, Screen
 from .workbench import Session, Step, Workbench
 
-INTRO = """## Distance Explorer
+INTRO = """# Distance Explorer
 Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
 look at which copies land close to the reference and which far from it, and see **what they kept**:
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""

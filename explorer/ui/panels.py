@@ -80,7 +80,7 @@ def contact_sheet(explanation: Explanation) -> str:
         ("farthest", "Farthest copies", order[::-1][:THUMBNAILS]),
     )
     return "".join(
-        f'<section class="sheet {name}"><h4>{title}</h4><div>{_thumbnails(explanation, chosen)}</div></section>'
+        f'<section class="sheet {name}"><h2>{title}</h2><div>{_thumbnails(explanation, chosen)}</div></section>'
         for name, title, chosen in ends
     )
 

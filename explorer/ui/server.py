@@ -43,12 +43,7 @@ def build_app(workbench: Workbench | None = None) -> gr.Blocks:
 def launch_settings() -> dict[str, Any]:
     """What ``Blocks.launch`` is given; a test compares it with the running app."""
     return {
-        "theme": gr.themes.Default(
-            primary_hue="orange",
-            neutral_hue="slate",
-            font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        ),
+        "theme": _theme(),
         "css_paths": [Path(__file__).with_name("style.css")],
         "max_file_size": MAX_UPLOAD_BYTES,
         "max_threads": 8,
@@ -82,3 +77,27 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
 def _interrupt(*_: object) -> None:
     """End as Ctrl-C does, also where the shell has switched Ctrl-C off: Gradio then closes its server."""
     raise KeyboardInterrupt
+
+
+def _theme() -> gr.themes.Base:
+    """Gradio's own look with the fonts of the visitor's machine, and enough contrast to be read (WCAG 2, AA)."""
+    orange, darker = "#c2410c", "#9a3412"
+    return gr.themes.Default(
+        primary_hue="orange",
+        neutral_hue="slate",
+        font=["system-ui", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    ).set(
+        button_primary_background_fill=orange,
+        button_primary_background_fill_hover=darker,
+        button_primary_background_fill_dark=orange,
+        button_primary_background_fill_hover_dark=darker,
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+    )
