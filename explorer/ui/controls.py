@@ -106,6 +106,10 @@ def _number(cap: Range, value: Any) -> Any:
 
 def lay_out_controls() -> Controls:
     """Create the controls in the current Gradio context, top to bottom."""
+    return Controls(**_lay_out_question(), **_lay_out_masks(), **_lay_out_selection(), **_lay_out_advanced())
+
+
+def _lay_out_question() -> dict[str, Any]:
     picture = picture_input(label="Picture to explain", height=210, elem_id="picture")
     kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Compare it with", elem_id="kind")
     reference = picture_input(label="Picture to compare with", height=150, elem_id="reference")
@@ -125,14 +129,25 @@ def lay_out_controls() -> Controls:
         filterable=False,
         elem_id="encoder",
     )
+    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "encoder": encoder}
+
+
+def _lay_out_masks() -> dict[str, Any]:
     with gr.Group():
         _heading("Masks", "costly: each one is a pass through the network")
-        n_masks = _slider(N_MASKS, "Number of masks", "More masks, less noise.")
-        p_keep = _slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible.")
-        feature_res = _slider(FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks.")
+        return {
+            "n_masks": _slider(N_MASKS, "Number of masks", "More masks, less noise."),
+            "p_keep": _slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible."),
+            "feature_res": _slider(
+                FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks."
+            ),
+        }
+
+
+def _lay_out_selection() -> dict[str, Any]:
+    weighted = MODES["rank_weighted"]
     with gr.Group():
         _heading("Selection", "free: changes the maps at once")
-        weighted = MODES["rank_weighted"]
         mode = gr.Radio(
             [(m.label, key) for key, m in MODES.items()],
             value="mirror",
@@ -141,6 +156,10 @@ def lay_out_controls() -> Controls:
             elem_id="mode",
         )
         threshold = _slider(THRESHOLD, "Threshold", "Share of the masks taken at each chosen end of the ranking.")
+    return {"mode": mode, "threshold": threshold}
+
+
+def _lay_out_advanced() -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed = gr.Number(SEED.default_number, label="Seed", info="Same seed, same masks.", precision=0, elem_id="seed")
         distance = gr.Dropdown(
@@ -165,22 +184,7 @@ def lay_out_controls() -> Controls:
             info="bfloat16 is faster and slightly less exact, on processors that have it.",
             elem_id="precision",
         )
-    return Controls(
-        picture=picture,
-        kind=kind,
-        reference=reference,
-        caption=caption,
-        encoder=encoder,
-        n_masks=n_masks,
-        p_keep=p_keep,
-        feature_res=feature_res,
-        mode=mode,
-        threshold=threshold,
-        seed=seed,
-        distance=distance,
-        fill=fill,
-        precision=precision,
-    )
+    return {"seed": seed, "distance": distance, "fill": fill, "precision": precision}
 
 
 def _heading(title: str, about: str) -> None:

@@ -91,7 +91,7 @@ def _wire_runs(
     ]
     for event in running:
         event.then(handlers.price, _priced(c), [run], **LIGHT)
-    stop.click(handlers.stopped, everything, [screen.status], cancels=running, **LIGHT)
+    stop.click(handlers.stop, everything, [screen.status], cancels=running, **LIGHT)
 
 
 def _wire_selection(handlers: Handlers, controls: Controls, screen: Screen, everything: set[Any]) -> None:

@@ -68,9 +68,12 @@ class Handlers:
         """Embed what is missing, painting as it goes."""
         session: Session = values[self._session]
         question = self._controls.question(values)
+        session.stopping = False
         painted = spoken = 0.0
         try:
             for step in self._workbench.run(question, session):
+                if session.stopping:
+                    return
                 finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
                 if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
                     yield _painted(session, panels.status_panel(step))
@@ -96,6 +99,8 @@ class Handlers:
         reference = self._controls.reference_of(values)
         if session.probe is None or reference is None:
             return self._screen.only_status(gr.skip())
+        if values[self._controls.encoder] != session.probe.encoder.card.key:
+            return self._screen.only_status(self.stale(values))
         session.target = self._workbench.embed_target(session.probe.encoder, *reference)
         return _painted(session, gr.skip())
 
@@ -106,9 +111,10 @@ class Handlers:
             return gr.skip()
         return panels.status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
 
-    def stopped(self, values: Values) -> Any:
-        """Say what is kept after Stop."""
-        probe = values[self._session].probe
+    def stop(self, values: Values) -> Any:
+        """End the run and say what is kept."""
+        session: Session = values[self._session]
+        session.stopping, probe = True, session.probe
         if probe is None or probe.complete:
             return gr.skip()
         return panels.status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))

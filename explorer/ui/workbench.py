@@ -53,12 +53,15 @@ class Session:
         probe: What has been embedded so far.
         target: The reference it is ranked against.
         selection: The free settings now.
+        stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
+            words could then come after those of Stop.
     """
 
     def __init__(self) -> None:
         self.probe: Probe | None = None
         self.target: Reference | None = None
         self.selection = SelectionSettings()
+        self.stopping = False
 
     def explanations(self) -> dict[str, Explanation]:
         """The maps to show by mode, the chosen mode last when it is none of the three.

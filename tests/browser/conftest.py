@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FINISHED = "document.querySelector('#status')?.innerText.includes('1000 masks')"
+FINISHED = "/^1000 masks/.test(document.querySelector('#status')?.innerText.trim())"
 """True once the first screen's run has ended."""
 FLAGS = [
     "--no-sandbox",

@@ -118,6 +118,8 @@ def test_captions(page, monkeypatch):
     page.wait_for_selector("#caption textarea, #caption input")
     assert "ConSE" in page.locator("#encoder input").input_value()
     page.locator("#caption textarea, #caption input").first.fill("a cat")
+    page.keyboard.press("Enter")  # the maps on screen are another encoder's: it must be run first
+    page.wait_for_function("document.querySelector('#status').innerText.includes('Press Run')")
     press_run(page, 60)
     wait_done(page, 60)
     assert page.locator("#pair blockquote").inner_text() == "“a cat”"
