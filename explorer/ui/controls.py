@@ -46,6 +46,15 @@ class Controls:
         """For an event's inputs: passed as a set, values arrive keyed by component."""
         return {getattr(self, field.name) for field in fields(self)}
 
+    def costly(self) -> list[Any]:
+        """The controls that make another probe when they move."""
+        return [self.picture, self.encoder, self.n_masks, self.p_keep, self.feature_res, self.seed, self.fill,
+                self.precision]  # fmt: skip
+
+    def asked(self, values: Values) -> tuple[object, ...]:
+        """What the costly controls say, to be compared."""
+        return tuple(values[control] for control in self.costly())
+
     def selection(self, values: Values) -> SelectionSettings:
         """The free settings."""
         return SelectionSettings(

@@ -110,7 +110,7 @@ def _wire_hints(handlers: Handlers, controls: Controls, screen: Screen, run: gr.
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
     for priced in (c.n_masks, c.encoder, c.precision):
         priced.change(handlers.price, _priced(c), [run], **LIGHT)
-    for costly in (c.picture, c.encoder, c.n_masks, c.p_keep, c.feature_res, c.seed, c.fill, c.precision):
+    for costly in c.costly():
         costly.input(handlers.stale, everything, [screen.status], **LIGHT)
 
 

@@ -68,7 +68,7 @@ class Handlers:
         """Embed what is missing, painting as it goes."""
         session: Session = values[self._session]
         question = self._controls.question(values)
-        session.stopping = False
+        session.stopping, session.asked = False, self._controls.asked(values)
         painted = spoken = 0.0
         try:
             for step in self._workbench.run(question, session):
@@ -107,8 +107,8 @@ class Handlers:
     def stale(self, values: Values) -> Any:
         """Say that a costly setting moved and what is on screen belongs to the last run."""
         session: Session = values[self._session]
-        if session.probe is None:
-            return gr.skip()
+        if session.probe is None or session.asked == self._controls.asked(values):
+            return gr.skip()  # answered late, it must not talk over the run that has begun since
         return panels.status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
 
     def stop(self, values: Values) -> Any:

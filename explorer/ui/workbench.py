@@ -55,6 +55,7 @@ class Session:
         selection: The free settings now.
         stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
             words could then come after those of Stop.
+        asked: What the costly controls said when the last run began.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class Session:
         self.target: Reference | None = None
         self.selection = SelectionSettings()
         self.stopping = False
+        self.asked: tuple[object, ...] = ()
 
     def explanations(self) -> dict[str, Explanation]:
         """The maps to show by mode, the chosen mode last when it is none of the three.

@@ -134,7 +134,7 @@ def test_captions(page, monkeypatch):
     assert rows == []
 
 
-def test_stop_keeps_what_is_there_and_run_goes_on(page, monkeypatch):
+def test_stop_keeps_what_is_there(page):
     page.get_by_text("Advanced").click()
     page.locator("#seed input").fill("77")
     page.locator("#seed input").blur()
@@ -144,11 +144,7 @@ def test_stop_keeps_what_is_there_and_run_goes_on(page, monkeypatch):
     page.wait_for_function("document.querySelector('#status').innerText.includes('Stopped at')")
     stopped = int(re.search(r"Stopped at (\d+) of 2000", status(page)).group(1))
     assert 0 < stopped < 2000
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
-    wanted = -(-stopped // 8) * 8 + 40
-    press_run(page, wanted)
-    wait_done(page, wanted)
-    assert sum(rows) <= wanted - stopped + 8 + 2  # the last batch before Stop may have ended after it was told
+    assert page.locator("#maps img").count() == 3
 
 
 def test_presets_change_the_question(page):
