@@ -76,7 +76,10 @@ class Handlers:
                     return
                 finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
                 if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
-                    yield _painted(session, panels.status_panel(step))
+                    shown = _painted(session, panels.status_panel(step))
+                    if session.stopping:  # pressed while painting
+                        return
+                    yield shown
                     painted = spoken = time.monotonic()
                 elif step.text or now - spoken >= SECONDS_BETWEEN_WORDS:
                     yield self._screen.only_status(panels.status_panel(step))
