@@ -72,12 +72,12 @@ class Handlers:
         painted = spoken = 0.0
         try:
             for step in self._workbench.run(question, session):
-                if session.stopping:
+                if session.ended():
                     return
                 finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
                 if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
                     shown = _painted(session, panels.status_panel(step))
-                    if session.stopping:  # pressed while painting
+                    if session.ended():  # pressed while painting
                         return
                     yield shown
                     painted = spoken = time.monotonic()

@@ -65,6 +65,10 @@ class Session:
         self.stopping = False
         self.asked: tuple[object, ...] = ()
 
+    def ended(self) -> bool:
+        """Whether Stop was pressed, which can happen between any two lines of a run."""
+        return self.stopping
+
     def explanations(self) -> dict[str, Explanation]:
         """The maps to show by mode, the chosen mode last when it is none of the three.
 
