@@ -141,7 +141,7 @@ def test_stop_keeps_what_is_there(page):
     press_run(page, 2000)
     page.wait_for_function("/^[1-9][0-9]* of 2000/.test(document.querySelector('#status').innerText.trim())")
     page.get_by_role("button", name="Stop").click()
-    page.wait_for_function("/Stopped at [0-9]+ of 2000/.test(document.querySelector('#status').innerText)")
+    page.wait_for_function("/Stopped at [1-9][0-9]* of 2000/.test(document.querySelector('#status').innerText)")
     assert page.locator("#maps img").count() == 3
 
 
