@@ -90,6 +90,7 @@ FEATURE_RES = Range("feature_res", 1, 128, 8, 1, app_high=64)
 P_KEEP = Range("p_keep", 0.01, 0.99, 0.5, 0.01, app_high=0.99, whole=False, why="0 hides all, 1 hides nothing")
 SEED = Range("seed", 0, 2**32 - 1, 0, 1, app_high=2**32 - 1)
 THRESHOLD = Range("threshold", 0.01, 0.5, 0.1, 0.01, app_high=0.5, whole=False)
+AGREEMENT = Range("agreement", 0.5, 0.99, 0.9, 0.01, app_high=0.99, whole=False, why="1 would never be reached")
 
 MAX_UPLOAD_BYTES = 10_000_000
 MAX_MEGAPIXELS = 25

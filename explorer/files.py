@@ -35,7 +35,7 @@ def save_explanation(explanation: Explanation, folder: Path, *, overwrite: bool 
 
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
-        (scratch / "distances.csv").write_text(_distances_csv(explanation), encoding="utf-8")
+        (scratch / "distances.csv").write_text(distances_csv(explanation), encoding="utf-8")
         picture = io.BytesIO()
         figure(explanation).savefig(picture, format="png", metadata={"Software": None})
         (scratch / "overlay.png").write_bytes(picture.getvalue())
@@ -98,7 +98,8 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _distances_csv(explanation: Explanation) -> str:
+def distances_csv(explanation: Explanation) -> str:
+    """Mask, distance, rank (0 = closest) and weight of every masked copy; numbers to the last bit."""
     rank = np.empty(len(explanation.distances), np.int64)
     rank[np.argsort(explanation.distances, kind="stable")] = np.arange(len(rank))
     text = io.StringIO()

@@ -5,18 +5,25 @@ Other formats are told by their first bytes and never handed to a parser.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
 import warnings
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .caps import MAX_ASPECT, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, MIN_SIDE
 from .errors import InvalidInput
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
+JPEG_QUALITY = 88
 _UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
 
 
@@ -132,6 +139,15 @@ def _is_svg(data: bytes) -> bool:
     head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable
     is_markup = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
     return is_markup and re.search(rb"<(\w+:)?svg[\s>]", head) is not None
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture (H, W, 3) uint8 as a JPEG file, for showing."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
 
 
 def refuse_bombs() -> None:

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 COLOUR_MAP = "RdBu_r"
 CLOSER, APART, NEUTRAL = "#b2182b", "#2166ac", "#8a8a8a"
 LONG_SIDE = 448
+ROUNDING = 1e-6
+"""A map that never leaves zero by more than this, on a scale of 1, is zero."""
 FULL_AT = 0.6
 """Share of the limit from which a map hides the picture as far as the opacity allows."""
 
 
 def colour_limit(*attributions: NDArray[np.float32]) -> float:
-    """The value at both ends of a colour scale that fits all the maps; 1 when all are zero."""
-    return max((float(np.abs(a).max()) for a in attributions), default=0.0) or 1.0
+    """The value at both ends of a colour scale that fits all the maps; 1 when they hold nothing but rounding."""
+    most = max((float(np.abs(a).max()) for a in attributions), default=0.0)
+    return most if most > ROUNDING else 1.0
 
 
 def picture_of(probe: Probe) -> NDArray[np.uint8]:
@@ -157,7 +160,8 @@ def draw_map(axes: Axes, explanation: Explanation, *, limit: float | None = None
     picture = shrink(picture_of(probe), max(LONG_SIDE, MIN_SIDE))
     axes.imshow(paint(explanation.relative, picture, box=probe.box, limit=limit))
     axes.set_axis_off()
-    axes.set_title(f"compared with {explanation.reference.label}", wrap=True)
+    # An unescaped dollar sign would begin a formula, even in a caption.
+    axes.set_title(f"compared with {explanation.reference.label}".replace("$", r"\$"), wrap=True)
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(-limit, limit), COLOUR_MAP),
         ax=axes,

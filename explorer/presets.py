@@ -141,7 +141,24 @@ def presets() -> list[Preset]:
     """The shipped presets, and after them the paper's when its pictures have been fetched."""
     files = paper_files()
     fetched = bool(files) and all(path.is_file() for path in files.values())
-    return [*_SHIPPED, *(_PAPER if fetched else ())]
+    return [*shipped_presets(), *(_PAPER if fetched else ())]
+
+
+def preset_named(key: object) -> Preset:
+    """The preset of a key.
+
+    Raises:
+        InvalidInput: No such preset.
+    """
+    found = next((preset for preset in presets() if preset.key == key), None)
+    if found is None:
+        raise InvalidInput("No such example; choose one from the list.", code="unknown_preset")
+    return found
+
+
+def shipped_presets() -> list[Preset]:
+    """Those whose pictures come with the project, and so do their results (see ``explorer.replay``)."""
+    return list(_SHIPPED)
 
 
 def manifest() -> dict[str, Asset]:
@@ -170,6 +187,11 @@ def asset_path(name: str) -> Path:
 def verify_assets() -> list[str]:
     """The shipped pictures that are absent or not what the manifest says; empty when all is well."""
     return [name for name, asset in manifest().items() if not has_hash(_assets_folder() / name, asset.sha256)]
+
+
+def replay_folder() -> Path:
+    """Where the results of the shipped presets lie."""
+    return _assets_folder() / "replay"
 
 
 def _assets_folder() -> Path:

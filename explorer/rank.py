@@ -17,6 +17,8 @@ from .schema import Explanation, MaskSet, MaskSettings, Probe, Reference, Select
 from .selections import select
 
 IDENTICAL = "Identical inputs: the distance before masking is 0."
+UNIFORM = "No region changes the distance: the image is uniform."
+EQUAL = "No region changes the distance: all masked copies lie equally far from the reference."
 
 
 def rank(
@@ -116,9 +118,9 @@ def explain(
 
 def _why_flat(probe: Probe, target: Reference, selection: SelectionSettings, distances: Any, weights: Any) -> str:
     if probe.picture is not None and is_uniform(probe.pixels):
-        return "No region changes the distance: the image is uniform."
+        return UNIFORM
     if indistinct(selection.distance, distances, probe.embeddings, target.embedding):
-        return "No region changes the distance: all masked copies lie equally far from the reference."
+        return EQUAL
     if not weights.any():
         return f"No mask is selected: the share chosen of {len(probe)} masks is less than one mask."
     return ""

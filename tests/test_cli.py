@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import explorer
-from explorer import cli
+from explorer import cli, presets, replay
 from explorer.cli import main
 from explorer.encoders import cards
 from explorer.errors import WeightsMissing
@@ -180,3 +180,40 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkey
     assert not (out / "probe.npz").exists()
     assert explain(tmp_path / "straight", "--reference", CUP) == 0
     np.testing.assert_array_equal(np.load(out / "attribution.npy"), np.load(tmp_path / "straight" / "attribution.npy"))
+
+
+def test_examples_record_writes_the_presets_named(tmp_path: Path, capsys, monkeypatch):
+    asked = []
+
+    def record(preset, folder):
+        asked.append((preset.key, folder))
+        (folder / "x.json").write_text("{}")
+        return folder / "x.json"
+
+    monkeypatch.setattr(replay, "record", record)
+    monkeypatch.setattr(presets, "replay_folder", lambda: tmp_path)
+    assert main(["examples", "record", "two-cat", "two-espresso", "--out", str(tmp_path)]) == 0
+    assert asked == [("two-cat", tmp_path), ("two-espresso", tmp_path)]
+    assert "two-cat" in capsys.readouterr().out
+    asked.clear()
+    assert main(["examples", "record"]) == 0
+    assert asked == [(preset.key, tmp_path) for preset in presets.shipped_presets()]
+
+
+def test_examples_record_refuses_what_is_not_shipped(tmp_path: Path, capsys):
+    for key in ("bee-fly", "../../etc"):  # the paper's pictures may not be passed on
+        assert main(["examples", "record", key, "--out", str(tmp_path / "out")]) == 2
+        text = complaint(capsys)
+        assert "No such preset; choose from: espresso-closer" in text
+        assert key not in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_examples_record_says_where_it_cannot_write(tmp_path: Path, capsys, monkeypatch):
+    few = explorer.MaskSettings(n_masks=10)
+    monkeypatch.setattr(
+        replay, "embed_masks", lambda picture, encoder: explorer.probe(picture, encoder=encoder, masking=few)
+    )
+    (tmp_path / "file").write_text("in the way")
+    assert main(["examples", "record", "two-caption-cat", "--out", str(tmp_path / "file")]) == 4
+    assert "nothing was kept" in complaint(capsys)

@@ -31,6 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": {"errors"},
     # An explanation measures its unmasked distance and saves itself: both when asked, long after the import.
     "schema": {"caps", "errors", "registry", "distances", "files"},
+    "agreement": {"distances", "masks", "rank", "selections"},
     "cache": set(),
     "captions": set(),
     "describe": set(),
@@ -47,7 +48,13 @@ ALLOWED: dict[str, set[str]] = {
     "rank": {"distances", "encoders.base", "images", "probe", "references", "selections"},
     "plots": {"fills", "images"},
     "files": {"masks", "plots", "probe"},
-    "cli": {"encoders.base", "encoders.cards", "files", "formats", "presets", "probe", "rank", "references"},
+    "config": {"captions", "encoders.cards", "examples", "images", "presets"},
+    "links": {"config", "encoders.base", "presets"},
+    "export": {"config", "files", "masks", "plots", "presets"},
+    "replay": {"distances", "encoders.cards", "files", "formats", "images", "masks", "plots", "presets", "probe",
+               "references", "unpacking"},  # fmt: skip
+    "unpacking": {"encoders.base", "encoders.cards", "images", "masks"},
+    "cli": {"encoders.base", "encoders.cards", "files", "formats", "presets", "probe", "rank", "references", "replay"},
     "encoders": set(),
     "encoders.base": {"encoders.cards", "images"},
     "encoders.cards": {"encoders.base"},
@@ -58,15 +65,16 @@ ALLOWED: dict[str, set[str]] = {
     "encoders.conse": FAMILY | {"encoders.efficientnet_lite"},
 }
 
-UI_USES = {"captions", "describe", "encoders.base", "encoders.cards", "formats", "images", "plots", "presets", "probe",
-           "rank", "references", "encoders.openvino_runtime"}  # the last to ask whether there is bfloat16  # fmt: skip
+UI_USES = {"agreement", "captions", "config", "encoders.base", "encoders.cards", "export", "formats", "images", "links",
+           "presets", "probe", "rank", "references", "replay", "studies.pilot", "studies.sweeps", "unpacking",
+           "encoders.openvino_runtime"}  # the last to ask whether there is bfloat16  # fmt: skip
 
 ENCODERS, UI = "encoders.", "ui."
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("torch", "tensorflow", "keras", "openvino", "timm", "open_clip"), (ENCODERS,)),
     **dict.fromkeys(("transformers", "tokenizers", "safetensors", "huggingface_hub", "h5py"), (ENCODERS,)),
     **dict.fromkeys(("gradio", "starlette", "uvicorn"), (UI,)),
-    "matplotlib": ("plots",),
+    "matplotlib": ("plots", "export"),  # export for the salt of its SVG
     "PIL": ("images", "formats", UI, "encoders.openclip"),  # open_clip's own preprocessing takes PIL images
     "tqdm": ("cli",),
     "numpy": ("",),

@@ -94,6 +94,14 @@ def test_the_papers_pairs_are_those_of_its_section_on_data(fetched: Path) -> Non
     }
 
 
+def test_the_shipped_presets_do_not_grow_with_the_papers(fetched: Path) -> None:
+    shipped = presets.shipped_presets()
+    assert presets.presets()[: len(shipped)] == shipped
+    assert len(presets.presets()) > len(shipped)
+    shipped.clear()  # a list of one's own
+    assert presets.shipped_presets()
+
+
 # Shipped pictures
 
 
@@ -133,6 +141,7 @@ def test_the_assets_of_a_wheel_come_first(tmp_path: Path, monkeypatch: pytest.Mo
     assert presets._assets_folder() == tmp_path / "assets"
     (tmp_path / "explorer" / "assets").mkdir()
     assert presets._assets_folder() == tmp_path / "explorer" / "assets"
+    assert presets.replay_folder() == tmp_path / "explorer" / "assets" / "replay"
 
 
 @pytest.fixture

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
+import contextlib
+import http.client
 import json
 import socket
 import threading
@@ -11,11 +15,13 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from explorer import presets
 from explorer.caps import MAX_UPLOAD_BYTES
-from explorer.ui import build_app, launch
+from explorer.ui import build_app, launch, static
 from explorer.ui.server import QUEUE_SIZE, SESSIONS, launch_settings
 
 
@@ -59,10 +65,10 @@ DEFAULTS: dict[str, Any] = {
     "n-masks": 20,
     "p-keep": 0.5,
     "feature-res": 8,
-    "mode": "mirror",
-    "threshold": 0.1,
+    "until": False,
+    "agreement": 0.9,
     "seed": 0,
-    "distance": "cosine",
+    "instrument": '{"selection": {"mode": "mirror", "threshold": 0.1, "distance": "cosine"}}',
     "fill": "auto",
     "precision": "float32",
     "picture": None,
@@ -112,7 +118,7 @@ def post_file(url: str, content: bytes, name: str = "cat.jpg") -> tuple[int, str
 def test_a_good_request_is_answered(demo, url, uploaded):
     events = press_run(demo, url, picture=uploaded)
     assert '"success":true' in events.replace(" ", "")
-    assert "data:image/jpeg" in events
+    assert '"plane"' in events
 
 
 BAD_VALUES = [
@@ -130,10 +136,19 @@ BAD_VALUES = [
     ({"feature_res": 500}, "64"),
     ({"seed": -1}, "seed must be 0 to 4294967295"),
     ({"seed": 2**64}, "seed must be 0 to 4294967295"),
-    ({"threshold": float("nan")}, "threshold must be a number"),
+    ({"until": True, "agreement": 2}, "0.99"),
+    ({"instrument": '{"selection": {"threshold": NaN}}'}, "threshold must be a number"),
+    ({"instrument": '{"selection": {"threshold": "0.1"}}'}, "threshold must be a number"),
+    ({"instrument": '{"selection": {"mode": "best"}}'}, "Unknown mode"),
+    ({"instrument": '{"selection": {"mode": []}}'}, "Unknown mode"),
+    ({"instrument": '{"selection": {"closest": [0.5, 0.1]}}'}, "two shares"),
+    ({"instrument": '{"selection": {"evil": 1}}'}, "Unknown SelectionSettings field"),
+    ({"instrument": '{"selection": {}, "upto": -1}'}, "could not be read"),
+    ({"instrument": "[" * 5000}, "could not be read"),
+    ({"instrument": "x" * 20000}, "could not be read"),
+    ({"instrument": {"selection": {}}}, "could not be read"),
     ({"encoder": "../../etc"}, "not in the list of choices"),
     ({"encoder": "evil/repo"}, "not in the list of choices"),
-    ({"mode": "best"}, "not in the list of choices"),
     ({"caption": "   "}, "The caption is empty"),
     ({"caption": "\u200b"}, "The caption is empty"),
     ({"caption": "x" * 501}, "The caption has 501 characters; the limit is 500"),
@@ -148,7 +163,7 @@ def test_bad_values_get_one_clear_answer(demo, url, uploaded, changed, message):
     events = press_run(demo, url, **({"picture": uploaded} | changed))
     assert message in events
     assert "Traceback" not in events
-    assert "data:image/jpeg" not in events
+    assert '"plane"' not in events
 
 
 @pytest.mark.parametrize("value", ["1000", True, None, [1000]])
@@ -250,9 +265,13 @@ def test_other_sites_cannot_use_a_visitor(url):
 
 
 def test_large_bodies_are_refused(url):
-    status, text = ask(f"{url}/gradio_api/queue/join", b" " * 1_100_000, Content_Type="application/json")
-    assert status == 413
-    assert "1 MB" in text
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the answer comes before the body is through
+        connection.request("POST", "/gradio_api/queue/join", b" " * 1_100_000, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 413
+    assert "1 MB" in answer.read().decode()
+    connection.close()
     status, _ = post_file(url, b"x" * (MAX_UPLOAD_BYTES + 100_000))
     assert status == 413
     status, _ = ask(f"{url}/gradio_api/upload", b"x", Content_Length=str(MAX_UPLOAD_BYTES + 3_000_000))
@@ -291,3 +310,92 @@ def test_safety_settings_hold_in_the_running_app(demo, url):
     assert demo.GRADIO_CACHE != "/tmp/gradio"
     assert all(fn.api_visibility == "private" for fn in demo.fns.values())
     assert {fn.concurrency_id for fn in demo.fns.values() if fn.name == "run"} == {"model"}
+
+
+# Files a page loads for itself
+
+
+def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body; the path goes out as it is written."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection.putrequest(method, parts.path, skip_accept_encoding=True)
+    for name, value in {k.replace("_", "-"): v for k, v in headers.items()}.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, body
+
+
+FOLDERS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "json": "application/json"}
+SERVED = [
+    *((f"/instrument/{file.name}", file) for file in sorted(static.INSTRUMENT.iterdir()) if file.is_file()),
+    *((f"/replay/{file.name}", file) for file in sorted(presets.replay_folder().iterdir())),
+]
+
+
+def test_there_is_something_to_serve():
+    endings = {file.suffix for _, file in SERVED}
+    assert endings == {".js", ".css", ".json"}
+
+
+@pytest.mark.parametrize(("path", "file"), SERVED, ids=[path for path, _ in SERVED])
+def test_the_pages_own_files_are_served(url, path, file):
+    status, headers, body = fetch(url + path)
+    assert status == 200
+    assert body == file.read_bytes()
+    assert headers["content-type"] == FOLDERS[file.suffix[1:]]
+    assert headers["cache-control"] == "no-cache"
+    assert fetch(url + path, "HEAD")[::2] == (200, b"")
+    for tags in (headers["etag"], f'"other", {headers["etag"]}'):
+        status, again, body = fetch(url + path, If_None_Match=tags)
+        assert (status, body) == (304, b"")
+        assert again["etag"] == headers["etag"]
+    assert fetch(url + path, If_None_Match='"other"')[0] == 200
+    assert fetch(url + path, "POST", Content_Length="0")[0] in (404, 405)
+    assert fetch(url + path, "DELETE")[0] in (404, 405)
+
+
+def test_replays_travel_compressed(url):
+    path, file = next((path, file) for path, file in SERVED if path.startswith("/replay/"))
+    _, headers, body = fetch(url + path, Accept_Encoding="gzip")
+    assert headers["content-encoding"] == "gzip"
+    assert len(body) < 0.85 * file.stat().st_size
+    assert gzip.decompress(body) == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/instrument/",
+        "/instrument/absent.js",
+        "/instrument/../server.py",
+        "/instrument/..%2fserver.py",
+        "/instrument/..%2f..%2f..%2fpyproject.toml",
+        "/instrument/%2e%2e/style.css",
+        "/instrument/..%5cstyle.css",
+        "/instrument/../style.css",
+        "/instrument/.hidden.js",
+        "/instrument/maths.js%00.css",
+        "/instrument/maths.js%0a",
+        "/instrument/MATHS.JS",
+        "/instrument//etc/passwd",
+        "/instrument/server.py",
+        "/replay/",
+        "/replay/absent.json",
+        "/replay/two-espresso",
+        "/replay/two-espresso.json.json",
+        "/replay/two-espresso.js",
+        "/replay/../MANIFEST.json",
+        "/replay/..%2fMANIFEST.json",
+        "/replay/%2e%2e%2fMANIFEST.json",
+        "/replay/TWO-ESPRESSO.json",
+        "/replay/.json",
+    ],
+)
+def test_nothing_else_in_those_folders_is(url, path):
+    status, _, body = fetch(url + path)
+    assert status == 404
+    assert len(body) < 100

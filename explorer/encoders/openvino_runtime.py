@@ -61,9 +61,11 @@ class Network:
 
 
 def bfloat16_here() -> bool:
-    """Whether this processor computes in bfloat16."""
-    import openvino
-
+    """Whether this processor computes in bfloat16; where OpenVINO cannot be imported, nothing here does."""
+    try:
+        import openvino
+    except ImportError:
+        return False
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 

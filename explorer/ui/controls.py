@@ -9,13 +9,14 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from ..caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
+from ..caps import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
 from ..encoders.base import DEFAULT_ENCODER, Card
 from ..encoders.cards import encoders, find_card
 from ..errors import InvalidInput
 from ..images import Picture, as_picture
-from ..registry import DISTANCES, FILLS, MODES
-from ..schema import MaskSettings, SelectionSettings
+from ..presets import Preset, asset_path
+from ..registry import FILLS
+from ..schema import MaskSettings
 from .upload import picture_input
 from .workbench import Question
 
@@ -35,10 +36,9 @@ class Controls:
     n_masks: gr.Slider
     p_keep: gr.Slider
     feature_res: gr.Slider
-    mode: gr.Radio
-    threshold: gr.Slider
+    until: gr.Checkbox
+    agreement: gr.Slider
     seed: gr.Number
-    distance: gr.Dropdown
     fill: gr.Dropdown
     precision: gr.Radio
 
@@ -51,17 +51,22 @@ class Controls:
         return [self.picture, self.encoder, self.n_masks, self.p_keep, self.feature_res, self.seed, self.fill,
                 self.precision]  # fmt: skip
 
+    def question_places(self) -> list[Any]:
+        """The controls a preset or a link sets, in order."""
+        return [self.picture, self.kind, self.reference, self.caption, self.encoder, self.n_masks, self.p_keep,
+                self.feature_res, self.seed, self.fill, self.precision]  # fmt: skip
+
     def asked(self, values: Values) -> tuple[object, ...]:
         """What the costly controls say, to be compared."""
         return tuple(values[control] for control in self.costly())
 
-    def selection(self, values: Values) -> SelectionSettings:
-        """The free settings."""
-        return SelectionSettings(
-            mode=values[self.mode],
-            threshold=THRESHOLD.check(values[self.threshold], app=True),
-            distance=values[self.distance],
-        )
+    def compared(self, values: Values) -> tuple[object, ...]:
+        """What the reference's controls say, to be compared."""
+        return tuple(values[control] for control in (self.kind, self.reference, self.caption))
+
+    def target(self, values: Values) -> float | None:
+        """The agreement to run until, or None to run them all."""
+        return AGREEMENT.check(values[self.agreement], app=True) if values[self.until] else None
 
     def masking(self, values: Values) -> MaskSettings:
         """The costly settings, inside the app's caps."""
@@ -102,7 +107,7 @@ class Controls:
             encoder=values[self.encoder],
             precision=values[self.precision],
             masking=self.masking(values),
-            selection=self.selection(values),
+            until=self.target(values),
         )
 
 
@@ -113,15 +118,22 @@ def _number(cap: Range, value: Any) -> Any:
     return cap.check(value, app=True)
 
 
-def lay_out_controls() -> Controls:
-    """Create the controls in the current Gradio context, top to bottom."""
-    return Controls(**_lay_out_question(), **_lay_out_masks(), **_lay_out_selection(), **_lay_out_advanced())
+def lay_out_controls(start: Preset) -> Controls:
+    """Create the controls in the current Gradio context, top to bottom, set to a preset of two pictures."""
+    return Controls(**_lay_out_question(start), **_lay_out_masks(), **_lay_out_advanced())
 
 
-def _lay_out_question() -> dict[str, Any]:
-    picture = picture_input(label="Picture to explain", height=210, elem_id="picture")
+def example(name: str | None) -> Any:
+    """The pixels of an example picture, as an image component takes them."""
+    return None if name is None else as_picture(asset_path(name)).pixels
+
+
+def _lay_out_question(start: Preset) -> dict[str, Any]:
+    picture = picture_input(example(start.image), label="Picture to explain", height=210, elem_id="picture")
     kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Compare it with", elem_id="kind")
-    reference = picture_input(label="Picture to compare with", height=150, elem_id="reference")
+    reference = picture_input(
+        example(start.reference), label="Picture to compare with", height=150, elem_id="reference"
+    )
     caption = gr.Textbox(
         label="Caption",
         info="Press Enter to compare with a new caption; no mask is embedded again.",
@@ -150,35 +162,18 @@ def _lay_out_masks() -> dict[str, Any]:
             "feature_res": _slider(
                 FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks."
             ),
+            "until": gr.Checkbox(
+                label="Stop when stable",
+                info="End before the number above, once two runs like this one would agree so far:",
+                elem_id="until",
+            ),
+            "agreement": _slider(AGREEMENT, "Agreement to reach", "1 = the same map again.", visible=False),
         }
-
-
-def _lay_out_selection() -> dict[str, Any]:
-    weighted = MODES["rank_weighted"]
-    with gr.Group():
-        _heading("Selection", "free: changes the maps at once")
-        mode = gr.Radio(
-            [(m.label, key) for key, m in MODES.items()],
-            value="mirror",
-            label="Selection mode",
-            info=f"{weighted.label.capitalize()}: {weighted.about}",
-            elem_id="mode",
-        )
-        threshold = _slider(THRESHOLD, "Threshold", "Share of the masks taken at each chosen end of the ranking.")
-    return {"mode": mode, "threshold": threshold}
 
 
 def _lay_out_advanced() -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
         seed = gr.Number(SEED.default_number, label="Seed", info="Same seed, same masks.", precision=0, elem_id="seed")
-        distance = gr.Dropdown(
-            [(d.label, key) for key, d in DISTANCES.items()],
-            value="cosine",
-            label="Distance",
-            info="Free: only the ranking changes.",
-            filterable=False,
-            elem_id="distance",
-        )
         fill = gr.Dropdown(
             [(f.label, key) for key, f in FILLS.items()],
             value="auto",
@@ -193,16 +188,16 @@ def _lay_out_advanced() -> dict[str, Any]:
             info="bfloat16 is faster and slightly less exact, on processors that have it.",
             elem_id="precision",
         )
-    return {"seed": seed, "distance": distance, "fill": fill, "precision": precision}
+    return {"seed": seed, "fill": fill, "precision": precision}
 
 
 def _heading(title: str, about: str) -> None:
     gr.HTML(f"<h2>{title} <small>{about}</small></h2>", elem_classes="group-title")
 
 
-def _slider(cap: Range, label: str, info: str) -> gr.Slider:
+def _slider(cap: Range, label: str, info: str, *, visible: bool = True) -> gr.Slider:
     return gr.Slider(cap.low, cap.app_high, value=cap.default_number, step=cap.step, label=label, info=info,
-                     elem_id=cap.name.replace("_", "-"))  # fmt: skip
+                     visible=visible, elem_id=cap.name.replace("_", "-"))  # fmt: skip
 
 
 def _encoder_choices() -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 OPEN = re.compile(
     r"/(?:$|config/?$|info/?$|theme\.css$|robots\.txt$|favicon\.ico$|manifest\.json$|static/|assets/|svelte/|"
+    r"instrument/[\w-]+\.(?:js|css)$|replay/[\w-]+\.json$|"
     r"gradio_api/(?:info/?$|startup-events$|app_id/?$|upload$|upload_progress$|heartbeat/|queue/(?:join|data)$|cancel$|reset/?$|"
     r"theme\.css$|login_check/?$|user/?$|token/?$|file=(?!(?:https?|ftp):)))",
     re.IGNORECASE,

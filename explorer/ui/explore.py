@@ -1,4 +1,4 @@
-"""The Explore tab: one picture, one reference, three maps. Layout and wiring."""
+"""The main screen: one picture, one reference, and the instrument that shows why. Layout and wiring."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ from typing import Any
 
 import gradio as gr
 
-from ..presets import FIRST_PRESET, presets
-from . import panels
+from ..links import OURS
+from ..presets import FIRST_PRESET, preset_named, presets
+from .compare import compare_tab
 from .controls import Controls, lay_out_controls
-from .handlers import Handlers, Screen
+from .handlers import REPLAYED, Handlers
+from .instrument import component, words
+from .panels import status_panel
+from .room import LIGHT, QUIET, Room
+from .share import share_tab
+from .sweeps import sweeps_tab
 from .workbench import Session, Step, Workbench
 
 INTRO = """# Distance Explorer
 Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
 look at which copies land close to the reference and which far from it, and see **what they kept**:
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
-CAVEATS = """**What these maps do not say.** They are about this encoder, not about the things. They depend on what
-hidden pixels become and on chance: run another seed, or more masks, before believing a small spot.
-They show where the distance comes from, not whether the distance is right."""
 SESSION_SECONDS = 1800
 
 
-def explore_tab(workbench: Workbench, demo: gr.Blocks) -> None:
-    """Lay the tab out and wire it."""
+def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
+    """Lay the screen out and wire it."""
     choices = presets()
-    start = next(p for p in choices if p.key == FIRST_PRESET)
+    start = preset_named(FIRST_PRESET)
     session = gr.State(Session(), time_to_live=SESSION_SECONDS)
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
@@ -38,81 +41,58 @@ def explore_tab(workbench: Workbench, demo: gr.Blocks) -> None:
                 elem_id="preset",
             )
             story = gr.Markdown(start.story, elem_id="story")
-            controls = lay_out_controls()
-        with gr.Column(scale=2, min_width=340, elem_id="results"):
+            controls = lay_out_controls(start)
+        with gr.Column(scale=3, min_width=340, elem_id="results"):
             with gr.Row(elem_id="actions"):
-                run = gr.Button("Run", variant="primary", elem_id="run", scale=2)
+                run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
-            screen = _lay_out_screen()
-    handlers = Handlers(workbench, controls, screen, session, preset)
-    everything = controls.all() | {session}
-    _wire_runs(handlers, demo, preset, story, controls, run, stop, screen, everything)
-    _wire_selection(handlers, controls, screen, everything)
-    _wire_hints(handlers, controls, screen, run, everything)
-
-
-def _lay_out_screen() -> Screen:
-    status = gr.HTML(panels.status_panel(Step("Preparing the first explanation …")), elem_id="status")
-    notices = gr.HTML(elem_id="notices")
-    pair = gr.HTML(elem_id="pair")
-    maps = gr.HTML(elem_id="maps")
-    gr.Markdown(CAVEATS, elem_id="caveats")
-    histogram = gr.HTML(elem_id="histogram")
-    sheet = gr.HTML(elem_id="sheet")
-    return Screen(status, pair, maps, histogram, sheet, notices)
-
-
-QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-HEAVY: dict[str, Any] = QUIET | {"concurrency_id": "model", "concurrency_limit": 1}
-LIGHT: dict[str, Any] = QUIET | {"concurrency_id": "light", "concurrency_limit": 4, "trigger_mode": "always_last"}
-"""Cheap events keep a lane of their own: behind a running probe they would wait for its end."""
+            status = gr.HTML(status_panel(Step(REPLAYED)), elem_id="status")
+            component("tour")
+            with gr.Tabs(elem_id="tabs"):
+                with gr.Tab("Explore", elem_id="explore-tab"):
+                    view = component(
+                        "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
+                    )
+                room = Room(workbench, controls, session, view, status)
+                handlers = Handlers(room, preset)
+                with gr.Tab("Compare", elem_id="compare-tab"):
+                    compare_tab(room, handlers)
+                with gr.Tab("Sweeps", elem_id="sweeps-tab"):
+                    sweeps_tab(room, handlers)
+                with gr.Tab("Share", elem_id="share-tab"):
+                    share_tab(room, handlers, demo)
+    _wire_runs(handlers, room, preset, story, run, stop)
+    _wire_hints(handlers, controls, room, run)
 
 
 def _wire_runs(
-    handlers: Handlers,
-    demo: gr.Blocks,
-    preset: gr.Dropdown,
-    story: gr.Markdown,
-    controls: Controls,
-    run: gr.Button,
-    stop: gr.Button,
-    screen: Screen,
-    everything: set[Any],
+    handlers: Handlers, room: Room, preset: gr.Dropdown, story: gr.Markdown, run: gr.Button, stop: gr.Button
 ) -> None:
-    """Run, Stop, the examples, and the result that is there before the first click."""
-    c = controls
-    example = {"inputs": {preset}, "outputs": [story, c.picture, c.kind, c.reference, c.caption, c.encoder], **QUIET}
-    answer = {"inputs": everything, "outputs": screen.places(), **HEAVY}
-    running = [
-        run.click(handlers.run, **answer),
-        # Not input, which this control also sends when it is left unchanged.
-        preset.change(handlers.apply_preset, **example).success(handlers.run, **answer),
-        demo.load(handlers.apply_preset, **example).success(handlers.run, **answer),
-    ]
+    """Run, Stop, and the examples."""
+    c, everything = room.controls, room.everything()
+    answer = {"inputs": everything, "outputs": [room.status, room.view], **room.queued()}
+    # Not input, which this control also sends when it is left unchanged.
+    chosen = preset.change(
+        handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), room.status, room.view], **QUIET
+    )
+    running = [run.click(handlers.run, **answer), chosen.success(handlers.after_preset, **answer)]
     for event in running:
-        event.then(handlers.price, _priced(c), [run], **LIGHT)
-    stop.click(handlers.stop, everything, [screen.status], cancels=running, **LIGHT)
+        event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
+    stop.click(handlers.stop, everything, [room.status], cancels=running, **LIGHT)
 
 
-def _wire_selection(handlers: Handlers, controls: Controls, screen: Screen, everything: set[Any]) -> None:
-    """What is free answers at once, without embedding a mask."""
-    c = controls
-    for control in (c.mode, c.threshold, c.distance):
-        control.input(handlers.select, everything, screen.places(), **LIGHT)
-    c.reference.input(handlers.compare, everything, screen.places(), **LIGHT)
-    c.caption.submit(handlers.compare, everything, screen.places(), **LIGHT)
-
-
-def _wire_hints(handlers: Handlers, controls: Controls, screen: Screen, run: gr.Button, everything: set[Any]) -> None:
-    """What is costly says its price, and that it waits for Run."""
-    c = controls
+def _wire_hints(handlers: Handlers, controls: Controls, room: Room, run: gr.Button) -> None:
+    """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
+    c, everything = controls, room.everything()
+    for asked in (c.reference.input, c.caption.submit):
+        asked(handlers.compare, everything, [room.status, room.view], **LIGHT)
     c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
-    for priced in (c.n_masks, c.encoder, c.precision):
-        priced.change(handlers.price, _priced(c), [run], **LIGHT)
-    for costly in c.costly():
-        costly.input(handlers.stale, everything, [screen.status], **LIGHT)
+    for priced in (c.n_masks, c.encoder, c.precision, c.until):
+        priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
+    for costly in (*c.costly(), c.kind):
+        costly.input(handlers.stale, everything, [room.status], **LIGHT)
 
 
 def _priced(controls: Controls) -> set[Any]:
-    return {controls.n_masks, controls.encoder, controls.precision}
+    return {controls.n_masks, controls.encoder, controls.precision, controls.until}

@@ -1,10 +1,9 @@
-"""What each event of the Explore tab does: read the controls, make one call, paint."""
+"""What each event of the main screen does: read the controls, make one call, send what changed."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from typing import Any
 
 import gradio as gr
@@ -12,130 +11,144 @@ import gradio as gr
 from ..caps import N_MASKS
 from ..encoders.cards import find_card
 from ..errors import ExplorerError
-from ..images import as_picture
-from ..presets import asset_path, presets
+from ..presets import Preset, preset_named
 from ..registry import CARDS
-from . import panels
-from .controls import CAPTION, PICTURE, Controls, Values
+from ..replay import pack, replay_of, rows
+from ..schema import MaskSettings, SelectionSettings
+from .controls import CAPTION, PICTURE, Values, example
 from .guard import told, told_stepwise
-from .svg import histogram_panel
-from .workbench import Session, Step, Workbench
+from .instrument import look
+from .panels import status_panel
+from .room import Room
+from .workbench import Session, Step
 
-SECONDS_BETWEEN_PAINTS = 0.8
-SECONDS_BETWEEN_WORDS = 0.25
-"""More often would spend on drawing, here and in the browser, what the masks need."""
-
-
-@dataclass(frozen=True, eq=False)
-class Screen:
-    """The places results are painted in, in the order handlers return them."""
-
-    status: gr.HTML
-    pair: gr.HTML
-    maps: gr.HTML
-    histogram: gr.HTML
-    sheet: gr.HTML
-    notices: gr.HTML
-
-    def places(self) -> list[gr.HTML]:
-        """All of them."""
-        return [getattr(self, field.name) for field in fields(self)]
-
-    def only_status(self, text: str) -> tuple[Any, ...]:
-        """A new status, everything else as it is."""
-        return (text, *[gr.skip()] * (len(fields(self)) - 1))
+SECONDS_BETWEEN_ROWS = 0.5
+"""More often would spend on sending, here and in the browser, what the masks need."""
+REPLAYED = "An example, embedded earlier: everything on this screen works at once. Press Run to embed it here."
 
 
 class Handlers:
-    """The events of one tab.
+    """The events of the main screen.
 
     Args:
-        workbench: Does the work.
-        controls: Where the question is read from.
-        screen: Where the answer is painted.
-        session: Holds the page's ``Session``.
+        room: What they act on.
         preset: The example chosen.
     """
 
-    def __init__(
-        self, workbench: Workbench, controls: Controls, screen: Screen, session: gr.State, preset: gr.Dropdown
-    ) -> None:
-        self._workbench, self._controls, self._screen = workbench, controls, screen
-        self._session, self._preset = session, preset
+    def __init__(self, room: Room, preset: gr.Dropdown) -> None:
+        self._room, self._preset = room, preset
+        self._workbench, self._controls = room.workbench, room.controls
+
+    def session(self, values: Values) -> Session:
+        """What the page is looking at."""
+        return values[self._room.session]  # type: ignore[no-any-return]
 
     @told_stepwise
-    def run(self, values: Values) -> Iterator[tuple[Any, ...]]:
-        """Embed what is missing, painting as it goes."""
-        session: Session = values[self._session]
+    def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Embed what is missing, sending rows to the instrument as they come."""
+        session = self.session(values)
+        selection = look(values[self._room.view]).selection
         question = self._controls.question(values)
         session.stopping, session.asked = False, self._controls.asked(values)
-        painted = spoken = 0.0
+        sent, last = "", 0.0
         try:
-            for step in self._workbench.run(question, session):
+            for step in self._workbench.run(question, session, selection):
                 if session.ended():
                     return
-                finished, now = bool(step.wanted) and step.done == step.wanted, time.monotonic()
-                if finished or (not step.text and now - painted >= SECONDS_BETWEEN_PAINTS):
-                    shown = _painted(session, panels.status_panel(step))
-                    if session.ended():  # pressed while painting
+                now = time.monotonic()
+                if step.text:
+                    yield status_panel(step), gr.skip()
+                elif step.final or now - last >= SECONDS_BETWEEN_ROWS:
+                    view, sent = self._news(session, sent)
+                    if session.ended():  # pressed while packing
                         return
-                    yield shown
-                    painted = spoken = time.monotonic()
-                elif step.text or now - spoken >= SECONDS_BETWEEN_WORDS:
-                    yield self._screen.only_status(panels.status_panel(step))
-                    spoken = time.monotonic()
+                    yield status_panel(step), view
+                    last = time.monotonic()
         except ExplorerError:
-            yield self._screen.only_status(panels.status_panel(Step("That could not be run; see the message.")))
+            yield status_panel(Step("That could not be run; see the message.")), gr.skip()
             raise
 
-    @told
-    def select(self, values: Values) -> tuple[Any, ...]:
-        """Rank the probe again with other free settings."""
-        session: Session = values[self._session]
-        session.selection = self._controls.selection(values)
-        return _painted(session, gr.skip())
+    def _news(self, session: Session, sent: str) -> tuple[Any, str]:
+        """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
+        assert session.probe is not None and session.target is not None
+        fresh = rows(session.probe, session.target)
+        if fresh["id"] == sent:
+            return gr.update(rows=fresh), sent
+        return gr.update(result=packed(session)), fresh["id"]
 
     @told
-    def compare(self, values: Values) -> tuple[Any, ...]:
+    def compare(self, values: Values) -> tuple[Any, Any]:
         """Rank the probe against another reference; only the reference is embedded."""
-        session: Session = values[self._session]
+        session = self.session(values)
         reference = self._controls.reference_of(values)
-        if session.probe is None or reference is None:
-            return self._screen.only_status(gr.skip())
-        if values[self._controls.encoder] != session.probe.encoder.card.key:
-            return self._screen.only_status(self.stale(values))
+        if reference is None:
+            return gr.skip(), gr.skip()
+        question = session.question
+        if session.probe is None or question is None or values[self._controls.encoder] != question.encoder:
+            return self.stale(values), gr.skip()
         session.target = self._workbench.embed_target(session.probe.encoder, *reference)
-        return _painted(session, gr.skip())
+        session.question = question.against(*reference)
+        return gr.skip(), gr.update(result=packed(session))
 
     def stale(self, values: Values) -> Any:
         """Say that a costly setting moved and what is on screen belongs to the last run."""
-        session: Session = values[self._session]
-        if session.probe is None or session.asked == self._controls.asked(values):
+        session = self.session(values)
+        if not session.asked or session.asked == self._asked(session, values):
             return gr.skip()  # answered late, it must not talk over the run that has begun since
-        return panels.status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
+        return status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
+
+    def _asked(self, session: Session, values: Values) -> tuple[object, ...]:
+        """What must stay as it is for the screen to be true; a replay cannot follow its reference either."""
+        asked = self._controls.asked(values)
+        return asked if session.replay is None else (*asked, *self._controls.compared(values))
 
     def stop(self, values: Values) -> Any:
         """End the run and say what is kept."""
-        session: Session = values[self._session]
+        session = self.session(values)
         session.stopping, probe = True, session.probe
         if probe is None or probe.complete:
             return gr.skip()
-        return panels.status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
+        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
     @told
     def apply_preset(self, values: Values) -> list[Any]:
-        """Set the controls to a preset."""
-        preset = next(p for p in presets() if p.key == values[self._preset])
+        """Set the controls to a preset, and show its replay where it has one."""
+        preset = preset_named(values[self._preset])
+        self.session(values).show_replay(preset.key, ())
+        return [preset.story, *self.control_values(preset), *self._replayed(preset)]
+
+    def _replayed(self, preset: Preset) -> tuple[Any, Any]:
+        if replay_of(preset.key) is None:
+            return gr.skip(), gr.skip()
+        return status_panel(Step(REPLAYED)), gr.update(show={"replay": preset.key, "stamp": time.monotonic()})
+
+    def control_values(self, preset: Preset) -> list[Any]:
+        """The question's controls, in the order of ``Controls.question_places``."""
         by_caption = preset.caption is not None
-        reference = None if preset.reference is None else as_picture(asset_path(preset.reference)).pixels
+        plain = MaskSettings()
         return [
-            preset.story,
-            as_picture(asset_path(preset.image)).pixels,
+            example(preset.image),
             CAPTION if by_caption else PICTURE,
-            gr.update(value=reference, visible=not by_caption),
+            gr.update(value=example(preset.reference), visible=not by_caption),
             gr.update(value=preset.caption or "", visible=by_caption),
             preset.encoder,
+            plain.n_masks,
+            plain.p_keep,
+            plain.feature_res,
+            plain.seed,
+            plain.fill,
+            "float32",
         ]
+
+    def after_preset(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Run a preset that has no replay; remember what the controls say where it has one."""
+        session = self.session(values)
+        if session.replay is not None and replay_of(session.replay) is None:
+            session.replay = None
+            yield from self.run(values)
+        elif session.replay is not None:
+            session.asked = self._asked(session, values)
+            yield gr.skip(), gr.skip()  # Gradio blanks what a generator never yields
 
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference, and an encoder that can read it."""
@@ -150,25 +163,29 @@ class Handlers:
         by_caption = values[self._controls.kind] == CAPTION and find_card(values[self._controls.encoder]).captions
         return [gr.update(visible=not by_caption), gr.update(visible=by_caption), CAPTION if by_caption else PICTURE]
 
-    def price(self, values: Values) -> Any:
-        """Put what a run costs on its button."""
+    def price(self, values: Values) -> list[Any]:
+        """Put what a run costs on its button, and show the target where a run ends on one."""
         c = self._controls
-        count = values[c.n_masks]
+        count, until = values[c.n_masks], values[c.until]
+        agreement = gr.update(visible=bool(until))
         if not isinstance(count, int | float) or not N_MASKS.low <= count <= N_MASKS.app_high:
-            return gr.update(value="Run")
+            return [gr.update(value="Run"), agreement]
         seconds = self._workbench.seconds(values[c.encoder], values[c.precision], int(count))
-        return gr.update(value=f"Run {int(count)} masks" + ("" if seconds is None else f", about {seconds:.0f} s"))
+        what = f"until stable, at most {int(count)} masks" if until else f"{int(count)} masks"
+        return [gr.update(value=f"Run {what}" + ("" if seconds is None else f", about {seconds:.0f} s")), agreement]
 
 
-def _painted(session: Session, status: Any) -> tuple[Any, ...]:
-    """Everything on the screen, from what the session knows."""
-    maps = session.explanations()
-    chosen = maps[session.selection.mode]
-    return (
-        status,
-        panels.pair_panel(chosen),
-        panels.maps_panel(maps, session.selection.mode),
-        histogram_panel(chosen),
-        panels.contact_sheet(chosen),
-        panels.notices_panel(chosen),
+def packed(session: Session) -> dict[str, Any]:
+    """What is on screen, for the browser."""
+    question = session.question
+    assert session.probe is not None and session.target is not None and question is not None
+    config = question.config(len(session.probe), SelectionSettings())
+    return pack(
+        session.probe,
+        session.target,
+        precision=config.precision,
+        picture_name=config.picture,
+        picture_sha256=config.picture_sha256,
+        reference_name=config.reference,
+        caption=config.caption,
     )

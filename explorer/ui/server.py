@@ -14,7 +14,8 @@ from starlette.middleware import Middleware
 from ..caps import MAX_UPLOAD_BYTES
 from ..formats import refuse_bombs
 from .doorkeeper import Doorkeeper
-from .explore import explore_tab
+from .explore import main_screen
+from .static import routes
 from .workbench import Workbench
 
 QUEUE_SIZE = 16
@@ -34,7 +35,7 @@ def build_app(workbench: Workbench | None = None) -> gr.Blocks:
         os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="distance-explorer-")
     demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=CACHE_AGE, fill_width=True)
     with demo:
-        explore_tab(workbench or Workbench(), demo)
+        main_screen(workbench or Workbench(), demo)
     # Off Spaces Gradio would open an endpoint for every function that skips the queue.
     demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=4, api_open=False)
     return demo
@@ -44,7 +45,7 @@ def launch_settings() -> dict[str, Any]:
     """What ``Blocks.launch`` is given; a test compares it with the running app."""
     return {
         "theme": _theme(),
-        "css_paths": [Path(__file__).with_name("style.css")],
+        "css_paths": [Path(__file__).with_name("style.css"), *sorted(Path(__file__).parent.glob("instrument/*.css"))],
         "max_file_size": MAX_UPLOAD_BYTES,
         "max_threads": 8,
         "state_session_capacity": SESSIONS,
@@ -57,7 +58,12 @@ def launch_settings() -> dict[str, Any]:
         "mcp_server": False,
         "pwa": False,
         "allowed_paths": [],
-        "app_kwargs": {"middleware": [Middleware(Doorkeeper)], "docs_url": None, "redoc_url": None},
+        "app_kwargs": {
+            "middleware": [Middleware(Doorkeeper)],
+            "routes": routes(),
+            "docs_url": None,
+            "redoc_url": None,
+        },
     }
 
 

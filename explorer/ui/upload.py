@@ -12,13 +12,13 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 
-def picture_input(**options: Any) -> gr.Image:
-    """A ``gr.Image`` whose value is the path of an uploaded file.
+def picture_input(value: Any = None, **options: Any) -> gr.Image:
+    """A ``gr.Image`` whose value is the path of an uploaded file, or of the pixels it starts with.
 
     The two methods are replaced on the instance: a subclass would make Gradio write a stub file
     beside this one whenever it is imported.
     """
-    component = gr.Image(type="filepath", image_mode=None, format="png", sources=["upload", "clipboard"], **options)
+    component = gr.Image(value, type="filepath", image_mode=None, format="png", sources=["upload", "clipboard"], **options)
     move = component.async_move_resource_to_block_cache
 
     async def only_uploads(source: Any) -> str | None:

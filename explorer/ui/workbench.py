@@ -8,7 +8,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..agreement import expected_agreement, split_half
+from ..caps import N_MASKS
 from ..captions import clean_caption
+from ..config import Config, example_named
+from ..links import preset_config
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
@@ -16,11 +20,13 @@ from ..images import Picture
 from ..probe import enlarge, first, grow, prepare
 from ..rank import rank_against
 from ..references import embed_reference
+from ..replay import replay_of
 from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+from ..unpacking import load_replay, unpack
 
 CACHE_BYTES = 512_000_000
-SHOWN_MODES = ("closest", "farthest", "mirror")
-"""The three maps always on screen; another chosen mode joins them."""
+CHECK_EVERY = 100
+"""Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +40,7 @@ class Question:
         encoder: A key of the cards.
         precision: The encoder's arithmetic.
         masking: The costly settings.
-        selection: The free settings.
+        until: End early, once this agreement is reached.
     """
 
     picture: Picture
@@ -43,25 +49,46 @@ class Question:
     encoder: str
     precision: str
     masking: MaskSettings
-    selection: SelectionSettings
+    until: float | None = None
+
+    def against(self, reference: Picture | None, caption: str | None) -> Question:
+        """The same question of another reference."""
+        return replace(self, reference=reference, caption=caption)
+
+    def config(self, n_masks: int, selection: SelectionSettings) -> Config:
+        """What names the result after so many masks."""
+        compared = None if self.reference is None else self.reference.sha256
+        return Config(
+            picture=example_named(self.picture.sha256),
+            picture_sha256=self.picture.sha256,
+            reference=None if compared is None else example_named(compared),
+            reference_sha256=compared,
+            caption=self.caption,
+            encoder=self.encoder,
+            precision=self.precision,
+            masking=replace(self.masking, n_masks=max(int(N_MASKS.low), n_masks)),
+            selection=selection,
+        )
 
 
 class Session:
-    """What one open page is looking at. A running probe and a moved slider both write here.
+    """What one open page is looking at. A running probe and a moved control both write here.
 
     Attributes:
+        question: What the result on screen answers; None before any, and for an example's replay.
         probe: What has been embedded so far.
         target: The reference it is ranked against.
-        selection: The free settings now.
+        replay: The key of the example shown without a model, if one is.
         stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
             words could then come after those of Stop.
-        asked: What the costly controls said when the last run began.
+        asked: What the costly controls said when the result on screen was asked for.
     """
 
     def __init__(self) -> None:
+        self.question: Question | None = None
         self.probe: Probe | None = None
         self.target: Reference | None = None
-        self.selection = SelectionSettings()
+        self.replay: str | None = None
         self.stopping = False
         self.asked: tuple[object, ...] = ()
 
@@ -69,16 +96,36 @@ class Session:
         """Whether Stop was pressed, which can happen between any two lines of a run."""
         return self.stopping
 
-    def explanations(self) -> dict[str, Explanation]:
-        """The maps to show by mode, the chosen mode last when it is none of the three.
+    def show_replay(self, key: str, asked: tuple[object, ...]) -> None:
+        """An example takes the place of whatever was on screen."""
+        self.question = self.probe = self.target = None
+        self.replay, self.asked = key, asked
+
+    def config(self, selection: SelectionSettings) -> Config:
+        """What names the result on screen.
 
         Raises:
-            InvalidInput: Nothing has been embedded yet.
+            InvalidInput: Nothing is there yet.
         """
+        if self.replay is not None:
+            return replace(preset_config(self.replay), selection=selection)
+        if self.question is None or self.probe is None:
+            raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
+        return self.question.config(len(self.probe), selection)
+
+    def explanation(self, selection: SelectionSettings) -> Explanation:
+        """What is on screen, ranked.
+
+        Raises:
+            InvalidInput: Nothing is there yet.
+        """
+        if self.replay is not None:
+            path = replay_of(self.replay)
+            assert path is not None
+            return rank_against(*unpack(load_replay(path)), selection)
         if self.probe is None or self.target is None or not len(self.probe):
             raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
-        modes = dict.fromkeys((*SHOWN_MODES, self.selection.mode))
-        return {mode: rank_against(self.probe, self.target, replace(self.selection, mode=mode)) for mode in modes}
+        return rank_against(self.probe, self.target, selection)
 
 
 @dataclass(frozen=True)
@@ -91,6 +138,8 @@ class Step:
         wanted: Masks asked for.
         seconds: Time spent embedding in this run.
         embedded: Masks embedded in this run; the others were known.
+        agreement: How far two runs like this one would agree, where the run ends on that.
+        final: Whether the run is over.
     """
 
     text: str = ""
@@ -98,6 +147,30 @@ class Step:
     wanted: int = 0
     seconds: float = 0.0
     embedded: int = 0
+    agreement: float | None = None
+    final: bool = False
+
+
+class _Stability:
+    """Looks at the agreement of every so many masks, and finds the first that reaches a target.
+
+    It judges the first 100, 200, ... masks, never the batch at hand, so that what was known before, the size of a
+    batch or a busy machine cannot change where a run ends.
+    """
+
+    def __init__(self, until: float, target: Reference, selection: SelectionSettings) -> None:
+        self.agreement: float | None = None
+        self._until, self._target, self._selection, self._next = until, target, selection, CHECK_EVERY
+
+    def reached(self, probe: Probe) -> Probe | None:
+        """The probe cut where the target was reached, or None."""
+        while self._next <= len(probe):
+            part = first(probe, self._next)
+            self.agreement = expected_agreement(split_half(part, self._target, self._selection))
+            if self.agreement >= self._until:
+                return part
+            self._next += CHECK_EVERY
+        return None
 
 
 class Workbench:
@@ -113,10 +186,15 @@ class Workbench:
         self._rates: dict[tuple[str, str], float] = {}
         self._guard = threading.Lock()
 
-    def run(self, question: Question, session: Session) -> Iterator[Step]:
+    def run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
 
         A probe already made for the same picture, encoder and masks is continued or cut, never made again.
+
+        Args:
+            question: What is asked.
+            session: Where the probe and the target are put.
+            selection: Whose agreement ends the run, where the question says until when.
         """
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
@@ -124,16 +202,22 @@ class Workbench:
         encoder = load_encoder(question.encoder, precision=question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)
         start = self._start(encoder, question)
-        session.probe, session.target, session.selection = start, target, question.selection
+        session.question, session.probe, session.target, session.replay = question, start, target, None
         known, began = len(start), time.monotonic()
-        if start.complete:
-            yield Step(done=known, wanted=start.wanted)
-            return
+        stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):
             session.probe = probe
             self._keep(question, probe)
-            yield Step("", len(probe), probe.wanted, time.monotonic() - began, len(probe) - known)
-        self._rates[question.encoder, question.precision] = (start.wanted - known) / (time.monotonic() - began)
+            stable = stability and stability.reached(probe)
+            if stable:
+                session.probe = stable
+            done, seconds = len(session.probe), time.monotonic() - began
+            agreement = None if stability is None else stability.agreement
+            yield Step("", done, probe.wanted, seconds, len(probe) - known, agreement, bool(stable) or probe.complete)
+            if stable:
+                break
+        if len(probe) > known:
+            self._rates[question.encoder, question.precision] = (len(probe) - known) / (time.monotonic() - began)
 
     def embed_target(self, encoder: Encoder, reference: Picture | None, caption: str | None) -> Reference:
         """Embed the picture or the caption to compare with."""

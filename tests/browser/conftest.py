@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FINISHED = "/^1000 masks/.test(document.querySelector('#status')?.innerText.trim())"
-"""True once the first screen's run has ended."""
+FINISHED = "document.querySelector('#agreed')?.innerText.includes('1000 masks')"
+"""True once the first screen's maps and their agreement are drawn."""
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -63,7 +63,7 @@ def chromium() -> Iterator[object]:
 
 @pytest.fixture
 def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[object]:
-    """The app's first screen, finished, at 1400 x 1000; console errors and foreign requests fail the test."""
+    """The app's first screen, drawn, at 1400 x 1000; console errors and foreign requests fail the test."""
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     page = context.new_page()
     complaints: list[str] = []

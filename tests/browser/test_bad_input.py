@@ -43,7 +43,7 @@ def run(page) -> str:
 def test_no_picture(page):
     page.locator("#picture button[aria-label='Remove Image']").first.click()
     assert "Add an image first." in run(page)
-    assert page.locator("#maps img").count() == 3  # the last result is still there
+    assert page.locator("#mode .mode:visible").count() == 4  # the last result is still there
 
 
 def test_unreadable_pictures(page, tmp_path: Path, assets: Path):
@@ -69,8 +69,8 @@ def test_uniform_picture(page, tmp_path: Path):
     page.locator("#n-masks input[type=number]").fill("40")
     page.locator("#n-masks input[type=number]").blur()
     page.locator("#run").click()
-    page.wait_for_selector("#maps .flat")
-    assert "the image is uniform" in page.locator("#maps .flat").inner_text()
+    page.wait_for_selector("#results .flat:not([hidden])")
+    assert "the image is uniform" in page.locator("#results .flat:not([hidden])").inner_text()
 
 
 def test_captions_that_are_none(page):

@@ -1,0 +1,264 @@
+"""A cheap look at several values of ``p_keep`` before a long run (paper, section 5.2.2).
+
+What decides is whether a map repeats: the masks are dealt into two halves, each half makes its own map, and the two
+are correlated. The spread of the distances alone decides nothing; maps from a spread of 0.004 repeated as well as
+those from 0.05 (18 pairs, EfficientNet-Lite0 and ConSE).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..agreement import expected_agreement, split_half
+from ..encoders.base import Encoder
+from ..errors import InvalidInput
+from ..probe import Progress, probe
+from ..rank import rank_against
+from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+
+P_KEEPS = (0.1, 0.3, 0.5, 0.7, 0.9)
+MASKS_EACH = 200
+"""With 100 masks for each value the halves of a real map too often look unrelated for any advice."""
+
+EVERY_MASK = SelectionSettings(mode="rank_weighted")
+"""A tenth of a few masks is next to none: maps of 100 masks repeat at 0.5 when all count, at 0.4 by ``mirror``."""
+
+SCATTER = 1.1
+"""The correlation of two unrelated maps has a standard deviation of SCATTER / feature_res, whatever their masks."""
+
+ONE_STORY = 0.5
+"""Maps that share less than a quarter (0.5 squared) of the variance that repeats in each tell two stories."""
+
+SMALL = 0.1
+"""A spread this far below the pilot's widest is called small."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What one ``p_keep`` gave.
+
+    Attributes:
+        explanation: The map, its distances and the probe, which ``extend`` can continue.
+        half: Correlation of the maps of the two halves of the masks; see ``explorer.agreement.split_half``.
+    """
+
+    explanation: Explanation
+    half: float
+
+    @property
+    def p_keep(self) -> float:
+        """The share kept."""
+        return self.explanation.probe.masking.p_keep
+
+    @property
+    def distance(self) -> float:
+        """Mean distance of the masked copies to the reference."""
+        return float(self.explanation.distances.mean())
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of the distances."""
+        return float(self.explanation.distances.std())
+
+    @property
+    def band(self) -> tuple[float, float]:
+        """The distances between which nine in ten masked copies lie: the 5 and 95 % points."""
+        low, high = np.quantile(self.explanation.distances, (0.05, 0.95))
+        return float(low), float(high)
+
+    @property
+    def expected(self) -> float:
+        """The correlation to expect between this map and that of as many other masks."""
+        return expected_agreement(self.half)
+
+    @property
+    def no_signal(self) -> str:
+        """Why the map is all zero, or an empty string."""
+        return self.explanation.no_signal
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the halves agree more than unrelated maps do by chance."""
+        return self.half > chance(self.explanation.probe.masking.feature_res)
+
+
+@dataclass(frozen=True, eq=False)
+class Pilot:
+    """The trials so far.
+
+    Attributes:
+        masking: The settings of the run to come; each trial has its own ``p_keep`` and number of masks.
+        p_keeps: The values to try.
+        trials: What was tried, in the order of ``p_keeps``.
+    """
+
+    masking: MaskSettings
+    p_keeps: tuple[float, ...]
+    trials: tuple[Trial, ...]
+
+
+def chance(feature_res: int) -> float:
+    """What the correlation of two unrelated maps stays below, but for one time in forty."""
+    return math.tanh(2 * SCATTER / feature_res)
+
+
+def pilot(
+    picture: Any,
+    target: Reference,
+    encoder: str | Encoder,
+    masking: MaskSettings,
+    *,
+    p_keeps: Sequence[float] = P_KEEPS,
+    n_masks: int = MASKS_EACH,
+    selection: SelectionSettings = EVERY_MASK,
+    on_progress: Progress | None = None,
+) -> Pilot:
+    """Try several values of ``p_keep`` with few masks each; ``len(p_keeps) * n_masks`` copies are embedded.
+
+    Args:
+        picture: As for ``explorer.probe``.
+        target: What it is compared with, embedded by the same encoder.
+        encoder: A key of the cards, or an encoder.
+        masking: The settings of the run to come; ``n_masks`` and ``p_keep`` are replaced.
+        p_keeps: The values to try.
+        n_masks: Masks for each.
+        selection: How the masks are ranked and chosen.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Returns:
+        The trials; ``verdict`` puts them in words.
+
+    Raises:
+        InvalidInput: No value to try, or a picture or setting that cannot be used.
+        UnusableEmbedding: The encoder's answer is no embedding.
+    """
+    *_, last = stream_pilot(
+        picture, target, encoder, masking,
+        p_keeps=p_keeps, n_masks=n_masks, selection=selection, on_progress=on_progress,
+    )  # fmt: skip
+    return last
+
+
+def stream_pilot(
+    picture: Any,
+    target: Reference,
+    encoder: str | Encoder,
+    masking: MaskSettings,
+    *,
+    p_keeps: Sequence[float] = P_KEEPS,
+    n_masks: int = MASKS_EACH,
+    selection: SelectionSettings = EVERY_MASK,
+    on_progress: Progress | None = None,
+) -> Iterator[Pilot]:
+    """Yield the pilot after every value of ``p_keep``; stop iterating to stop embedding. Otherwise as ``pilot``."""
+    settings = [replace(masking, p_keep=p_keep, n_masks=n_masks) for p_keep in p_keeps]
+    if not settings:
+        raise InvalidInput("Give at least one p_keep to try.", code="p_keeps")
+    so_far = Pilot(masking, tuple(s.p_keep for s in settings), ())
+    for done, setting in enumerate(settings):
+        shift = _shifted(on_progress, done * n_masks, len(settings) * n_masks)
+        grown = probe(picture, encoder=encoder, masking=setting, on_progress=shift)
+        so_far = replace(so_far, trials=(*so_far.trials, trial(grown, target, selection)))
+        yield so_far
+
+
+def trial(probe: Probe, target: Reference, selection: SelectionSettings = EVERY_MASK) -> Trial:
+    """What a probe says about its ``p_keep``; nothing is embedded."""
+    return Trial(rank_against(probe, target, selection), split_half(probe, target, selection))
+
+
+def verdict(pilot: Pilot) -> tuple[str, ...]:
+    """What the trials say, and what they cannot say, a sentence or two each; empty before the first trial."""
+    if not pilot.trials:
+        return ()
+    return (
+        *(_silent(one, pilot.trials) for one in pilot.trials if not one.repeats),
+        *_recommended(pilot),
+        *_stories(pilot.trials),
+        f"{_count(pilot.trials)} are few: a weak pattern may need more, and a map that repeats need not be right.",
+    )
+
+
+def _silent(one: Trial, trials: Sequence[Trial]) -> str:
+    """Why nothing can be read from a trial."""
+    name = f"p_keep {one.p_keep:g}"
+    if one.no_signal:
+        return f"{name}: {one.no_signal}"
+    limit = chance(one.explanation.probe.masking.feature_res)
+    said = f"{name} shows no pattern: its halves agree at {one.half:.2f}, and unrelated maps reach {limit:.2f}."
+    widest = max(trials, key=lambda other: other.spread)
+    if one.spread < SMALL * widest.spread:
+        return (
+            f"{said} The distances hardly differ (spread {one.spread:.2g}, against {widest.spread:.2g} at p_keep "
+            f"{widest.p_keep:g}): ranking them ranks noise."
+        )
+    return f"{said} The distances do differ (spread {one.spread:.2g}), but not with where the picture is kept."
+
+
+def _recommended(pilot: Pilot) -> list[str]:
+    sound = [one for one in pilot.trials if one.repeats]
+    if not sound:
+        return ["No p_keep can be recommended: try more masks, or a smaller feature_res."]
+    best = max(sound, key=lambda one: one.half)
+    said = (
+        f"p_keep {best.p_keep:g} repeats best: the maps of two runs with {_count([best])} would agree at about "
+        f"{best.expected:.2f}."
+    )
+    tied = [one for one in sound if one is not best and _about_as_good(one, best)]
+    if tied:
+        said += f" So few masks cannot tell {_listed(tied)} from it"
+        kept = any(math.isclose(one.p_keep, pilot.masking.p_keep) for one in tied)
+        said += f", so they give no reason to leave {pilot.masking.p_keep:g}." if kept else "."
+    return [said]
+
+
+def _about_as_good(one: Trial, best: Trial) -> bool:
+    """Whether the two halves differ by less than chance makes them differ, on Fisher's scale, where it is even."""
+    difference = math.atanh(min(best.half, 1 - 1e-9)) - math.atanh(min(one.half, 1 - 1e-9))
+    return difference < math.sqrt(2) * SCATTER / one.explanation.probe.masking.feature_res
+
+
+def _stories(trials: Sequence[Trial]) -> list[str]:
+    """Whether little kept, or nearly all, shows other parts of the picture than half kept (paper, figure 11b)."""
+    middle = min(trials, key=lambda one: abs(one.p_keep - 0.5))
+    ends = (min(trials, key=lambda one: one.p_keep), max(trials, key=lambda one: one.p_keep))
+    said = []
+    for end in ends:
+        if end is middle or not (end.repeats and middle.repeats):
+            continue
+        alike, one_story = _shared(end, middle)
+        if alike < ONE_STORY * one_story:
+            said.append(
+                f"p_keep {end.p_keep:g} and {middle.p_keep:g} seem to tell two stories: each map repeats, but between "
+                f"them they agree at {alike:.2f}, where one story would give about {one_story:.2f}. Look at both."
+            )
+    return said
+
+
+def _shared(one: Trial, other: Trial) -> tuple[float, float]:
+    """The correlation of two maps, and what it would be if only chance set them apart.
+
+    The second is the geometric mean of their reliabilities (C. Spearman 1904, American Journal of Psychology 15).
+    """
+    alike = np.corrcoef(one.explanation.relative.ravel(), other.explanation.relative.ravel())[0, 1]
+    return float(alike), math.sqrt(one.expected * other.expected)
+
+
+def _shifted(on_progress: Progress | None, done: int, total: int) -> Progress | None:
+    if on_progress is None:
+        return None
+    return lambda here, _: on_progress(done + here, total)
+
+
+def _count(trials: Sequence[Trial]) -> str:
+    return f"{len(trials[0].explanation.probe)} masks"
+
+
+def _listed(trials: Sequence[Trial]) -> str:
+    values = [f"{one.p_keep:g}" for one in trials]
+    return " and ".join(part for part in (", ".join(values[:-1]), values[-1]) if part)

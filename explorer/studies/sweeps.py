@@ -1,0 +1,249 @@
+"""What the paper's figures 10 to 16 vary, as small multiples around the current settings.
+
+The values are the paper's, read from the code that drew its figures (dianna-ai/explainable_embedding), and the
+current setting joins them. At the paper's own settings a sweep is therefore exactly its figure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import TypeVar
+
+from ..caps import FEATURE_RES, N_MASKS
+from ..registry import MODES, Registry
+from ..schema import MaskSettings, SelectionSettings
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One map of a sweep.
+
+    Attributes:
+        title: What sets it apart from the others.
+        masking: Its costly settings.
+        selection: Its free settings.
+        row: Heading of the row it stands in; tiles of one row follow each other. Empty where any layout will do.
+    """
+
+    title: str
+    masking: MaskSettings
+    selection: SelectionSettings
+    row: str = ""
+
+
+Tiles = tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One thing to vary.
+
+    Attributes:
+        key: Names it.
+        title: One line for a list.
+        about: One or two sentences: what varies, and where the paper does it.
+        tiles: Current settings -> the tiles, one of which has exactly these settings.
+        free: Whether all tiles share one probe, so that nothing more is embedded.
+    """
+
+    key: str
+    title: str
+    about: str
+    tiles: Callable[[MaskSettings, SelectionSettings], Tiles]
+    free: bool
+
+
+Number = TypeVar("Number", int, float)
+
+SWEEPS: Registry[Sweep] = Registry("sweep", "explorer.studies.sweeps")
+
+
+def plan(tiles: Iterable[Tile]) -> tuple[MaskSettings, ...]:
+    """The probes that tiles need: one for all that differ in ``n_masks`` alone, at the largest.
+
+    The others are cut from it (``explorer.probe.first``). Masks of the dianna scheme depend on how many
+    there are, so there every number needs a probe of its own.
+    """
+    largest: dict[MaskSettings, int] = {}
+    for masking in (tile.masking for tile in tiles):
+        probe = masking if masking.scheme == "dianna" else replace(masking, n_masks=int(N_MASKS.low))
+        largest[probe] = max(masking.n_masks, largest.get(probe, 0))
+    return tuple(replace(probe, n_masks=n) for probe, n in largest.items())
+
+
+def passes(tiles: Iterable[Tile], known: Callable[[MaskSettings], int] = lambda _: 0) -> int:
+    """How many masked copies have to be embedded for the tiles.
+
+    Args:
+        tiles: Of one sweep or several.
+        known: How many masks of such a probe are embedded already, whatever its ``n_masks``.
+    """
+    return sum(max(0, masking.n_masks - known(masking)) for masking in plan(tiles))
+
+
+def within(tiles: Iterable[Tile], side: int, *, app: bool = False) -> Tiles:
+    """The tiles that can be run.
+
+    Args:
+        tiles: Of a sweep.
+        side: Shorter side, in pixels, of what is masked; ``feature_res`` must not be above it.
+        app: Whether the app's lower caps hold.
+    """
+    cells = min(side, FEATURE_RES.app_high if app else FEATURE_RES.high)
+    masks = N_MASKS.app_high if app else N_MASKS.high
+    return tuple(t for t in tiles if t.masking.feature_res <= cells and t.masking.n_masks <= masks)
+
+
+def columns(tiles: Iterable[Tile]) -> int:
+    """How many columns lay the tiles out row by row: the length of the longest row, 0 without tiles."""
+    return max((len(list(row)) for _, row in groupby(tiles, key=lambda tile: tile.row)), default=0)
+
+
+def _among(current: Number, values: Iterable[Number]) -> list[Number]:
+    """The values and the current one, ascending; a slider's rounding makes no value of its own."""
+    among = [value for value in values if not math.isclose(value, current)]
+    among.append(current)
+    return sorted(among)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g} %"
+
+
+def _p_keep(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    values = _among(masking.p_keep, (0.1, 0.3, 0.5, 0.7, 0.9))
+    return tuple(Tile(f"p_keep {p:g}", replace(masking, p_keep=p), selection) for p in values)
+
+
+def _feature_res(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    values = _among(masking.feature_res, (2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
+    return tuple(Tile(f"feature_res {f}", replace(masking, feature_res=f), selection) for f in values)
+
+
+def _n_masks(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    others = [seed for seed in (1, 2, 3) if seed != masking.seed]
+    return tuple(
+        Tile(f"{n} masks, seed {seed}", replace(masking, n_masks=n, seed=seed), selection, f"{n} masks")
+        for n in _among(masking.n_masks, (100, 500, 2000))
+        for seed in sorted((masking.seed, *others[:2]))
+    )
+
+
+def _detail(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    """Figure 13: 2000, 4000 and 8000 masks at 16 cells, 2000, 8000 and 32000 at 32."""
+    return tuple(
+        Tile(f"feature_res {f}, {n} masks", replace(masking, n_masks=n, feature_res=f), selection, f"feature_res {f}")
+        for f in _among(masking.feature_res, (16, 32))
+        for n in (masking.n_masks * (4 if f >= 32 else 2) ** step for step in range(3))
+        if n <= N_MASKS.high
+    )
+
+
+def _sides(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    tiles = (Tile(mode.label, masking, _mode(selection, key)) for key, mode in MODES.items())
+    return _with_current(tiles, masking, selection)
+
+
+def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    tiles = (
+        Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t), MODES[mode].label)
+        for mode in ("farthest", "closest")
+        for t in _among(selection.threshold, (0.1, 0.2, 0.3, 0.4, 0.5))
+    )
+    return _with_current(tiles, masking, selection)
+
+
+def _thresholds(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    mode = "mirror" if MODES[selection.mode].slices is None else selection.mode
+    tiles = (
+        Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t))
+        for t in _among(selection.threshold, (0.05, 0.1, 0.15, 0.2, 0.4))
+    )
+    return _with_current(tiles, masking, selection)
+
+
+def _slices(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    """Figure 16: from the middle of the ranking outwards; the last is ``mirror`` at 10 %."""
+    discarded = tuple(
+        Tile(
+            f"{10 * low} to {10 * low + 10} %",
+            masking,
+            replace(selection, closest=(low / 10, (low + 1) / 10), farthest=((9 - low) / 10, (10 - low) / 10)),
+        )
+        for low in (4, 3, 2, 1)
+    )
+    included = Tile("0 to 10 %: mirror", masking, _mode(selection, "mirror", 0.1))
+    return _with_current((*discarded, included), masking, selection)
+
+
+def _mode(selection: SelectionSettings, mode: str, threshold: float | None = None) -> SelectionSettings:
+    threshold = selection.threshold if threshold is None else threshold
+    return replace(selection, mode=mode, threshold=threshold, closest=None, farthest=None)
+
+
+def _with_current(tiles: Iterable[Tile], masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+    tiles = tuple(tiles)
+    here = any(tile.selection == selection for tile in tiles)
+    return tiles if here else (*tiles, Tile("as set", masking, selection, "as set"))
+
+
+def _add(
+    key: str,
+    title: str,
+    about: str,
+    tiles: Callable[[MaskSettings, SelectionSettings], Tiles],
+    *,
+    free: bool = False,
+) -> None:
+    SWEEPS.add(key, Sweep(key, title, about, tiles, free))
+
+
+_add(
+    "p_keep",
+    "Share kept",
+    "From little kept to much: does another share tell another story? The paper's figure 11.",
+    _p_keep,
+)
+_add(
+    "feature_res",
+    "Feature resolution",
+    "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
+    _feature_res,
+)
+_add(
+    "n_masks",
+    "Number of masks and seeds",
+    "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
+    _n_masks,
+)
+_add(
+    "detail",
+    "Feature resolution and number of masks",
+    "How many masks finer cells need until the noise is gone. The paper's figure 13.",
+    _detail,
+)
+_add("sides", "Selection modes", "What each side of the ranking says alone, and both together.", _sides, free=True)
+_add(
+    "one_sided",
+    "One side of the ranking",
+    "Only the farthest or only the closest masks, few or many. The paper's figure 14.",
+    _one_sided,
+    free=True,
+)
+_add(
+    "thresholds",
+    "Threshold",
+    "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
+    _thresholds,
+    free=True,
+)
+_add(
+    "slices",
+    "Masks that are not selected",
+    "Slices of the ranking, counted in from both ends: how much the middle still says. The paper's figure 16.",
+    _slices,
+    free=True,
+)

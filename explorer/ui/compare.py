@@ -1,0 +1,227 @@
+"""The Compare tab: pinned results, two references for one picture, and both directions of a pair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from ..caps import N_MASKS
+from ..errors import ExplorerError, InvalidInput
+from ..images import as_picture
+from ..presets import FIRST_PRESET, asset_path, preset_named, shipped_presets
+from ..registry import FILLS
+from ..replay import replay_of
+from ..schema import MaskSettings
+from .controls import CAPTION, PICTURE, Values
+from .guard import told, told_stepwise
+from .handlers import Handlers, packed
+from .instrument import component, look
+from .panels import status_panel
+from .room import LIGHT, Room
+from .upload import picture_input
+from .workbench import Question, Session, Step
+
+SECONDS_BETWEEN = 1.0
+LONGEST_ID = 64
+REVERSE = "Explain the reference too"
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        kind: What the second reference is.
+        picture: The second reference, as a picture.
+        caption: The same as a caption.
+        contrast: Shows the two references' maps.
+        reverse: Shows the two directions' maps; its value is the ``id`` of the result on screen.
+        explain: Starts the reverse run, and says what it costs.
+        status: Where that run is.
+        scratch: Holds the ``Session`` of that run, so that the result on screen is left alone.
+    """
+
+    kind: gr.Radio
+    picture: gr.Image
+    caption: gr.Textbox
+    contrast: gr.HTML
+    reverse: gr.HTML
+    explain: gr.Button
+    status: gr.HTML
+    scratch: gr.State
+
+
+def compare_tab(room: Room, handlers: Handlers) -> None:
+    """Lay the tab out and wire it."""
+    _title("Pins", "Freeze a result, change something, and see the two beside each other.")
+    component("board", fills={key: fill.label for key, fill in FILLS.items()})
+    _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
+    kind, picture, caption, press = _lay_out_rival()
+    contrast = component("board-contrast", rival=None, examples=_examples())
+    _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
+    with gr.Row(elem_classes="board-actions"):
+        explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
+        stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
+    status = gr.HTML("", elem_id="reverse-status")
+    reverse = component("board-reverse", events=("priced",), reverse=None)
+    parts = Parts(kind, picture, caption, contrast, reverse, explain, status, gr.State(Session()))
+    _wire(Comparing(room, handlers, parts), room, parts, press, stop)
+
+
+def _title(heading: str, about: str) -> None:
+    gr.HTML(f"<h2>{heading}</h2><p>{about}</p>", elem_classes="board-title")
+
+
+def _lay_out_rival() -> tuple[gr.Radio, gr.Image, gr.Textbox, gr.Button]:
+    with gr.Row(elem_classes="board-rival"):
+        with gr.Column(scale=1, min_width=240):
+            kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Second reference", elem_id="rival-kind")
+            press = gr.Button("Contrast", elem_id="contrast")
+        with gr.Column(scale=2, min_width=240):
+            picture = picture_input(label="Second picture to compare with", height=150, elem_id="rival-picture")
+            caption = gr.Textbox(
+                label="Second caption", placeholder="a fly", max_lines=1, visible=False, elem_id="rival-caption"
+            )
+    return kind, picture, caption, press
+
+
+def _examples() -> list[dict[str, str | None]]:
+    """The results that come with the project: as rivals they need neither a run nor an encoder."""
+    return [
+        {"key": p.key, "picture": p.image, "encoder": p.encoder, "reference_name": p.reference, "caption": p.caption}
+        for p in shipped_presets()
+        if replay_of(p.key)
+    ]
+
+
+def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop: gr.Button) -> None:
+    """The light events are free of the model; the costly one has its own Stop."""
+    parts.kind.input(comparing.choose_kind, {parts.kind}, [parts.picture, parts.caption], **LIGHT)
+    asked: set[Any] = {room.session, parts.kind, parts.picture, parts.caption}
+    for event in (press.click, parts.caption.submit):
+        event(comparing.contrast, asked, [parts.contrast], **LIGHT)
+    shown = [parts.status, parts.reverse]
+    running = parts.explain.click(
+        comparing.explain_reference,
+        {room.session, room.view, parts.scratch, parts.reverse},
+        shown,
+        **room.queued() | {"show_progress_on": parts.status},
+    )
+    stop.click(comparing.stop, {parts.scratch, parts.reverse}, shown, cancels=[running], **LIGHT)
+    for event in (parts.reverse.priced, running.then):
+        event(comparing.price, {room.session}, [parts.explain], **LIGHT)
+
+
+class Comparing:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
+        self._room, self._handlers, self._parts = room, handlers, parts
+
+    def choose_kind(self, values: Values) -> list[Any]:
+        """Show the input for the chosen kind of reference."""
+        by_caption = values[self._parts.kind] == CAPTION
+        return [gr.update(visible=not by_caption), gr.update(visible=by_caption)]
+
+    @told
+    def contrast(self, values: Values) -> Any:
+        """Rank the probe on screen against a second reference; no mask is embedded again."""
+        session = self._handlers.session(values)
+        if session.probe is None or session.question is None or not len(session.probe):
+            raise InvalidInput(
+                "This is an example embedded earlier, which knows only its own reference; press Run first, "
+                "then any other can be contrasted with it.",
+                code="contrast_replay",
+            )
+        rival = Session()
+        reference = self._second(values)
+        rival.probe = session.probe
+        rival.target = self._room.workbench.embed_target(session.probe.encoder, *reference)
+        rival.question = session.question.against(*reference)
+        return gr.update(rival=packed(rival))
+
+    def _second(self, values: Values) -> tuple[Any, str | None]:
+        parts = self._parts
+        if values[parts.kind] == CAPTION:
+            return None, values[parts.caption] or ""
+        if not values[parts.picture]:
+            raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
+        return as_picture(values[parts.picture]), None
+
+    @told_stepwise
+    def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Run the question on screen with its two pictures swapped."""
+        session, scratch = self._handlers.session(values), values[self._parts.scratch]
+        question = _swapped(on_screen(session))
+        scratch.stopping, last = False, 0.0
+        try:
+            for step in self._room.workbench.run(question, scratch, look(values[self._room.view]).selection):
+                if scratch.ended():
+                    return
+                if step.text:
+                    yield status_panel(step), gr.skip()
+                elif step.final or time.monotonic() - last >= SECONDS_BETWEEN:
+                    news = self._news(scratch, values)
+                    if scratch.ended():  # pressed while packing
+                        return
+                    yield status_panel(step), news
+                    last = time.monotonic()
+        except ExplorerError:
+            yield status_panel(Step("That could not be run; see the message.")), gr.skip()
+            raise
+
+    def _news(self, scratch: Session, values: Values) -> Any:
+        """The reverse so far, with the result it belongs to."""
+        return gr.update(reverse=packed(scratch) | {"of": str(values[self._parts.reverse])[:LONGEST_ID]})
+
+    def stop(self, values: Values) -> tuple[Any, Any]:
+        """End the reverse run, say what is kept and show it."""
+        scratch = values[self._parts.scratch]
+        scratch.stopping, probe = True, scratch.probe
+        if probe is None or not len(probe) or probe.complete:
+            return gr.skip(), gr.skip()
+        said = f"Stopped at {len(probe)} of {probe.wanted} masks; press again to go on from here."
+        return status_panel(Step(said)), self._news(scratch, values)
+
+    def price(self, values: Values) -> Any:
+        """Put what the other direction costs on its button."""
+        shown = on_screen(self._handlers.session(values))
+        if shown.reference is None:
+            return gr.update(value=REVERSE, interactive=False)
+        count = shown.masking.n_masks
+        seconds = self._room.workbench.seconds(shown.encoder, shown.precision, count)
+        price = "" if seconds is None else f", about {seconds:.0f} s"
+        return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True)
+
+
+def on_screen(session: Session) -> Question:
+    """What the result on screen answers, with the masks it has."""
+    if session.probe is not None and session.question is not None:
+        count = max(int(N_MASKS.low), len(session.probe))
+        masking = replace(session.question.masking, n_masks=count)
+        return replace(session.question, masking=masking, until=None)
+    preset = preset_named(session.replay or FIRST_PRESET)
+    reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
+    return Question(
+        as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
+    )
+
+
+def _swapped(question: Question) -> Question:
+    if question.reference is None:
+        raise InvalidInput(
+            "Only a pair of pictures can be explained both ways: a caption has no regions to hide. "
+            "Compare with another picture first.",
+            code="reverse_caption",
+        )
+    return replace(question, picture=question.reference, reference=question.picture)

@@ -1,0 +1,98 @@
+"""The instrument's component, and the value by which it says how the visitor looks at a result."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ..errors import InvalidInput
+from ..rank import EQUAL, UNIFORM
+from ..registry import DISTANCES, MODES
+from ..schema import SelectionSettings
+
+LARGEST_VALUE = 10_000
+CAVEATS = (
+    "What these maps do not say.",
+    "They are about this encoder, not about the things. They depend on what hidden pixels become and on chance: run "
+    "another seed, or more masks, before believing a small spot. They show where the distance comes from, not whether "
+    "the distance is right.",
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a result is looked at.
+
+    Attributes:
+        selection: The free settings.
+        upto: Only the first masks, where the build-up is being replayed.
+    """
+
+    selection: SelectionSettings
+    upto: int | None = None
+
+
+def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
+    """A gr.HTML that a module of ``instrument/`` fills.
+
+    Args:
+        name: The module, which exports ``mount``.
+        events: What the module may trigger.
+        props: What it is given, and may be sent anew.
+    """
+    load = f"import(new URL('instrument/{name}.js', document.baseURI)).then(m => m.mount(element, props, trigger, watch))"
+    return gr.HTML(
+        "",
+        html_template=f'<div class="{name}-root"></div>',
+        js_on_load=f"{load}; // {', '.join(map(repr, events))}",
+        apply_default_css=False,
+        elem_id=name,
+        **props,
+    )
+
+
+def words() -> dict[str, Any]:
+    """Labels and sentences the browser shows, said once, in Python."""
+    return {
+        "modes": {key: {"label": mode.label, "about": mode.about} for key, mode in MODES.items()},
+        "distances": {
+            key: {"label": d.label, "low": _finite(d.low), "high": _finite(d.high)} for key, d in DISTANCES.items()
+        },
+        "flat": {
+            "uniform": UNIFORM,
+            "flat": EQUAL,
+            "nothing": "No mask is selected: the share is less than one mask.",
+            "zero": "An embedding has no length, so the angle to it is undefined. Choose the euclidean distance.",
+        },
+        "caveats": CAVEATS,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None
+
+
+def look(value: Any) -> Look:
+    """Read the instrument's value, which anyone can send.
+
+    Raises:
+        InvalidInput: It is not what the instrument writes.
+    """
+    wrong = InvalidInput("The selection could not be read; reload the page.", code="look")
+    if not isinstance(value, str) or len(value) > LARGEST_VALUE:
+        raise wrong
+    if not value:
+        return Look(SelectionSettings())
+    try:
+        found = json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise wrong from error
+    if not isinstance(found, dict) or not isinstance(found.get("selection"), dict):
+        raise wrong
+    upto = found.get("upto")
+    if upto is not None and (not isinstance(upto, int) or upto < 1):
+        raise wrong
+    return Look(SelectionSettings.from_dict(found["selection"]), upto)

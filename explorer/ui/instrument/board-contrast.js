@@ -1,0 +1,97 @@
+// One picture, two references: both maps on one scale, and their difference.
+import { colourBar, differenceFigure, drawMap, follow, lookBar } from "./board-parts.js";
+import { referenceName, sameMasks, whyNoDifference } from "./board-words.js";
+import { el } from "./dom.js";
+import { replay } from "./instrument.js";
+import { decode, wholeDistance } from "./maths.js";
+import { loadPictures } from "./paint.js";
+import { store } from "./store.js";
+import { sharedLimit, view } from "./views.js";
+
+const WIDE = 336;
+
+/**
+ * Start the contrast.
+ * Props from Python: `rival` (the probe on screen against a second reference), `examples` ([{key, picture, encoder,
+ * reference, caption}]: shipped results, whose references need no embedding).
+ */
+export function mount(element, props, trigger, watch) {
+  const root = element.querySelector(".board-contrast-root");
+  const offers = offerRow(props.examples, (key) => replay(key).then(take, (error) => { offers.say(error.message); }));
+  const look = lookBar("contrast"), maps = contrastMaps(look.element);
+  const empty = el("p", { class: "empty" }, "Nothing to contrast with yet: give a second reference and press Contrast.");
+  root.append(offers.element, empty, maps.element);
+  let latest = null;
+  const offer = () => {
+    const { result, rival } = store.state, fitting = latest && result && fits(latest, result) ? latest : null;
+    if (fitting !== rival) store.set({ rival: fitting });
+  };
+  const take = async (wire) => {
+    latest = await loadPictures(decode(wire));
+    offer();
+  };
+  store.subscribe(["result"], offer); // a new result drops its rival, which may fit the new one too
+  watch("rival", () => props.rival && take(props.rival));
+  follow(root, ["result", "rival", "selection", "upto", "opacity", "hatch"], (state) => {
+    offers.draw(state);
+    maps.element.hidden = !state.rival;
+    empty.hidden = Boolean(state.rival);
+    look.draw(state);
+    if (state.rival) maps.draw(state);
+  });
+}
+
+/** Whether two results differ in their reference alone. */
+function fits(rival, result) {
+  const same = rival.encoder.key === result.encoder.key && rival.precision === result.precision;
+  const filled = rival.masking.fill === result.masking.fill;
+  return same && filled && rival.id !== result.id && sameMasks(rival, result) && !whyNoDifference({ result: rival }, { result });
+}
+
+/** The shipped results of the same picture, as buttons. */
+function offerRow(examples, onchoose) {
+  const row = el("div", { class: "offers" }), said = el("p", { role: "status", class: "note" });
+  const element = el("div", {}, row, said);
+  const draw = ({ result, rival }) => {
+    const fitting = examples.filter((e) => e.picture === result.picture_name && e.encoder === result.encoder.key && referenceName(e) !== referenceName(result));
+    row.hidden = !fitting.length;
+    row.replaceChildren("Embedded already: ", ...fitting.map((e) => {
+      const pressed = rival ? referenceName(rival) === referenceName(e) : false;
+      return el("button", { type: "button", "aria-pressed": String(pressed), onclick: () => onchoose(e.key) }, referenceName(e));
+    }));
+  };
+  return { element, draw, say: (text) => { said.textContent = text; } };
+}
+
+function contrastMaps(look) {
+  const sides = ["A", "B"].map(sideFigure), figure = differenceFigure(WIDE), bar = colourBar();
+  const some = el("p", { class: "note", hidden: true });
+  const element = el("div", { class: "maps", hidden: true }, look,
+    el("div", { class: "three" }, ...sides.map((side) => side.element), figure.element),
+    bar.element, el("div", { "aria-live": "polite" }, figure.where, figure.alike), some);
+  const draw = (state) => {
+    const { result, rival, selection, upto } = state;
+    const n = Math.min(upto ?? Infinity, result.n, rival.n);
+    const both = [result, rival].map((r) => ({ result: r, explanation: view(r, selection, n < r.n ? n : null) }));
+    const limit = sharedLimit(both.map((shown) => shown.explanation));
+    sides.forEach((side, i) => side.draw(both[i], limit, state));
+    figure.draw(...both, state);
+    bar.draw(limit, "A and B on one scale: pushes apart", "brings closer");
+    some.hidden = result.n === rival.n;
+    some.textContent = `Both by their first ${n} masks: A has ${result.n}, B ${rival.n}.`;
+  };
+  return { element, draw };
+}
+
+function sideFigure(name) {
+  const canvas = el("canvas", { role: "img", "aria-label": "no map yet" }), against = el("span"), distance = el("span");
+  const element = el("figure", { "data-side": name }, canvas,
+    el("figcaption", {}, el("b", {}, name), " against ", against, el("br"), distance));
+  const draw = (shown, limit, state) => {
+    const { result } = shown, facts = state.words.distances[state.selection.distance];
+    drawMap(canvas, shown, `${name}, against ${referenceName(result)}`, { limit, longSide: WIDE, state });
+    against.replaceChildren(...(result.reference.picture ? [el("img", { src: result.reference.picture, alt: "" }), " "] : []), referenceName(result));
+    distance.textContent = `${wholeDistance(result, state.selection.distance).toFixed(4)} ${facts.label}`;
+  };
+  return { element, draw };
+}

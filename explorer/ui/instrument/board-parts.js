@@ -1,0 +1,92 @@
+// What the three parts of the Compare tab are made of.
+import { difference, likeness } from "./board-words.js";
+import { el, inWords, percent, signed, slider } from "./dom.js";
+import { describe } from "./maths.js";
+import { fit, paintMap } from "./paint.js";
+import { store } from "./store.js";
+import { chosen, MODES } from "./views.js";
+
+/** Draw now and after every change of the keys; what is out of sight by then, as soon as it is seen. */
+export function follow(root, keys, draw) {
+  let seen = true, stale = true;
+  const now = () => {
+    const { result, words } = store.state;
+    stale = !(seen && result && words);
+    if (!stale) draw(store.state);
+  };
+  store.subscribe([...keys, "words"], now);
+  new IntersectionObserver((entries) => {
+    seen = entries.at(-1).isIntersecting;
+    if (seen && stale) now();
+  }, { rootMargin: "100px" }).observe(root);
+  now();
+}
+
+/** The Explore tab's mode and threshold once more, beside what they change. */
+export function lookBar(name) {
+  const mode = el("select", { id: `board-mode-${name}` });
+  mode.addEventListener("change", () => store.select({ mode: mode.value, closest: null, farthest: null }));
+  const threshold = slider(`board-threshold-${name}`, "Threshold", { min: 0.01, max: 0.5, step: 0.01, value: 0.1, show: percent },
+    (value) => store.select({ threshold: value, closest: null, farthest: null }));
+  const first = el("p", { class: "first", hidden: true });
+  const element = el("div", { class: "look" },
+    el("div", { class: "line" }, el("label", { for: `board-mode-${name}` }, "Selection mode"), mode), threshold.element, first);
+  const draw = ({ selection, upto, words }) => {
+    const now = chosen(selection);
+    const options = [...MODES.map((key) => [key, words.modes[key].label]), ...(now === "slices" ? [["slices", "slice"]] : [])];
+    if (mode.options.length !== options.length) {
+      mode.replaceChildren(...options.map(([value, label]) => el("option", { value, disabled: value === "slices" }, label)));
+    }
+    mode.value = now;
+    threshold.set(selection.threshold);
+    threshold.input.disabled = now === "rank_weighted";
+    first.hidden = !upto;
+    first.textContent = `Build-up: the first ${upto} masks only.`;
+  };
+  return { element, draw };
+}
+
+/** Paint a map and say it. `shown` is {result, explanation}; returns the words. */
+export function drawMap(canvas, { result, explanation }, title, { limit, longSide, state }) {
+  const { map, noSignal, wobble } = explanation, [h, w] = result.size;
+  fit(canvas, result, longSide);
+  paintMap(canvas, result, map, { limit, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
+  const said = noSignal ? `No signal. ${state.words.flat[noSignal]}` : inWords(describe(map, h, w));
+  canvas.setAttribute("aria-label", `${title}. ${said}`);
+  return said;
+}
+
+/** The bar that says which colour is which value; `draw(limit, low, high)`. */
+export function colourBar() {
+  const low = el("span"), high = el("span");
+  const element = el("div", { class: "colour-bar" }, low, el("i"), high);
+  const draw = (limit, atLow, atHigh) => {
+    low.textContent = `${atLow} ${signed(-limit)}`;
+    high.textContent = `${signed(limit)} ${atHigh}`;
+  };
+  return { element, draw };
+}
+
+/** A - B on a scale of its own, where it stands out, and how alike the two maps are. */
+export function differenceFigure(longSide) {
+  const canvas = el("canvas", { role: "img", "aria-label": "no difference yet" }), bar = colourBar(), doubt = el("span");
+  const element = el("figure", { class: "difference" }, canvas, el("figcaption", {}, el("b", {}, "A − B"), ", on a scale of its own", doubt), bar.element);
+  const where = el("p", { class: "where" }), alike = el("p", { class: "alike" });
+  const draw = (a, b, state) => {
+    const { map, limit, wobble } = difference(a, b), [h, w] = a.result.size;
+    fit(canvas, a.result, longSide);
+    paintMap(canvas, a.result, map, { limit: limit || 1, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
+    where.textContent = limit ? inPlaces(describe(map, h, w)) : "The two maps are the same.";
+    alike.textContent = likeness(a, b);
+    canvas.setAttribute("aria-label", `Difference map, A minus B. ${where.textContent}`);
+    doubt.textContent = limit && state.hatch ? "; hatched where chance alone could make it" : "";
+    bar.element.hidden = !limit;
+    bar.draw(limit, "B higher", "A higher");
+  };
+  return { element, where, alike, draw };
+}
+
+function inPlaces([a, b]) {
+  const parts = [a && `A is higher most in the ${a}`, b && `B is higher most in the ${b}`].filter(Boolean);
+  return parts.length ? `${parts.join(", ")}.` : "";
+}

@@ -1,0 +1,80 @@
+// Both directions: the picture explained by its reference, and the reference by the picture.
+import { colourBar, drawMap, follow, lookBar } from "./board-parts.js";
+import { pictureName, referenceName } from "./board-words.js";
+import { el } from "./dom.js";
+import { decode, wholeDistance } from "./maths.js";
+import { loadPictures } from "./paint.js";
+import { store } from "./store.js";
+import { sharedLimit, view } from "./views.js";
+
+const WIDE = 448;
+const SETTLED = 600; // ms without another row before the price is asked for
+
+/**
+ * Start the two directions.
+ * Props from Python: `reverse` (the swapped question's result so far; `of` names the result it belongs to).
+ * Its value is the id of the result on screen. Triggers `priced` when what the button would cost has changed.
+ */
+export function mount(element, props, trigger, watch) {
+  const root = element.querySelector(".board-reverse-root");
+  const look = lookBar("reverse"), maps = twoMaps(look.element), empty = el("p", { class: "empty" });
+  root.append(empty, maps.element);
+  let latest = null, timer = 0;
+  const offer = () => {
+    const { result, reverse } = store.state, fitting = latest && latest.of === result?.id ? latest : null;
+    if (fitting !== reverse) store.set({ reverse: fitting });
+  };
+  const name = () => {
+    props.value = store.state.result?.id ?? "";
+    offer(); // a new result drops its reverse, which may be that of the new one too
+    clearTimeout(timer);
+    timer = setTimeout(() => trigger("priced", {}), SETTLED);
+  };
+  store.subscribe(["result"], name);
+  name();
+  watch("reverse", async () => {
+    if (!props.reverse) return;
+    latest = await loadPictures(decode(props.reverse));
+    offer();
+  });
+  follow(root, ["result", "reverse", "selection", "upto", "opacity", "hatch"], (state) => {
+    const { result, reverse } = state, byCaption = result.caption != null;
+    maps.element.hidden = !reverse;
+    empty.hidden = Boolean(reverse);
+    empty.textContent = byCaption
+      ? "Only a pair of pictures has two directions: a caption has no regions to hide. Compare with another picture first."
+      : `So far only ${pictureName(result)} is explained. The other direction hides parts of ${referenceName(result)}, and costs as many masks.`;
+    look.draw(state);
+    if (reverse) maps.draw(state);
+  });
+}
+
+function twoMaps(look) {
+  const sides = ["A", "B"].map(sideFigure), bar = colourBar(), distance = el("p", { class: "distance" }), some = el("p", { class: "note" });
+  const element = el("div", { class: "maps", hidden: true }, look, distance,
+    el("div", { class: "two" }, ...sides.map((side) => side.element)), bar.element, some);
+  const draw = (state) => {
+    const { result, reverse, selection, upto, words } = state;
+    const both = [result, reverse].map((r) => ({ result: r, explanation: view(r, selection, upto) }));
+    const limit = sharedLimit(both.map((shown) => shown.explanation));
+    sides.forEach((side, i) => side.draw(both, i, limit, state));
+    bar.draw(limit, "one scale for both: pushes apart", "brings closer");
+    distance.replaceChildren(el("b", {}, wholeDistance(result, selection.distance).toFixed(4)),
+      ` ${words.distances[selection.distance].label}, the same in both directions; the maps need not agree.`);
+    some.hidden = result.n === reverse.n;
+    some.textContent = `A is explained by ${result.n} masks, B by ${reverse.n} so far.`;
+  };
+  return { element, draw };
+}
+
+function sideFigure(name) {
+  const canvas = el("canvas", { role: "img", "aria-label": "no map yet" }), title = el("b"), said = el("p", { class: "where" });
+  const element = el("figure", { "data-side": name }, canvas, el("figcaption", {}, title), said);
+  const draw = (both, i, limit, state) => {
+    const other = name === "A" ? "B" : "A", { result } = both[i];
+    const names = [pictureName(both[0].result), referenceName(both[0].result)];
+    title.textContent = `${name} explained by ${other}: ${names[i]} by ${names[1 - i]}`;
+    said.textContent = drawMap(canvas, { ...both[i], result }, title.textContent, { limit, longSide: WIDE, state });
+  };
+  return { element, draw };
+}

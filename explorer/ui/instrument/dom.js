@@ -1,0 +1,51 @@
+// Elements from data: text stays text, so nothing a visitor typed can become markup.
+
+/** Make an element: `el("p", { class: "words", onclick: f }, "text", child)`. */
+export function el(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value != null) element.setAttribute(name, value);
+  }
+  element.append(...children.filter((child) => child != null && child !== false));
+  return element;
+}
+
+/** A labelled range input; `show` says what stands beside it for a value. */
+export function slider(name, label, { min, max, step, value, hint, show = String }, oninput) {
+  const output = el("output", { for: `instrument-${name}` }, show(value));
+  const input = el("input", { type: "range", id: `instrument-${name}`, min, max, step, value });
+  input.addEventListener("input", () => {
+    set(Number(input.value));
+    oninput(Number(input.value));
+  });
+  const set = (next) => {
+    input.value = next;
+    output.textContent = show(next);
+    input.setAttribute("aria-valuetext", show(next));
+  };
+  set(value);
+  const element = el("div", { class: "slider", "data-control": name },
+    el("label", { for: `instrument-${name}` }, label), output, input, hint && el("small", {}, hint));
+  return { element, input, set };
+}
+
+/** A share as people write it: 10 %, 2.5 %. */
+export function percent(share) {
+  return `${Number((100 * share).toFixed(1))} %`;
+}
+
+/** A signed number with as many digits as it needs. */
+export function signed(value, digits = 2) {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
+
+/** What a map shows, in words: from the two names that describe() finds. */
+export function inWords([closer, apart]) {
+  const parts = [];
+  if (closer) parts.push(`the ${closer} brings the pair closer most`);
+  if (apart) parts.push(`the ${apart} pushes it apart most`);
+  const sentence = parts.join(", and ");
+  return sentence && `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
+}

@@ -1,0 +1,76 @@
+// One pixel's value explained: which of the copies that count kept it, and which hid it.
+import { copyRow } from "./copies.js";
+import { el, signed } from "./dom.js";
+import { maskValues } from "./maths.js";
+import { onScreen } from "./stage.js";
+import { store } from "./store.js";
+
+const SHOWN = 4;
+const GROUPS = [
+  ["close", "kept", "Count as close, kept it"], ["close", "hid", "Count as close, hid it"],
+  ["far", "kept", "Count as far, kept it"], ["far", "hid", "Count as far, hid it"],
+];
+
+/** Build the panel; it is empty until a place is asked about. */
+export function inspectPanel() {
+  const sum = el("p", { class: "sum", id: "inspect-sum", "aria-live": "polite" });
+  const rows = GROUPS.map(([, , title]) => {
+    const heading = el("h3"), row = copyRow(SHOWN, "none");
+    return { title, heading, row, element: el("section", {}, heading, row.element) };
+  });
+  const body = el("div", { class: "groups", hidden: true }, ...rows.map((r) => r.element));
+  const hint = el("p", { class: "hint" }, "Click the large map, or move its cross with the arrow keys, to see which masks made that place's value.");
+  store.subscribe(["result", "selection", "upto", "pixel"], (state) => {
+    const asked = state.result && state.pixel;
+    hint.hidden = Boolean(asked);
+    body.hidden = !asked;
+    if (!asked) return void (sum.textContent = "");
+    const found = inspect(state.result, onScreen(state), state.pixel);
+    body.hidden = !found;
+    sum.textContent = found ? found.sentence : "The encoder does not see this part of the picture.";
+    if (!found) return undefined;
+    rows.forEach(({ title, heading, row }, i) => {
+      const group = found.groups[i];
+      heading.textContent = `${title}: ${group.length}`;
+      row.draw(state.result, group.slice(0, SHOWN));
+    });
+    return undefined;
+  });
+  return el("section", { class: "inspect", id: "inspect", "aria-label": "Why this place" },
+    el("h2", {}, "Why is this place coloured?"), hint, sum, body);
+}
+
+/** The place's value as what the close copies kept of it less what the far copies kept. */
+export function inspect(result, { weights, distances, order, map, n }, { x, y }) {
+  const [h, w] = result.size, [left, top, right, bottom] = result.box;
+  const u = (x - left) / (right - left), v = (y - top) / (bottom - top);
+  if (u < 0 || u >= 1 || v < 0 || v >= 1) return null;
+  const row = Math.floor(v * h), column = Math.floor(u * w);
+  const kept = maskValues(result.masks, n, row, column);
+  const groups = GROUPS.map(([side, act]) => [...order].filter((i) => i < n && belongs(weights[i], kept[i], side, act))
+    .map((mask) => ({ mask, distance: distances[mask], note: `adds ${signed(weights[mask] * kept[mask], 4)}` })));
+  groups[2].reverse(); // the farthest first
+  groups[3].reverse();
+  return { groups, sentence: sentence(weights, kept, n, map[row * w + column]) };
+}
+
+function belongs(weight, kept, side, act) {
+  return (side === "close" ? weight > 0 : weight < 0) && (kept >= 0.5) === (act === "kept");
+}
+
+function sentence(weights, kept, n, value) {
+  let close = 0, far = 0, all = 0, counted = 0, against = 0;
+  for (let i = 0; i < n; i++) {
+    all += kept[i] / n;
+    if (weights[i] > 0) [close, counted] = [close + weights[i] * kept[i], counted + 1];
+    if (weights[i] < 0) [far, against] = [far - weights[i] * kept[i], against + 1];
+  }
+  const share = (part) => `${Math.round(100 * part)} %`;
+  const parts = [
+    counted && `the ${counted} copies that count as close kept ${share(close)} of it`,
+    against && `the ${against} that count as far kept ${share(far)}`,
+    !(counted && against) && `all ${n} copies together ${share(all)}`,
+  ].filter(Boolean);
+  if (!counted && !against) return "No mask is selected.";
+  return `Value here ${signed(value, 3)}: ${parts.join("; ")}.`;
+}

@@ -1,0 +1,95 @@
+// How far the map can be trusted: agreement of two halves of the masks, and what chance moves a pixel by.
+import { el } from "./dom.js";
+import { splitHalf } from "./maths.js";
+import { onScreen } from "./stage.js";
+import { store } from "./store.js";
+import { views, sharedLimit } from "./views.js";
+
+const LADDER = [20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000];
+const PATIENCE = 120; // ms without a move before the costly numbers are computed
+const curve = { run: "", known: new Map(), turn: 0 };
+const SIZE = { width: 260, height: 70 };
+
+/** Build the panel. */
+export function meterPanel() {
+  const needle = el("i"), bar = el("div", { class: "gauge", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": "agreement of two runs" }, needle);
+  const agreement = el("p", { id: "agreed" }), wobble = el("p", { id: "wobble" });
+  const canvas = el("canvas", { role: "img", "aria-label": "no agreement known yet", id: "agreement-curve" });
+  let timer = 0;
+  const soon = (state) => {
+    clearTimeout(timer);
+    curve.turn += 1;
+    if (!state.result) return;
+    sayWobble(wobble, state);
+    timer = setTimeout(() => {
+      sayAgreement({ agreement, bar, needle }, store.state);
+      goOn(canvas, curve.turn);
+    }, PATIENCE);
+  };
+  store.subscribe(["result", "selection", "upto"], soon);
+  return el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is" },
+    el("div", {}, el("h2", {}, "Is it noise?"), bar, agreement, wobble), el("figure", {}, canvas,
+      el("figcaption", {}, "agreement against number of masks")));
+}
+
+function sayWobble(place, state) {
+  const shown = onScreen(state), limit = sharedLimit(Object.values(views(state.result, state.selection, state.upto)));
+  place.textContent = shown.noSignal ? ""
+    : `Chance alone moves a pixel by about ±${shown.wobble.toFixed(3)}; the colours run to ±${limit.toFixed(2)}. ` +
+      "Hatched pixels lie within two such steps of zero: their sign is not settled.";
+}
+
+function sayAgreement({ agreement, bar, needle }, { result, selection, upto }) {
+  const n = upto ?? result.n, { expected } = splitHalf(result, selection, upto);
+  needle.style.width = `${100 * Math.max(0, expected)}%`;
+  bar.setAttribute("aria-valuenow", expected.toFixed(2));
+  const digits = n < 300 ? 1 : 2; // of few masks even the agreement is noise
+  agreement.textContent = `Two runs of ${n} masks like this one would agree by about ${expected.toFixed(digits)} ` +
+    `(correlation; 1 = the same map): ${verdict(expected)}`;
+}
+
+function verdict(expected) {
+  if (expected >= 0.9) return "settled.";
+  if (expected >= 0.7) return "the large regions are settled, small spots are not.";
+  return "mostly noise still; embed more masks.";
+}
+
+/** The agreements known of a run, by number of masks; a growing run only adds to them. */
+function knownOf(result, selection) {
+  const run = `${result.id} ${JSON.stringify(selection)}`;
+  if (curve.run !== run) Object.assign(curve, { run, known: new Map() });
+  return curve.known;
+}
+
+/** Find the curve's next unknown point and draw, then the one after that, giving way to the visitor in between. */
+function goOn(canvas, turn) {
+  const { result, selection, upto } = store.state;
+  if (turn !== curve.turn || !result) return;
+  const known = knownOf(result, selection);
+  const next = [...LADDER, result.n].find((n) => n <= result.n && n >= LADDER[0] && !known.has(n));
+  if (next) known.set(next, splitHalf(result, selection, next < result.n ? next : null).expected);
+  draw(canvas, [...known].filter(([n]) => n <= result.n).sort((a, b) => a[0] - b[0]), result.n, upto ?? result.n);
+  if (next) setTimeout(() => goOn(canvas, turn), 15);
+}
+
+function draw(canvas, found, most, n) {
+  const { width, height } = SIZE, ratio = devicePixelRatio;
+  [canvas.width, canvas.height] = [width * ratio, height * ratio];
+  const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.font = "11px system-ui, sans-serif";
+  const x = (count) => 24 + ((width - 54) * Math.log(count / 20)) / Math.log(Math.max(40, most) / 20);
+  const y = (value) => height - 16 - (height - 26) * Math.max(0, value);
+  context.fillStyle = context.strokeStyle = style.color;
+  for (const [value, text] of [[0, "0"], [1, "1"]]) context.fillText(text, 8, y(value) + 4);
+  context.globalAlpha = 0.3;
+  context.strokeRect(24, y(1), width - 54, y(0) - y(1));
+  context.globalAlpha = 1;
+  context.beginPath();
+  found.forEach(([count, value], i) => (i ? context.lineTo : context.moveTo).call(context, x(count), y(value)));
+  context.stroke();
+  context.fillText("20", 20, height - 3);
+  context.fillText(most, width - 44, height - 3);
+  if (n >= 20) context.fillRect(x(n) - 1, y(1), 2, y(0) - y(1));
+  canvas.setAttribute("aria-label", `Agreement against number of masks: ${found.map(([c, v]) => `${c}: ${v.toFixed(2)}`).join(", ") || "too few masks"}`);
+}

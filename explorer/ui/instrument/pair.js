@@ -1,0 +1,37 @@
+// The two things compared and the distance between them.
+import { el } from "./dom.js";
+import { wholeDistance } from "./maths.js";
+import { store } from "./store.js";
+
+/** Build the panel; it follows the result and the distance. */
+export function pairPanel() {
+  const explained = el("img", { alt: "the picture being explained" });
+  const compared = el("div", { class: "compared" });
+  const number = el("b"), label = el("span"), needle = el("i");
+  const scale = el("div", { class: "scale", "aria-hidden": "true" }, needle);
+  const low = el("span"), high = el("span");
+  const ends = el("div", { class: "ends" }, low, high);
+  const panel = el("section", { class: "pair", id: "pair", "aria-label": "The pair and its distance" },
+    el("figure", {}, explained, el("figcaption", {}, "explained")),
+    el("div", { class: "gap" }, number, label, scale, ends),
+    el("figure", {}, compared, el("figcaption", {}, "compared with")));
+  store.subscribe(["result"], ({ result }) => {
+    explained.src = result.picture;
+    compared.replaceChildren(result.reference.picture
+      ? el("img", { src: result.reference.picture, alt: "the picture it is compared with" })
+      : el("blockquote", {}, result.reference.label));
+  });
+  store.subscribe(["result", "selection"], ({ result, selection, words }) => {
+    if (!result) return;
+    const facts = words.distances[selection.distance], distance = wholeDistance(result, selection.distance);
+    number.textContent = distance.toFixed(4);
+    label.textContent = facts.label;
+    const bounded = facts.low != null && facts.high != null;
+    scale.hidden = ends.hidden = !bounded;
+    if (!bounded) return;
+    needle.style.left = `${(100 * (distance - facts.low)) / (facts.high - facts.low)}%`;
+    low.textContent = `${facts.low} same`;
+    high.textContent = `${facts.high} opposite`;
+  });
+  return panel;
+}

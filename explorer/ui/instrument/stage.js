@@ -1,0 +1,198 @@
+// The chosen map, large, and beside it everything that is free to turn.
+import { el, inWords, percent, signed, slider } from "./dom.js";
+import { describe } from "./maths.js";
+import { fit, paintMap } from "./paint.js";
+import { store } from "./store.js";
+import { chosen, MODES, sharedLimit, view, views } from "./views.js";
+
+const THUMBNAIL = 160;
+
+/** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
+export function stagePanel(...under) {
+  const big = bigMap(), modes = modeChoice(), free = freeControls();
+  store.subscribe(["result", "selection", "upto", "opacity", "hatch"], (state) => {
+    if (!state.result) return;
+    const all = views(state.result, state.selection, state.upto);
+    // While the build-up is replayed the scale is that of the whole, so that noise is seen to settle.
+    const limit = sharedLimit(Object.values(state.upto ? views(state.result, state.selection) : all));
+    modes.draw(state, all, limit);
+    big.draw(state, all[chosen(state.selection)], limit);
+    free.draw(state);
+  });
+  return el("section", { class: "stage", "aria-label": "Attribution maps" },
+    el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element));
+}
+
+function bigMap() {
+  const canvas = el("canvas", { id: "big-map", role: "img", "aria-label": "no map yet" });
+  const cross = el("i", { class: "cross", hidden: true });
+  const frame = el("div", {
+    class: "frame", tabindex: 0, role: "application", id: "map-frame",
+    "aria-label": "Ask about a place: arrow keys move the cross, Escape takes it away, or click the map.",
+  }, canvas, cross);
+  const flat = el("p", { class: "flat", role: "alert", hidden: true });
+  const low = el("span"), high = el("span");
+  const words = el("p", { class: "words", id: "map-words" });
+  frame.addEventListener("click", (event) => {
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    place((event.clientX - left) / width, (event.clientY - top) / height);
+  });
+  frame.addEventListener("keydown", (event) => moveCross(event));
+  store.subscribe(["pixel"], ({ pixel }) => {
+    cross.hidden = !pixel;
+    if (pixel) Object.assign(cross.style, { left: `${100 * pixel.x}%`, top: `${100 * pixel.y}%` });
+  });
+  const draw = (state, explanation, limit) => {
+    fit(canvas, state.result);
+    const unsettled = state.hatch ? 2 * explanation.wobble : 0;
+    paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity, unsettled });
+    const [h, w] = state.result.size;
+    const said = explanation.noSignal ? "" : inWords(describe(explanation.map, h, w));
+    flat.hidden = !explanation.noSignal;
+    flat.textContent = explanation.noSignal && `No signal. ${state.words.flat[explanation.noSignal]}`;
+    words.textContent = said;
+    canvas.setAttribute("aria-label", `${nameOf(state)} map. ${said || flat.textContent}`);
+    low.textContent = `pushes apart ${signed(-limit)}`;
+    high.textContent = `${signed(limit)} brings closer`;
+  };
+  const element = el("div", { class: "big" }, flat, el("div", { class: "holder" }, frame),
+    el("div", { class: "colour-bar", "aria-hidden": "true" }, low, el("i"), high), words);
+  return { element, draw };
+}
+
+function nameOf({ selection, words }) {
+  const name = chosen(selection);
+  return name === "slices" ? "slice" : words.modes[name].label;
+}
+
+function place(x, y) {
+  const inside = (v) => Math.min(Math.max(v, 0), 0.9999);
+  store.set({ pixel: { x: inside(x), y: inside(y) } });
+}
+
+const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+function moveCross(event) {
+  if (event.key === "Escape") return store.set({ pixel: null });
+  if (!(event.key in STEPS)) return undefined;
+  event.preventDefault();
+  const [dx, dy] = STEPS[event.key], step = event.shiftKey ? 0.1 : 0.02;
+  const { x, y } = store.state.pixel ?? { x: 0.5, y: 0.5 };
+  return place(x + step * dx, y + step * dy);
+}
+
+function modeChoice() {
+  const choices = Object.fromEntries(MODES.map((mode) => [mode, modeOption(mode)]));
+  const slices = modeOption("slices");
+  slices.element.hidden = true;
+  const about = el("small", { class: "about" });
+  const element = el("fieldset", { class: "modes", id: "mode", "data-control": "mode" },
+    el("legend", {}, "Selection mode"), ...Object.values(choices).map((c) => c.element), slices.element, about);
+  const draw = (state, all, limit) => {
+    const name = chosen(state.selection);
+    slices.element.hidden = name !== "slices";
+    about.textContent = name === "slices"
+      ? "The slice brushed on the histogram. Choose a mode, or double-click the histogram, to go back."
+      : state.words.modes[name].about;
+    for (const [mode, explanation] of Object.entries(all)) {
+      const option = mode === "slices" ? slices : choices[mode];
+      option.draw(state, explanation, limit, mode === name);
+    }
+  };
+  return { element, draw };
+}
+
+function modeOption(mode) {
+  const canvas = el("canvas", { role: "img", "aria-label": "no map yet" });
+  const input = el("input", { type: "radio", name: "instrument-mode", value: mode, id: `mode-${mode}` });
+  const label = el("span");
+  input.addEventListener("change", () => mode !== "slices" && store.select({ mode, closest: null, farthest: null }));
+  const element = el("label", { class: "mode", "data-mode": mode }, canvas, el("span", { class: "name" }, input, label));
+  const draw = (state, explanation, limit, isChosen) => {
+    label.textContent = mode === "slices" ? "slice" : state.words.modes[mode].label;
+    input.checked = isChosen;
+    element.classList.toggle("chosen", isChosen);
+    fit(canvas, state.result, THUMBNAIL);
+    paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity });
+    const [h, w] = state.result.size;
+    const said = explanation.noSignal ? "no signal" : inWords(describe(explanation.map, h, w));
+    canvas.setAttribute("aria-label", `${label.textContent} map: ${said}`);
+  };
+  return { element, draw };
+}
+
+function freeControls() {
+  const threshold = slider("threshold", "Threshold", {
+    min: 0.01, max: 0.5, step: 0.01, value: 0.1, show: percent, hint: "Share of the masks taken at each chosen end of the ranking.",
+  }, (value) => store.select({ threshold: value, closest: null, farthest: null }));
+  const opacity = slider("opacity", "Opacity", { min: 0, max: 1, step: 0.05, value: 0.85, show: percent },
+    (value) => store.set({ opacity: value }));
+  const scrubber = buildUp();
+  const distance = el("select", { id: "instrument-distance" });
+  distance.addEventListener("change", () => store.select({ distance: distance.value }));
+  const hatch = el("input", { type: "checkbox", checked: true });
+  hatch.addEventListener("change", () => store.set({ hatch: hatch.checked }));
+  const fill = () => {
+    distance.replaceChildren(...Object.entries(store.state.words.distances)
+      .map(([key, { label }]) => el("option", { value: key }, label)));
+  };
+  if (store.state.words) fill();
+  store.subscribe(["words"], fill);
+  const draw = ({ selection, opacity: now, hatch: hatched, result, upto }) => {
+    threshold.set(selection.threshold);
+    threshold.input.disabled = chosen(selection) === "rank_weighted";
+    opacity.set(now);
+    distance.value = selection.distance;
+    hatch.checked = hatched;
+    scrubber.draw(result, upto);
+  };
+  const element = el("div", { class: "free" }, threshold.element, scrubber.element, opacity.element,
+    el("div", { class: "line", "data-control": "distance" },
+      el("label", { for: "instrument-distance" }, "Distance"), distance),
+    el("label", { class: "line" }, hatch, " hatch pixels whose sign is not settled"));
+  return { element, draw };
+}
+
+/** The scrubber: the same maps from the first masks only, and a button that plays the build-up. */
+function buildUp() {
+  const scrubber = slider("scrubber", "Build-up", {
+    min: 1, max: 1000, step: 1, value: 1000, show: (n) => `first ${n}`, hint: "How the map looked after so many masks.",
+  }, (value) => {
+    pause();
+    use(value);
+  });
+  let playing = null;
+  const use = (value) => store.set({ upto: value >= store.state.result.n ? null : value });
+  const button = el("button", { type: "button", class: "play", "aria-pressed": "false" }, "▶ play");
+  const pause = () => {
+    playing = null;
+    button.textContent = "▶ play";
+    button.setAttribute("aria-pressed", "false");
+  };
+  const step = (now) => {
+    if (!playing || !store.state.result) return;
+    const share = Math.min(1, (now - playing) / 6000);
+    const n = store.state.result.n;
+    use(Math.max(2, Math.round(n ** share))); // evenly in the logarithm: most happens among the first masks
+    if (share < 1) requestAnimationFrame(step);
+    else pause();
+  };
+  button.addEventListener("click", () => {
+    if (playing) return pause();
+    playing = performance.now();
+    button.textContent = "⏸ pause";
+    button.setAttribute("aria-pressed", "true");
+    return requestAnimationFrame(step);
+  });
+  scrubber.element.append(button);
+  const draw = (result, upto) => {
+    scrubber.input.max = result.n;
+    scrubber.set(upto ?? result.n);
+  };
+  return { element: scrubber.element, draw };
+}
+
+/** What the chosen map shows now; for those who draw beside it. */
+export function onScreen(state = store.state) {
+  return state.result && view(state.result, state.selection, state.upto);
+}

@@ -1,0 +1,4 @@
+/** Start the component. */
+export function mount(element) {
+  element.querySelector(".sweep-root").textContent = "";
+}

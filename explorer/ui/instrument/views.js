@@ -1,0 +1,50 @@
+// Explanations of the results on screen, each computed once and shared by all who draw it.
+import { explain, wobble } from "./maths.js";
+
+export const MODES = ["closest", "farthest", "mirror", "rank_weighted"];
+const known = new WeakMap();
+const MOST_KEPT = 40;
+
+/** The explanation of a result under a selection, by its first `upto` masks (null = all). */
+export function view(result, selection, upto = null) {
+  const views = known.get(result) ?? new Map();
+  known.set(result, views);
+  const { mode, threshold, distance, closest, farthest } = selection;
+  const slices = closest || farthest ? JSON.stringify([closest, farthest]) : "";
+  const key = [distance, upto, slices || mode, slices || mode === "rank_weighted" ? "" : threshold].join("|");
+  if (!views.has(key)) {
+    if (views.size >= MOST_KEPT) views.delete(views.keys().next().value);
+    views.set(key, slices || mode !== "mirror" ? explain(result, selection, upto) : mirror(result, selection, upto));
+  }
+  return views.get(key);
+}
+
+/** The sum of its two sides, which are on screen as well. */
+function mirror(result, selection, upto) {
+  const closest = view(result, { ...selection, mode: "closest" }, upto);
+  const farthest = view(result, { ...selection, mode: "farthest" }, upto);
+  const map = closest.map.map((value, p) => value + farthest.map[p]);
+  const weights = closest.weights.map((weight, i) => weight + farthest.weights[i]);
+  const { p_keep: kept, feature_res: cells } = result.masking;
+  const limit = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const noSignal = closest.noSignal && farthest.noSignal;
+  return { ...closest, noSignal, map, weights, limit: limit || 1, wobble: wobble(weights, kept, cells) };
+}
+
+/** The four modes' explanations, and that of the chosen slices when there are any, by name. */
+export function views(result, selection, upto = null) {
+  const plain = { ...selection, closest: null, farthest: null };
+  const found = Object.fromEntries(MODES.map((mode) => [mode, view(result, { ...plain, mode }, upto)]));
+  if (selection.closest || selection.farthest) found.slices = view(result, selection, upto);
+  return found;
+}
+
+/** Which of `views` is the chosen one. */
+export function chosen(selection) {
+  return selection.closest || selection.farthest ? "slices" : selection.mode;
+}
+
+/** One colour limit that fits all the explanations. */
+export function sharedLimit(explanations) {
+  return Math.max(...explanations.filter((e) => !e.noSignal).map((e) => e.limit), 0) || 1;
+}

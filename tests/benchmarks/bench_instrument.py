@@ -1,0 +1,121 @@
+"""How long the browser takes from a move of a control to painted maps and histogram. Goals: p95 <= 50 ms, 5000 masks 100 ms.
+
+python tests/benchmarks/bench_instrument.py [--moves 60]
+
+A real page of the app in headless Chromium (software drawing). A move ends with the first task after the animation frame
+in which everything was painted, so the wait for that frame is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1] / "browser")]
+
+from conftest import CHROMIUM, FINISHED, FLAGS
+
+from explorer.masks import sample_masks
+from explorer.presets import FIRST_PRESET
+from explorer.replay import replay_of
+from explorer.schema import MaskSettings
+from explorer.ui import build_app, launch
+from explorer.unpacking import load_replay
+
+GOAL_MS = {1000: 50, 5000: 100}
+
+MEASURE = """async ([id, values]) => {
+    const input = document.getElementById(id), times = [];
+    const painted = () => new Promise(done => requestAnimationFrame(() => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = done;
+        channel.port2.postMessage(0);
+    }));
+    for (const value of values) {
+        await new Promise(rest => setTimeout(rest, 40));
+        const start = performance.now();
+        input.value = value;
+        input.dispatchEvent(new Event('input'));
+        await painted();
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
+SLICE = """async values => {
+    const { store } = await import(new URL('instrument/store.js', document.baseURI)), times = [];
+    for (const value of values) {
+        await new Promise(rest => setTimeout(rest, 40));
+        const start = performance.now();
+        store.select({ closest: [value, value + 0.2], farthest: null });
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+        times.push(performance.now() - start);
+    }
+    store.select({ closest: null });
+    return times;
+}"""
+SHOW = """async wire => {
+    const at = name => new URL(`instrument/${name}.js`, document.baseURI);
+    const [{ store }, { decode }, { loadPictures }] = await Promise.all(['store', 'maths', 'paint'].map(n => import(at(n))));
+    store.set({ result: await loadPictures(decode(wire)) });
+    await new Promise(rest => setTimeout(rest, 1500));
+}"""
+
+
+def enlarged(n_masks: int) -> dict[str, Any]:
+    """The first example's replay with as many masks as asked, at distances drawn like its own."""
+    path = replay_of(FIRST_PRESET)
+    assert path is not None
+    wire = load_replay(path)
+    masks = sample_masks(MaskSettings(n_masks=n_masks), tuple(wire["size"]))
+    plane = np.frombuffer(base64.b64decode(wire["plane"])).reshape(-1, 2)
+    drawn = plane[np.random.default_rng(0).integers(len(plane), size=n_masks)]
+    drawn = drawn * np.random.default_rng(1).normal(1, 1e-3, drawn.shape)
+    arrays = {"packed": masks.packed, "shifts": masks.shifts.astype("<u2"), "plane": drawn.astype("<f8")}
+    return wire | {k: base64.b64encode(a.tobytes()).decode() for k, a in arrays.items()} | {"wanted": n_masks, "id": "b"}
+
+
+def moves(page: Page, n_masks: int, count: int) -> dict[str, list[float]]:
+    """Milliseconds of every move, by control."""
+    shares = np.linspace(0.02, 0.45, count).round(2).tolist()
+    return {
+        "threshold": page.evaluate(MEASURE, ["instrument-threshold", shares]),
+        "slice": page.evaluate(SLICE, shares),
+        "opacity": page.evaluate(MEASURE, ["instrument-opacity", np.linspace(0, 1, count).round(2).tolist()]),
+        "scrubber": page.evaluate(MEASURE, ["instrument-scrubber", np.linspace(20, n_masks, count).astype(int).tolist()]),
+    }
+
+
+def run(count: int = 60) -> list[tuple[str, str, str]]:
+    """Rows of (what, measured, goal)."""
+    demo = build_app()
+    _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True)
+    rows = []
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS).new_page(
+            viewport={"width": 1400, "height": 1000}
+        )
+        page.goto(url)
+        page.wait_for_function(FINISHED)
+        for n_masks, goal in GOAL_MS.items():
+            page.evaluate(SHOW, json.loads(json.dumps(enlarged(n_masks))))
+            for control, times in moves(page, n_masks, count).items():
+                median, late = np.percentile(times, [50, 95])
+                what = f"browser, {n_masks} masks, {control} to paint, p95 (median)"
+                rows.append((what, f"{late:.0f} ms ({median:.0f})", f"<= {goal} ms"))
+        page.context.browser.close()
+    demo.close()
+    return rows
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--moves", type=int, default=60, dest="count")
+    for row in run(**vars(parser.parse_args())):
+        print(*row, sep="  ")
