@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -33,8 +33,9 @@ _PICTURE, _AGAINST = ("picture", "picture_sha256"), ("reference", "reference_sha
 _MASKING = tuple(field.name for field in fields(MaskSettings))
 _SELECTION = tuple(field.name for field in fields(SelectionSettings))
 OURS = ("preset", *_PICTURE, *_AGAINST, "encoder", "precision", *_MASKING, *_SELECTION)
-"""What a link can say about a result; the others of ours are about how a page is shown."""
-_VIEW = ("hide", "lock", "step", "projector")
+"""What a link can say about a result."""
+VIEW = ("hide", "lock", "step", "projector")
+"""And about how a page is shown."""
 _SLICES = ("closest", "farthest")
 _RANGES = {cap.name: cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, THRESHOLD, STEP)}
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
@@ -82,19 +83,29 @@ class Link:
         config: The result; None when the link says nothing about one. Its ``own`` names the pictures that whoever
             follows the link has to bring.
         view: How to show it.
+        replay: The preset that was named, where nothing of its result is changed but the selection: what was embedded
+            earlier will do. None where a pair is named, whose masks are embedded, so that a run gives what a run gave.
     """
 
     config: Config | None
     view: View = PLAIN
+    replay: str | None = None
 
 
-def to_query(config: Config, view: View = PLAIN) -> str:
+def to_query(config: Config, view: View = PLAIN, *, replay: str | None = None) -> str:
     """The query of a link, without a question mark: the pair, the encoder, and what differs from the defaults.
+
+    Args:
+        config: The result.
+        view: How to show it.
+        replay: The preset whose result, embedded earlier, it is; then that is named.
 
     Raises:
         InvalidInput: The app would not run it.
     """
     check_app(config)
+    if replay is not None:
+        return urlencode({"preset": replay} | _unusual(config.selection) | _unusual(view), safe=",")
     picture = "picture" if config.picture is not None else "picture_sha256"
     against = next(name for name in _AGAINST if getattr(config, name) is not None)
     query = {name: getattr(config, name) for name in (picture, against, "encoder")} | _unusual(config.masking)
@@ -114,10 +125,18 @@ def from_query(params: Mapping[str, str]) -> Link | None:
         WeightsMissing: It names a picture of the paper's that has not been fetched.
     """
     asked = {name: params[name] for name in OURS if name in params}
-    shown = {name: _read(name, params[name]) for name in _VIEW if name in params}
+    shown = {name: _read(name, params[name]) for name in VIEW if name in params}
     if not asked and not shown:
         return None
-    return Link(_config(asked) if asked else None, View(**shown))
+    config = _config(asked) if asked else None
+    return Link(config, View(**shown), _replayed(asked, config))
+
+
+def _replayed(asked: Mapping[str, str], config: Config | None) -> str | None:
+    if config is None or any(name in asked for name in (*_PICTURE, *_AGAINST)):
+        return None
+    key = asked.get("preset", FIRST_PRESET)
+    return key if replace(config, selection=SelectionSettings()) == preset_config(key) else None
 
 
 def _unusual(settings: MaskSettings | SelectionSettings | View) -> dict[str, str]:

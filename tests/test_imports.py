@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "registry": {"errors"},
     # An explanation measures its unmasked distance and saves itself: both when asked, long after the import.
     "schema": {"caps", "errors", "registry", "distances", "files"},
-    "agreement": {"distances", "masks", "rank", "selections"},
+    "agreement": {"masks", "rank"},
     "cache": set(),
     "captions": set(),
     "describe": set(),
@@ -55,6 +55,9 @@ ALLOWED: dict[str, set[str]] = {
                "references", "unpacking"},  # fmt: skip
     "unpacking": {"encoders.base", "encoders.cards", "images", "masks"},
     "cli": {"encoders.base", "encoders.cards", "files", "formats", "presets", "probe", "rank", "references", "replay"},
+    "studies": set(),
+    "studies.pilot": {"agreement", "encoders.base", "probe", "rank"},
+    "studies.sweeps": set(),
     "encoders": set(),
     "encoders.base": {"encoders.cards", "images"},
     "encoders.cards": {"encoders.base"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,14 @@ from explorer.images import as_picture
 from explorer.schema import MaskSettings, SelectionSettings
 from explorer.ui.workbench import Question, Session, Workbench
 
+PLAIN = SelectionSettings()
 ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def question(n_masks: int) -> Question:
     picture, reference = as_picture(ASSETS / "cat.jpg"), as_picture(ASSETS / "espresso.jpg")
     masking = MaskSettings(n_masks=n_masks, seed=77)
-    return Question(picture, reference, None, "efficientnet-lite0", "float32", masking, SelectionSettings())
+    return Question(picture, reference, None, "efficientnet-lite0", "float32", masking)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch):
@@ -26,18 +28,18 @@ def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch)
     plain = encoder.embed_pixels
     monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
     workbench, session = Workbench(), Session()
-    for step in workbench.run(question(80), session):
+    for step in workbench.run(question(80), session, PLAIN):
         if step.done >= 24:
             break  # as Stop does
     assert len(session.probe) == 24
     rows.clear()
-    last = list(workbench.run(question(80), session))[-1]
+    last = list(workbench.run(question(80), session, PLAIN))[-1]
     assert (last.done, last.embedded) == (80, 56)
     assert sum(rows) == 56 + 1  # and the reference
 
     rows.clear()
     other = Session()
-    assert list(workbench.run(question(40), other))[-1].done == 40  # cut from what is known
+    assert list(workbench.run(question(40), other, PLAIN))[-1].done == 40  # cut from what is known
     assert rows == [1]
     np.testing.assert_array_equal(other.probe.embeddings, session.probe.embeddings[:40])
 
@@ -47,5 +49,48 @@ def test_the_oldest_probes_are_forgotten_first():
     for seed in (1, 2):
         asked = question(10)
         asked = Question(**{**vars(asked), "masking": MaskSettings(n_masks=10, seed=seed)})
-        list(workbench.run(asked, Session()))
+        list(workbench.run(asked, Session(), PLAIN))
     assert len(workbench._probes) == 1
+
+
+def test_a_run_until_stable_ends_at_the_same_mask_whatever_was_known():
+    asked = replace(question(600), until=0.6)
+    fresh, session = Workbench(), Session()
+    last = list(fresh.run(asked, session, PLAIN))[-1]
+    assert last.final
+    assert last.done % 100 == 0
+    assert last.done < 600
+    assert last.agreement >= 0.6
+    for known in (last.done + 48, 104):  # more was known, or a little
+        other, again = Workbench(), Session()
+        list(other.run(question(known), Session(), PLAIN))
+        steps = list(other.run(asked, again, PLAIN))
+        assert (steps[-1].done, steps[-1].agreement) == (last.done, last.agreement)
+        np.testing.assert_array_equal(again.probe.embeddings, session.probe.embeddings)
+    assert session.config(PLAIN).masking.n_masks == last.done
+
+
+def test_a_run_that_is_never_stable_embeds_all():
+    last = list(Workbench().run(replace(question(120), until=0.99), session := Session(), PLAIN))[-1]
+    assert (last.done, last.final) == (120, True)
+    assert session.probe.complete
+
+
+def test_replays_are_explained_without_a_probe():
+    session = Session()
+    session.show_replay("two-espresso", ())
+    explanation = session.explanation(SelectionSettings(mode="closest"))
+    assert len(explanation.distances) == 1000
+    assert session.config(PLAIN).picture == "cat_and_espresso.jpg"
+    assert session.probe is None
+
+
+def test_runs_that_end_leave_the_queue():
+    workbench, session = Workbench(), Session()
+    run = workbench.run(question(80), session, PLAIN)
+    for step in run:
+        if step.done >= 16:
+            break
+    assert workbench.waiting.before(Session())[0] == 1
+    run.close()  # as Stop does
+    assert workbench.waiting.before(Session()) == (0, 0)

@@ -12,7 +12,7 @@ import gradio as gr
 from ..caps import N_MASKS
 from ..errors import ExplorerError, InvalidInput
 from ..images import as_picture
-from ..presets import FIRST_PRESET, asset_path, preset_named, shipped_presets
+from ..presets import asset_path, preset_named, shipped_presets
 from ..registry import FILLS
 from ..replay import replay_of
 from ..schema import MaskSettings
@@ -26,8 +26,19 @@ from .upload import picture_input
 from .workbench import Question, Session, Step
 
 SECONDS_BETWEEN = 1.0
-LONGEST_ID = 64
 REVERSE = "Explain the reference too"
+
+
+class Scratch(Session):
+    """What a reverse run works on, so that the result on screen is left alone.
+
+    Attributes:
+        of: The ``id`` of the result that it turns round.
+        running: Whether a run has begun and its last words were not said yet.
+    """
+
+    of: str | None = None
+    running: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +49,11 @@ class Parts:
         kind: What the second reference is.
         picture: The second reference, as a picture.
         caption: The same as a caption.
-        contrast: Shows the two references' maps.
-        reverse: Shows the two directions' maps; its value is the ``id`` of the result on screen.
+        contrast: Shows the two references' maps, and says what they could be.
+        reverse: Shows the two directions' maps.
         explain: Starts the reverse run, and says what it costs.
         status: Where that run is.
-        scratch: Holds the ``Session`` of that run, so that the result on screen is left alone.
+        scratch: Holds that run's ``Scratch``.
     """
 
     kind: gr.Radio
@@ -61,14 +72,14 @@ def compare_tab(room: Room, handlers: Handlers) -> None:
     component("board", fills={key: fill.label for key, fill in FILLS.items()})
     _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
     kind, picture, caption, press = _lay_out_rival()
-    contrast = component("board-contrast", rival=None, examples=_examples())
+    contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
     with gr.Row(elem_classes="board-actions"):
         explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
         stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
     status = gr.HTML("", elem_id="reverse-status")
-    reverse = component("board-reverse", events=("priced",), reverse=None)
-    parts = Parts(kind, picture, caption, contrast, reverse, explain, status, gr.State(Session()))
+    reverse = component("board-reverse", events=("shown",), reverse=None)
+    parts = Parts(kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch()))
     _wire(Comparing(room, handlers, parts), room, parts, press, stop)
 
 
@@ -89,12 +100,20 @@ def _lay_out_rival() -> tuple[gr.Radio, gr.Image, gr.Textbox, gr.Button]:
     return kind, picture, caption, press
 
 
-def _examples() -> list[dict[str, str | None]]:
+def _examples() -> list[dict[str, Any]]:
     """The results that come with the project: as rivals they need neither a run nor an encoder."""
+    made = {"precision": "float32", "masking": MaskSettings().to_dict()}
     return [
-        {"key": p.key, "picture": p.image, "encoder": p.encoder, "reference_name": p.reference, "caption": p.caption}
-        for p in shipped_presets()
-        if replay_of(p.key)
+        {
+            "key": preset.key,
+            "picture_name": preset.image,
+            "reference_name": preset.reference,
+            "caption": preset.caption,
+            "encoder": {"key": preset.encoder},
+            **made,
+        }
+        for preset in shipped_presets()
+        if replay_of(preset.key)
     ]
 
 
@@ -107,13 +126,13 @@ def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop
     shown = [parts.status, parts.reverse]
     running = parts.explain.click(
         comparing.explain_reference,
-        {room.session, room.view, parts.scratch, parts.reverse},
+        {room.session, room.view, parts.scratch},
         shown,
         **room.queued() | {"show_progress_on": parts.status},
     )
-    stop.click(comparing.stop, {parts.scratch, parts.reverse}, shown, cancels=[running], **LIGHT)
-    for event in (parts.reverse.priced, running.then):
-        event(comparing.price, {room.session}, [parts.explain], **LIGHT)
+    stop.click(comparing.stop, {parts.scratch}, shown, cancels=[running], **LIGHT)
+    for event in (parts.reverse.shown, running.then):
+        event(comparing.possible, {room.session}, [parts.explain, parts.contrast], **LIGHT)
 
 
 class Comparing:
@@ -163,7 +182,7 @@ class Comparing:
         """Run the question on screen with its two pictures swapped."""
         session, scratch = self._handlers.session(values), values[self._parts.scratch]
         question = _swapped(on_screen(session))
-        scratch.stopping, last = False, 0.0
+        scratch.of, scratch.running, scratch.stopping, last = session.shown(), True, False, 0.0
         try:
             for step in self._room.workbench.run(question, scratch, look(values[self._room.view]).selection):
                 if scratch.ended():
@@ -171,50 +190,61 @@ class Comparing:
                 if step.text:
                     yield status_panel(step), gr.skip()
                 elif step.final or time.monotonic() - last >= SECONDS_BETWEEN:
-                    news = self._news(scratch, values)
+                    news = _news(scratch)
                     if scratch.ended():  # pressed while packing
                         return
+                    scratch.running = not step.final
                     yield status_panel(step), news
                     last = time.monotonic()
         except ExplorerError:
             yield status_panel(Step("That could not be run; see the message.")), gr.skip()
             raise
 
-    def _news(self, scratch: Session, values: Values) -> Any:
-        """The reverse so far, with the result it belongs to."""
-        return gr.update(reverse=packed(scratch) | {"of": str(values[self._parts.reverse])[:LONGEST_ID]})
-
     def stop(self, values: Values) -> tuple[Any, Any]:
         """End the reverse run, say what is kept and show it."""
         scratch = values[self._parts.scratch]
-        scratch.stopping, probe = True, scratch.probe
-        if probe is None or not len(probe) or probe.complete:
+        running, probe = scratch.running, scratch.probe
+        scratch.running, scratch.stopping = False, True
+        if not running or probe is None or not len(probe):
             return gr.skip(), gr.skip()
-        said = f"Stopped at {len(probe)} of {probe.wanted} masks; press again to go on from here."
-        return status_panel(Step(said)), self._news(scratch, values)
+        more = "" if probe.complete else "; press again to go on from here"
+        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(scratch)
 
-    def price(self, values: Values) -> Any:
-        """Put what the other direction costs on its button."""
-        shown = on_screen(self._handlers.session(values))
+    def possible(self, values: Values) -> tuple[Any, Any]:
+        """Put what the other direction costs on its button, and say whether there is a probe to contrast."""
+        session = self._handlers.session(values)
+        if session.shown() is None:  # between an example without a kept result and its first masks
+            return gr.skip(), gr.skip()
+        shown, replayed = on_screen(session), gr.update(replayed=session.probe is None)
         if shown.reference is None:
-            return gr.update(value=REVERSE, interactive=False)
+            return gr.update(value=REVERSE, interactive=False), replayed
         count = shown.masking.n_masks
         seconds = self._room.workbench.seconds(shown.encoder, shown.precision, count)
         price = "" if seconds is None else f", about {seconds:.0f} s"
-        return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True)
+        return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
 
 
 def on_screen(session: Session) -> Question:
-    """What the result on screen answers, with the masks it has."""
+    """What the result on screen answers, with the masks it has.
+
+    Raises:
+        InvalidInput: Nothing is there yet.
+    """
     if session.probe is not None and session.question is not None:
         count = max(int(N_MASKS.low), len(session.probe))
         masking = replace(session.question.masking, n_masks=count)
         return replace(session.question, masking=masking, until=None)
-    preset = preset_named(session.replay or FIRST_PRESET)
+    if session.replay is None:
+        raise InvalidInput("There is nothing to explain yet; press Run.", code="nothing_yet")
+    preset = preset_named(session.replay)
     reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
     return Question(
         as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
     )
+
+
+def _news(scratch: Scratch) -> Any:
+    return gr.update(reverse=packed(scratch) | {"of": scratch.of})
 
 
 def _swapped(question: Question) -> Question:

@@ -12,6 +12,7 @@ from .compare import compare_tab
 from .controls import Controls, lay_out_controls
 from .handlers import REPLAYED, Handlers
 from .instrument import component, words
+from .opening import address_reader, open_links
 from .panels import status_panel
 from .room import LIGHT, QUIET, Room
 from .share import share_tab
@@ -29,7 +30,9 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
     """Lay the screen out and wire it."""
     choices = presets()
     start = preset_named(FIRST_PRESET)
-    session = gr.State(Session(), time_to_live=SESSION_SECONDS)
+    first = Session()
+    first.show_replay(start.key, ())
+    session = gr.State(first, time_to_live=SESSION_SECONDS)
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
         with gr.Column(scale=1, min_width=320, elem_id="controls"):
@@ -60,22 +63,30 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                 with gr.Tab("Sweeps", elem_id="sweeps-tab"):
                     sweeps_tab(room, handlers)
                 with gr.Tab("Share", elem_id="share-tab"):
-                    share_tab(room, handlers, demo)
-    _wire_runs(handlers, room, preset, story, run, stop)
+                    loader = share_tab(room, handlers)
+    linked = open_links(room, handlers, address_reader(), loader, demo)
+    _wire_runs(handlers, room, preset, story, run, stop, linked)
     _wire_hints(handlers, controls, room, run)
 
 
 def _wire_runs(
-    handlers: Handlers, room: Room, preset: gr.Dropdown, story: gr.Markdown, run: gr.Button, stop: gr.Button
+    handlers: Handlers,
+    room: Room,
+    preset: gr.Dropdown,
+    story: gr.Markdown,
+    run: gr.Button,
+    stop: gr.Button,
+    linked: Any,
 ) -> None:
-    """Run, Stop, and the examples."""
+    """Run, Stop, the examples, and the run that a link starts."""
     c, everything = room.controls, room.everything()
     answer = {"inputs": everything, "outputs": [room.status, room.view], **room.queued()}
+    run.click(handlers.queue, everything, [room.status], **LIGHT)  # before the run, or it would wait for it
     # Not input, which this control also sends when it is left unchanged.
     chosen = preset.change(
         handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), room.status, room.view], **QUIET
     )
-    running = [run.click(handlers.run, **answer), chosen.success(handlers.after_preset, **answer)]
+    running = [run.click(handlers.run, **answer), chosen.success(handlers.after_preset, **answer), linked]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
     stop.click(handlers.stop, everything, [room.status], cancels=running, **LIGHT)

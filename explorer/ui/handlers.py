@@ -18,7 +18,7 @@ from ..schema import MaskSettings, SelectionSettings
 from .controls import CAPTION, PICTURE, Values, example
 from .guard import told, told_stepwise
 from .instrument import look
-from .panels import status_panel
+from .panels import status_panel, turn_panel
 from .room import Room
 from .workbench import Session, Step
 
@@ -68,6 +68,13 @@ class Handlers:
             yield status_panel(Step("That could not be run; see the message.")), gr.skip()
             raise
 
+    def queue(self, values: Values) -> Any:
+        """Say whose turn it is, when it is not the visitor's yet."""
+        session, waiting = self.session(values), self._workbench.waiting
+        waiting.expect(session, self._seconds(values) or 0)
+        runs, wait = waiting.before(session)
+        return turn_panel(runs, wait) if runs else gr.skip()
+
     def _news(self, session: Session, sent: str) -> tuple[Any, str]:
         """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
         assert session.probe is not None and session.target is not None
@@ -106,13 +113,19 @@ class Handlers:
         """End the run and say what is kept."""
         session = self.session(values)
         session.stopping, probe = True, session.probe
+        runs, _ = self._workbench.waiting.before(session)
+        self._workbench.waiting.done(session)
+        if runs:
+            return status_panel(Step("Taken out of the queue; nothing was run."))
         if probe is None or probe.complete:
             return gr.skip()
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
     @told
-    def apply_preset(self, values: Values) -> list[Any]:
+    def apply_preset(self, values: Values) -> Any:
         """Set the controls to a preset, and show its replay where it has one."""
+        if values[self._preset] in (None, self.session(values).replay):
+            return gr.skip()  # set by a link, which shows what it asks for
         preset = preset_named(values[self._preset])
         self.session(values).show_replay(preset.key, ())
         return [preset.story, *self.control_values(preset), *self._replayed(preset)]
@@ -146,9 +159,10 @@ class Handlers:
         if session.replay is not None and replay_of(session.replay) is None:
             session.replay = None
             yield from self.run(values)
-        elif session.replay is not None:
+            return
+        if session.replay is not None:
             session.asked = self._asked(session, values)
-            yield gr.skip(), gr.skip()  # Gradio blanks what a generator never yields
+        yield gr.skip(), gr.skip()  # Gradio blanks what a generator never yields
 
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference, and an encoder that can read it."""
@@ -166,13 +180,23 @@ class Handlers:
     def price(self, values: Values) -> list[Any]:
         """Put what a run costs on its button, and show the target where a run ends on one."""
         c = self._controls
-        count, until = values[c.n_masks], values[c.until]
+        until, seconds = values[c.until], self._seconds(values)
         agreement = gr.update(visible=bool(until))
-        if not isinstance(count, int | float) or not N_MASKS.low <= count <= N_MASKS.app_high:
+        if not self._fair(values[c.n_masks]):
             return [gr.update(value="Run"), agreement]
-        seconds = self._workbench.seconds(values[c.encoder], values[c.precision], int(count))
-        what = f"until stable, at most {int(count)} masks" if until else f"{int(count)} masks"
+        count = int(values[c.n_masks])
+        what = f"until stable, at most {count} masks" if until else f"{count} masks"
         return [gr.update(value=f"Run {what}" + ("" if seconds is None else f", about {seconds:.0f} s")), agreement]
+
+    def _fair(self, count: Any) -> bool:
+        return isinstance(count, int | float) and N_MASKS.low <= count <= N_MASKS.app_high
+
+    def _seconds(self, values: Values) -> float | None:
+        """What a run takes, where that is known and the number of masks is one."""
+        c = self._controls
+        if not self._fair(values[c.n_masks]):
+            return None
+        return self._workbench.seconds(values[c.encoder], values[c.precision], int(values[c.n_masks]))
 
 
 def packed(session: Session) -> dict[str, Any]:

@@ -29,10 +29,12 @@ class Look:
     Attributes:
         selection: The free settings.
         upto: Only the first masks, where the build-up is being replayed.
+        result: The ``id`` of the result on screen; None before there is one.
     """
 
     selection: SelectionSettings
     upto: int | None = None
+    result: str | None = None
 
 
 def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
@@ -95,4 +97,5 @@ def look(value: Any) -> Look:
     upto = found.get("upto")
     if upto is not None and (not isinstance(upto, int) or upto < 1):
         raise wrong
-    return Look(SelectionSettings.from_dict(found["selection"]), upto)
+    result = found.get("id")
+    return Look(SelectionSettings.from_dict(found["selection"]), upto, result if isinstance(result, str) else None)

@@ -9,14 +9,26 @@ from .workbench import Step
 
 def status_panel(step: Step) -> str:
     """Where a run is: for the eye a bar, for a screen reader a sentence."""
-    if step.text:
-        return f'<p class="status">{escape(step.text)}</p>'
-    share = step.done / step.wanted if step.wanted else 0
+    if step.text or step.final:
+        return f'<p class="status">{escape(step.text or _sentence(step))}</p>'
+    return progress_panel(step.done, step.wanted, "masks done", _sentence(step))
+
+
+def progress_panel(done: int, wanted: int, what: str, said: str) -> str:
+    """How much of something is done, as a bar and in words."""
+    share = done / wanted if wanted else 0
     bar = (
-        f'<span class="bar" role="progressbar" aria-label="masks done" aria-valuemin="0" aria-valuemax="{step.wanted}" '
-        f'aria-valuenow="{step.done}"><i style="width:{share:.1%}"></i></span>'
+        f'<span class="bar" role="progressbar" aria-label="{escape(what)}" aria-valuemin="0" aria-valuemax="{wanted}" '
+        f'aria-valuenow="{done}"><i style="width:{share:.1%}"></i></span>'
     )
-    return f'<p class="status">{"" if step.final else bar}{escape(_sentence(step))}</p>'
+    return f'<p class="status">{bar}{escape(said)}</p>'
+
+
+def turn_panel(runs: int, seconds: float) -> str:
+    """How many runs come first, and how long they take."""
+    others = "1 run comes" if runs == 1 else f"{runs} runs come"
+    said = f"{others} before yours, about {seconds:.0f} s. Stop takes you out of the queue."
+    return status_panel(Step(said))
 
 
 def _sentence(step: Step) -> str:

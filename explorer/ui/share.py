@@ -1,12 +1,206 @@
-"""The Share tab: links, files, and what a link brings back."""
+"""The Share tab: links to what is on screen, and everything of it in one file."""
 
 from __future__ import annotations
 
+import os
+import secrets
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
 import gradio as gr
 
+from ..caps import N_MASKS
+from ..config import MAX_JSON_BYTES, Config
+from ..errors import CannotWrite, InvalidInput
+from ..export import export_zip
+from ..links import CONTROLS, PLAIN, STEP, View, to_query
+from ..registry import MODES
+from .controls import Values
+from .guard import told
 from .handlers import Handlers
-from .room import Room
+from .instrument import Look, component, look
+from .room import LIGHT, QUIET, Room
+from .workbench import Session
+
+FILES: dict[str, Any] = QUIET | {"concurrency_id": "files", "concurrency_limit": 1}
+"""An export takes a second or two, most of it drawing, and no model: it waits for other exports, not for runs."""
+LABELS = {
+    "preset": "Examples",
+    "picture": "Picture to explain",
+    "kind": "Compare it with",
+    "reference": "Picture to compare with",
+    "caption": "Caption",
+    "encoder": "Encoder",
+    "n_masks": "Number of masks",
+    "p_keep": "Share kept",
+    "feature_res": "Feature resolution",
+    "seed": "Seed",
+    "fill": "Hidden pixels become",
+    "precision": "Arithmetic",
+    "mode": "Selection mode and slices",
+    "threshold": "Threshold",
+    "distance": "Distance",
+    "opacity": "Opacity",
+    "scrubber": "Build-up",
+    "run": "Run",
+    "compare": "Compare tab",
+    "sweeps": "Sweeps tab",
+    "tour": "Tour",
+    "share": "Share tab",
+}
+"""What a control of ``links.CONTROLS`` is called on screen."""
+OPENED = ("compare", "sweeps", "tour", "share")
+"""What is opened, not turned: to lock it would be to hide it."""
+ADDRESS = "query => query && new URL(query, document.baseURI).href"
+"""The page knows best under which address it was reached."""
+SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 
 
-def share_tab(room: Room, handlers: Handlers, demo: gr.Blocks) -> None:
-    """Lay the tab out and wire it."""
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        address: The link.
+        notes: What the link cannot bring.
+        hide: What a teacher hides.
+        lock: What a teacher locks.
+        step: The step of the tour to open, 0 = none.
+        projector: Large text, in the link.
+        file: The ZIP, once there is one.
+    """
+
+    address: gr.Textbox
+    notes: gr.HTML
+    hide: gr.CheckboxGroup
+    lock: gr.CheckboxGroup
+    step: gr.Dropdown
+    projector: gr.Checkbox
+    file: gr.DownloadButton
+
+    def asked(self) -> set[Any]:
+        """What a teacher's link is made from."""
+        return {self.hide, self.lock, self.step, self.projector}
+
+
+def share_tab(room: Room, handlers: Handlers) -> gr.HTML:
+    """Lay the tab out, wire it, and return the component that loads a ``config.json``."""
+    _title("Link", "Whoever opens it sees this result: the same pair, encoder, masks and selection.")
+    link = gr.Button("Link to this result", elem_id="make-link")
+    with gr.Accordion("For teachers: hide or lock controls", open=False, elem_id="for-teachers"):
+        asked, teacher = _lay_out_teacher()
+    address = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=6, elem_id="address")
+    notes = gr.HTML("", elem_id="link-notes", elem_classes="share-notes")
+    _title("Files", "The figure, the map, the distances, the settings, and a script that makes them again.")
+    export = gr.Button("Download everything (ZIP)", elem_id="export")
+    file = gr.DownloadButton(visible=False, size="sm", elem_id="zip")
+    parts = Parts(address, notes, file=file, **asked)
+    sharing = Sharing(room, handlers, parts)
+    on_screen: set[Any] = {room.session, room.view}
+    for button, make, inputs in ((link, sharing.link, on_screen), (teacher, sharing.teach, on_screen | parts.asked())):
+        made = button.click(make, inputs, [address, notes], **LIGHT)
+        made.success(None, [address], [address], js=ADDRESS, **QUIET)
+    saved = export.click(sharing.export, on_screen, [file], **FILES | {"show_progress": "minimal"})
+    saved.success(None, js=SAVE, **QUIET)
+    return component("share", events=("loaded",), most=MAX_JSON_BYTES)
+
+
+def _title(heading: str, about: str) -> None:
+    gr.HTML(f"<h2>{heading}</h2><p>{about}</p>", elem_classes="share-title")
+
+
+def _lay_out_teacher() -> tuple[dict[str, Any], gr.Button]:
+    choices = [(LABELS[name], name) for name in CONTROLS]
+    steps = [("no step", 0), *((f"step {step}", step) for step in range(int(STEP.low), int(STEP.high) + 1))]
+    return {
+        "hide": gr.CheckboxGroup(choices, label="Hide", elem_id="hide"),
+        "lock": gr.CheckboxGroup(
+            [choice for choice in choices if choice[1] not in OPENED],
+            label="Lock",
+            info="Shown, but left as the link sets it.",
+            elem_id="lock",
+        ),
+        "step": gr.Dropdown(steps, value=0, label="Open the tour at", filterable=False, elem_id="step"),
+        "projector": gr.Checkbox(label="Large text, for a projector", elem_id="projector"),
+    }, gr.Button("Make a teacher link", elem_id="make-teacher-link")
+
+
+class Sharing:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
+        self._room, self._handlers, self._parts = room, handlers, parts
+
+    @told
+    def link(self, values: Values) -> tuple[str, str]:
+        """The query of a link to what is on screen, and what to know about it."""
+        return self._link(values, PLAIN)
+
+    @told
+    def teach(self, values: Values) -> tuple[str, str]:
+        """The same, with controls hidden or locked."""
+        parts = self._parts
+        step = values[parts.step] or None
+        return self._link(
+            values, View(tuple(values[parts.hide]), tuple(values[parts.lock]), step, bool(values[parts.projector]))
+        )
+
+    def _link(self, values: Values, view: View) -> tuple[str, str]:
+        session, seen = self._on_screen(values)
+        config = session.config(seen.selection)
+        notes = _notes(config, session, seen)
+        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+        return f"?{to_query(config, view, replay=session.replay)}", items and f"<ul>{items}</ul>"
+
+    @told
+    def export(self, values: Values) -> Any:
+        """Everything of what is on screen, as a ZIP to save."""
+        session, seen = self._on_screen(values)
+        config = session.config(seen.selection)
+        packed = export_zip(session.explanation(seen.selection), config)
+        # Files here are served to whoever names them, so the name cannot be guessed; Gradio sweeps the folder.
+        path = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16) / "distance-explorer.zip"
+        try:
+            path.parent.mkdir(parents=True)
+            path.write_bytes(packed)
+        except OSError as error:
+            raise CannotWrite("The file could not be written; try again later.", code="export_write") from error
+        selection = "slices" if config.selection.free else MODES[config.selection.mode].label
+        again = f"Save again: {config.picture or 'own picture'}, {config.masking.n_masks} masks, {selection}"
+        return gr.update(label=again, value=str(path), visible=True)
+
+    def _on_screen(self, values: Values) -> tuple[Session, Look]:
+        """What the visitor sees and how; refuses where the server no longer has it, as after a restart."""
+        session, seen = self._handlers.session(values), look(values[self._room.view])
+        if seen.result is None or seen.result != session.shown():
+            raise InvalidInput(
+                "The server no longer has what is on screen; press Run or choose an example, and try again.",
+                code="not_on_screen",
+            )
+        return session, seen
+
+
+def _notes(config: Config, session: Session, seen: Look) -> list[str]:
+    """What a link cannot bring, in words."""
+    files = {"picture": "picture to explain", "reference": "picture to compare with"}
+    notes = [
+        f"The {files[side]} is a file of your own. It is not in the link: whoever opens the link has to add that file."
+        for side in config.own
+    ]
+    done = 0 if session.probe is None else len(session.probe)
+    asks, wanted = config.masking.n_masks, 0 if session.question is None else session.question.masking.n_masks
+    if done < wanted:
+        notes.append(f"The run ended at {done} of {wanted} masks, so the link asks for {asks}.")
+    if asks > N_MASKS.default:
+        notes.append(f"The link asks for more than {N_MASKS.default} masks, so whoever opens it has to press Run.")
+    if seen.upto is not None:
+        notes.append(f"The link shows all masks, not the first {seen.upto} alone.")
+    return notes

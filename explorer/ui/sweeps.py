@@ -1,12 +1,212 @@
-"""The Sweeps tab."""
+"""The Sweeps tab: one setting varied over small maps, and a cheap look at ``p_keep`` before a long run."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ..errors import ExplorerError, InvalidInput
+from ..images import as_picture
+from ..schema import SelectionSettings
+from ..studies.sweeps import SWEEPS
+from .controls import Values
+from .guard import told, told_stepwise
 from .handlers import Handlers
-from .instrument import component
-from .room import Room
+from .instrument import component, look
+from .panels import progress_panel, status_panel, turn_panel
+from .room import LIGHT, Room
+from .swept import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
+from .workbench import Question, Step
+
+PILOT_ABOUT = (
+    "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
+    "whether low and middle p_keep tell two stories. The paper's section 5.2.2."
+)
+SLOTS = tuple(f"tile{i}" for i in range(12))
+"""Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
+SECONDS_BETWEEN = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        choice: The sweeps with their prices, Run and Stop.
+        status: Where a sweep is.
+        grid: The maps.
+        swept: Holds the page's ``Swept``.
+    """
+
+    choice: gr.HTML
+    status: gr.HTML
+    grid: gr.HTML
+    swept: gr.State
 
 
 def sweeps_tab(room: Room, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
-    component("sweep")
+    listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
+    listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False})
+    choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
+    status = gr.HTML("", elem_id="sweep-status")
+    empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
+    grid = component("sweep-grid", events=("picked",), slots=list(SLOTS), **empty)
+    parts = Parts(choice, status, grid, gr.State(Swept()))
+    _wire(Sweeping(room, parts), room, handlers, parts)
+
+
+def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> None:
+    """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
+    everything, c, shown = room.everything() | {parts.swept, parts.choice}, room.controls, [parts.status, parts.grid]
+    priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
+    for event in (parts.choice.priced, *(control.change for control in c.costly())):
+        event(sweeping.price, **priced)
+    parts.choice.swept(sweeping.turn, {parts.swept}, [parts.status], **LIGHT)  # before the run, or it would wait for it
+    running = parts.choice.swept(sweeping.run, everything, shown, **room.queued() | {"show_progress_on": parts.status})
+    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, shown, cancels=[running], **LIGHT)
+    for over in (running, stopped):
+        over.then(sweeping.price, **priced)
+    places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
+    loaded = parts.grid.picked(sweeping.load, everything, places, **LIGHT)
+    loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
+
+
+class Sweeping:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, parts: Parts) -> None:
+        self._room, self._parts = room, parts
+        self._workbench, self._controls = room.workbench, room.controls
+
+    def _swept(self, values: Values) -> Swept:
+        return values[self._parts.swept]  # type: ignore[no-any-return]
+
+    def price(self, values: Values) -> tuple[Any, Any]:
+        """What each costly sweep needs of the network, as the controls stand now."""
+        if not values[self._parts.choice]:  # the tab was never opened
+            return gr.skip(), gr.skip()
+        over = self._swept(values).over
+        try:
+            question = self._question(values)
+        except ExplorerError as error:
+            return gr.update(prices={"why": str(error), "over": over}), gr.update(now=None)
+        prices = {key: self._price(key, question) for key in COSTLY}
+        return gr.update(prices={"of": prices, "over": over}), gr.update(now=question.masking.to_dict())
+
+    def _question(self, values: Values) -> Question:
+        """The question without its reference, which no mask depends on."""
+        c = self._controls
+        if not values[c.picture]:
+            raise InvalidInput("Add an image first.", code="picture_missing")
+        picture, masking = as_picture(values[c.picture]), c.masking(values)
+        return Question(picture, None, None, values[c.encoder], values[c.precision], masking)
+
+    def _price(self, key: str, question: Question) -> dict[str, Any]:
+        tiles = costly_tiles(key, question.masking, SelectionSettings())
+        passes = price(tiles, question, self._workbench)
+        seconds = self._workbench.seconds(question.encoder, question.precision, passes)
+        return {"maps": len(tiles), "masks": tiles[0].masking.n_masks, "passes": passes, "seconds": seconds}
+
+    def turn(self, values: Values) -> Any:
+        """Say whose turn it is, when it is not the visitor's yet."""
+        runs, wait = self._workbench.waiting.before(self._swept(values))
+        return status_panel(Step("Starting …")) if not runs else turn_panel(runs, wait)
+
+    @told_stepwise
+    def run(self, values: Values, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
+        """Run a sweep tile by tile, sending each as soon as it is finished."""
+        swept, data = self._swept(values), _named(event._data)
+        press = _press(data)
+        try:
+            if press <= swept.over:  # stopped while it waited for its turn
+                yield gr.skip(), gr.skip()
+                return
+            question = self._controls.question(values)
+            tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._room.view]).selection)
+            sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
+            yield gr.skip(), gr.update(plan=sweep.plan.wire())
+            yield from self._steps(swept, sweep, press)
+        except ExplorerError:
+            over = gr.skip() if swept.running is None else gr.update(ended=swept.running.ended())
+            yield status_panel(Step("That could not be run; see the message.")), over
+            raise
+        finally:
+            swept.end(press)
+
+    def _steps(self, swept: Swept, sweep: Sweep, press: int) -> Iterator[tuple[Any, Any]]:
+        last = 0.0
+        for step in sweep.steps():
+            if step.final:
+                latest: dict[str, Any] = {SLOTS[sweep.tile]: sweep.news()}
+                yield _progress(sweep, step), gr.update(**latest)
+            elif step.text and not sweep.done:
+                yield status_panel(step), gr.skip()
+            elif step.wanted and time.monotonic() - last >= SECONDS_BETWEEN:
+                last = time.monotonic()
+                yield _progress(sweep, step), gr.skip()
+            if press <= swept.over:
+                break
+        yield status_panel(Step(_summary(sweep))), gr.update(ended=sweep.ended())
+
+    def stop(self, values: Values, event: gr.EventData) -> Any:
+        """End what was begun; a sweep that is running says so itself, after its last batch."""
+        swept = self._swept(values)
+        swept.over = max(swept.over, _press(_named(event._data)))
+        return gr.skip() if swept.running else status_panel(Step("Nothing is being swept."))
+
+    @told
+    def load(self, values: Values, event: gr.EventData) -> list[Any]:
+        """Set the controls to a tile's settings, and let the browser show its result."""
+        data = _named(event._data)
+        plan, i = self._swept(values).plans.get(str(data.get("sweep"))), data.get("tile")
+        if plan is None or plan.stamp != data.get("stamp") or not isinstance(i, int) or not 0 <= i < len(plan.tiles):
+            raise InvalidInput("This sweep is no longer known here; run it again.", code="sweep_gone")
+        if pair(self._controls.question(values)) != pair(plan.question):
+            raise InvalidInput(
+                "The pictures, the caption or the encoder have changed since this sweep; run it again with them.",
+                code="sweep_changed",
+            )
+        masking = plan.tiles[i].masking
+        shown = {"key": plan.key, "tile": i, "at": time.monotonic()}  # so that the same twice is two wishes
+        return [masking.n_masks, masking.p_keep, masking.feature_res, masking.seed, False, gr.update(loaded=shown)]
+
+
+def _named(data: Any) -> dict[str, Any]:
+    """What a page sent by name; anyone can send anything."""
+    if not isinstance(data, dict):
+        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
+    return data
+
+
+def _press(data: dict[str, Any]) -> int:
+    """Which press of Run is meant."""
+    press = data.get("press")
+    if not isinstance(press, int):
+        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
+    return press
+
+
+def _progress(sweep: Sweep, step: Step) -> str:
+    count, left = len(sweep.plan.tiles), sweep.left()
+    wait = "" if left is None else f", about {left:.0f} s left in all"
+    said = f"Tile {sweep.tile + 1} of {count}: {step.done} of {step.wanted} masks{wait}"
+    return progress_panel(sweep.tile * step.wanted + step.done, count * step.wanted, "the sweep", said)
+
+
+def _summary(sweep: Sweep) -> str:
+    count = len(sweep.plan.tiles)
+    if sweep.done < count:
+        return f"Stopped: {sweep.done} of {count} maps are here. What is embedded is kept; run it again to go on."
+    if not sweep.embedded:
+        return f"{count} maps, known from earlier runs"
+    return f"{count} maps; {sweep.embedded} masks embedded in {sweep.seconds:.1f} s"

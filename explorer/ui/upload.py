@@ -18,7 +18,15 @@ def picture_input(value: Any = None, **options: Any) -> gr.Image:
     The two methods are replaced on the instance: a subclass would make Gradio write a stub file
     beside this one whenever it is imported.
     """
-    component = gr.Image(value, type="filepath", image_mode=None, format="png", sources=["upload", "clipboard"], **options)
+    component = gr.Image(
+        value,
+        type="filepath",
+        image_mode=None,
+        format="png",
+        sources=["upload", "clipboard"],
+        buttons=["fullscreen"],  # the others would download it, or send it elsewhere
+        **options,
+    )
     move = component.async_move_resource_to_block_cache
 
     async def only_uploads(source: Any) -> str | None:

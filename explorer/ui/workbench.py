@@ -17,12 +17,14 @@ from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
 from ..images import Picture
+from ..presets import asset_path, preset_named
 from ..probe import enlarge, first, grow, prepare
 from ..rank import rank_against
 from ..references import embed_reference
-from ..replay import replay_of
+from ..replay import replay_of, rows
 from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
 from ..unpacking import load_replay, unpack
+from .waiting import Waiting
 
 CACHE_BYTES = 512_000_000
 CHECK_EVERY = 100
@@ -113,6 +115,14 @@ class Session:
             raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
         return self.question.config(len(self.probe), selection)
 
+    def shown(self) -> str | None:
+        """The ``id`` of the result on screen, as ``replay.rows`` makes it; None before there is one."""
+        if self.replay is not None and (path := replay_of(self.replay)):
+            return str(load_replay(path)["id"])
+        if self.probe is None or self.target is None:
+            return None
+        return str(rows(self.probe, self.target)["id"])
+
     def explanation(self, selection: SelectionSettings) -> Explanation:
         """What is on screen, ranked.
 
@@ -122,7 +132,8 @@ class Session:
         if self.replay is not None:
             path = replay_of(self.replay)
             assert path is not None
-            return rank_against(*unpack(load_replay(path)), selection)
+            picture = asset_path(preset_named(self.replay).image)  # larger than the replay's own
+            return rank_against(*unpack(load_replay(path), picture=picture), selection)
         if self.probe is None or self.target is None or not len(self.probe):
             raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
         return rank_against(self.probe, self.target, selection)
@@ -178,6 +189,9 @@ class Workbench:
 
     Args:
         cache_bytes: How many bytes of embeddings are kept.
+
+    Attributes:
+        waiting: The runs that were asked for and have not ended.
     """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
@@ -185,6 +199,7 @@ class Workbench:
         self._probes: OrderedDict[tuple[object, ...], Probe] = OrderedDict()
         self._rates: dict[tuple[str, str], float] = {}
         self._guard = threading.Lock()
+        self.waiting = Waiting()
 
     def run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
@@ -196,6 +211,12 @@ class Workbench:
             session: Where the probe and the target are put.
             selection: Whose agreement ends the run, where the question says until when.
         """
+        try:
+            yield from self._run(question, session, selection)
+        finally:
+            self.waiting.done(session)
+
+    def _run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
         yield Step(text="Loading the encoder …")
@@ -213,6 +234,8 @@ class Workbench:
                 session.probe = stable
             done, seconds = len(session.probe), time.monotonic() - began
             agreement = None if stability is None else stability.agreement
+            if len(probe) > known:
+                self.waiting.expect(session, seconds / (len(probe) - known) * (probe.wanted - done))
             yield Step("", done, probe.wanted, seconds, len(probe) - known, agreement, bool(stable) or probe.complete)
             if stable:
                 break
@@ -228,6 +251,14 @@ class Workbench:
         rate = self._rates.get((encoder, precision))
         return None if rate is None else n_masks / rate
 
+    def known(self, question: Question) -> int:
+        """How many masks of a question are embedded already, whatever number it asks for."""
+        with self._guard:
+            return self._known(self._key(question))
+
+    def _known(self, key: tuple[object, ...]) -> int:
+        return len(self._probes[key]) if key in self._probes else 0
+
     def _start(self, encoder: Encoder, question: Question) -> Probe:
         with self._guard:
             known = self._probes.get(self._key(question))
@@ -238,8 +269,10 @@ class Workbench:
 
     def _keep(self, question: Question, probe: Probe) -> None:
         with self._guard:
-            self._probes[self._key(question)] = probe
-            self._probes.move_to_end(self._key(question))
+            key = self._key(question)
+            if len(probe) >= self._known(key):  # what was asked for may be cut from a longer one
+                self._probes[key] = probe
+            self._probes.move_to_end(key)
             while len(self._probes) > 1 and self._bytes() > self._cache_bytes:
                 self._probes.popitem(last=False)
 

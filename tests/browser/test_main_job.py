@@ -7,56 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from explorer.encoders.cards import load_encoder
 from explorer.presets import FIRST_PRESET, presets
 
+from .conftest import FINISHED
+from .driving import INK, count_forward, ink, press_run, status, wait_done
+
 pytestmark = pytest.mark.browser
-
-INK = """id => {
-    const canvas = document.getElementById(id), data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-    let sum = 0;
-    for (let i = 0; i < data.length; i += 4) sum = (sum * 31 + data[i] + 3 * data[i + 1] + 7 * data[i + 2]) % 1000000007;
-    return sum;
-}"""
-"""A number that changes with a canvas's pixels."""
-
-
-def ink(page, canvas: str = "big-map") -> int:
-    return page.evaluate(INK, canvas)
-
-
-def status(page) -> str:
-    return page.locator("#status").inner_text()
-
-
-def press_run(page, n_masks: int) -> None:
-    number = page.locator("#n-masks input[type=number]")
-    number.fill(str(n_masks))
-    number.press("Enter")
-    number.blur()
-    page.get_by_role("button", name=re.compile(f"^Run {n_masks} masks")).click()
-
-
-def wait_done(page, n_masks: int) -> None:
-    page.wait_for_function(
-        "n => [`${n} masks; `, `${n} masks, known`].some(t => document.querySelector('#status').innerText.includes(t))",
-        arg=n_masks,
-    )
-    page.wait_for_function("n => document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)", arg=n_masks)
-
-
-def count_forward(monkeypatch, key: str) -> list[int]:
-    """The rows each pass through an encoder embeds from now on."""
-    encoder, rows = load_encoder(key), []
-    plain = encoder.embed_pixels
-
-    def counting(pixels, **options):
-        rows.append(len(pixels))
-        return plain(pixels, **options)
-
-    monkeypatch.setattr(encoder, "embed_pixels", counting)
-    return rows
-
 
 def test_first_screen_is_a_finished_result(page):
     first = next(p for p in presets() if p.key == FIRST_PRESET)
@@ -151,6 +107,21 @@ def test_stop_keeps_what_is_there_and_run_goes_on(page, monkeypatch):
     assert page.locator("#instrument-scrubber").get_attribute("max") == "400"
 
 
+def test_more_masks_extend_what_is_there(page, monkeypatch):
+    page.get_by_text("Advanced").click()
+    page.locator("#seed input").fill("88")
+    page.locator("#seed input").blur()
+    press_run(page, 60)
+    wait_done(page, 60)
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    press_run(page, 120)
+    wait_done(page, 120)
+    assert sum(rows) <= 60 + 2  # the reference and the whole picture besides
+    press_run(page, 60)
+    wait_done(page, 60)
+    assert sum(rows) <= 60 + 4
+
+
 def test_until_stable(page):
     page.get_by_label("Stop when stable").check()
     target = page.locator("#agreement input[type=number]")
@@ -226,3 +197,23 @@ def test_presets_by_keyboard_and_left_unchanged(page):
         page.keyboard.press(key)
     page.wait_for_function("document.querySelector('#story').innerText.includes('rocket')")
     assert page.get_by_role("radio", name="another picture").is_checked()
+
+
+def test_the_queue_says_who_comes_first(page, chromium, served):
+    other = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    other.set_default_timeout(60_000)
+    other.goto(served.url)
+    other.wait_for_function(FINISHED)
+    for visitor, seed in ((page, "501"), (other, "502")):
+        visitor.get_by_text("Advanced").click()
+        visitor.locator("#seed input").fill(seed)
+        visitor.locator("#seed input").blur()
+    press_run(page, 2000)
+    page.wait_for_function("/^[1-9][0-9]* of 2000/.test(document.querySelector('#status').innerText.trim())")
+    other.locator("#run").click()
+    other.wait_for_function("/1 run comes before yours, about [1-9]/.test(document.querySelector('#status').innerText)")
+    other.get_by_role("button", name="Stop", exact=True).click()
+    other.wait_for_function("document.querySelector('#status').innerText.includes('Taken out of the queue')")
+    other.close()
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.wait_for_function("document.querySelector('#status').innerText.includes('Stopped at')")

@@ -12,12 +12,13 @@ const WIDE = 336;
 
 /**
  * Start the contrast.
- * Props from Python: `rival` (the probe on screen against a second reference), `examples` ([{key, picture, encoder,
- * reference, caption}]: shipped results, whose references need no embedding).
+ * Props from Python: `rival` (the probe on screen against a second reference), `replayed` (whether there is no probe,
+ * because an example is shown), `examples` ([{key, ...}]: shipped results, whose references need no
+ * embedding, with those fields of their wires that say what they are).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".board-contrast-root");
-  const offers = offerRow(props.examples, (key) => replay(key).then(take, (error) => { offers.say(error.message); }));
+  const offers = offerRow(props.examples, async (key) => take(await replay(key)));
   const look = lookBar("contrast"), maps = contrastMaps(look.element);
   const empty = el("p", { class: "empty" }, "Nothing to contrast with yet: give a second reference and press Contrast.");
   root.append(offers.element, empty, maps.element);
@@ -32,8 +33,9 @@ export function mount(element, props, trigger, watch) {
   };
   store.subscribe(["result"], offer); // a new result drops its rival, which may fit the new one too
   watch("rival", () => props.rival && take(props.rival));
+  watch("replayed", () => store.state.result && offers.draw(store.state, props.replayed));
   follow(root, ["result", "rival", "selection", "upto", "opacity", "hatch"], (state) => {
-    offers.draw(state);
+    offers.draw(state, props.replayed);
     maps.element.hidden = !state.rival;
     empty.hidden = Boolean(state.rival);
     look.draw(state);
@@ -43,28 +45,33 @@ export function mount(element, props, trigger, watch) {
 
 /** Whether two results differ in their reference alone. */
 function fits(rival, result) {
-  const same = rival.encoder.key === result.encoder.key && rival.precision === result.precision;
-  const filled = rival.masking.fill === result.masking.fill;
-  return same && filled && rival.id !== result.id && sameMasks(rival, result) && !whyNoDifference({ result: rival }, { result });
+  return rival.id !== result.id && alike(rival, result) && !whyNoDifference({ result: rival }, { result });
+}
+
+function alike(a, b) {
+  return a.encoder.key === b.encoder.key && a.precision === b.precision && a.masking.fill === b.masking.fill && sameMasks(a, b);
 }
 
 /** The shipped results of the same picture, as buttons. */
 function offerRow(examples, onchoose) {
-  const row = el("div", { class: "offers" }), said = el("p", { role: "status", class: "note" });
-  const element = el("div", {}, row, said);
-  const draw = ({ result, rival }) => {
-    const fitting = examples.filter((e) => e.picture === result.picture_name && e.encoder === result.encoder.key && referenceName(e) !== referenceName(result));
+  const row = el("div", { class: "offers" }), needsRun = el("p", { class: "note" });
+  const draw = ({ result, rival }, replayed) => {
+    const fitting = examples.filter((e) => e.picture_name === result.picture_name && alike(e, result) && referenceName(e) !== referenceName(result));
+    const wanted = fitting.map((e) => e.key).join();
+    if (row.dataset.keys !== wanted) { // anew only for another picture: the button pressed keeps the keyboard's place
+      row.dataset.keys = wanted;
+      row.replaceChildren("Embedded already: ", ...fitting.map((e) => el("button", { type: "button", value: e.key, onclick: () => onchoose(e.key) }, referenceName(e))));
+    }
     row.hidden = !fitting.length;
-    row.replaceChildren("Embedded already: ", ...fitting.map((e) => {
-      const pressed = rival ? referenceName(rival) === referenceName(e) : false;
-      return el("button", { type: "button", "aria-pressed": String(pressed), onclick: () => onchoose(e.key) }, referenceName(e));
-    }));
+    for (const button of row.children) button.setAttribute("aria-pressed", String(rival ? referenceName(rival) === button.textContent : false));
+    needsRun.hidden = !replayed;
+    needsRun.textContent = `This example was embedded earlier, against its own reference only: any ${fitting.length ? "other" : "second"} one needs Run first.`;
   };
-  return { element, draw, say: (text) => { said.textContent = text; } };
+  return { element: el("div", { class: "maps" }, row, needsRun), draw };
 }
 
 function contrastMaps(look) {
-  const sides = ["A", "B"].map(sideFigure), figure = differenceFigure(WIDE), bar = colourBar();
+  const sides = ["A", "B"].map(sideFigure), figure = differenceFigure(WIDE), bar = colourBar("A and B on one scale");
   const some = el("p", { class: "note", hidden: true });
   const element = el("div", { class: "maps", hidden: true }, look,
     el("div", { class: "three" }, ...sides.map((side) => side.element), figure.element),
@@ -76,7 +83,7 @@ function contrastMaps(look) {
     const limit = sharedLimit(both.map((shown) => shown.explanation));
     sides.forEach((side, i) => side.draw(both[i], limit, state));
     figure.draw(...both, state);
-    bar.draw(limit, "A and B on one scale: pushes apart", "brings closer");
+    bar.draw(limit);
     some.hidden = result.n === rival.n;
     some.textContent = `Both by their first ${n} masks: A has ${result.n}, B ${rival.n}.`;
   };
@@ -90,7 +97,7 @@ function sideFigure(name) {
   const draw = (shown, limit, state) => {
     const { result } = shown, facts = state.words.distances[state.selection.distance];
     drawMap(canvas, shown, `${name}, against ${referenceName(result)}`, { limit, longSide: WIDE, state });
-    against.replaceChildren(...(result.reference.picture ? [el("img", { src: result.reference.picture, alt: "" }), " "] : []), referenceName(result));
+    against.replaceChildren(...(result.reference.picture ? [el("img", { src: result.reference.picture, alt: "" })] : []), referenceName(result));
     distance.textContent = `${wholeDistance(result, state.selection.distance).toFixed(4)} ${facts.label}`;
   };
   return { element, draw };

@@ -30,7 +30,8 @@ export function lookBar(name) {
     (value) => store.select({ threshold: value, closest: null, farthest: null }));
   const first = el("p", { class: "first", hidden: true });
   const element = el("div", { class: "look" },
-    el("div", { class: "line" }, el("label", { for: `board-mode-${name}` }, "Selection mode"), mode), threshold.element, first);
+    el("fieldset", { class: "line", "data-control": `board-mode-${name}` },
+      el("label", { for: `board-mode-${name}` }, "Selection mode"), mode), threshold.element, first);
   const draw = ({ selection, upto, words }) => {
     const now = chosen(selection);
     const options = [...MODES.map((key) => [key, words.modes[key].label]), ...(now === "slices" ? [["slices", "slice"]] : [])];
@@ -56,11 +57,11 @@ export function drawMap(canvas, { result, explanation }, title, { limit, longSid
   return said;
 }
 
-/** The bar that says which colour is which value; `draw(limit, low, high)`. */
-export function colourBar() {
+/** The bar that says which colour is which value; `draw(limit)`. */
+export function colourBar(what, atLow = "pushes apart", atHigh = "brings closer") {
   const low = el("span"), high = el("span");
-  const element = el("div", { class: "colour-bar" }, low, el("i"), high);
-  const draw = (limit, atLow, atHigh) => {
+  const element = el("div", { class: "scale-of" }, what && el("p", {}, what), el("div", { class: "colour-bar" }, low, el("i"), high));
+  const draw = (limit) => {
     low.textContent = `${atLow} ${signed(-limit)}`;
     high.textContent = `${signed(limit)} ${atHigh}`;
   };
@@ -69,7 +70,7 @@ export function colourBar() {
 
 /** A - B on a scale of its own, where it stands out, and how alike the two maps are. */
 export function differenceFigure(longSide) {
-  const canvas = el("canvas", { role: "img", "aria-label": "no difference yet" }), bar = colourBar(), doubt = el("span");
+  const canvas = el("canvas", { role: "img", "aria-label": "no difference yet" }), bar = colourBar("", "B higher", "A higher"), doubt = el("span");
   const element = el("figure", { class: "difference" }, canvas, el("figcaption", {}, el("b", {}, "A − B"), ", on a scale of its own", doubt), bar.element);
   const where = el("p", { class: "where" }), alike = el("p", { class: "alike" });
   const draw = (a, b, state) => {
@@ -81,7 +82,7 @@ export function differenceFigure(longSide) {
     canvas.setAttribute("aria-label", `Difference map, A minus B. ${where.textContent}`);
     doubt.textContent = limit && state.hatch ? "; hatched where chance alone could make it" : "";
     bar.element.hidden = !limit;
-    bar.draw(limit, "B higher", "A higher");
+    bar.draw(limit);
   };
   return { element, where, alike, draw };
 }

@@ -8,12 +8,12 @@ import { store } from "./store.js";
 import { sharedLimit, view } from "./views.js";
 
 const WIDE = 448;
-const SETTLED = 600; // ms without another row before the price is asked for
+const SETTLED = 600; // ms without another row before Python is told
 
 /**
  * Start the two directions.
  * Props from Python: `reverse` (the swapped question's result so far; `of` names the result it belongs to).
- * Its value is the id of the result on screen. Triggers `priced` when what the button would cost has changed.
+ * Triggers `shown` when another result has come on screen, or more of it.
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".board-reverse-root");
@@ -24,14 +24,13 @@ export function mount(element, props, trigger, watch) {
     const { result, reverse } = store.state, fitting = latest && latest.of === result?.id ? latest : null;
     if (fitting !== reverse) store.set({ reverse: fitting });
   };
-  const name = () => {
-    props.value = store.state.result?.id ?? "";
+  const changed = () => {
     offer(); // a new result drops its reverse, which may be that of the new one too
     clearTimeout(timer);
-    timer = setTimeout(() => trigger("priced", {}), SETTLED);
+    timer = setTimeout(() => trigger("shown", {}), SETTLED);
   };
-  store.subscribe(["result"], name);
-  name();
+  store.subscribe(["result"], changed);
+  changed();
   watch("reverse", async () => {
     if (!props.reverse) return;
     latest = await loadPictures(decode(props.reverse));
@@ -50,7 +49,7 @@ export function mount(element, props, trigger, watch) {
 }
 
 function twoMaps(look) {
-  const sides = ["A", "B"].map(sideFigure), bar = colourBar(), distance = el("p", { class: "distance" }), some = el("p", { class: "note" });
+  const sides = ["A", "B"].map(sideFigure), bar = colourBar("Both maps on one scale"), distance = el("p", { class: "distance" }), some = el("p", { class: "note" });
   const element = el("div", { class: "maps", hidden: true }, look, distance,
     el("div", { class: "two" }, ...sides.map((side) => side.element)), bar.element, some);
   const draw = (state) => {
@@ -58,7 +57,7 @@ function twoMaps(look) {
     const both = [result, reverse].map((r) => ({ result: r, explanation: view(r, selection, upto) }));
     const limit = sharedLimit(both.map((shown) => shown.explanation));
     sides.forEach((side, i) => side.draw(both, i, limit, state));
-    bar.draw(limit, "one scale for both: pushes apart", "brings closer");
+    bar.draw(limit);
     distance.replaceChildren(el("b", {}, wholeDistance(result, selection.distance).toFixed(4)),
       ` ${words.distances[selection.distance].label}, the same in both directions; the maps need not agree.`);
     some.hidden = result.n === reverse.n;
@@ -68,13 +67,13 @@ function twoMaps(look) {
 }
 
 function sideFigure(name) {
-  const canvas = el("canvas", { role: "img", "aria-label": "no map yet" }), title = el("b"), said = el("p", { class: "where" });
-  const element = el("figure", { "data-side": name }, canvas, el("figcaption", {}, title), said);
+  const canvas = el("canvas", { role: "img", "aria-label": "no map yet" }), names = el("span"), said = el("p", { class: "where" });
+  const title = `${name} explained by ${name === "A" ? "B" : "A"}`;
+  const element = el("figure", { "data-side": name }, canvas, el("figcaption", {}, el("b", {}, title), names), said);
   const draw = (both, i, limit, state) => {
-    const other = name === "A" ? "B" : "A", { result } = both[i];
-    const names = [pictureName(both[0].result), referenceName(both[0].result)];
-    title.textContent = `${name} explained by ${other}: ${names[i]} by ${names[1 - i]}`;
-    said.textContent = drawMap(canvas, { ...both[i], result }, title.textContent, { limit, longSide: WIDE, state });
+    const pair = [pictureName(both[0].result), referenceName(both[0].result)];
+    names.textContent = `: ${pair[i]} by ${pair[1 - i]}`;
+    said.textContent = drawMap(canvas, both[i], `${title}${names.textContent}`, { limit, longSide: WIDE, state });
   };
   return { element, draw };
 }

@@ -16,7 +16,7 @@ const LIVE = "live";
 /** Start the board. Props from Python: `fills`, the labels of what hidden pixels become. */
 export function mount(element, props) {
   const root = element.querySelector(".board-root");
-  const look = lookBar("pins"), bar = colourBar(), cards = cardGrid(), pair = pairPanel(props.fills);
+  const look = lookBar("pins"), bar = colourBar("All maps on one scale"), cards = cardGrid(), pair = pairPanel(props.fills);
   const empty = el("p", { class: "empty" },
     "Nothing is pinned yet. Pin this result, then turn a control, choose another example or run something else: the two stay side by side here.");
   root.append(pinButton(),
@@ -26,7 +26,7 @@ export function mount(element, props) {
     const all = [onScreen(state), ...state.pins], limit = sharedLimit(all.map((card) => card.explanation));
     look.draw(state);
     cards.draw(all, limit, state);
-    bar.draw(limit, "one scale for all: pushes apart", "brings closer");
+    bar.draw(limit);
     empty.hidden = Boolean(state.pins.length);
     pair.draw(all, state);
   });

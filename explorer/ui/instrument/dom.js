@@ -26,7 +26,7 @@ export function slider(name, label, { min, max, step, value, hint, show = String
     input.setAttribute("aria-valuetext", show(next));
   };
   set(value);
-  const element = el("div", { class: "slider", "data-control": name },
+  const element = el("fieldset", { class: "slider", "data-control": name },
     el("label", { for: `instrument-${name}` }, label), output, input, hint && el("small", {}, hint));
   return { element, input, set };
 }

@@ -25,15 +25,16 @@ export function mount(element, props, trigger, watch) {
     pairPanel(), stagePanel(meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
   );
   const tell = () => {
-    props.value = JSON.stringify(Object.fromEntries(SHARED.map((key) => [key, store.state[key]])));
+    const shared = SHARED.map((key) => [key, store.state[key]]);
+    props.value = JSON.stringify({ id: store.state.result?.id, ...Object.fromEntries(shared) });
   };
-  store.subscribe(SHARED, tell);
+  store.subscribe(["result", ...SHARED], tell);
   tell();
   watch("result", () => props.result && show(props.result));
   watch("rows", () => props.rows && extend(props.rows));
   watch("show", () => props.show && open(props.show));
   if (props.result) show(props.result);
-  else if (props.show && !asksForSomething(props.own)) open(props.show);
+  else if (props.show && (props.show.stamp || !asksForSomething(props.own))) open(props.show); // Python may have been faster
 }
 
 function caveats([title, text]) {
@@ -52,9 +53,9 @@ async function show(wire, changes = {}) {
   const turn = ++latest;
   const result = await loadPictures(decode(wire));
   if (turn !== latest) return; // another came while its pictures were decoded
-  const rows = store.state.result?.id === result.id && waiting?.id === result.id ? waiting : null;
+  const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
   store.set({
-    result: rows ? withPictures(grow(result, rows.plane), result) : result,
+    result: grown.n > result.n ? withPictures(grown, result) : result,
     rival: null, reverse: null, upto: null, pixel: null, ...changes,
   });
 }

@@ -91,6 +91,7 @@ function modeChoice() {
   const draw = (state, all, limit) => {
     const name = chosen(state.selection);
     slices.element.hidden = name !== "slices";
+    slices.element.classList.remove("chosen");
     about.textContent = name === "slices"
       ? "The slice brushed on the histogram. Choose a mode, or double-click the histogram, to go back."
       : state.words.modes[name].about;
@@ -147,7 +148,7 @@ function freeControls() {
     scrubber.draw(result, upto);
   };
   const element = el("div", { class: "free" }, threshold.element, scrubber.element, opacity.element,
-    el("div", { class: "line", "data-control": "distance" },
+    el("fieldset", { class: "line", "data-control": "distance" },
       el("label", { for: "instrument-distance" }, "Distance"), distance),
     el("label", { class: "line" }, hatch, " hatch pixels whose sign is not settled"));
   return { element, draw };

@@ -1,0 +1,52 @@
+"""What the browser tests do again and again."""
+
+from __future__ import annotations
+
+import re
+
+from explorer.encoders.cards import load_encoder
+
+INK = """id => {
+    const canvas = document.getElementById(id), data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    let sum = 0;
+    for (let i = 0; i < data.length; i += 4) sum = (sum * 31 + data[i] + 3 * data[i + 1] + 7 * data[i + 2]) % 1000000007;
+    return sum;
+}"""
+"""A number that changes with a canvas's pixels."""
+
+
+def ink(page, canvas: str = "big-map") -> int:
+    return page.evaluate(INK, canvas)
+
+
+def status(page) -> str:
+    return page.locator("#status").inner_text()
+
+
+def press_run(page, n_masks: int) -> None:
+    number = page.locator("#n-masks input[type=number]")
+    number.fill(str(n_masks))
+    number.press("Enter")
+    number.blur()
+    page.get_by_role("button", name=re.compile(f"^Run {n_masks} masks")).click()
+
+
+def wait_done(page, n_masks: int) -> None:
+    page.wait_for_function(
+        "n => [`${n} masks; `, `${n} masks, known`].some(t => document.querySelector('#status').innerText.includes(t))",
+        arg=n_masks,
+    )
+    page.wait_for_function("n => document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)", arg=n_masks)
+
+
+def count_forward(monkeypatch, key: str) -> list[int]:
+    """The rows each pass through an encoder embeds from now on."""
+    encoder, rows = load_encoder(key), []
+    plain = encoder.embed_pixels
+
+    def counting(pixels, **options):
+        rows.append(len(pixels))
+        return plain(pixels, **options)
+
+    monkeypatch.setattr(encoder, "embed_pixels", counting)
+    return rows
