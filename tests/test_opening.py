@@ -123,9 +123,9 @@ def shown(answers: dict[str, Any]) -> dict[str, Any]:
 PLAIN = SelectionSettings()
 
 
-def seeing(result: str, selection: SelectionSettings = PLAIN, upto: int | None = None) -> str:
+def seeing(result: str, selection: SelectionSettings = PLAIN, n: int = 1000, upto: int | None = None) -> str:
     """The instrument's value."""
-    return json.dumps({"id": result, "selection": selection.to_dict(), "upto": upto, "opacity": 0.85, "hatch": True})
+    return json.dumps({"id": result, "n": n, "selection": selection.to_dict(), "upto": upto, "opacity": 0.85})
 
 
 def id_of(preset: str) -> str:
@@ -365,26 +365,31 @@ def test_a_file_that_is_none_is_refused(page):
 # Making links
 
 
-def test_the_first_screen_has_a_link(page):
-    answers, error = page.send(
-        "Sharing.link", instrument=seeing(id_of(FIRST_PRESET), SelectionSettings(mode="closest"))
-    )
+def made(page: Page, name: str = "Sharing.link", **values: Any) -> tuple[str, list[str]]:
+    """The query of a link, and what is said about it."""
+    answers, error = page.send(name, **values)
     assert not error
-    assert answers == {"address": f"?preset={FIRST_PRESET}&mode=closest", "link-notes": ""}
+    assert set(answers) == {"share-link"}
+    link = answers["share-link"]["props"]["link"]
+    return link["query"], link["notes"]
+
+
+def test_the_first_screen_has_a_link(page):
+    looked = seeing(id_of(FIRST_PRESET), SelectionSettings(mode="closest"))
+    assert made(page, instrument=looked) == (f"preset={FIRST_PRESET}&mode=closest", [])
 
 
 def test_a_teachers_link_holds_what_was_chosen(page):
     chosen = {"hide": ["run", "encoder"], "lock": ["mode"], "step": 3, "projector": True}
-    answers, error = page.send("Sharing.teach", instrument=seeing(id_of(FIRST_PRESET)), **chosen)
-    assert not error
-    assert answers["address"] == f"?preset={FIRST_PRESET}&hide=encoder,run&lock=mode&step=3&projector=1"
+    query, _ = made(page, "Sharing.teach", instrument=seeing(id_of(FIRST_PRESET)), **chosen)
+    assert query == f"preset={FIRST_PRESET}&hide=encoder,run&lock=mode&step=3&projector=1"
     view = View(hide=("run", "encoder"), lock=("mode",), step=3, projector=True)
-    assert answers["address"] == "?" + to_query(preset_config(FIRST_PRESET), view, replay=FIRST_PRESET)
+    assert query == to_query(preset_config(FIRST_PRESET), view, replay=FIRST_PRESET)
 
 
 def test_the_build_up_is_not_in_a_link_and_that_is_said(page):
-    answers, _ = page.send("Sharing.link", instrument=seeing(id_of(FIRST_PRESET), upto=100))
-    assert "not the first 100 alone" in answers["link-notes"]
+    _, notes = made(page, instrument=seeing(id_of(FIRST_PRESET), upto=100))
+    assert notes == ["The link shows all masks, not the first 100 alone."]
 
 
 @pytest.mark.parametrize("name", ["Sharing.link", "Sharing.export"])
@@ -395,7 +400,11 @@ def test_what_the_server_no_longer_has_is_not_guessed(page, name):
         assert answers == {}
 
 
-@pytest.mark.parametrize("looked", [None, 5, "{", "[]", '{"id": 5}', '{"id": "x", "selection": {"mode": "best"}}'])
+VIEWS = (None, 5, "{", "[]", '{"id": 5}', '{"id": 5, "selection": {}}', '{"id": "x", "selection": {"mode": "best"}}',
+         '{"n": 1e999, "selection": {}}', '{"n": true, "selection": {}}', '{"upto": -1, "selection": {}}')  # fmt: skip
+
+
+@pytest.mark.parametrize("looked", VIEWS)
 def test_views_that_no_page_sends_are_refused(page, looked):
     for name in ("Sharing.link", "Sharing.export"):
         assert page.send(name, instrument=looked)[1]
@@ -415,9 +424,14 @@ def run(page: Page, config: Config, url: str) -> str:
 
 def test_a_run_opened_from_a_link_has_that_link(page, url):
     result = run(page, RUN, url)
-    answers, error = page.send("Sharing.link", instrument=seeing(result, RUN.selection))
-    assert not error
-    assert answers["address"] == f"?{to_query(RUN)}"
+    assert made(page, instrument=seeing(result, RUN.selection, n=20)) == (to_query(RUN), [])
+
+
+def test_a_link_asks_for_the_masks_on_screen(page, url):
+    """After Stop the server may know a batch more than the page was sent."""
+    query, notes = made(page, instrument=seeing(run(page, RUN, url), RUN.selection, n=16))
+    assert query == to_query(replace(RUN, masking=replace(RUN.masking, n_masks=16)))
+    assert notes == ["The run ended at 16 of 20 masks, so the link asks for 16."]
 
 
 # Exports
@@ -444,7 +458,11 @@ def test_an_example_is_exported_without_a_model(page, monkeypatch):
 
 
 def test_a_run_is_exported_with_the_settings_that_made_it(page, url):
-    _, files = exported(page, seeing(run(page, RUN, url), RUN.selection))
+    result = run(page, RUN, url)
+    _, files = exported(page, seeing(result, RUN.selection, n=16))
+    assert Config.from_json(files["config.json"]).masking.n_masks == 16
+    assert files["distances.csv"].count(b"\n") == 1 + 16
+    _, files = exported(page, seeing(result, RUN.selection, n=20))
     assert Config.from_json(files["config.json"]) == RUN
     assert page.send("Opening.load", {"text": files["config.json"].decode()})[0]["seed"] == 7
 

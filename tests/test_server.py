@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
-import http.client
 import contextlib
+import gzip
 import http.client
 import json
 import socket

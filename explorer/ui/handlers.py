@@ -47,11 +47,11 @@ class Handlers:
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed what is missing, sending rows to the instrument as they come."""
         session = self.session(values)
-        selection = look(values[self._room.view]).selection
-        question = self._controls.question(values)
-        session.stopping, session.asked = False, self._controls.asked(values)
         sent, last = "", 0.0
         try:
+            selection = look(values[self._room.view]).selection
+            question = self._controls.question(values)
+            session.stopping, session.running, session.asked = False, True, self._controls.asked(values)
             for step in self._workbench.run(question, session, selection):
                 if session.ended():
                     return
@@ -64,20 +64,26 @@ class Handlers:
                         return
                     yield status_panel(step), view
                     last = time.monotonic()
+            session.running = False
         except ExplorerError:
+            session.running = False
+            self._workbench.waiting.done(session)
             yield status_panel(Step("That could not be run; see the message.")), gr.skip()
             raise
 
     def queue(self, values: Values) -> Any:
         """Say whose turn it is, when it is not the visitor's yet."""
         session, waiting = self.session(values), self._workbench.waiting
+        if session.running or session.asked == self._controls.asked(values):
+            return gr.skip()  # answered late: the run has begun, and may have ended
         waiting.expect(session, self._seconds(values) or 0)
         runs, wait = waiting.before(session)
         return turn_panel(runs, wait) if runs else gr.skip()
 
     def _news(self, session: Session, sent: str) -> tuple[Any, str]:
         """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
-        assert session.probe is not None and session.target is not None
+        assert session.probe is not None
+        assert session.target is not None
         fresh = rows(session.probe, session.target)
         if fresh["id"] == sent:
             return gr.update(rows=fresh), sent
@@ -112,13 +118,15 @@ class Handlers:
     def stop(self, values: Values) -> Any:
         """End the run and say what is kept."""
         session = self.session(values)
-        session.stopping, probe = True, session.probe
-        runs, _ = self._workbench.waiting.before(session)
+        began, session.stopping, session.running = session.running, True, False
+        probe, (runs, _) = session.probe, self._workbench.waiting.before(session)
         self._workbench.waiting.done(session)
-        if runs:
+        if runs and not began:
             return status_panel(Step("Taken out of the queue; nothing was run."))
-        if probe is None or probe.complete:
+        if not began or probe is None:
             return gr.skip()
+        if probe.complete:  # stopped before its last words were said
+            return status_panel(Step(done=len(probe), wanted=probe.wanted, final=True))
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
     @told
@@ -202,7 +210,9 @@ class Handlers:
 def packed(session: Session) -> dict[str, Any]:
     """What is on screen, for the browser."""
     question = session.question
-    assert session.probe is not None and session.target is not None and question is not None
+    assert session.probe is not None
+    assert session.target is not None
+    assert question is not None
     config = question.config(len(session.probe), SelectionSettings())
     return pack(
         session.probe,

@@ -30,11 +30,13 @@ class Look:
         selection: The free settings.
         upto: Only the first masks, where the build-up is being replayed.
         result: The ``id`` of the result on screen; None before there is one.
+        masks: How many masks it has there; the server may know more, which came after Stop.
     """
 
     selection: SelectionSettings
     upto: int | None = None
     result: str | None = None
+    masks: int | None = None
 
 
 def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
@@ -45,7 +47,9 @@ def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HT
         events: What the module may trigger.
         props: What it is given, and may be sent anew.
     """
-    load = f"import(new URL('instrument/{name}.js', document.baseURI)).then(m => m.mount(element, props, trigger, watch))"
+    load = (
+        f"import(new URL('instrument/{name}.js', document.baseURI)).then(m => m.mount(element, props, trigger, watch))"
+    )
     return gr.HTML(
         "",
         html_template=f'<div class="{name}-root"></div>',
@@ -94,8 +98,9 @@ def look(value: Any) -> Look:
         raise wrong from error
     if not isinstance(found, dict) or not isinstance(found.get("selection"), dict):
         raise wrong
-    upto = found.get("upto")
-    if upto is not None and (not isinstance(upto, int) or upto < 1):
+    upto, masks, result = found.get("upto"), found.get("n"), found.get("id")
+    if any(count is not None and (type(count) is not int or count < 1) for count in (upto, masks)):
         raise wrong
-    result = found.get("id")
-    return Look(SelectionSettings.from_dict(found["selection"]), upto, result if isinstance(result, str) else None)
+    if result is not None and not isinstance(result, str):
+        raise wrong
+    return Look(SelectionSettings.from_dict(found["selection"]), upto, result, masks)

@@ -11,8 +11,9 @@ from .controls import Controls
 from .workbench import Workbench
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-HEAVY: dict[str, Any] = QUIET | {"concurrency_id": "model", "concurrency_limit": 1}
-"""One run at a time; the others wait in the queue, and see it."""
+HEAVY: dict[str, Any] = QUIET | {"concurrency_id": "model", "concurrency_limit": 1, "trigger_mode": "always_last"}
+"""One run at a time; the others wait in the queue, and see it. A press while the page still waits for the end of a run
+that was stopped is kept for afterwards; by default Gradio would drop it without a word."""
 LIGHT: dict[str, Any] = QUIET | {"concurrency_id": "light", "concurrency_limit": 4, "trigger_mode": "always_last"}
 """Cheap events keep a lane of their own: behind a running probe they would wait for its end."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
+from copy import copy
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..config import MAX_JSON_BYTES, Config
 from ..errors import CannotWrite, InvalidInput
 from ..export import export_zip
 from ..links import CONTROLS, PLAIN, STEP, View, to_query
+from ..probe import first
 from ..registry import MODES
 from .controls import Values
 from .guard import told
@@ -53,8 +55,6 @@ LABELS = {
 """What a control of ``links.CONTROLS`` is called on screen."""
 OPENED = ("compare", "sweeps", "tour", "share")
 """What is opened, not turned: to lock it would be to hide it."""
-ADDRESS = "query => query && new URL(query, document.baseURI).href"
-"""The page knows best under which address it was reached."""
 SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 
 
@@ -63,8 +63,7 @@ class Parts:
     """The tab's own components.
 
     Attributes:
-        address: The link.
-        notes: What the link cannot bring.
+        address: Shows a link.
         hide: What a teacher hides.
         lock: What a teacher locks.
         step: The step of the tour to open, 0 = none.
@@ -72,8 +71,7 @@ class Parts:
         file: The ZIP, once there is one.
     """
 
-    address: gr.Textbox
-    notes: gr.HTML
+    address: gr.HTML
     hide: gr.CheckboxGroup
     lock: gr.CheckboxGroup
     step: gr.Dropdown
@@ -91,17 +89,15 @@ def share_tab(room: Room, handlers: Handlers) -> gr.HTML:
     link = gr.Button("Link to this result", elem_id="make-link")
     with gr.Accordion("For teachers: hide or lock controls", open=False, elem_id="for-teachers"):
         asked, teacher = _lay_out_teacher()
-    address = gr.Textbox(label="Link", interactive=False, buttons=["copy"], max_lines=6, elem_id="address")
-    notes = gr.HTML("", elem_id="link-notes", elem_classes="share-notes")
+    address = component("share-link", link=None)
     _title("Files", "The figure, the map, the distances, the settings, and a script that makes them again.")
     export = gr.Button("Download everything (ZIP)", elem_id="export")
     file = gr.DownloadButton(visible=False, size="sm", elem_id="zip")
-    parts = Parts(address, notes, file=file, **asked)
+    parts = Parts(address, file=file, **asked)
     sharing = Sharing(room, handlers, parts)
     on_screen: set[Any] = {room.session, room.view}
     for button, make, inputs in ((link, sharing.link, on_screen), (teacher, sharing.teach, on_screen | parts.asked())):
-        made = button.click(make, inputs, [address, notes], **LIGHT)
-        made.success(None, [address], [address], js=ADDRESS, **QUIET)
+        button.click(make, inputs, [address], **LIGHT)
     saved = export.click(sharing.export, on_screen, [file], **FILES | {"show_progress": "minimal"})
     saved.success(None, js=SAVE, **QUIET)
     return component("share", events=("loaded",), most=MAX_JSON_BYTES)
@@ -140,25 +136,22 @@ class Sharing:
         self._room, self._handlers, self._parts = room, handlers, parts
 
     @told
-    def link(self, values: Values) -> tuple[str, str]:
-        """The query of a link to what is on screen, and what to know about it."""
+    def link(self, values: Values) -> Any:
+        """A link to what is on screen, and what to know about it."""
         return self._link(values, PLAIN)
 
     @told
-    def teach(self, values: Values) -> tuple[str, str]:
+    def teach(self, values: Values) -> Any:
         """The same, with controls hidden or locked."""
         parts = self._parts
-        step = values[parts.step] or None
-        return self._link(
-            values, View(tuple(values[parts.hide]), tuple(values[parts.lock]), step, bool(values[parts.projector]))
-        )
+        hide, lock = tuple(values[parts.hide]), tuple(values[parts.lock])
+        return self._link(values, View(hide, lock, values[parts.step] or None, bool(values[parts.projector])))
 
-    def _link(self, values: Values, view: View) -> tuple[str, str]:
+    def _link(self, values: Values, view: View) -> Any:
         session, seen = self._on_screen(values)
         config = session.config(seen.selection)
-        notes = _notes(config, session, seen)
-        items = "".join(f"<li>{escape(note)}</li>" for note in notes)
-        return f"?{to_query(config, view, replay=session.replay)}", items and f"<ul>{items}</ul>"
+        query = to_query(config, view, replay=session.replay)
+        return gr.update(link={"query": query, "notes": _notes(config, session, seen), "stamp": time.monotonic()})
 
     @told
     def export(self, values: Values) -> Any:
@@ -178,13 +171,15 @@ class Sharing:
         return gr.update(label=again, value=str(path), visible=True)
 
     def _on_screen(self, values: Values) -> tuple[Session, Look]:
-        """What the visitor sees and how; refuses where the server no longer has it, as after a restart."""
-        session, seen = self._handlers.session(values), look(values[self._room.view])
+        """What the visitor sees and how, while a run goes on; refuses what the server lacks, as after a restart."""
+        session, seen = copy(self._handlers.session(values)), look(values[self._room.view])
         if seen.result is None or seen.result != session.shown():
             raise InvalidInput(
                 "The server no longer has what is on screen; press Run or choose an example, and try again.",
                 code="not_on_screen",
             )
+        if session.probe is not None and N_MASKS.low <= (seen.masks or 0) < len(session.probe):
+            session.probe = first(session.probe, seen.masks or 0)
         return session, seen
 
 

@@ -18,7 +18,7 @@ from .guard import told, told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .panels import progress_panel, status_panel, turn_panel
-from .room import LIGHT, Room
+from .room import LIGHT, QUIET, Room
 from .swept import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
 from .workbench import Question, Step
 
@@ -28,6 +28,8 @@ PILOT_ABOUT = (
 )
 SLOTS = tuple(f"tile{i}" for i in range(12))
 """Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
+MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
+"""Tells the choice, if it is on the page, that the prices may be others now."""
 SECONDS_BETWEEN = 0.5
 
 
@@ -62,13 +64,15 @@ def sweeps_tab(room: Room, handlers: Handlers) -> None:
 
 def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> None:
     """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
-    everything, c, shown = room.everything() | {parts.swept, parts.choice}, room.controls, [parts.status, parts.grid]
+    everything, c, shown = room.everything() | {parts.swept}, room.controls, [parts.status, parts.grid]
     priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
-    for event in (parts.choice.priced, *(control.change for control in c.costly())):
-        event(sweeping.price, **priced)
+    parts.choice.priced(sweeping.price, **priced)
+    # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
+    gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
     parts.choice.swept(sweeping.turn, {parts.swept}, [parts.status], **LIGHT)  # before the run, or it would wait for it
-    running = parts.choice.swept(sweeping.run, everything, shown, **room.queued() | {"show_progress_on": parts.status})
-    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, shown, cancels=[running], **LIGHT)
+    lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
+    running = parts.choice.swept(sweeping.run, everything, shown, **lane)
+    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **LIGHT)
     for over in (running, stopped):
         over.then(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
@@ -93,8 +97,6 @@ class Sweeping:
 
     def price(self, values: Values) -> tuple[Any, Any]:
         """What each costly sweep needs of the network, as the controls stand now."""
-        if not values[self._parts.choice]:  # the tab was never opened
-            return gr.skip(), gr.skip()
         over = self._swept(values).over
         try:
             question = self._question(values)
@@ -158,11 +160,14 @@ class Sweeping:
                 break
         yield status_panel(Step(_summary(sweep))), gr.update(ended=sweep.ended())
 
+    @told
     def stop(self, values: Values, event: gr.EventData) -> Any:
         """End what was begun; a sweep that is running says so itself, after its last batch."""
-        swept = self._swept(values)
-        swept.over = max(swept.over, _press(_named(event._data)))
-        return gr.skip() if swept.running else status_panel(Step("Nothing is being swept."))
+        swept, press = self._swept(values), _press(_named(event._data))
+        waited, swept.over = press > swept.over, max(swept.over, press)
+        if swept.running:
+            return gr.skip()
+        return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
 
     @told
     def load(self, values: Values, event: gr.EventData) -> list[Any]:
@@ -177,7 +182,12 @@ class Sweeping:
                 code="sweep_changed",
             )
         masking = plan.tiles[i].masking
-        shown = {"key": plan.key, "tile": i, "at": time.monotonic()}  # so that the same twice is two wishes
+        shown = {
+            "key": plan.key,
+            "stamp": plan.stamp,
+            "tile": i,
+            "at": time.monotonic(),
+        }  # so that the same twice is two wishes
         return [masking.n_masks, masking.p_keep, masking.feature_res, masking.seed, False, gr.update(loaded=shown)]
 
 

@@ -12,11 +12,11 @@ from ..agreement import expected_agreement, split_half
 from ..caps import N_MASKS
 from ..captions import clean_caption
 from ..config import Config, example_named
-from ..links import preset_config
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
 from ..images import Picture
+from ..links import preset_config
 from ..presets import asset_path, preset_named
 from ..probe import enlarge, first, grow, prepare
 from ..rank import rank_against
@@ -83,6 +83,7 @@ class Session:
         replay: The key of the example shown without a model, if one is.
         stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
             words could then come after those of Stop.
+        running: Whether a run began that neither ended nor was stopped.
         asked: What the costly controls said when the result on screen was asked for.
     """
 
@@ -91,7 +92,7 @@ class Session:
         self.probe: Probe | None = None
         self.target: Reference | None = None
         self.replay: str | None = None
-        self.stopping = False
+        self.stopping = self.running = False
         self.asked: tuple[object, ...] = ()
 
     def ended(self) -> bool:

@@ -7,9 +7,12 @@ import re
 from explorer.encoders.cards import load_encoder
 
 INK = """id => {
-    const canvas = document.getElementById(id), data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+    const canvas = document.getElementById(id), { width, height } = canvas;
+    const { data } = canvas.getContext('2d').getImageData(0, 0, width, height);
     let sum = 0;
-    for (let i = 0; i < data.length; i += 4) sum = (sum * 31 + data[i] + 3 * data[i + 1] + 7 * data[i + 2]) % 1000000007;
+    for (let i = 0; i < data.length; i += 4) {
+        sum = (sum * 31 + data[i] + 3 * data[i + 1] + 7 * data[i + 2]) % 1000000007;
+    }
     return sum;
 }"""
 """A number that changes with a canvas's pixels."""
@@ -36,7 +39,9 @@ def wait_done(page, n_masks: int) -> None:
         "n => [`${n} masks; `, `${n} masks, known`].some(t => document.querySelector('#status').innerText.includes(t))",
         arg=n_masks,
     )
-    page.wait_for_function("n => document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)", arg=n_masks)
+    page.wait_for_function(
+        "n => document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)", arg=n_masks
+    )
 
 
 def count_forward(monkeypatch, key: str) -> list[int]:

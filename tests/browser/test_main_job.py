@@ -14,6 +14,7 @@ from .driving import INK, count_forward, ink, press_run, status, wait_done
 
 pytestmark = pytest.mark.browser
 
+
 def test_first_screen_is_a_finished_result(page):
     first = next(p for p in presets() if p.key == FIRST_PRESET)
     modes = [f.inner_text() for f in page.locator("#mode .mode:visible").all()]

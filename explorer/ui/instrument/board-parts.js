@@ -6,21 +6,7 @@ import { fit, paintMap } from "./paint.js";
 import { store } from "./store.js";
 import { chosen, MODES } from "./views.js";
 
-/** Draw now and after every change of the keys; what is out of sight by then, as soon as it is seen. */
-export function follow(root, keys, draw) {
-  let seen = true, stale = true;
-  const now = () => {
-    const { result, words } = store.state;
-    stale = !(seen && result && words);
-    if (!stale) draw(store.state);
-  };
-  store.subscribe([...keys, "words"], now);
-  new IntersectionObserver((entries) => {
-    seen = entries.at(-1).isIntersecting;
-    if (seen && stale) now();
-  }, { rootMargin: "100px" }).observe(root);
-  now();
-}
+export { follow } from "./follow.js";
 
 /** The Explore tab's mode and threshold once more, beside what they change. */
 export function lookBar(name) {

@@ -12,6 +12,11 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Give an element another text; the same one again would cost a layout. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** A labelled range input; `show` says what stands beside it for a value. */
 export function slider(name, label, { min, max, step, value, hint, show = String }, oninput) {
   const output = el("output", { for: `instrument-${name}` }, show(value));
@@ -22,7 +27,7 @@ export function slider(name, label, { min, max, step, value, hint, show = String
   });
   const set = (next) => {
     input.value = next;
-    output.textContent = show(next);
+    write(output, show(next));
     input.setAttribute("aria-valuetext", show(next));
   };
   set(value);

@@ -1,5 +1,6 @@
 // The distances of the masked copies as bars, and a brush that selects a slice of the ranking.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
+import { ANYWHERE, follow } from "./follow.js";
 import { wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 import { onScreen } from "./stage.js";
@@ -13,27 +14,28 @@ export function histogramPanel() {
   const canvas = el("canvas", { role: "img", id: "histogram-canvas", "aria-label": "no distances yet" });
   const band = el("i", { class: "band", hidden: true });
   const plot = el("div", { class: "plot", title: "Drag to select a slice, Shift for the side that counts against; double-click to go back." }, canvas, band);
-  const legend = el("figcaption");
+  const [legend, count] = tallyKeys();
   const exact = slices();
   let axis = null, paper = null;
   const draw = (state) => {
-    if (!state.result || !paper) return;
+    if (!paper) return;
     const shown = onScreen(state), { distance } = state.selection;
     axis = paint(canvas, paper, shown, wholeDistance(state.result, distance), state.words.distances[distance].label);
-    legend.replaceChildren(...keys(shown));
+    count(shown);
     canvas.setAttribute("aria-label", inWords(shown, state));
     exact.draw(state.selection);
   };
-  store.subscribe(["result", "selection", "upto"], draw);
   const measure = () => {
     paper = lay(canvas, plot);
-    draw(store.state);
+    if (store.state.result) draw(store.state);
   };
   new ResizeObserver(measure).observe(plot);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   brush(plot, band, () => axis);
-  return el("section", { class: "histogram", id: "histogram", "aria-label": "Histogram of distances" },
+  const panel = el("section", { class: "histogram", id: "histogram", "aria-label": "Histogram of distances" },
     el("h2", {}, "Where the masked copies land"), el("figure", {}, plot, legend), exact.element);
+  follow(panel, ["result", "selection", "upto"], draw, ANYWHERE);
+  return panel;
 }
 
 /** Size the canvas to its place and read its colours: both cost a layout, so not at every move. */
@@ -134,10 +136,16 @@ function tally({ weights }) {
   return { closest, farthest, rest: weights.length - closest - farthest };
 }
 
-function keys(shown) {
-  const { closest, farthest, rest } = tally(shown);
-  return [["closer", `${closest} count as close`], ["apart", `${farthest} count as far`], ["rest", `${rest} not selected`]]
-    .map(([kind, text]) => el("span", { class: `key ${kind}` }, text));
+/** The legend, and what brings its counts up to date. */
+function tallyKeys() {
+  const [close, far, none] = ["closer", "apart", "rest"].map((kind) => el("span", { class: `key ${kind}` }));
+  const count = (shown) => {
+    const { closest, farthest, rest } = tally(shown);
+    write(close, `${closest} count as close`);
+    write(far, `${farthest} count as far`);
+    write(none, `${rest} not selected`);
+  };
+  return [el("figcaption", {}, close, far, none), count];
 }
 
 function inWords(shown, { result, selection }) {

@@ -1,9 +1,9 @@
 // One pixel's value explained: which of the copies that count kept it, and which hid it.
 import { copyRow } from "./copies.js";
 import { el, signed } from "./dom.js";
+import { ANYWHERE, follow } from "./follow.js";
 import { maskValues } from "./maths.js";
 import { onScreen } from "./stage.js";
-import { store } from "./store.js";
 
 const SHOWN = 4;
 const GROUPS = [
@@ -20,8 +20,8 @@ export function inspectPanel() {
   });
   const body = el("div", { class: "groups", hidden: true }, ...rows.map((r) => r.element));
   const hint = el("p", { class: "hint" }, "Click the large map, or move its cross with the arrow keys, to see which masks made that place's value.");
-  store.subscribe(["result", "selection", "upto", "pixel"], (state) => {
-    const asked = state.result && state.pixel;
+  const draw = (state) => {
+    const asked = state.pixel;
     hint.hidden = Boolean(asked);
     body.hidden = !asked;
     if (!asked) return void (sum.textContent = "");
@@ -35,9 +35,11 @@ export function inspectPanel() {
       row.draw(state.result, group.slice(0, SHOWN));
     });
     return undefined;
-  });
-  return el("section", { class: "inspect", id: "inspect", "aria-label": "Why this place" },
+  };
+  const panel = el("section", { class: "inspect", id: "inspect", "aria-label": "Why this place" },
     el("h2", {}, "Why is this place coloured?"), hint, sum, body);
+  follow(panel, ["result", "selection", "upto", "pixel"], draw, ANYWHERE);
+  return panel;
 }
 
 /** The place's value as what the close copies kept of it less what the far copies kept. */

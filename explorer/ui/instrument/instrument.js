@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { histogramPanel } from "./histogram.js";
 import { inspectPanel } from "./inspect.js";
+import { pinButton } from "./board-pins.js";
 import { decode, grow } from "./maths.js";
 import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
@@ -22,11 +23,11 @@ export function mount(element, props, trigger, watch) {
   store.set({ words: props.words });
   const root = element.querySelector(".instrument-root");
   root.append(
-    pairPanel(), stagePanel(meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
+    pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
   );
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
-    props.value = JSON.stringify({ id: store.state.result?.id, ...Object.fromEntries(shared) });
+    props.value = JSON.stringify({ id: store.state.result?.id, n: store.state.result?.n, ...Object.fromEntries(shared) });
   };
   store.subscribe(["result", ...SHARED], tell);
   tell();

@@ -1,5 +1,6 @@
 // How far the map can be trusted: agreement of two halves of the masks, and what chance moves a pixel by.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
+import { ANYWHERE, follow } from "./follow.js";
 import { splitHalf } from "./maths.js";
 import { onScreen } from "./stage.js";
 import { store } from "./store.js";
@@ -19,24 +20,24 @@ export function meterPanel() {
   const soon = (state) => {
     clearTimeout(timer);
     curve.turn += 1;
-    if (!state.result) return;
     sayWobble(wobble, state);
     timer = setTimeout(() => {
       sayAgreement({ agreement, bar, needle }, store.state);
       goOn(canvas, curve.turn);
     }, PATIENCE);
   };
-  store.subscribe(["result", "selection", "upto"], soon);
-  return el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is" },
+  const panel = el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is" },
     el("div", {}, el("h2", {}, "Is it noise?"), bar, agreement, wobble), el("figure", {}, canvas,
       el("figcaption", {}, "agreement against number of masks")));
+  follow(panel, ["result", "selection", "upto"], soon, ANYWHERE);
+  return panel;
 }
 
 function sayWobble(place, state) {
   const shown = onScreen(state), limit = sharedLimit(Object.values(views(state.result, state.selection, state.upto)));
-  place.textContent = shown.noSignal ? ""
+  write(place, shown.noSignal ? ""
     : `Chance alone moves a pixel by about ±${shown.wobble.toFixed(3)}; the colours run to ±${limit.toFixed(2)}. ` +
-      "Hatched pixels lie within two such steps of zero: their sign is not settled.";
+      "Hatched pixels lie within two such steps of zero: their sign is not settled.");
 }
 
 function sayAgreement({ agreement, bar, needle }, { result, selection, upto }) {

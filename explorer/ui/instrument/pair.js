@@ -1,5 +1,5 @@
 // The two things compared and the distance between them.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
 import { wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 
@@ -24,14 +24,14 @@ export function pairPanel() {
   store.subscribe(["result", "selection"], ({ result, selection, words }) => {
     if (!result) return;
     const facts = words.distances[selection.distance], distance = wholeDistance(result, selection.distance);
-    number.textContent = distance.toFixed(4);
-    label.textContent = facts.label;
+    write(number, distance.toFixed(4));
+    write(label, facts.label);
     const bounded = facts.low != null && facts.high != null;
     scale.hidden = ends.hidden = !bounded;
     if (!bounded) return;
     needle.style.left = `${(100 * (distance - facts.low)) / (facts.high - facts.low)}%`;
-    low.textContent = `${facts.low} same`;
-    high.textContent = `${facts.high} opposite`;
+    write(low, `${facts.low} same`);
+    write(high, `${facts.high} opposite`);
   });
   return panel;
 }

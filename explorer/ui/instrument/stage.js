@@ -1,5 +1,6 @@
 // The chosen map, large, and beside it everything that is free to turn.
-import { el, inWords, percent, signed, slider } from "./dom.js";
+import { el, inWords, percent, signed, slider, write } from "./dom.js";
+import { ANYWHERE, follow } from "./follow.js";
 import { describe } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { store } from "./store.js";
@@ -10,17 +11,18 @@ const THUMBNAIL = 160;
 /** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
 export function stagePanel(...under) {
   const big = bigMap(), modes = modeChoice(), free = freeControls();
-  store.subscribe(["result", "selection", "upto", "opacity", "hatch"], (state) => {
-    if (!state.result) return;
+  const draw = (state) => {
     const all = views(state.result, state.selection, state.upto);
     // While the build-up is replayed the scale is that of the whole, so that noise is seen to settle.
     const limit = sharedLimit(Object.values(state.upto ? views(state.result, state.selection) : all));
     modes.draw(state, all, limit);
     big.draw(state, all[chosen(state.selection)], limit);
     free.draw(state);
-  });
-  return el("section", { class: "stage", "aria-label": "Attribution maps" },
+  };
+  const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
     el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element));
+  follow(panel, ["result", "selection", "upto", "opacity", "hatch"], draw, ANYWHERE);
+  return panel;
 }
 
 function bigMap() {
@@ -49,11 +51,11 @@ function bigMap() {
     const [h, w] = state.result.size;
     const said = explanation.noSignal ? "" : inWords(describe(explanation.map, h, w));
     flat.hidden = !explanation.noSignal;
-    flat.textContent = explanation.noSignal && `No signal. ${state.words.flat[explanation.noSignal]}`;
-    words.textContent = said;
+    write(flat, explanation.noSignal && `No signal. ${state.words.flat[explanation.noSignal]}`);
+    write(words, said);
     canvas.setAttribute("aria-label", `${nameOf(state)} map. ${said || flat.textContent}`);
-    low.textContent = `pushes apart ${signed(-limit)}`;
-    high.textContent = `${signed(limit)} brings closer`;
+    write(low, `pushes apart ${signed(-limit)}`);
+    write(high, `${signed(limit)} brings closer`);
   };
   const element = el("div", { class: "big" }, flat, el("div", { class: "holder" }, frame),
     el("div", { class: "colour-bar", "aria-hidden": "true" }, low, el("i"), high), words);
@@ -92,9 +94,9 @@ function modeChoice() {
     const name = chosen(state.selection);
     slices.element.hidden = name !== "slices";
     slices.element.classList.remove("chosen");
-    about.textContent = name === "slices"
+    write(about, name === "slices"
       ? "The slice brushed on the histogram. Choose a mode, or double-click the histogram, to go back."
-      : state.words.modes[name].about;
+      : state.words.modes[name].about);
     for (const [mode, explanation] of Object.entries(all)) {
       const option = mode === "slices" ? slices : choices[mode];
       option.draw(state, explanation, limit, mode === name);
@@ -110,7 +112,7 @@ function modeOption(mode) {
   input.addEventListener("change", () => mode !== "slices" && store.select({ mode, closest: null, farthest: null }));
   const element = el("label", { class: "mode", "data-mode": mode }, canvas, el("span", { class: "name" }, input, label));
   const draw = (state, explanation, limit, isChosen) => {
-    label.textContent = mode === "slices" ? "slice" : state.words.modes[mode].label;
+    write(label, mode === "slices" ? "slice" : state.words.modes[mode].label);
     input.checked = isChosen;
     element.classList.toggle("chosen", isChosen);
     fit(canvas, state.result, THUMBNAIL);

@@ -5,7 +5,7 @@ import { el } from "./dom.js";
 import { decode, splitHalf } from "./maths.js";
 import { loadPictures } from "./paint.js";
 import { store } from "./store.js";
-import { pilotTable } from "./sweep-table.js";
+import { PILOT, pilotTable, verdictWords } from "./sweep-table.js";
 import { freeTiles, same } from "./sweep-tiles.js";
 import { announce, toExplore } from "./sweep-return.js";
 import { sharedLimit, view } from "./views.js";
@@ -29,14 +29,14 @@ export function chooseSweep(sweep) {
  * Start the grid.
  * Props from Python: `plan` ({key, stamp, tiles}: a sweep begins), those named in `slots` ({stamp, wire, trial}: a tile
  * is finished; its wire leaves out what is as in the first), `ended` ({stamp, verdict}: it goes no further), `loaded`
- * ({key, tile}: the controls have a tile's settings), `now` (MaskSettings of the controls). Triggers `picked`
+ * ({key, stamp, tile}: the controls have a tile's settings), `now` (MaskSettings of the controls). Triggers `picked`
  * ({sweep, stamp, tile}).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".sweep-grid-root");
   const about = el("p", { class: "about", role: "status" }), look = lookBar("sweep"), bar = colourBar("All maps on one scale");
-  const place = el("div", { class: "tiles" });
-  const shown = el("div", { class: "shown" }, look.element, place, bar.element);
+  const place = el("div", { class: "tiles" }), verdict = el("section", { class: "verdict", "aria-label": "What the pilot says" });
+  const shown = el("div", { class: "shown" }, look.element, place, bar.element, verdict);
   root.append(about, shown);
   const pick = (tile, i) => (tile.stamp ? trigger("picked", { sweep: chosen.key, stamp: tile.stamp, tile: i }) : openFree(tile));
   let laidOut = { signature: "", draw: () => {} };
@@ -44,10 +44,14 @@ export function mount(element, props, trigger, watch) {
     const tiles = tilesNow(state, props.now), sweep = known.get(chosen.key);
     about.textContent = aboutWords(tiles, sweep, state);
     shown.hidden = !tiles.length;
-    const signature = JSON.stringify([chosen.key, sweep?.ended, props.now, tiles.map((t) => [t.title, t.row, Boolean(t.result)])]);
-    if (laidOut.signature !== signature) laidOut = { signature, draw: layOut(place, tiles, pick, { now: props.now, ...sweep }) };
+    const signature = JSON.stringify([chosen.key, sweep?.stamp, sweep?.ended, props.now, tiles.map((t) => [t.title, t.row, Boolean(t.result)])]);
+    if (laidOut.signature !== signature) {
+      laidOut = { signature, draw: layOut(place, tiles, pick, props.now, sweep) };
+      verdict.replaceChildren(...verdictWords(sweep));
+    }
     const limit = sharedLimit(tiles.filter((t) => t.result).map((t) => t.explanation));
     look.draw({ ...state, upto: null });
+    look.element.hidden = chosen.key === PILOT; // whose maps have a selection of their own
     laidOut.draw(tiles, limit, state);
     bar.draw(limit);
   };
@@ -125,8 +129,9 @@ function openFree({ title, selection }) {
   arrive(title);
 }
 
-function openTile({ key, tile }) {
-  const { result, selection, title } = known.get(key).tiles[tile];
+function openTile({ key, stamp, tile }) {
+  const { result, selection, title } = known.get(key)?.stamp === stamp ? known.get(key).tiles[tile] : {};
+  if (!result) return; // another sweep has taken its place since the click
   store.set({
     result, rival: null, reverse: null, upto: null, pixel: null, ...(selection ? { selection } : {}),
   });
@@ -141,15 +146,15 @@ function arrive(title) {
 // Drawing
 
 /** Lay the tiles out anew, keeping the keyboard's place; returns what paints them. */
-function layOut(place, tiles, pick, sweep) {
-  const cells = tiles.map((tile, i) => cell(tile, sweep.ended, () => pick(cells[i].tile, i)));
+function layOut(place, tiles, pick, now, sweep) {
+  const cells = tiles.map((tile, i) => cell(tile, sweep?.ended, () => pick(cells[i].tile, i)));
   const focused = [...place.querySelectorAll(".tile")].indexOf(document.activeElement);
-  if (chosen.key === "pilot") place.replaceChildren(pilotTable(tiles, (tile) => cells[tiles.indexOf(tile)].element, { verdict: [], ...sweep }));
+  if (chosen.key === PILOT) place.replaceChildren(...(tiles.length ? [pilotTable(tiles, cells, now)] : []));
   else place.replaceChildren(...rows(tiles, cells));
   place.querySelectorAll(".tile")[focused]?.focus();
   let turn = 0;
-  return (now, limit, state) => {
-    cells.forEach((c, i) => c.draw(now[i], limit, state));
+  return (looked, limit, state) => {
+    cells.forEach((c, i) => c.draw(looked[i], limit, state));
     settle(cells, ++turn, () => turn);
   };
 }
@@ -179,7 +184,7 @@ function cell(tile, ended, onpick) {
     asSet.hidden = !now.asSet || now.row === "as set"; // which says so already
     element.classList.toggle("current", now.asSet);
     if (!now.result) return;
-    drawMap(canvas, now, chosen.key === "pilot" ? `${now.title} map` : "Map", { limit, longSide: SIDE, state: { ...state, hatch: false } });
+    drawMap(canvas, now, chosen.key === PILOT ? `${now.title} map` : "Map", { limit, longSide: SIDE, state: { ...state, hatch: false } });
     own.say(agreements.get(now.result)?.get(JSON.stringify(now.looked)));
   };
   own.say = (found) => {

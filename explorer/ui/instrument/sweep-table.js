@@ -1,16 +1,23 @@
 // What the p_keep pilot found: a row for each value, and what they say together.
 import { el } from "./dom.js";
 
-const HEADS = ["Map", "p_keep", "Spread of the distances", "9 in 10 lie between", "Agreement"];
+/** The pilot among the sweeps. */
+export const PILOT = "pilot";
 
-/** A table of the pilot's tiles; `paint(tile)` makes the button with the map, or what stands in for it. */
-export function pilotTable(tiles, paint, { now, verdict, ended }) {
-  const rows = tiles.map((tile) => el("tr", {}, el("td", {}, paint(tile)), ...facts(tile, now).map((text) => el("td", {}, text))));
-  const said = el("ul", { class: "verdict" }, ...verdict.map((sentence) => el("li", {}, sentence)));
-  return el("div", { class: "pilot" },
-    el("table", {}, el("caption", {}, "Distances of the masked copies, and how far the maps of two such runs would agree (1 = the same map)."),
-      el("thead", {}, el("tr", {}, ...HEADS.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows)),
-    el("section", { "aria-label": "What the pilot says", hidden: !ended || !verdict.length }, el("h3", {}, "What it says"), said));
+const HEADS = ["Map", "p_keep", "Spread of the distances", "9 in 10 lie between", "Agreement"];
+const ABOUT = "Every mask counts, by its rank. Agreement is what the maps of two such runs would correlate at (1 = the same map).";
+
+/** A table of the pilot's tiles, with their cells in the first column. */
+export function pilotTable(tiles, cells, now) {
+  const rows = tiles.map((tile, i) => el("tr", {}, ...[cells[i].element, ...facts(tile, now)].map((part) => el("td", {}, part))));
+  return el("table", {}, el("caption", {}, ABOUT),
+    el("thead", {}, el("tr", {}, ...HEADS.map((head) => el("th", { scope: "col" }, head)))), el("tbody", {}, ...rows));
+}
+
+/** What the pilot says in the end. */
+export function verdictWords(sweep) {
+  if (!sweep?.verdict.length) return [];
+  return [el("h3", {}, "What it says"), el("ul", {}, ...sweep.verdict.map((sentence) => el("li", {}, sentence)))];
 }
 
 function facts({ trial, masking }, now) {

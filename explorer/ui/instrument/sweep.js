@@ -2,15 +2,14 @@
 import { el } from "./dom.js";
 import { store } from "./store.js";
 import { chooseSweep } from "./sweep-grid.js";
+import { PILOT } from "./sweep-table.js";
 
-const SETTLED = 600; // ms without another row before Python is asked what is known now
-const PILOT = "pilot";
+const SETTLED = 400; // ms without another row, or another move of a control, before Python is asked for the prices
 
 /**
  * Start the choice.
  * Props from Python: `sweeps` ([{key, title, about, free}]), `prices` ({of: {key: {maps, masks, passes, seconds}}, over},
- * or {why, over} where nothing could be run; `over` is the last press of Run that came to an end). Its value is the key
- * chosen. Triggers `priced` (to have the prices), `swept` ({sweep, press}) and `stopped` ({press}).
+ * or {why, over} where nothing could be run; `over` is the last press of Run that came to an end). Triggers `priced` (to have the prices), `swept` ({sweep, press}) and `stopped` ({press}).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".sweep-root");
@@ -35,7 +34,6 @@ export function mount(element, props, trigger, watch) {
   };
   const choose = (sweep) => {
     chosen = sweep;
-    props.value = sweep.key;
     chooseSweep(sweep);
     draw();
   };
@@ -50,13 +48,15 @@ export function mount(element, props, trigger, watch) {
   choose(chosen);
 }
 
-/** Have the prices now, and whenever another result has settled: its masks are known then. */
+/** Have the prices now, and whenever the controls or the masks that are known have changed. */
 function askWhenSettled(ask) {
   let timer = setTimeout(ask);
-  store.subscribe(["result"], () => {
+  const soon = () => {
     clearTimeout(timer);
     timer = setTimeout(ask, SETTLED);
-  });
+  };
+  store.subscribe(["result"], soon);
+  addEventListener("costly-moved", soon);
 }
 
 function option(sweep, onchoose) {

@@ -23,12 +23,18 @@ export function view(result, selection, upto = null) {
 function mirror(result, selection, upto) {
   const closest = view(result, { ...selection, mode: "closest" }, upto);
   const farthest = view(result, { ...selection, mode: "farthest" }, upto);
-  const map = closest.map.map((value, p) => value + farthest.map[p]);
-  const weights = closest.weights.map((weight, i) => weight + farthest.weights[i]);
+  const map = sum(closest.map, farthest.map), weights = sum(closest.weights, farthest.weights);
   const { p_keep: kept, feature_res: cells } = result.masking;
-  const limit = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let limit = 0;
+  for (let p = 0; p < map.length; p++) limit = Math.max(limit, Math.abs(map[p]));
   const noSignal = closest.noSignal && farthest.noSignal;
   return { ...closest, noSignal, map, weights, limit: limit || 1, wobble: wobble(weights, kept, cells) };
+}
+
+function sum(a, b) {
+  const total = a.slice();
+  for (let i = 0; i < total.length; i++) total[i] += b[i];
+  return total;
 }
 
 /** The four modes' explanations, and that of the chosen slices when there are any, by name. */

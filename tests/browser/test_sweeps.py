@@ -1,0 +1,398 @@
+"""The Sweeps tab by hand: free and costly sweeps, Stop, loading a tile, the pilot; Python is the truth."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.images import as_picture
+from explorer.presets import FIRST_PRESET, asset_path, preset_named
+from explorer.rank import rank_against
+from explorer.replay import load_replay, replay_of, unpack
+from explorer.schema import MaskSettings, SelectionSettings
+from explorer.studies import pilot as pilots
+from explorer.studies.sweeps import SWEEPS, columns
+from explorer.ui.sweeps import SLOTS
+from explorer.ui.swept import COSTLY, PILOT, costly_tiles
+from explorer.ui.workbench import Question, Session, Workbench
+
+from .conftest import FINISHED
+from .test_accessible import barriers
+from .test_instrument import MAP
+from .test_main_job import count_forward
+
+pytestmark = pytest.mark.browser
+PATIENCE = 240_000
+FREE = [key for key, sweep in SWEEPS.items() if sweep.free]
+SELECTIONS = [
+    SelectionSettings(),
+    SelectionSettings(mode="closest", threshold=0.3),
+    SelectionSettings(mode="farthest", threshold=0.07, distance="euclidean"),
+    SelectionSettings(mode="rank_weighted", threshold=0.15),
+    SelectionSettings(closest=(0.4, 0.5), farthest=(0.5, 0.6)),
+    SelectionSettings(threshold=0.2, closest=(0.25, 0.5)),
+]
+
+TILES = """async ([key, selection]) => {
+    const at = name => new URL(`instrument/${name}.js`, document.baseURI);
+    const [{ store }, { freeTiles }] = await Promise.all([import(at('store')), import(at('sweep-tiles'))]);
+    return freeTiles(key, selection, store.state.words.modes);
+}"""
+SET = """async (changes) => (await import(new URL('instrument/store.js', document.baseURI))).store.select(changes)"""
+SELECTION = """async () => (await import(new URL('instrument/store.js', document.baseURI))).store.state.selection"""
+INK = """canvas => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return data.reduce((sum, value, i) => (sum * 31 + value + (i & 3)) % 1000000007, 7);
+}"""
+"""A number that changes with a canvas's pixels."""
+seeds = itertools.count(5000)
+"""A seed for each test: what one embeds another must not find."""
+
+
+def open_sweeps(page, key: str) -> None:
+    page.get_by_role("tab", name="Sweeps").click()
+    page.locator("#sweep .choices").first.wait_for()
+    page.locator(f"input[name=sweep-choice][value={key}]").check()
+
+
+def fill(page, place: str, value: object) -> None:
+    number = page.locator(f"{place} input[type=number]")
+    number.fill(str(value))
+    number.press("Enter")
+    number.blur()
+
+
+def ask(page, key: str, n_masks: int, price: str) -> int:
+    """Choose a costly sweep of few masks that nobody embedded yet, and wait for its price; returns the seed."""
+    seed = next(seeds)
+    page.get_by_text("Advanced").click()
+    fill(page, "#seed", seed)
+    fill(page, "#n-masks", n_masks)
+    open_sweeps(page, key)
+    says(page, "#run-sweep", price)
+    return seed
+
+
+def says(page, place: str, text: str) -> None:
+    page.wait_for_function(
+        "([p, t]) => new RegExp(t).test(document.querySelector(p)?.innerText)", arg=[place, text], timeout=PATIENCE
+    )
+
+
+def tiles(page):
+    return page.locator("#sweep-grid button.tile")
+
+
+def inks(page) -> list[int]:
+    return page.locator("#sweep-grid .tile canvas").evaluate_all(f"all => all.map({INK})")
+
+
+def wait_repainted(page, before: list[int]) -> None:
+    page.wait_for_function(
+        f"b => [...document.querySelectorAll('#sweep-grid .tile canvas')].every((c, i) => ({INK})(c) !== b[i])",
+        arg=before,
+    )
+
+
+def toast(page) -> str:
+    message = page.locator(".toast-body")
+    message.wait_for()
+    text = message.inner_text()
+    page.get_by_test_id("toast-close").click()
+    return text
+
+
+def first_question(masking: MaskSettings) -> Question:
+    """What the first screen asks."""
+    preset = preset_named(FIRST_PRESET)
+    picture, reference = (as_picture(asset_path(name)) for name in (preset.image, preset.reference))
+    return Question(picture, reference, None, preset.encoder, "float32", masking)
+
+
+def known(served, masking: MaskSettings) -> Session:
+    """What the app has embedded for the first screen's pair."""
+    session = Session()
+    for _ in served.workbench.run(first_question(masking), session, SelectionSettings()):
+        pass
+    return session
+
+
+def assert_same_map(page, expected: np.ndarray) -> None:
+    shown = np.array(page.evaluate(MAP))
+    np.testing.assert_allclose(shown, expected.ravel(), atol=1e-4 * np.abs(expected).max())
+
+
+# Free sweeps
+
+
+def test_free_tiles_are_those_of_python(page):
+    for key, selection in itertools.product(FREE, SELECTIONS):
+        found = page.evaluate(TILES, [key, selection.to_dict()])
+        expected = SWEEPS[key].tiles(MaskSettings(), selection)
+        assert [(t["title"], t["row"]) for t in found] == [(t.title, t.row) for t in expected], (key, selection)
+        assert [SelectionSettings.from_dict(t["selection"]) for t in found] == [t.selection for t in expected]
+
+
+def test_a_free_sweep_asks_for_nothing(page):
+    open_sweeps(page, "sides")
+    says(page, "#run-sweep", "^$|")
+    page.wait_for_function("document.querySelector('#sweep .choices input[value=p_keep] ~ span small').innerText")
+    page.wait_for_timeout(1000)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for key in FREE:
+        open_sweeps(page, key)
+        expected = SWEEPS[key].tiles(MaskSettings(), SelectionSettings())
+        page.wait_for_function("n => document.querySelectorAll('#sweep-grid .tile').length === n", arg=len(expected))
+        assert not page.locator("#run-sweep").is_visible()
+        assert page.locator("#sweep-grid .current").count() == 1
+        longest = page.locator("#sweep-grid .line-of-tiles").evaluate_all(
+            "rows => Math.max(...rows.map(r => r.children.length))"
+        )
+        assert longest == columns(expected)
+    open_sweeps(page, "one_sided")
+    before = inks(page)
+    page.evaluate(SET, {"distance": "dot"})
+    page.wait_for_function(f"b => ({INK})(document.querySelector('#sweep-grid .tile canvas')) !== b", arg=before[0])
+    page.evaluate(SET, {"distance": "cosine"})
+    says(page, "#sweep-grid .tile:first-of-type .agreed", "agreement 0")
+    maps = page.locator("#sweep-grid canvas").evaluate_all("all => all.map(c => c.getAttribute('aria-label'))")
+    assert all("brings the pair closer most" in label for label in maps)
+
+    page.get_by_role("button", name="closest 30 %").click()
+    page.locator("#big-map").wait_for()
+    says(page, ".from-sweep", "Loaded from the sweep “One side of the ranking”: closest 30 %.")
+    expected_selection = SelectionSettings(mode="closest", threshold=0.3)
+    assert SelectionSettings.from_dict(page.evaluate(SELECTION)) == expected_selection
+    probe, target = unpack(load_replay(replay_of(FIRST_PRESET)))
+    assert_same_map(page, rank_against(probe, target, expected_selection).relative)
+    page.get_by_role("button", name="Back to the sweep").click()
+    assert page.locator("#sweep-grid .current b").inner_text() == "closest 30 %"
+    assert asked == []
+
+
+def test_free_tiles_follow_the_result(page):
+    open_sweeps(page, "thresholds")
+    page.wait_for_function("document.querySelectorAll('#sweep-grid .tile canvas').length === 5")
+    before = inks(page)
+    page.locator("#preset input").click()
+    page.get_by_role("option", name=re.compile("Cheetah and lion")).click()
+    wait_repainted(page, before)
+
+
+# Costly sweeps
+
+
+def test_every_costly_sweep_has_room_on_the_page():
+    for key, n, f, p in itertools.product(COSTLY, (30, 1000, 10_000), (3, 8, 64), (0.25, 0.5)):
+        made = costly_tiles(key, MaskSettings(n_masks=n, feature_res=f, p_keep=p, seed=9), SelectionSettings())
+        assert 0 < len(made) <= len(SLOTS)
+        assert all(tile.masking.feature_res <= 64 and tile.masking.n_masks <= 10_000 for tile in made)
+
+
+def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    seed = ask(page, "p_keep", 20, "^Run 5 maps, 100 passes through the network")
+    says(page, "#sweep-grid .about", "Nothing has been swept yet")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", "Tile [1-5] of 5: [0-9]+ of 20 masks, about [0-9]+ s left in all")
+    assert page.locator("#run-sweep").is_disabled()
+    says(page, "#sweep-status", "5 maps; 100 masks embedded in")
+    says(page, "#sweep-grid .about", "^cat_and_espresso.jpg against espresso.jpg: 5 of 5 maps")
+    assert page.locator("#sweep-grid .tile b").all_inner_texts() == [f"p_keep 0.{p}" for p in (1, 3, 5, 7, 9)]
+    assert page.locator("#sweep-grid .current").inner_text().startswith("p_keep 0.5")
+    assert "as set now" in page.locator("#sweep-grid .current").inner_text()
+    assert sum(rows) - 100 <= 2 * 5  # each tile's reference and whole picture
+
+    rows.clear()
+    says(page, "#run-sweep", "^Run 5 maps, all embedded already: at once")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", "5 maps, known from earlier runs")
+    page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 5")
+    assert set(rows) <= {1}  # references; a batch of masked copies is longer
+
+    before = inks(page)
+    page.locator("#board-mode-sweep").select_option("rank_weighted")
+    wait_repainted(page, before)
+    page.locator("#board-mode-sweep").select_option("mirror")
+    tiles(page).nth(1).click()
+    page.locator("#big-map").wait_for()
+    says(page, "#status", "20 masks, known from an earlier run")
+    says(page, ".from-sweep", "Loaded from the sweep “Share kept”: p_keep 0.3")
+    values = [page.locator(f"{at} input[type=number]").input_value() for at in ("#n-masks", "#p-keep", "#feature-res")]
+    assert values == ["20", "0.3", "8"]
+    assert set(rows) <= {1}
+    session = known(served, MaskSettings(n_masks=20, p_keep=0.3, seed=seed))
+    assert_same_map(page, rank_against(session.probe, session.target, SelectionSettings()).relative)
+    page.get_by_role("button", name="Back to the sweep").click()
+    says(page, "#sweep-grid .current", "^p_keep 0.3")
+
+
+def test_masks_and_seeds_are_cut_from_the_longest(served):
+    workbench, longer = Workbench(), MaskSettings(n_masks=24, seed=next(seeds))
+    list(workbench.run(first_question(longer), Session(), SelectionSettings()))
+    short = first_question(replace(longer, n_masks=16))
+    assert list(workbench.run(short, Session(), SelectionSettings()))[-1].embedded == 0
+    assert workbench.known(short) == 24  # still
+
+
+def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
+    ask(page, "p_keep", 60, "^Run 5 maps, 300 passes")
+    page.locator("#run-sweep").click()
+    page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 2", timeout=PATIENCE)
+    page.locator("#stop-sweep").click()
+    says(page, "#sweep-status", "^Stopped: [2-4] of 5 maps are here")
+    kept = tiles(page).count()
+    assert 2 <= kept < 5
+    assert page.locator("#sweep-grid .waiting").all_inner_texts()[-1].endswith("not run")
+    says(page, "#sweep-grid .about", f"{kept} of 5 maps; it ended early")
+    says(page, "#run-sweep", "^Run 5 maps, [0-9]+ passes")
+    left = int(re.search(r"(\d+) passes", page.locator("#run-sweep").inner_text())[1])
+    assert 0 < left <= 300 - 60 * kept
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", f"5 maps; {left} masks embedded in")
+    page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 5")
+    assert left <= sum(rows) <= left + 2 * 5
+
+
+def test_a_sweep_of_another_pair_cannot_be_loaded(page, assets: Path):
+    ask(page, "p_keep", 10, "^Run 5 maps, 50 passes")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", "5 maps; 50 masks embedded")
+    page.locator("#reference button[aria-label='Remove Image']").first.click()
+    page.locator("#reference input[type=file]").set_input_files(assets / "cat.jpg")
+    page.wait_for_function("document.querySelector('#reference img')?.complete")
+    tiles(page).first.click()
+    assert "have changed since this sweep" in toast(page)
+    assert page.locator("#sweep-grid").is_visible()
+
+
+def test_without_a_picture_nothing_can_be_swept(page):
+    open_sweeps(page, "p_keep")
+    says(page, "#run-sweep", "^Run 5 maps")
+    page.locator("#picture button[aria-label='Remove Image']").first.click()
+    says(page, "#sweep .why", "Add an image first.")
+    assert page.locator("#run-sweep").is_disabled()
+
+
+def test_captions_stay_text(page):
+    page.get_by_role("radio", name="a caption").check()
+    box = page.locator("#caption textarea, #caption input").first
+    box.fill("a fly <i>")
+    ask(page, "p_keep", 10, "^Run 5 maps, 50 passes")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-grid .about", "against “a fly <i>”: 5 of 5 maps")
+    tiles(page).nth(4).click()
+    says(page, "#status", "10 masks, known from an earlier run")
+    assert page.locator("#pair blockquote").inner_text() == "“a fly <i>”"
+
+
+def test_one_sweep_waits_for_another(page, chromium, served):
+    ask(page, "n_masks", 30, "^Run 12 maps")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", "Tile [1-9]")
+    other = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    other.set_default_timeout(60_000)
+    other.goto(served.url)
+    other.wait_for_function(FINISHED)
+    open_sweeps(other, "feature_res")
+    says(other, "#run-sweep", "^Run ")
+    other.locator("#run-sweep").click()
+    says(other, "#sweep-status", "1 run comes before yours")
+    other.locator("#stop-sweep").click()
+    says(other, "#sweep-status", "Stopped before it began")
+    page.locator("#stop-sweep").click()
+    says(page, "#sweep-status", "^Stopped: ")
+    other.wait_for_function("!document.querySelector('#run-sweep').disabled")
+    assert tiles(other).count() == 0
+    other.close()
+
+
+# The pilot
+
+
+def test_the_pilot_says_what_it_found(page, served, monkeypatch):
+    monkeypatch.setattr(pilots, "MASKS_EACH", 40)
+    seed = ask(page, PILOT, 500, "^p_keep pilot: 5 × 40 masks, 200 passes through the network")
+    page.locator("#run-sweep").click()
+    page.wait_for_function("document.querySelector('#sweep-grid button.tile')", timeout=PATIENCE)
+    assert not page.locator("#sweep-grid .verdict li >> nth=0").is_visible()
+    says(page, "#sweep-status", "5 maps; 200 masks embedded")
+    page.locator("#sweep-grid .verdict li").first.wait_for()
+
+    masking, trials = MaskSettings(n_masks=500, seed=seed), []
+    for p in pilots.P_KEEPS:
+        session = known(served, replace(masking, n_masks=40, p_keep=p))
+        trials.append(pilots.trial(session.probe, session.target))
+    expected = pilots.verdict(pilots.Pilot(masking, pilots.P_KEEPS, tuple(trials)))
+    assert page.locator("#sweep-grid .verdict li").all_inner_texts() == list(expected)
+    rows = page.locator("#sweep-grid tbody tr").all()
+    assert len(rows) == 5
+    for row, trial in zip(rows, trials, strict=True):
+        cells = row.locator("td").all_inner_texts()[1:]
+        assert cells[0] == f"{trial.p_keep:g}" + " (as set)" * (trial.p_keep == 0.5)
+        assert float(cells[1]) == pytest.approx(trial.spread, rel=0.06)
+        assert cells[2] == " to ".join(f"{edge:.4f}" for edge in trial.band)
+        assert cells[3] == f"{trial.expected:.2f}" + ": no pattern" * (not trial.repeats)
+
+    tiles(page).nth(3).click()
+    says(page, "#status", "40 masks, known from an earlier run")
+    assert page.locator("#p-keep input[type=number]").input_value() == "0.7"
+    assert_same_map(page, trials[3].explanation.relative)
+
+
+def test_by_keyboard(page, monkeypatch):
+    def reach(selector: str) -> None:
+        for _ in range(60):
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+            page.keyboard.press("Tab")
+        pytest.fail(f"{selector} is out of the keyboard's reach")
+
+    ask(page, "sides", 10, "")
+    page.locator("#sweep input[value=sides]").focus()
+    while page.evaluate("document.activeElement.value") != "p_keep":
+        page.keyboard.press("ArrowDown")
+    says(page, "#run-sweep", "^Run 5 maps, 50 passes")
+    reach("#run-sweep")
+    page.keyboard.press("Enter")
+    says(page, "#sweep-status", "5 maps; 50 masks embedded")
+    reach("#sweep-grid button.tile")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    says(page, ".from-sweep", "p_keep 0.3")
+    assert page.evaluate("document.activeElement.textContent") == "Explore"
+    reach(".from-sweep button")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.textContent") == "Sweeps"
+
+
+# Looks
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_barrier_and_nothing_sideways(chromium, served, monkeypatch, theme: str, width: int):
+    monkeypatch.setattr(pilots, "MASKS_EACH", 20)
+    page = chromium.new_page(viewport={"width": width, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.goto(f"{served.url}/?__theme={theme}")
+    page.wait_for_function(FINISHED)
+    fill(page, "#n-masks", 10)
+    for key, words in (("one_sided", ""), ("p_keep", "^Run 5 maps"), (PILOT, "^p_keep pilot")):
+        open_sweeps(page, key)
+        if words:
+            says(page, "#run-sweep", words)
+            page.locator("#run-sweep").click()
+            says(page, "#sweep-status", "5 maps[,;]")
+        page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length >= 5", timeout=PATIENCE)
+        page.wait_for_timeout(500)
+        assert barriers(page) == [], key
+        assert page.evaluate("document.documentElement.scrollWidth") == width, key
+    page.close()
