@@ -228,8 +228,16 @@ def test_both_files_are_named_where_both_are_the_users(page):
 def test_long_runs_wait_for_a_press(page):
     for count, waits in ((int(N_MASKS.default), False), (int(N_MASKS.default) + 1, True)):
         answers, _ = page.follow(to_query(replace(RUN, masking=MaskSettings(n_masks=count))))
-        assert ("Press Run: 1001 masks" in answers.get("status", "")) == waits
+        assert ("Press Run: 1001 masks" in answers["status"]) == waits
         assert ("run" in answers["links"]["props"]) != waits
+
+
+def test_a_run_that_fails_leaves_the_first_example_on_a_fresh_page(page, url, demo):
+    answers, _ = page.send("Opening.replay_again")
+    assert shown(answers) == {"replay": FIRST_PRESET}
+    used = Page(demo, url)
+    run(used, RUN)
+    assert used.send("Opening.replay_again") == ({}, "")  # and a used page with what is on it
 
 
 def test_an_encoder_that_is_not_here_is_not_fetched_by_a_link(page, own_cache):
@@ -410,7 +418,7 @@ def test_views_that_no_page_sends_are_refused(page, looked):
         assert page.send(name, instrument=looked)[1]
 
 
-def run(page: Page, config: Config, url: str) -> str:
+def run(page: Page, config: Config) -> str:
     """Run what a link asks for, as its page does, and return the result's id."""
     answers, _ = page.follow(to_query(config))
     named = ("picture", "kind", "reference", "caption", "encoder", "n-masks", "p-keep", "feature-res", "seed", "fill",
@@ -422,14 +430,14 @@ def run(page: Page, config: Config, url: str) -> str:
     return props["rows" if "rows" in props else "result"]["id"]
 
 
-def test_a_run_opened_from_a_link_has_that_link(page, url):
-    result = run(page, RUN, url)
+def test_a_run_opened_from_a_link_has_that_link(page):
+    result = run(page, RUN)
     assert made(page, instrument=seeing(result, RUN.selection, n=20)) == (to_query(RUN), [])
 
 
-def test_a_link_asks_for_the_masks_on_screen(page, url):
+def test_a_link_asks_for_the_masks_on_screen(page):
     """After Stop the server may know a batch more than the page was sent."""
-    query, notes = made(page, instrument=seeing(run(page, RUN, url), RUN.selection, n=16))
+    query, notes = made(page, instrument=seeing(run(page, RUN), RUN.selection, n=16))
     assert query == to_query(replace(RUN, masking=replace(RUN.masking, n_masks=16)))
     assert notes == ["The run ended at 16 of 20 masks, so the link asks for 16."]
 
@@ -457,8 +465,8 @@ def test_an_example_is_exported_without_a_model(page, monkeypatch):
         assert min(figure.size) > 300
 
 
-def test_a_run_is_exported_with_the_settings_that_made_it(page, url):
-    result = run(page, RUN, url)
+def test_a_run_is_exported_with_the_settings_that_made_it(page):
+    result = run(page, RUN)
     _, files = exported(page, seeing(result, RUN.selection, n=16))
     assert Config.from_json(files["config.json"]).masking.n_masks == 16
     assert files["distances.csv"].count(b"\n") == 1 + 16
@@ -467,7 +475,7 @@ def test_a_run_is_exported_with_the_settings_that_made_it(page, url):
     assert page.send("Opening.load", {"text": files["config.json"].decode()})[0]["seed"] == 7
 
 
-def test_an_export_lies_where_nobody_can_guess(page, url):
+def test_an_export_lies_where_nobody_can_guess(page):
     looked = seeing(id_of(FIRST_PRESET))
     (first, _), (second, _) = exported(page, looked), exported(page, looked)
     folders = [unquote(address).split("/")[-2] for address in (first, second)]

@@ -116,7 +116,11 @@ class Opening:
         if wanted := self._wanted(config):
             there = _show(**_replay(session), **selection)  # a page that was opened for this has nothing on it yet
             return answer | {status: status_panel(Step(f"{wanted} {STILL}")), view: there}
-        return answer | {view: _show(**selection), self._reader: gr.update(run=time.monotonic())}
+        run = {
+            self._reader: gr.update(run=time.monotonic()),
+            status: status_panel(Step("Opening what was asked for …")),
+        }
+        return answer | run | {view: _show(**selection)}
 
     def _asking(self, config: Config) -> Answer:
         """The controls, set to ask for a result."""

@@ -73,8 +73,8 @@ def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> N
     lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
     running = parts.choice.swept(sweeping.run, everything, shown, **lane)
     stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **LIGHT)
-    for over in (running, stopped):
-        over.then(sweeping.price, **priced)
+    for over in (running.then, running.failure, stopped.then):  # then leaves failures out
+        over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
     loaded = parts.grid.picked(sweeping.load, everything, places, **LIGHT)
     loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())

@@ -285,6 +285,19 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil.context.close()
 
 
+def test_hidden_tabs_cannot_be_opened_from_the_menu_of_a_narrow_screen_either(chromium, served):
+    narrow = {"width": 390, "height": 844}
+    page = opened(chromium, f"{served.url}/?hide=share&lock=sweeps&projector=1&preset=two-cat", viewport=narrow)
+    drawn(page)
+    page.wait_for_function("document.documentElement.classList.contains('projector')")
+    page.get_by_label("More tabs").click()
+    page.locator(".overflow-dropdown").get_by_text("Share").wait_for(state="hidden")
+    tabs = page.locator("#tabs [role=tab], .overflow-dropdown button")
+    usable = [tab.inner_text() for tab in tabs.all() if tab.is_visible() and tab.is_enabled()]
+    assert usable == ["Explore", "Compare"]
+    page.context.close()
+
+
 def test_what_is_locked_stays_locked_in_a_tab_opened_later(chromium, served):
     page = opened(chromium, f"{served.url}/?lock=mode,threshold&preset=two-cat")
     drawn(page)

@@ -50,6 +50,11 @@ INK = """canvas => {
     return data.reduce((sum, value, i) => (sum * 31 + value + (i & 3)) % 1000000007, 7);
 }"""
 """A number that changes with a canvas's pixels."""
+CUT = """() => {
+    const right = document.querySelector('#sweep-grid').getBoundingClientRect().right;
+    return [...document.querySelectorAll('#sweep-grid *')].filter(e => e.getBoundingClientRect().right > right).map(e => e.outerHTML);
+}"""
+"""What reaches beyond the edge, where it is not seen."""
 seeds = itertools.count(5000)
 """A seed for each test: what one embeds another must not find."""
 
@@ -140,7 +145,6 @@ def test_free_tiles_are_those_of_python(page):
 
 def test_a_free_sweep_asks_for_nothing(page):
     open_sweeps(page, "sides")
-    says(page, "#run-sweep", "^$|")
     page.wait_for_function("document.querySelector('#sweep .choices input[value=p_keep] ~ span small').innerText")
     page.wait_for_timeout(1000)
     asked: list[str] = []
@@ -281,6 +285,16 @@ def test_without_a_picture_nothing_can_be_swept(page):
     assert page.locator("#run-sweep").is_disabled()
 
 
+def test_a_sweep_that_cannot_begin_says_why(page):
+    open_sweeps(page, "p_keep")
+    page.locator("#reference button[aria-label='Remove Image']").first.click()
+    says(page, "#run-sweep", "^Run 5 maps")  # no mask depends on the reference
+    page.locator("#run-sweep").click()
+    assert "Add a picture to compare with first" in toast(page)
+    says(page, "#sweep-status", "That could not be run")
+    page.wait_for_function("!document.querySelector('#run-sweep').disabled")
+
+
 def test_captions_stay_text(page):
     page.get_by_role("radio", name="a caption").check()
     box = page.locator("#caption textarea, #caption input").first
@@ -395,4 +409,5 @@ def test_no_barrier_and_nothing_sideways(chromium, served, monkeypatch, theme: s
         page.wait_for_timeout(500)
         assert barriers(page) == [], key
         assert page.evaluate("document.documentElement.scrollWidth") == width, key
+        assert page.evaluate(CUT) == [], key
     page.close()

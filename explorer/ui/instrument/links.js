@@ -32,9 +32,15 @@ function look({ hide, lock, projector }) {
   if (gone.includes(BRUSH)) style.textContent += " .plot { pointer-events: none; }";
   document.head.append(style);
   document.documentElement.classList.toggle("projector", projector);
-  if (!lock.length) return;
-  const shut = () => lock.flatMap(ours).forEach((place) => document.querySelectorAll(place).forEach(close));
-  new MutationObserver(shut).observe(document.body, { childList: true, subtree: true }); // tabs are laid out when first opened
+  const away = [...hide, ...lock];
+  const shut = () => {
+    lock.flatMap(ours).forEach((place) => document.querySelectorAll(place).forEach(close));
+    for (const tab of document.querySelectorAll(".overflow-dropdown button")) { // where Gradio puts tabs on a narrow screen
+      tab.style.display = away.includes(tab.textContent.trim().toLowerCase()) ? "none" : "";
+    }
+  };
+  // Tabs are laid out when they are first opened.
+  if (away.length) new MutationObserver(shut).observe(document.body, { childList: true, subtree: true, characterData: true });
   shut();
 }
 

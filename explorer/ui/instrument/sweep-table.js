@@ -4,8 +4,9 @@ import { el } from "./dom.js";
 /** The pilot among the sweeps. */
 export const PILOT = "pilot";
 
-const HEADS = ["Map", "p_keep", "Spread of the distances", "9 in 10 lie between", "Agreement"];
-const ABOUT = "Every mask counts, by its rank. Agreement is what the maps of two such runs would correlate at (1 = the same map).";
+const HEADS = ["Map", "p_keep", "Spread", "9 in 10 between", "Agreement"];
+const ABOUT = "Spread, and where 9 in 10 lie: of the masked copies' distances. Agreement: what the maps of two such runs would " +
+  "correlate at (1 = the same map). Every mask counts in the maps, by its rank.";
 
 /** A table of the pilot's tiles, with their cells in the first column. */
 export function pilotTable(tiles, cells, now) {

@@ -9,7 +9,8 @@ const SETTLED = 400; // ms without another row, or another move of a control, be
 /**
  * Start the choice.
  * Props from Python: `sweeps` ([{key, title, about, free}]), `prices` ({of: {key: {maps, masks, passes, seconds}}, over},
- * or {why, over} where nothing could be run; `over` is the last press of Run that came to an end). Triggers `priced` (to have the prices), `swept` ({sweep, press}) and `stopped` ({press}).
+ * or {why, over} where nothing could be run; `over` is the last press of Run that came to an end). Triggers `priced` (to
+ * have the prices), `swept` ({sweep, press}) and `stopped` ({press}).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".sweep-root");
