@@ -439,7 +439,7 @@ def test_a_link_asks_for_the_masks_on_screen(page):
     """After Stop the server may know a batch more than the page was sent."""
     query, notes = made(page, instrument=seeing(run(page, RUN), RUN.selection, n=16))
     assert query == to_query(replace(RUN, masking=replace(RUN.masking, n_masks=16)))
-    assert notes == ["The run ended at 16 of 20 masks, so the link asks for 16."]
+    assert notes == ["The maps show 16 of 20 masks, so the link asks for 16."]
 
 
 # Exports

@@ -178,8 +178,9 @@ class Sharing:
                 "The server no longer has what is on screen; press Run or choose an example, and try again.",
                 code="not_on_screen",
             )
-        if session.probe is not None and N_MASKS.low <= (seen.masks or 0) < len(session.probe):
-            session.probe = first(session.probe, seen.masks or 0)
+        count = max(int(N_MASKS.low), seen.masks or 0)
+        if session.probe is not None and count < len(session.probe):  # a batch more than was sent before Stop
+            session.probe = first(session.probe, count)
         return session, seen
 
 
@@ -190,10 +191,9 @@ def _notes(config: Config, session: Session, seen: Look) -> list[str]:
         f"The {files[side]} is a file of your own. It is not in the link: whoever opens the link has to add that file."
         for side in config.own
     ]
-    done = 0 if session.probe is None else len(session.probe)
     asks, wanted = config.masking.n_masks, 0 if session.question is None else session.question.masking.n_masks
-    if done < wanted:
-        notes.append(f"The run ended at {done} of {wanted} masks, so the link asks for {asks}.")
+    if asks < wanted:
+        notes.append(f"The maps show {seen.masks} of {wanted} masks, so the link asks for {asks}.")
     if asks > N_MASKS.default:
         notes.append(f"The link asks for more than {N_MASKS.default} masks, so whoever opens it has to press Run.")
     if seen.upto is not None:

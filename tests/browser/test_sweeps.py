@@ -52,7 +52,8 @@ INK = """canvas => {
 """A number that changes with a canvas's pixels."""
 CUT = """() => {
     const right = document.querySelector('#sweep-grid').getBoundingClientRect().right;
-    return [...document.querySelectorAll('#sweep-grid *')].filter(e => e.getBoundingClientRect().right > right).map(e => e.outerHTML);
+    const beyond = [...document.querySelectorAll('#sweep-grid *')].filter(e => e.getBoundingClientRect().right > right);
+    return beyond.map(e => e.outerHTML);
 }"""
 """What reaches beyond the edge, where it is not seen."""
 seeds = itertools.count(5000)
