@@ -130,6 +130,7 @@ def _settings(kind: type[Any], options: argparse.Namespace) -> Any:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from .describe import describe
     from .encoders.cards import load_encoder
     from .files import PROBE_FILE, load_probe, refuse_overwriting, save_probe
     from .rank import rank_against
@@ -160,6 +161,8 @@ def _explain(options: argparse.Namespace) -> int:
         if notice:
             print(f"note: {notice}", file=sys.stderr)
     print(f"distance {explanation.unmasked_distance:.4f}; results in {options.out}")
+    if not explanation.no_signal:
+        print(describe(explanation))
     return 0
 
 

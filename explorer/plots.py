@@ -7,7 +7,7 @@ a scale that colour-blind readers can tell apart. Maps shown together share one 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,24 +119,6 @@ def _colours() -> NDArray[np.float32]:
     from matplotlib import colormaps
 
     return np.asarray(colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255, dtype=np.float32)
-
-
-def masked_copies(probe: Probe, indices: NDArray[np.intp]) -> list[NDArray[np.uint8]]:
-    """What the encoder saw for a few masks, (h, w, 3) uint8 each; for contact sheets."""
-    from .fills import apply_masks
-
-    copies = []
-    for i in indices:
-        copy = apply_masks(probe.pixels, probe.background, probe.masks.render(int(i), int(i) + 1))[0]
-        shown = copy.clip(0, 255) if probe.picture is not None else _stretch(copy, probe.pixels)
-        copies.append(np.broadcast_to(shown, (*shown.shape[:2], 3)).astype(np.uint8))
-    return copies
-
-
-def _stretch(copy: NDArray[Any], pixels: NDArray[Any]) -> NDArray[Any]:
-    low, high = float(pixels.min()), float(pixels.max())
-    grey = copy if copy.shape[2] == 3 else copy.mean(axis=2, keepdims=True)
-    return ((grey - low) / ((high - low) or 1.0) * 255).clip(0, 255)
 
 
 def figure(explanation: Explanation) -> Figure:

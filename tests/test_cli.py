@@ -14,6 +14,7 @@ import pytest
 import explorer
 from explorer import cli, presets, replay
 from explorer.cli import main
+from explorer.describe import describe
 from explorer.encoders import cards
 from explorer.errors import WeightsMissing
 
@@ -62,7 +63,9 @@ def test_explain_writes_what_the_library_computes(tmp_path: Path, capsys):
     facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert facts["masking"]["seed"] == 3
     assert facts["selected"] == {"closest": 8, "farthest": 0}
-    assert f"{e.unmasked_distance:.4f}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{e.unmasked_distance:.4f}" in said
+    assert describe(e) in said
 
 
 def test_slices_and_captions(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ from explorer.captions import clean_caption
 from explorer.config import Config, example_sha256
 from explorer.examples import PAPER_SHA256
 from explorer.links import CONTROLS, OURS, PLAIN, Link, View, from_query, preset_config, to_query
-from explorer.presets import FIRST_PRESET, manifest, preset_named, presets
+from explorer.presets import FIRST_PRESET, Preset, manifest, preset_named, presets
 from explorer.registry import CARDS, DISTANCES, FILLS, MODES
 from explorer.schema import Slice
 
@@ -108,6 +109,34 @@ def test_slices_to_the_last_bit(shares: Slice) -> None:
     config = Config(picture_sha256=SHA, caption="a cat", encoder="conse-lite0",
                     selection=SelectionSettings(closest=shares, farthest=shares))  # fmt: skip
     assert asked(to_query(config)) == config
+
+
+@pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.key)
+def test_a_replay_is_named_by_its_preset(preset: Preset) -> None:
+    selection, view = SelectionSettings(mode="closest", farthest=(0.2, 0.5)), View(hide=("run",), projector=True)
+    config = replace(preset_config(preset.key), selection=selection)
+    query = to_query(config, view, replay=preset.key)
+    assert query == f"preset={preset.key}&mode=closest&farthest=0.2-0.5&hide=run&projector=1"
+    assert followed(query) == Link(config, view, preset.key)
+
+
+def test_only_an_unchanged_preset_is_a_replay() -> None:
+    def replayed(query: str) -> str | None:
+        link = followed(query)
+        assert link is not None
+        return link.replay
+
+    assert replayed("threshold=0.2") == replayed(f"preset={FIRST_PRESET}&seed=0&n_masks=1000") == FIRST_PRESET
+    for change in (
+        "seed=1",
+        "n_masks=990",
+        "precision=bfloat16",
+        "encoder=conse-lite0",
+        "caption=a+cat&encoder=conse-lite0",
+    ):
+        assert replayed(f"preset=two-cat&{change}") is None, change
+    assert replayed(to_query(preset_config("two-cat"))) is None  # a pair that is named is run
+    assert replayed("hide=run") is None
 
 
 def test_links_can_be_read_by_people() -> None:
