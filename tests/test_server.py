@@ -54,7 +54,7 @@ def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
 
 def run_index(demo) -> int:
     """The number of the function behind the Run button."""
-    return next(i for i, fn in demo.fns.items() if fn.name == "run")
+    return next(i for i, fn in demo.fns.items() if getattr(fn.fn, "__qualname__", "") == "Handlers.run")
 
 
 DEFAULTS: dict[str, Any] = {

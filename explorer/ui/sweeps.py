@@ -97,7 +97,8 @@ class Sweeping:
 
     def price(self, values: Values) -> tuple[Any, Any]:
         """What each costly sweep needs of the network, as the controls stand now."""
-        over = self._swept(values).over
+        swept = self._swept(values)
+        over = 0 if swept.running else swept.over  # one that was stopped embeds its last batch yet
         try:
             question = self._question(values)
         except ExplorerError as error:
