@@ -48,7 +48,7 @@ class Handlers:
         """Embed what is missing, sending rows to the instrument as they come."""
         session = self.session(values)
         sent, last = "", 0.0
-        yield gr.skip(), gr.skip()  # Gradio blanks what a generator never yields, and Stop may come before the first step
+        yield gr.skip(), gr.skip()  # Stop may come before the first step, and Gradio blanks what never is yielded
         try:
             selection = look(values[self._room.view]).selection
             question = self._controls.question(values)
