@@ -93,40 +93,58 @@ def pack(
         InvalidInput: Another kind of probe, or a reference of another encoder.
         UnusableEmbedding: Non-finite embeddings.
     """
-    masks, picture = _drawn(probe)
-    identical = target.picture is not None and np.array_equal(picture, target.picture)
-    shown = _data_url(shrink(picture))
-    compared = shown if identical else None if target.picture is None else _data_url(shrink(target.picture))
-    embedded = probe.embeddings if len(probe) else target.embedding
+    encoder = probe.encoder
     return {
         "version": VERSION,
         **rows(probe, target),
-        "picture": shown,
-        "box": [float(edge) for edge in astuple(probe.box)],
-        "size": list(masks.size),
-        "background": _background(probe),
-        "feature_res": masks.feature_res,
-        "wanted": len(masks),
-        "packed": _text(masks.packed),
-        "shifts": _text(masks.shifts.astype("<u2")),
-        "reference_length": float(np.linalg.norm(np.asarray(target.embedding, dtype=np.float64))),
-        "whole": _finite(plane(probe.unmasked()[None], target.embedding), target)[0].tolist(),
-        "eps": float(np.finfo(embedded.dtype if embedded.dtype.kind == "f" else np.float64).eps),
-        "uniform": is_uniform(probe.pixels),
-        "identical": identical,
-        "reference": {"label": target.label, "picture": compared},
-        "encoder": {
-            "key": probe.encoder.card.key,
-            "title": probe.encoder.card.title,
-            "fingerprint": probe.encoder.fingerprint,
-        },
+        **_pictures(probe, target),
+        **_masks(probe),
+        **_scale(probe, target),
+        "encoder": {"key": encoder.card.key, "title": encoder.card.title, "fingerprint": encoder.fingerprint},
         "precision": precision,
-        "masking": probe.masking.to_dict(),
         "picture_name": picture_name,
         "picture_sha256": picture_sha256,
         "reference_name": reference_name,
         "caption": caption,
         "notices": [*probe.notices, *target.notices],
+    }
+
+
+def _pictures(probe: Probe, target: Reference) -> dict[str, Any]:
+    """What people look at, and where in it lies what was embedded."""
+    _, picture = _drawn(probe)
+    identical = target.picture is not None and np.array_equal(picture, target.picture)
+    shown = _data_url(shrink(picture))
+    compared = shown if identical else None if target.picture is None else _data_url(shrink(target.picture))
+    return {
+        "picture": shown,
+        "box": [float(edge) for edge in astuple(probe.box)],
+        "background": _background(probe),
+        "uniform": is_uniform(probe.pixels),
+        "identical": identical,
+        "reference": {"label": target.label, "picture": compared},
+    }
+
+
+def _masks(probe: Probe) -> dict[str, Any]:
+    masks, _ = _drawn(probe)
+    return {
+        "masking": probe.masking.to_dict(),
+        "size": list(masks.size),
+        "feature_res": masks.feature_res,
+        "wanted": len(masks),
+        "packed": _text(masks.packed),
+        "shifts": _text(masks.shifts.astype("<u2")),
+    }
+
+
+def _scale(probe: Probe, target: Reference) -> dict[str, Any]:
+    """What distances are measured with besides the rows."""
+    embedded = probe.embeddings if len(probe) else target.embedding
+    return {
+        "reference_length": float(np.linalg.norm(np.asarray(target.embedding, dtype=np.float64))),
+        "whole": _finite(plane(probe.unmasked()[None], target.embedding), target)[0].tolist(),
+        "eps": float(np.finfo(embedded.dtype if embedded.dtype.kind == "f" else np.float64).eps),
     }
 
 

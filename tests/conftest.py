@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,23 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("EXPLORER_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Any]:
+    """The app on a port of this machine."""
+    from explorer.ui import build_app, launch
+
+    demo = build_app()
+    launch(demo, prevent_thread_lock=True, quiet=True)
+    yield demo
+    demo.close()
+
+
+@pytest.fixture(scope="module")
+def url(demo: Any) -> str:
+    """Where it answers, without a slash at the end."""
+    return str(demo.local_url).rstrip("/")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 import uuid
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ from explorer.images import as_picture
 from explorer.links import CONTROLS, View, preset_config, to_query
 from explorer.presets import FIRST_PRESET, asset_path
 from explorer.replay import replay_of
-from explorer.ui import build_app, launch
 from explorer.ui.opening import TABS
 from explorer.ui.share import LABELS, OPENED
 from explorer.unpacking import load_replay
@@ -41,19 +39,6 @@ RUN = Config(
     selection=SelectionSettings(distance="euclidean", closest=(0.0, 0.25)),
 )
 OWN = replace(RUN, picture=None, picture_sha256="0" * 64)
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Any]:
-    demo = build_app()
-    launch(demo, prevent_thread_lock=True, quiet=True)
-    yield demo
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def url(demo) -> str:
-    return demo.local_url.rstrip("/")
 
 
 @dataclass

@@ -11,7 +11,6 @@ import threading
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,21 +19,8 @@ import pytest
 
 from explorer import presets
 from explorer.caps import MAX_UPLOAD_BYTES
-from explorer.ui import build_app, launch, static
+from explorer.ui import static
 from explorer.ui.server import QUEUE_SIZE, SESSIONS, launch_settings
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Any]:
-    demo = build_app()
-    launch(demo, prevent_thread_lock=True, quiet=True)
-    yield demo
-    demo.close()
-
-
-@pytest.fixture(scope="module")
-def url(demo) -> str:
-    return demo.local_url.rstrip("/")
 
 
 def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:

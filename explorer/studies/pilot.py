@@ -111,43 +111,6 @@ def chance(feature_res: int) -> float:
     return math.tanh(2 * SCATTER / feature_res)
 
 
-def pilot(
-    picture: Any,
-    target: Reference,
-    encoder: str | Encoder,
-    masking: MaskSettings,
-    *,
-    p_keeps: Sequence[float] = P_KEEPS,
-    n_masks: int = MASKS_EACH,
-    selection: SelectionSettings = EVERY_MASK,
-    on_progress: Progress | None = None,
-) -> Pilot:
-    """Try several values of ``p_keep`` with few masks each; ``len(p_keeps) * n_masks`` copies are embedded.
-
-    Args:
-        picture: As for ``explorer.probe``.
-        target: What it is compared with, embedded by the same encoder.
-        encoder: A key of the cards, or an encoder.
-        masking: The settings of the run to come; ``n_masks`` and ``p_keep`` are replaced.
-        p_keeps: The values to try.
-        n_masks: Masks for each.
-        selection: How the masks are ranked and chosen.
-        on_progress: Called with (masks done, masks in all) after every batch.
-
-    Returns:
-        The trials; ``verdict`` puts them in words.
-
-    Raises:
-        InvalidInput: No value to try, or a picture or setting that cannot be used.
-        UnusableEmbedding: The encoder's answer is no embedding.
-    """
-    *_, last = stream_pilot(
-        picture, target, encoder, masking,
-        p_keeps=p_keeps, n_masks=n_masks, selection=selection, on_progress=on_progress,
-    )  # fmt: skip
-    return last
-
-
 def stream_pilot(
     picture: Any,
     target: Reference,
@@ -159,7 +122,27 @@ def stream_pilot(
     selection: SelectionSettings = EVERY_MASK,
     on_progress: Progress | None = None,
 ) -> Iterator[Pilot]:
-    """Yield the pilot after every value of ``p_keep``; stop iterating to stop embedding. Otherwise as ``pilot``."""
+    """Try several values of ``p_keep`` with few masks each; ``len(p_keeps) * n_masks`` copies are embedded.
+
+    Yields the trials so far after every value; stop iterating to stop embedding.
+
+    Args:
+        picture: As for ``explorer.probe``.
+        target: What it is compared with, embedded by the same encoder.
+        encoder: A key of the cards, or an encoder.
+        masking: The settings of the run to come; ``n_masks`` and ``p_keep`` are replaced.
+        p_keeps: The values to try.
+        n_masks: Masks for each.
+        selection: How the masks are ranked and chosen.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Yields:
+        The trials so far; ``verdict`` puts them in words.
+
+    Raises:
+        InvalidInput: No value to try, or a picture or setting that cannot be used.
+        UnusableEmbedding: The encoder's answer is no embedding.
+    """
     settings = [replace(masking, p_keep=p_keep, n_masks=n_masks) for p_keep in p_keeps]
     if not settings:
         raise InvalidInput("Give at least one p_keep to try.", code="p_keeps")

@@ -130,7 +130,8 @@ def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop
         shown,
         **room.queued() | {"show_progress_on": parts.status},
     )
-    stop.click(comparing.stop, {parts.scratch}, shown, cancels=[running], **LIGHT)
+    stopped = stop.click(comparing.stop, {parts.scratch}, None, cancels=[running], **LIGHT)
+    stopped.then(comparing.stopped, {parts.scratch}, shown, **LIGHT)
     for event in (parts.reverse.shown, running.then):
         event(comparing.possible, {room.session}, [parts.explain, parts.contrast], **LIGHT)
 
@@ -200,11 +201,17 @@ class Comparing:
             yield status_panel(Step("That could not be run; see the message.")), gr.skip()
             raise
 
-    def stop(self, values: Values) -> tuple[Any, Any]:
-        """End the reverse run, say what is kept and show it."""
+    def stop(self, values: Values) -> None:
+        """End the reverse run; ``stopped`` speaks."""
+        values[self._parts.scratch].stopping = True
+
+    def stopped(self, values: Values) -> tuple[Any, Any]:
+        """Say what a stopped run leaves, and show it."""
         scratch = values[self._parts.scratch]
+        if not scratch.stopping:
+            return gr.skip(), gr.skip()  # it was started again since
         running, probe = scratch.running, scratch.probe
-        scratch.running, scratch.stopping = False, True
+        scratch.running = False
         if not running or probe is None or not len(probe):
             return gr.skip(), gr.skip()
         more = "" if probe.complete else "; press again to go on from here"

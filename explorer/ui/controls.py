@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from ..caps import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
+from ..config import Config
 from ..encoders.base import DEFAULT_ENCODER, Card
 from ..encoders.cards import encoders, find_card
 from ..errors import InvalidInput
@@ -55,6 +56,24 @@ class Controls:
         """The controls a preset or a link sets, in order."""
         return [self.picture, self.kind, self.reference, self.caption, self.encoder, self.n_masks, self.p_keep,
                 self.feature_res, self.seed, self.fill, self.precision]  # fmt: skip
+
+    def showing(self, config: Config) -> dict[Block, Any]:
+        """What sets the controls to ask for a result, by control of ``question_places``."""
+        masking, by_caption = config.masking, config.caption is not None
+        values = [
+            example(config.picture),
+            CAPTION if by_caption else PICTURE,
+            gr.update(value=example(config.reference), visible=not by_caption),
+            gr.update(value=config.caption or "", visible=by_caption),
+            config.encoder,
+            masking.n_masks,
+            masking.p_keep,
+            masking.feature_res,
+            masking.seed,
+            masking.fill,
+            config.precision,
+        ]
+        return dict(zip(self.question_places(), values, strict=True))
 
     def asked(self, values: Values) -> tuple[object, ...]:
         """What the costly controls say, to be compared."""

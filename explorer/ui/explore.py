@@ -89,7 +89,8 @@ def _wire_runs(
     running = [run.click(handlers.run, **answer), chosen.success(handlers.after_preset, **answer), linked]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-    stop.click(handlers.stop, everything, [room.status], cancels=running, **LIGHT)
+    stopped = stop.click(handlers.stop, {room.session}, None, cancels=running, **LIGHT)
+    stopped.then(handlers.stopped, everything, [room.status], **LIGHT)
 
 
 def _wire_hints(handlers: Handlers, controls: Controls, room: Room, run: gr.Button) -> None:

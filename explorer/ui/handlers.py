@@ -11,11 +11,12 @@ import gradio as gr
 from ..caps import N_MASKS
 from ..encoders.cards import find_card
 from ..errors import ExplorerError
+from ..links import preset_config
 from ..presets import Preset, preset_named
 from ..registry import CARDS
 from ..replay import pack, replay_of, rows
-from ..schema import MaskSettings, SelectionSettings
-from .controls import CAPTION, PICTURE, Values, example
+from ..schema import SelectionSettings
+from .controls import CAPTION, PICTURE, Values
 from .guard import told, told_stepwise
 from .instrument import look
 from .panels import status_panel, turn_panel
@@ -116,10 +117,16 @@ class Handlers:
         asked = self._controls.asked(values)
         return asked if session.replay is None else (*asked, *self._controls.compared(values))
 
-    def stop(self, values: Values) -> Any:
-        """End the run and say what is kept."""
+    def stop(self, values: Values) -> None:
+        """End the run; ``stopped`` speaks."""
+        self.session(values).stopping = True
+
+    def stopped(self, values: Values) -> Any:
+        """Say what a stopped run leaves, once whatever it had still to say is on its way."""
         session = self.session(values)
-        began, session.stopping, session.running = session.running, True, False
+        if not session.stopping:
+            return gr.skip()  # Run was pressed since
+        began, session.running = session.running, False
         probe, (runs, _) = session.probe, self._workbench.waiting.before(session)
         self._workbench.waiting.done(session)
         if runs and not began:
@@ -137,30 +144,13 @@ class Handlers:
             return gr.skip()  # set by a link, which shows what it asks for
         preset = preset_named(values[self._preset])
         self.session(values).show_replay(preset.key, ())
-        return [preset.story, *self.control_values(preset), *self._replayed(preset)]
+        shown = self._controls.showing(preset_config(preset.key))
+        return [preset.story, *shown.values(), *self._replayed(preset)]
 
     def _replayed(self, preset: Preset) -> tuple[Any, Any]:
         if replay_of(preset.key) is None:
             return gr.skip(), gr.skip()
         return status_panel(Step(REPLAYED)), gr.update(show={"replay": preset.key, "stamp": time.monotonic()})
-
-    def control_values(self, preset: Preset) -> list[Any]:
-        """The question's controls, in the order of ``Controls.question_places``."""
-        by_caption = preset.caption is not None
-        plain = MaskSettings()
-        return [
-            example(preset.image),
-            CAPTION if by_caption else PICTURE,
-            gr.update(value=example(preset.reference), visible=not by_caption),
-            gr.update(value=preset.caption or "", visible=by_caption),
-            preset.encoder,
-            plain.n_masks,
-            plain.p_keep,
-            plain.feature_res,
-            plain.seed,
-            plain.fill,
-            "float32",
-        ]
 
     def after_preset(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Run a preset that has no replay; remember what the controls say where it has one."""

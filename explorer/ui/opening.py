@@ -18,7 +18,7 @@ from ..links import OURS, VIEW, View, from_query, preset_config
 from ..presets import FIRST_PRESET, preset_named, shipped_presets
 from ..replay import replay_of
 from ..schema import SelectionSettings
-from .controls import CAPTION, PICTURE, Values, example
+from .controls import Values
 from .guard import told, told_stepwise
 from .handlers import REPLAYED, Handlers
 from .instrument import component
@@ -124,22 +124,9 @@ class Opening:
 
     def _asking(self, config: Config) -> Answer:
         """The controls, set to ask for a result."""
-        controls, masking, by_caption = self._room.controls, config.masking, config.caption is not None
-        values = [
-            example(config.picture),
-            CAPTION if by_caption else PICTURE,
-            gr.update(value=example(config.reference), visible=not by_caption),
-            gr.update(value=config.caption or "", visible=by_caption),
-            config.encoder,
-            masking.n_masks,
-            masking.p_keep,
-            masking.feature_res,
-            masking.seed,
-            masking.fill,
-            config.precision,
-        ]
-        asked = dict(zip(controls.question_places(), values, strict=True))
-        return asked | {controls.until: False, self._places["preset"]: None, self._places["story"]: ""}
+        controls = self._room.controls
+        nothing = {controls.until: False, self._places["preset"]: None, self._places["story"]: ""}
+        return controls.showing(config) | nothing
 
     def _wanted(self, config: Config) -> str:
         """What has to be done before a result can be shown, in words; empty when it can be run at once."""

@@ -46,13 +46,18 @@ def served() -> Iterator[Served]:
     demo.close()
 
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """A browser; without one these tests are skipped, except in CI, which installs it."""
+def need_chromium() -> None:
+    """Skip the test where there is no browser, except in CI, which installs one."""
     if CHROMIUM is None:
         if os.environ.get("CI"):
             pytest.fail("CI has no Chromium; .ci/run installs it")
         pytest.skip("no Chromium on this machine: apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """A browser."""
+    need_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -55,3 +55,12 @@ def count_forward(monkeypatch, key: str) -> list[int]:
 
     monkeypatch.setattr(encoder, "embed_pixels", counting)
     return rows
+
+
+def toast(page) -> str:
+    """What the message of an error says; closes it."""
+    message = page.locator(".toast-body")
+    message.wait_for()
+    text = message.inner_text()
+    page.get_by_test_id("toast-close").click()
+    return text

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from explorer.config import differences
-from explorer.encoders.cards import load_encoder
 from explorer.links import preset_config
 from explorer.rank import rank_against
 from explorer.replay import load_replay, replay_of, unpack
 from explorer.schema import SelectionSettings
+
+from .driving import count_forward, press_run, toast, wait_done
 
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000
@@ -56,16 +57,8 @@ def choose(page, key: str, title: str) -> None:
 
 
 def run_masks(page, count: int) -> None:
-    number = page.locator("#n-masks input[type=number]")
-    number.fill(str(count))
-    number.press("Enter")
-    number.blur()
-    page.get_by_role("button", name=re.compile(f"^Run {count} masks")).click()
-    page.wait_for_function(
-        "n => [`${n} masks; `, `${n} masks, known`].some(t => document.querySelector('#status').innerText.includes(t))",
-        arg=count,
-        timeout=PATIENCE,
-    )
+    press_run(page, count)
+    wait_done(page, count)
 
 
 def says(page, place: str, text: str) -> None:
@@ -74,22 +67,6 @@ def says(page, place: str, text: str) -> None:
     page.wait_for_function(
         "([p, t]) => document.querySelector(p)?.innerText.includes(t)", arg=[place, text], timeout=PATIENCE
     )
-
-
-def toast(page) -> str:
-    message = page.locator(".toast-body")
-    message.wait_for()
-    text = message.inner_text()
-    page.get_by_test_id("toast-close").click()
-    return text
-
-
-def embedded(monkeypatch, key: str) -> list[int]:
-    """The rows each pass through an encoder embeds from now on."""
-    encoder, rows = load_encoder(key), []
-    plain = encoder.embed_pixels
-    monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
-    return rows
 
 
 def relative(key: str, **selection: object) -> np.ndarray:
@@ -237,7 +214,7 @@ def test_by_keyboard_alone(page):
 
 
 def test_contrast_of_an_example(page, monkeypatch):
-    rows = embedded(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
     open_compare(page)
     offers = page.locator("#board-contrast .offers button")
     assert offers.all_inner_texts() == ["cat.jpg"]
@@ -273,7 +250,7 @@ def test_contrast_after_a_run_embeds_no_mask_again(page, assets: Path, monkeypat
     page.wait_for_function("!document.querySelector('#board-contrast').innerText.includes('needs Run first')")
     page.locator("#contrast").click()
     assert "Add the second picture" in toast(page)
-    rows = embedded(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
     page.locator("#rival-picture input[type=file]").set_input_files(assets / "rocket.jpg")
     page.wait_for_function("document.querySelector('#rival-picture img')?.complete")
     page.locator("#contrast").click()
@@ -293,7 +270,7 @@ def test_contrast_after_a_run_embeds_no_mask_again(page, assets: Path, monkeypat
 def test_contrast_of_captions(page, monkeypatch):
     choose(page, "two-caption-cat", "“a cat”")
     run_masks(page, 60)
-    rows = embedded(monkeypatch, "conse-lite0")
+    rows = count_forward(monkeypatch, "conse-lite0")
     open_compare(page)
     page.locator("#rival-kind").get_by_text("a caption").click()
     box = page.locator("#rival-caption textarea, #rival-caption input").first
@@ -301,7 +278,7 @@ def test_contrast_of_captions(page, monkeypatch):
     box.press("Enter")
     says(page, "#board-contrast", "B against “a fly <i>”")
     assert rows == []
-    assert page.locator("#explain-reference").is_disabled()
+    page.wait_for_function("document.querySelector('#explain-reference').disabled")
     says(page, "#board-reverse", "a caption has no regions to hide")
 
 
@@ -310,7 +287,7 @@ def test_contrast_of_captions(page, monkeypatch):
 
 def test_both_directions(page, monkeypatch):
     run_masks(page, 60)
-    rows = embedded(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
     open_compare(page)
     says(page, "#board-reverse", "So far only cat_and_espresso.jpg is explained")
     button = page.get_by_role("button", name=re.compile("^Explain the reference too: 60 masks, about [0-9]+ s$"))

@@ -22,6 +22,7 @@ from explorer.ui.swept import COSTLY, PILOT, costly_tiles
 from explorer.ui.workbench import Question, Session, Workbench
 
 from .conftest import FINISHED
+from .driving import toast
 from .test_accessible import barriers
 from .test_instrument import MAP
 from .test_main_job import count_forward
@@ -103,14 +104,6 @@ def wait_repainted(page, before: list[int]) -> None:
         f"b => [...document.querySelectorAll('#sweep-grid .tile canvas')].every((c, i) => ({INK})(c) !== b[i])",
         arg=before,
     )
-
-
-def toast(page) -> str:
-    message = page.locator(".toast-body")
-    message.wait_for()
-    text = message.inner_text()
-    page.get_by_test_id("toast-close").click()
-    return text
 
 
 def first_question(masking: MaskSettings) -> Question:

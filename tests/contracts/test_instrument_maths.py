@@ -6,7 +6,6 @@ The wire is packed here by a few lines of its own, so that the app's packing and
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -27,7 +26,7 @@ from explorer.plots import colour_limit
 from explorer.probe import prepare
 from explorer.registry import DISTANCES, MODES
 from explorer.schema import Reference
-from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.conftest import CHROMIUM, FLAGS, need_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -71,10 +70,7 @@ Js = Callable[..., Any]
 @pytest.fixture(scope="module")
 def js() -> Iterator[Js]:
     """Evaluates an expression that knows ``maths`` and what is given by name."""
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI has no Chromium; .ci/run installs it")
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
+    need_chromium()
     with ThreadPoolExecutor(1) as thread:  # Playwright runs once in a thread, and the browser tests have this one
         browsing = thread.submit(browse)
         page = browsing.result()

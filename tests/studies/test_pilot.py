@@ -16,7 +16,7 @@ from explorer.encoders.base import Encoder
 from explorer.errors import InvalidInput
 from explorer.references import embed_reference
 from explorer.schema import MaskSettings, Reference, SelectionSettings
-from explorer.studies.pilot import EVERY_MASK, Pilot, Trial, chance, pilot, stream_pilot, trial, verdict
+from explorer.studies.pilot import EVERY_MASK, Pilot, Trial, chance, stream_pilot, trial, verdict
 
 Batch = NDArray[np.float64]
 
@@ -64,7 +64,8 @@ def silent_when_little_is_hidden(batch: Batch) -> Batch:
 
 
 def piloted(closeness: Callable[[Batch], Batch], **asked: object) -> Pilot:
-    return pilot(PICTURE, AHEAD, turning(closeness), asked.pop("masking", MaskSettings()), **asked)
+    *_, last = stream_pilot(PICTURE, AHEAD, turning(closeness), asked.pop("masking", MaskSettings()), **asked)
+    return last
 
 
 def said(pilot: Pilot, word: str) -> list[str]:
@@ -221,7 +222,7 @@ def test_trials_are_what_the_library_finds() -> None:
     masking = MaskSettings(n_masks=1000, feature_res=6, seed=4)
     selection = SelectionSettings(mode="mirror", threshold=0.3, distance="angular")
     encoder = turning(one_story)
-    found = pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.2, 0.6), n_masks=50, selection=selection)
+    *_, found = stream_pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.2, 0.6), n_masks=50, selection=selection)
     assert [one.p_keep for one in found.trials] == [0.2, 0.6]
     for one in found.trials:
         probe = explorer.probe(PICTURE, encoder=encoder, masking=replace(masking, n_masks=50, p_keep=one.p_keep))
@@ -236,7 +237,7 @@ def test_trials_are_what_the_library_finds() -> None:
 
 def test_a_trial_can_be_continued() -> None:
     encoder, masking = turning(one_story), MaskSettings(n_masks=60, p_keep=0.3)
-    found = pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.3,), n_masks=40)
+    *_, found = stream_pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.3,), n_masks=40)
     grown = explorer.extend(found.trials[0].explanation.probe, n_masks=60)
     np.testing.assert_array_equal(
         grown.embeddings, explorer.probe(PICTURE, encoder=encoder, masking=masking).embeddings

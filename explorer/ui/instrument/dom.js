@@ -17,6 +17,11 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Name an element for screen readers; the same name again would cost its place in the accessibility tree. */
+export function name(element, text) {
+  if (element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
+}
+
 /** A labelled range input; `show` says what stands beside it for a value. */
 export function slider(name, label, { min, max, step, value, hint, show = String }, oninput) {
   const output = el("output", { for: `instrument-${name}` }, show(value));

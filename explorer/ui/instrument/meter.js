@@ -4,7 +4,7 @@ import { ANYWHERE, follow } from "./follow.js";
 import { splitHalf } from "./maths.js";
 import { onScreen } from "./stage.js";
 import { store } from "./store.js";
-import { views, sharedLimit } from "./views.js";
+import { limitOf } from "./views.js";
 
 const LADDER = [20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000];
 const PATIENCE = 120; // ms without a move before the costly numbers are computed
@@ -34,7 +34,7 @@ export function meterPanel() {
 }
 
 function sayWobble(place, state) {
-  const shown = onScreen(state), limit = sharedLimit(Object.values(views(state.result, state.selection, state.upto)));
+  const shown = onScreen(state), limit = limitOf(state);
   write(place, shown.noSignal ? ""
     : `Chance alone moves a pixel by about ±${shown.wobble.toFixed(3)}; the colours run to ±${limit.toFixed(2)}. ` +
       "Hatched pixels lie within two such steps of zero: their sign is not settled.");

@@ -1,22 +1,24 @@
 // The chosen map, large, and beside it everything that is free to turn.
-import { el, inWords, percent, signed, slider, write } from "./dom.js";
+import { el, inWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { describe } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { store } from "./store.js";
-import { chosen, MODES, sharedLimit, view, views } from "./views.js";
+import { chosen, limitOf, MODES, view, views } from "./views.js";
 
 const THUMBNAIL = 160;
 
 /** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
 export function stagePanel(...under) {
   const big = bigMap(), modes = modeChoice(), free = freeControls();
+  let timer = 0;
   const draw = (state) => {
-    const all = views(state.result, state.selection, state.upto);
-    // While the build-up is replayed the scale is that of the whole, so that noise is seen to settle.
-    const limit = sharedLimit(Object.values(state.upto ? views(state.result, state.selection) : all));
-    modes.draw(state, all, limit);
-    big.draw(state, all[chosen(state.selection)], limit);
+    const small = () => modes.draw(state, views(state.result, state.selection, state.upto), limitOf(state));
+    clearTimeout(timer);
+    // While the build-up is replayed every map changes at every step: the large one comes first.
+    if (state.upto === null) small();
+    else timer = setTimeout(small);
+    big.draw(state, onScreen(state), limitOf(state));
     free.draw(state);
   };
   const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
@@ -53,7 +55,7 @@ function bigMap() {
     flat.hidden = !explanation.noSignal;
     write(flat, explanation.noSignal && `No signal. ${state.words.flat[explanation.noSignal]}`);
     write(words, said);
-    canvas.setAttribute("aria-label", `${nameOf(state)} map. ${said || flat.textContent}`);
+    call(canvas, `${nameOf(state)} map. ${said || flat.textContent}`);
     write(low, `pushes apart ${signed(-limit)}`);
     write(high, `${signed(limit)} brings closer`);
   };
@@ -111,15 +113,19 @@ function modeOption(mode) {
   const label = el("span");
   input.addEventListener("change", () => mode !== "slices" && store.select({ mode, closest: null, farthest: null }));
   const element = el("label", { class: "mode", "data-mode": mode }, canvas, el("span", { class: "name" }, input, label));
+  let drawn = [];
   const draw = (state, explanation, limit, isChosen) => {
     write(label, mode === "slices" ? "slice" : state.words.modes[mode].label);
     input.checked = isChosen;
     element.classList.toggle("chosen", isChosen);
+    const now = [state.result.image, explanation, limit, state.opacity];
+    if (now.every((part, i) => part === drawn[i])) return; // a slice leaves the modes as they are
+    drawn = now;
     fit(canvas, state.result, THUMBNAIL);
     paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity });
     const [h, w] = state.result.size;
     const said = explanation.noSignal ? "no signal" : inWords(describe(explanation.map, h, w));
-    canvas.setAttribute("aria-label", `${label.textContent} map: ${said}`);
+    call(canvas, `${label.textContent} map: ${said}`);
   };
   return { element, draw };
 }

@@ -50,6 +50,11 @@ export function chosen(selection) {
   return selection.closest || selection.farthest ? "slices" : selection.mode;
 }
 
+/** The colour limit of what is on screen: that of the whole while the build-up is replayed, so that noise is seen to settle. */
+export function limitOf({ result, selection }) {
+  return sharedLimit(Object.values(views(result, selection)));
+}
+
 /** One colour limit that fits all the explanations. */
 export function sharedLimit(explanations) {
   return Math.max(...explanations.filter((e) => !e.noSignal).map((e) => e.limit), 0) || 1;

@@ -1,0 +1,170 @@
+"""The Evidence tab: is the map on screen faithful, stable, and about the model? Each answer has its price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ..errors import ExplorerError, InvalidInput
+from .controls import Values
+from .evidenced import Ledger, Page, Trial, line
+from .guard import told_stepwise
+from .handlers import Handlers
+from .instrument import component, look
+from .judged import Evidence, Subject, subject_of
+from .judgements import KINDS
+from .room import LIGHT, Room
+
+INTRO = (
+    "<h2>Evidence</h2><p>A map nobody can check is decoration. Each question here puts the map to a test of its own; "
+    "none of them can prove a map right, and each can show that it is wrong.</p>"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        view: The map on screen and the questions, with their answers.
+        page: Holds the page's ``Page``.
+    """
+
+    view: gr.HTML
+    page: gr.State
+
+
+def evidence_tab(room: Room, handlers: Handlers) -> None:
+    """Lay the tab out and wire it."""
+    gr.HTML(INTRO, elem_classes="evidence-title")
+    empty = dict.fromkeys(("prices", "progress", "over", *KINDS))
+    kinds = [kind.wire() for kind in KINDS.values()]
+    view = component("evidence", events=("priced", "ran", "stopped"), kinds=kinds, **empty)
+    parts = Parts(view, gr.State(Page()))
+    _wire(Judging(room, handlers, parts), room, parts)
+
+
+def _wire(judging: Judging, room: Room, parts: Parts) -> None:
+    """Prices and Stop are light; a judgement waits for its turn as a run does."""
+    asked: set[Any] = {room.session, room.view, parts.page}
+    priced: dict[str, Any] = {"inputs": asked, "outputs": [parts.view], **LIGHT}
+    parts.view.priced(judging.price, **priced)
+    parts.view.ran(judging.turn, asked, [parts.view], **LIGHT)  # before the run, or it would wait for it
+    lane = room.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
+    running = parts.view.ran(judging.run, asked, [parts.view], **lane)
+    stopped = parts.view.stopped(judging.stop, {parts.page}, None, **LIGHT)
+    for over in (running.then, running.failure, stopped.then):  # then leaves failures out
+        over(judging.over, {parts.page}, [parts.view], **LIGHT)
+
+
+class Judging:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
+        self._room, self._handlers, self._parts = room, handlers, parts
+        self._waiting, self._ledger = room.workbench.waiting, Ledger(room.workbench)
+
+    def _page(self, values: Values) -> Page:
+        return values[self._parts.page]  # type: ignore[no-any-return]
+
+    def _subject(self, values: Values) -> Subject:
+        return subject_of(self._handlers.session(values), look(values[self._room.view]))
+
+    def price(self, values: Values, event: gr.EventData) -> Any:
+        """What each piece of evidence needs of the network, for the map on screen and the settings of its card."""
+        try:
+            subject, chosen = self._subject(values), _named(_named(event._data).get("options"))
+        except ExplorerError as error:
+            of = dict.fromkeys(KINDS, {"why": str(error)})
+        else:
+            of = {key: self._price(kind, subject, chosen.get(key)) for key, kind in KINDS.items()}
+        return gr.update(prices=of)
+
+    def _price(self, kind: type[Evidence], subject: Subject, options: object) -> dict[str, Any]:
+        try:
+            evidence = kind(subject, _named(options))
+            if self._ledger.known(evidence):
+                return {"known": True}
+            passes = evidence.passes()
+        except ExplorerError as error:
+            return {"why": str(error)}
+        return {"passes": passes, "seconds": self._ledger.seconds(evidence, passes)}
+
+    def turn(self, values: Values, event: gr.EventData) -> Any:
+        """Say whose turn it is, when it is not the visitor's yet."""
+        page, data = self._page(values), _named(event._data)
+        press = _press(data)
+        if page.running is not None or press <= page.over:
+            return gr.skip()  # answered late: it has begun, and may have ended
+        self._waiting.expect(page, 0)
+        runs, seconds = self._waiting.before(page)
+        if not runs:
+            return gr.skip()
+        others = "1 run comes" if runs == 1 else f"{runs} runs come"
+        said = f"{others} first, about {seconds:.0f} s. Stop takes yours out of the queue."
+        return gr.update(progress=line(str(data.get("kind")), press, said))
+
+    @told_stepwise
+    def run(self, values: Values, event: gr.EventData) -> Iterator[Any]:
+        """Work out a piece of evidence, sending what there is as it comes."""
+        page, data = self._page(values), _named(event._data)
+        press, key = _press(data), str(data.get("kind"))
+        yield gr.skip()  # Gradio blanks what never is yielded
+        try:
+            if press <= page.over:  # stopped while it waited for its turn
+                return
+            page.running = press
+            trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= page.over)
+            for news in trial.news():
+                self._waiting.expect(page, trial.left)
+                yield gr.update(**news)
+        except ExplorerError:
+            said = "That could not be run; see the message."
+            yield gr.update(progress=line(key, press, said, rest=True))
+            raise
+        finally:
+            page.end(press)
+            self._waiting.done(page)
+
+    def _asked(self, values: Values, key: str, data: dict[str, Any]) -> Evidence:
+        if key not in KINDS:
+            raise InvalidInput(f"Unknown evidence; choose one of: {', '.join(KINDS)}.", code="unknown_evidence")
+        return KINDS[key](self._subject(values), _named(data.get("options")))
+
+    def stop(self, values: Values, event: gr.EventData) -> None:
+        """End what was begun; what is running says so itself, after its last batch."""
+        page = self._page(values)
+        page.over = max(page.over, _press(_named(event._data)))
+        if page.running is None:
+            self._waiting.done(page)
+
+    def over(self, values: Values) -> Any:
+        """Tell the browser which press has come to its end."""
+        page = self._page(values)
+        return gr.skip() if page.running is not None else gr.update(over=page.over)
+
+
+def _named(data: Any) -> dict[str, Any]:
+    """What a page sent by name; anyone can send anything."""
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise InvalidInput("The choice could not be read; reload the page.", code="evidence_data")
+    return data
+
+
+def _press(data: dict[str, Any]) -> int:
+    """Which press of a button is meant."""
+    press = data.get("press")
+    if type(press) is not int:
+        raise InvalidInput("The choice could not be read; reload the page.", code="evidence_data")
+    return press

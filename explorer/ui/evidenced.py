@@ -1,0 +1,160 @@
+"""How far a piece of evidence has come, without the page; and what is known of earlier ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..case import Parts
+from .judged import Evidence, Report
+from .workbench import Workbench
+
+REPORTS = 64
+"""How many finished reports are kept for whoever asks the same; each is some 100 kB."""
+SECONDS_BETWEEN = 0.3
+
+
+class Ledger:
+    """What all visitors share: finished reports, oldest forgotten first, and how fast each kind of evidence goes."""
+
+    def __init__(self, workbench: Workbench) -> None:
+        self._workbench = workbench
+        self._reports: OrderedDict[object, Report] = OrderedDict()
+        self._rates: dict[tuple[str, str, str], float] = {}
+        self._guard = threading.Lock()
+
+    def seconds(self, evidence: Evidence, passes: int) -> float | None:
+        """How long so many passes take: by its own kind, which may be slower than a run, else by the last run."""
+        question = evidence.subject.question
+        rate = self._rates.get((evidence.key, question.encoder, question.precision))
+        return passes / rate if rate else self._workbench.seconds(question.encoder, question.precision, passes)
+
+    def timed(self, evidence: Evidence, passes: int, seconds: float) -> None:
+        """Note how long so many passes took."""
+        question = evidence.subject.question
+        if passes:
+            self._rates[evidence.key, question.encoder, question.precision] = passes / max(seconds, 1e-6)
+
+    def known(self, evidence: Evidence) -> Report | None:
+        """The finished report of the same question with the same settings."""
+        with self._guard:
+            return self._reports.get(_name(evidence))
+
+    def keep(self, evidence: Evidence, report: Report) -> None:
+        """Remember a finished report."""
+        with self._guard:
+            self._reports[_name(evidence)] = report
+            self._reports.move_to_end(_name(evidence))
+            while len(self._reports) > REPORTS:
+                self._reports.popitem(last=False)
+
+
+def _name(evidence: Evidence) -> object:
+    return evidence.key, evidence.subject.config, tuple(sorted(evidence.chosen.items()))
+
+
+@dataclass(eq=False)
+class Page:
+    """What one open page is judging. A running judgement and Stop both write here.
+
+    Attributes:
+        over: Which of the page's presses, counted from 1, was the last that ended or was stopped. A judgement looks
+            here instead of being cancelled, so that its last words are the last to arrive.
+        running: The press being answered.
+    """
+
+    over: int = 0
+    running: int | None = None
+
+    def end(self, press: int) -> None:
+        """What was begun with a press goes no further."""
+        self.running, self.over = None, max(self.over, press)
+
+
+class Trial:
+    """A piece of evidence being worked out.
+
+    Args:
+        evidence: What is asked.
+        press: Which press of a button it answers.
+        ledger: What is known already, and where a finished report goes.
+        ended: Whether Stop was pressed.
+
+    Attributes:
+        done: Pictures embedded so far.
+        left: Seconds to the end, as far as can be told.
+    """
+
+    def __init__(self, evidence: Evidence, press: int, ledger: Ledger, ended: Callable[[], bool]) -> None:
+        self.evidence, self.done, self.left = evidence, 0, 0.0
+        self._press, self._ledger, self._ended = press, ledger, ended
+        self._result: Any = None
+        self._finished, self._told, self._said = False, None, 0
+
+    def news(self) -> Iterator[dict[str, Any]]:
+        """Work until it is done or stopped, yielding what the browser is to be told, its properties by name."""
+        known = self._ledger.known(self.evidence)
+        if known is not None:
+            yield self._tell(known) | self._line("Known from an earlier run.", rest=True)
+            return
+        yield self._line("Loading the encoder …")
+        wanted, began = self.evidence.passes(), time.monotonic()
+        last = began
+        for _ in self._advance(self.evidence.steps()):
+            seconds = time.monotonic() - began
+            if self._ended():
+                break
+            self.left = seconds / self.done * (wanted - self.done) if self.done else 0.0
+            if time.monotonic() - last >= SECONDS_BETWEEN:
+                yield self._moment(wanted)
+                last = time.monotonic()
+        yield self._last_words(wanted, time.monotonic() - began)
+
+    def _advance(self, steps: Parts[Any]) -> Iterator[None]:
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as end:
+                self._result, self._finished = end.value, True
+                return
+            if isinstance(step, int):
+                self.done += step
+            else:
+                self._result = step
+            yield
+
+    def _moment(self, wanted: int) -> dict[str, Any]:
+        said = f"{self.done} of {wanted} passes, about {self.left:.0f} s left"
+        line = self._line(said, done=self.done, wanted=wanted)
+        if self._result is None or self._result is self._told:
+            return line
+        self._told = self._result
+        return line | self._tell(self.evidence.report(self._result, False) | {"over": False})
+
+    def _last_words(self, wanted: int, seconds: float) -> dict[str, Any]:
+        if self._finished:
+            report = self.evidence.report(self._result, False) | {"over": True}
+            self._ledger.timed(self.evidence, self.done, seconds)
+            self._ledger.keep(self.evidence, report)
+            return self._tell(report) | self._line(f"{self.done} passes in {seconds:.1f} s.", rest=True)
+        said = f"Stopped after {self.done} of {wanted} passes. To run it again is to begin anew."
+        line = self._line(said, rest=True)
+        if self._result is None:
+            return line
+        return line | self._tell(self.evidence.report(self._result, True) | {"over": True})
+
+    def _line(self, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:
+        return {"progress": line(self.evidence.key, self._press, text, rest=rest, done=done, wanted=wanted)}
+
+    def _tell(self, report: Report) -> dict[str, Any]:
+        self._said += 1
+        return {self.evidence.key: report | {"of": self.evidence.subject.wire(), "press": self._press, "step": self._said}}
+
+
+def line(kind: str, press: int, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:
+    """Where a piece of evidence is, for its progress line; one at rest stays when nothing runs."""
+    return {"kind": kind, "press": press, "text": text, "rest": rest, "done": done, "wanted": wanted}

@@ -1,0 +1,181 @@
+"""What is judged and by what: the map on screen, and the form of a question put to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ..case import Case, Parts, make_case
+from ..config import Config
+from ..encoders.base import Encoder
+from ..encoders.cards import load_encoder
+from ..errors import InvalidInput
+from ..probe import first
+from ..rank import rank_against
+from ..registry import MODES
+from ..schema import Explanation
+from .compare import on_screen
+from .instrument import Look
+from .workbench import Question, Session
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The map that is judged.
+
+    Attributes:
+        question: What it answers, with as many masks as it has.
+        explanation: The map; its encoder may be one that only replays.
+        shown: The ``id`` of the result on screen.
+    """
+
+    question: Question
+    explanation: Explanation
+    shown: str
+
+    @property
+    def config(self) -> Config:
+        """What names the map."""
+        return self.question.config(self.question.masking.n_masks, self.explanation.selection)
+
+    def case(self, encoder: Encoder | None = None) -> Case:
+        """The question as evaluations take it; embeds the reference.
+
+        Args:
+            encoder: In place of the question's own.
+        """
+        question = self.question
+        return make_case(
+            question.picture,
+            reference=question.reference,
+            caption=question.caption,
+            encoder=encoder or load_encoder(question.encoder, precision=question.precision),
+            distance=self.explanation.selection.distance,
+        )
+
+    def sketch(self) -> Case:
+        """The same for asking prices: it has the size of the case, and may be unable to embed."""
+        probe, reference = self.explanation.probe, self.explanation.reference
+        return Case(probe.encoder, probe.pixels, lambda _: reference, self.explanation.selection.distance)
+
+    def wire(self) -> dict[str, Any]:
+        """For the browser, which map this is, and for people."""
+        config, selection = self.config, self.explanation.selection
+        picture = config.picture or "your picture"
+        compared = f"“{config.caption}”" if config.caption is not None else config.reference or "your reference"
+        return {
+            "id": self.shown,
+            "selection": selection.to_dict(),
+            "masks": self.question.masking.n_masks,
+            "label": f"{picture} against {compared}, {self.method}, {self.question.masking.n_masks} masks",
+        }
+
+    @property
+    def method(self) -> str:
+        """The selection in words."""
+        selection = self.explanation.selection
+        if selection.free:
+            return "slices"
+        mode = MODES[selection.mode]
+        return mode.label if mode.slices is None else f"{mode.label} {100 * selection.threshold:g} %"
+
+
+def subject_of(session: Session, seen: Look) -> Subject:
+    """The map on screen, as the visitor looks at it.
+
+    Raises:
+        InvalidInput: There is none, or the server has another.
+    """
+    if seen.result is None or seen.result != session.shown():
+        raise InvalidInput(
+            "The server no longer has the map on screen; press Run or choose an example, then ask again.",
+            code="evidence_screen",
+        )
+    explanation = session.explanation(seen.selection)
+    count = seen.upto or seen.masks or len(explanation.weights)
+    if count < len(explanation.weights):
+        explanation = rank_against(first(explanation.probe, count), explanation.reference, seen.selection)
+    question = on_screen(session)
+    masking = replace(question.masking, n_masks=len(explanation.weights))
+    return Subject(replace(question, masking=masking), explanation, seen.result)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a piece of evidence.
+
+    Attributes:
+        name: What its value is sent as.
+        label: What it is called on screen.
+        choices: (value, what it is called).
+        value: The one chosen at first.
+        folded: Whether it is out of sight until asked for.
+    """
+
+    name: str
+    label: str
+    choices: tuple[tuple[str, str], ...]
+    value: str
+    folded: bool = True
+
+    def read(self, value: object) -> str:
+        """The value sent, which anyone can send, or the first one where none is.
+
+        Raises:
+            InvalidInput: It is not among the choices.
+        """
+        if value is None:
+            return self.value
+        if value not in [choice for choice, _ in self.choices]:
+            raise InvalidInput(f"Unknown {self.label.lower()}; choose one of those listed.", code="evidence_option")
+        return str(value)
+
+
+class Evidence(ABC):
+    """One question put to the map on screen; an instance is that question with its settings.
+
+    Args:
+        subject: The map.
+        options: Settings by name; the others are as at first.
+
+    Attributes:
+        key: Names it.
+        title: The question, in plain words.
+        read: How to read the answer.
+        limits: What the answer does not say.
+        verb: What its button says.
+        options: What can be set.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    read: ClassVar[str]
+    limits: ClassVar[str]
+    verb: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
+        self.subject = subject
+        self.chosen = {option.name: option.read(options.get(option.name)) for option in self.options}
+
+    @abstractmethod
+    def passes(self) -> int:
+        """How many pictures it embeds; embeds none."""
+
+    @abstractmethod
+    def steps(self) -> Parts[Any]:
+        """Do it."""
+
+    @abstractmethod
+    def report(self, result: Any, stopped: bool) -> Report:
+        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``."""
+
+    @classmethod
+    def wire(cls) -> dict[str, Any]:
+        """For the browser."""
+        texts = {name: getattr(cls, name) for name in ("key", "title", "read", "limits", "verb")}
+        return texts | {"options": [vars(option) for option in cls.options]}
