@@ -21,7 +21,7 @@ from .errors import InvalidInput
 from .examples import PAPER_SHA256, has_hash, paper_files
 from .images import as_picture
 from .presets import asset_path, manifest
-from .registry import CARDS, DISTANCES, FILLS, MODES
+from .registry import CARDS
 from .schema import MaskSettings, SelectionSettings
 
 SCHEMA_VERSION = 1
@@ -203,51 +203,3 @@ def _checked_fields(kind: type[Any], values: object, what: str) -> dict[str, Any
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")
-
-
-# In words
-
-
-def differences(a: Config, b: Config) -> list[str]:
-    """The settings that make one result differ from another, in words; empty when nothing does."""
-    ours, theirs = _facts(a), _facts(b)
-    return [
-        f"{name} {ours[name][1]} against {theirs[name][1]}"
-        for name in ours
-        if name in theirs and ours[name][0] != theirs[name][0]
-    ]
-
-
-def _facts(config: Config) -> dict[str, tuple[object, object]]:
-    """By name, what is compared and the words for it; a setting that has no effect is left out."""
-    masking, selection = config.masking, config.selection
-    by_caption = (config.caption, f"“{config.caption}”")
-    facts: dict[str, tuple[object, object]] = {
-        "picture": (config.picture_sha256, _picture_words(config.picture, config.picture_sha256)),
-        "compared with": (config.reference_sha256, _picture_words(config.reference, config.reference_sha256))
-        if config.caption is None
-        else by_caption,
-        "encoder": (config.encoder, find_card(config.encoder).title),
-        "arithmetic": (config.precision,) * 2,
-        "number of masks": (masking.n_masks,) * 2,
-        "feature resolution": (masking.feature_res,) * 2,
-        "share kept": (masking.p_keep,) * 2,
-        "seed": (masking.seed,) * 2,
-        "hidden pixels become": (masking.fill, FILLS[masking.fill].label),
-        "mask scheme": (masking.scheme,) * 2,
-        "distance": (selection.distance, DISTANCES[selection.distance].label),
-        "selection": ("slices",) * 2 if selection.free else (selection.mode, MODES[selection.mode].label),
-        "closest slice": (selection.closest, _slice_words(selection.closest)),
-        "farthest slice": (selection.farthest, _slice_words(selection.farthest)),
-    }
-    if not selection.free and MODES[selection.mode].slices is not None:
-        facts["threshold"] = (selection.threshold,) * 2
-    return facts
-
-
-def _picture_words(name: str | None, sha256: str | None) -> str:
-    return name or f"a file of your own ({sha256 or '':.8})"
-
-
-def _slice_words(shares: tuple[float, float] | None) -> str:
-    return "none" if shares is None else f"{shares[0]} to {shares[1]}"

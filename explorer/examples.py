@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from .cache import cache_folder
@@ -85,7 +86,16 @@ def paper_files() -> dict[str, Path]:
 
 def has_hash(path: Path, sha256: str) -> bool:
     """Whether a file is there and has that SHA-256."""
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    if not path.is_file():
+        return False
+    facts = path.stat()
+    return _hash(path, facts.st_mtime_ns, facts.st_size) == sha256
+
+
+@lru_cache(maxsize=64)
+def _hash(path: Path, changed: int, size: int) -> str:
+    """The sha256 of a file as it was then."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from .errors import InvalidInput, WeightsMissing
@@ -161,6 +162,7 @@ def shipped_presets() -> list[Preset]:
     return list(_SHIPPED)
 
 
+@cache
 def manifest() -> dict[str, Asset]:
     """The shipped pictures by file name, from ``assets/MANIFEST.json``."""
     entries = json.loads((_assets_folder() / "MANIFEST.json").read_text(encoding="utf-8"))

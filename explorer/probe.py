@@ -142,7 +142,8 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
 def first(probe: Probe, n_masks: int) -> Probe:
     """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
     masking = replace(probe.masking, n_masks=n_masks)
-    masks = sample_masks(masking, probe.masks.size)
+    drawn_anew = masking.scheme == "dianna"  # whose masks depend on how many there are
+    masks = sample_masks(masking, probe.masks.size) if drawn_anew else probe.masks.first(n_masks)
     return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
 
 

@@ -75,6 +75,9 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
         raise _damaged("version")
     encoder, reference = _part(wire, "encoder", dict), _part(wire, "reference", dict)
     masks = _masks(wire)
+    masking = MaskSettings.from_dict(_part(wire, "masking", dict))
+    if (masking.n_masks, masking.feature_res) != (len(masks), masks.feature_res):
+        raise _damaged("masking")
     points = _points(wire, len(masks))
     length, *whole = _numbers([wire.get("reference_length"), *_part(wire, "whole", list)], "whole", 3)
     if length < 0:
@@ -84,7 +87,7 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
     pixels = _seen(shown, box, masks.size)
     probe = Probe(
         encoder=_Replayed(find_card(_part(encoder, "key", str)), _part(encoder, "fingerprint", str), masks.size),
-        masking=MaskSettings.from_dict(_part(wire, "masking", dict)),
+        masking=masking,
         masks=masks,
         embeddings=points,
         pixels=np.broadcast_to(pixels[:1, :1], pixels.shape) if _part(wire, "uniform", bool) else pixels,

@@ -17,12 +17,12 @@ from explorer.config import (
     MAX_JSON_BYTES,
     Config,
     check_app,
-    differences,
     example_named,
     example_sha256,
 )
 from explorer.images import as_picture
 from explorer.presets import asset_path, manifest
+from tests.oracles.differences import differences
 
 SHA = "0123456789abcdef" * 4
 PAIR = Config(

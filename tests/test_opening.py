@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import threading
 import urllib.error
 import urllib.request
 import uuid
@@ -21,11 +22,14 @@ from PIL import Image
 from explorer import MaskSettings, SelectionSettings
 from explorer.caps import N_MASKS
 from explorer.config import Config, example_sha256
+from explorer.errors import InvalidInput
 from explorer.images import as_picture
 from explorer.links import CONTROLS, View, preset_config, to_query
 from explorer.presets import FIRST_PRESET, asset_path
 from explorer.replay import replay_of
+from explorer.ui.controls import Controls
 from explorer.ui.opening import TABS
+from explorer.ui.room import SESSION_SECONDS
 from explorer.ui.share import LABELS, OPENED
 from explorer.unpacking import load_replay
 
@@ -403,13 +407,17 @@ def test_views_that_no_page_sends_are_refused(page, looked):
         assert page.send(name, instrument=looked)[1]
 
 
-def run(page: Page, config: Config) -> str:
-    """Run what a link asks for, as its page does, and return the result's id."""
+def asking(page: Page, config: Config) -> dict[str, Any]:
+    """The controls' values once a link was followed."""
     answers, _ = page.follow(to_query(config))
     named = ("picture", "kind", "reference", "caption", "encoder", "n-masks", "p-keep", "feature-res", "seed", "fill",
              "precision")  # fmt: skip
-    values = {name: value(answers[name]) for name in named} | {"until": False, "agreement": 0.9}
-    answers, error = page.send("Handlers.run", instrument=seeing("x", config.selection), **values)
+    return {name: value(answers[name]) for name in named} | {"until": False, "agreement": 0.9}
+
+
+def run(page: Page, config: Config) -> str:
+    """Run what a link asks for, as its page does, and return the result's id."""
+    answers, error = page.send("Handlers.run", instrument=seeing("x", config.selection), **asking(page, config))
     assert not error
     props = answers["instrument"]["props"]
     return props["rows" if "rows" in props else "result"]["id"]
@@ -485,3 +493,36 @@ def test_an_export_that_cannot_be_written_says_so(page, monkeypatch, tmp_path):
     assert "could not be written" in error
     assert str(tmp_path) not in error
     assert answers == {}
+
+
+# A class
+
+
+def test_a_class_that_waits_can_still_press_stop(demo, url, monkeypatch):
+    go = threading.Event()
+
+    def held(*_: Any) -> None:
+        go.wait(60)
+        raise InvalidInput("Over.", code="over")
+
+    monkeypatch.setattr(Controls, "question", held)
+
+    def joined(name: str, visitor: int) -> int:
+        index, function = next((i, f) for i, f in demo.fns.items() if getattr(f.fn, "__qualname__", "") == name)
+        body = {"data": [None] * len(function.inputs), "fn_index": index, "session_hash": f"pupil{visitor}"}
+        return get(f"{url}/gradio_api/queue/join", json.dumps(body).encode())[0]
+
+    try:
+        assert {joined("Handlers.run", visitor) for visitor in range(40)} == {200}
+        assert joined("Handlers.stop", 39) == 200
+        assert joined("Handlers.apply_preset", 40) == 200
+    finally:
+        go.set()
+
+
+def test_what_a_page_runs_has_its_time_to_live(demo, page):
+    assert page.send("Handlers.queue", instrument=seeing("x"), **asking(page, RUN))[1] == ""
+    state = demo.state_holder.session_data[page.session]
+    assert [seconds for seconds, _ in state._state_ttl.values()] == [SESSION_SECONDS]
+    page.send("Comparing.turn")
+    assert len(state._state_ttl) == 2

@@ -46,11 +46,22 @@ def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch)
 
 def test_the_oldest_probes_are_forgotten_first():
     workbench = Workbench(cache_bytes=1)
-    for seed in (1, 2):
-        asked = question(10)
-        asked = Question(**{**vars(asked), "masking": MaskSettings(n_masks=10, seed=seed)})
+    first, second = (replace(question(10), masking=MaskSettings(n_masks=10, seed=seed)) for seed in (1, 2))
+    for asked in (first, second):
         list(workbench.run(asked, Session(), PLAIN))
-    assert len(workbench._probes) == 1
+    assert (workbench.known(first), workbench.known(second)) == (0, 10)
+
+
+def test_an_example_chosen_during_a_run_ends_it_quietly():
+    workbench, session = Workbench(), Session()
+    run = workbench.run(question(80), session, PLAIN)
+    while next(run).done < 16:
+        pass
+    session.show_replay("cat-cheetah", ())
+    assert session.ended()
+    assert [step.done for step in run] == []
+    assert (session.replay, session.probe, session.question, session.running) == ("cat-cheetah", None, None, False)
+    assert workbench.known(question(80)) == 24  # its last batch is not lost
 
 
 def test_a_run_until_stable_ends_at_the_same_mask_whatever_was_known():

@@ -9,16 +9,12 @@ with other masks' at 0.64, those of the quarter with the widest, 0.05 to 0.15, a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..agreement import expected_agreement, split_half
-from ..encoders.base import Encoder
-from ..errors import InvalidInput
-from ..probe import Progress, probe
 from ..rank import rank_against
 from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
 
@@ -97,61 +93,16 @@ class Pilot:
 
     Attributes:
         masking: The settings of the run to come; each trial has its own ``p_keep`` and number of masks.
-        p_keeps: The values to try.
-        trials: What was tried, in the order of ``p_keeps``.
+        trials: What was tried, in the order of ``P_KEEPS``.
     """
 
     masking: MaskSettings
-    p_keeps: tuple[float, ...]
     trials: tuple[Trial, ...]
 
 
 def chance(feature_res: int) -> float:
     """What the correlation of two unrelated maps stays below, but for one time in forty."""
     return math.tanh(2 * SCATTER / feature_res)
-
-
-def stream_pilot(
-    picture: Any,
-    target: Reference,
-    encoder: str | Encoder,
-    masking: MaskSettings,
-    *,
-    p_keeps: Sequence[float] = P_KEEPS,
-    n_masks: int = MASKS_EACH,
-    selection: SelectionSettings = EVERY_MASK,
-    on_progress: Progress | None = None,
-) -> Iterator[Pilot]:
-    """Try several values of ``p_keep`` with few masks each; ``len(p_keeps) * n_masks`` copies are embedded.
-
-    Yields the trials so far after every value; stop iterating to stop embedding.
-
-    Args:
-        picture: As for ``explorer.probe``.
-        target: What it is compared with, embedded by the same encoder.
-        encoder: A key of the cards, or an encoder.
-        masking: The settings of the run to come; ``n_masks`` and ``p_keep`` are replaced.
-        p_keeps: The values to try.
-        n_masks: Masks for each.
-        selection: How the masks are ranked and chosen.
-        on_progress: Called with (masks done, masks in all) after every batch.
-
-    Yields:
-        The trials so far; ``verdict`` puts them in words.
-
-    Raises:
-        InvalidInput: No value to try, or a picture or setting that cannot be used.
-        UnusableEmbedding: The encoder's answer is no embedding.
-    """
-    settings = [replace(masking, p_keep=p_keep, n_masks=n_masks) for p_keep in p_keeps]
-    if not settings:
-        raise InvalidInput("Give at least one p_keep to try.", code="p_keeps")
-    so_far = Pilot(masking, tuple(s.p_keep for s in settings), ())
-    for done, setting in enumerate(settings):
-        shift = _shifted(on_progress, done * n_masks, len(settings) * n_masks)
-        grown = probe(picture, encoder=encoder, masking=setting, on_progress=shift)
-        so_far = replace(so_far, trials=(*so_far.trials, trial(grown, target, selection)))
-        yield so_far
 
 
 def trial(probe: Probe, target: Reference, selection: SelectionSettings = EVERY_MASK) -> Trial:
@@ -237,12 +188,6 @@ def _shared(one: Trial, other: Trial) -> tuple[float, float]:
     """
     alike = np.corrcoef(one.explanation.relative.ravel(), other.explanation.relative.ravel())[0, 1]
     return float(alike), math.sqrt(one.expected * other.expected)
-
-
-def _shifted(on_progress: Progress | None, done: int, total: int) -> Progress | None:
-    if on_progress is None:
-        return None
-    return lambda here, _: on_progress(done + here, total)
 
 
 def _count(trials: Sequence[Trial]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from ..caps import N_MASKS
-from ..errors import ExplorerError, InvalidInput
+from ..errors import InvalidInput
 from ..images import as_picture
 from ..presets import asset_path, preset_named, shipped_presets
 from ..registry import FILLS
@@ -18,10 +17,10 @@ from ..replay import replay_of
 from ..schema import MaskSettings
 from .controls import CAPTION, PICTURE, Values
 from .guard import told, told_stepwise
-from .handlers import Handlers, packed
+from .handlers import Handlers, packed, streamed
 from .instrument import component, look
-from .panels import status_panel
-from .room import LIGHT, Room
+from .panels import status_panel, turn_panel
+from .room import LIGHT, SESSION_SECONDS, Room
 from .upload import picture_input
 from .workbench import Question, Session, Step
 
@@ -34,11 +33,9 @@ class Scratch(Session):
 
     Attributes:
         of: The ``id`` of the result that it turns round.
-        running: Whether a run has begun and its last words were not said yet.
     """
 
     of: str | None = None
-    running: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +76,9 @@ def compare_tab(room: Room, handlers: Handlers) -> None:
         stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
     status = gr.HTML("", elem_id="reverse-status")
     reverse = component("board-reverse", events=("shown",), reverse=None)
-    parts = Parts(kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch()))
+    parts = Parts(
+        kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
+    )
     _wire(Comparing(room, handlers, parts), room, parts, press, stop)
 
 
@@ -124,6 +123,8 @@ def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop
     for event in (press.click, parts.caption.submit):
         event(comparing.contrast, asked, [parts.contrast], **LIGHT)
     shown = [parts.status, parts.reverse]
+    # Before the run, or it would wait for it.
+    parts.explain.click(comparing.turn, {parts.scratch}, [parts.status, parts.scratch], **LIGHT)
     running = parts.explain.click(
         comparing.explain_reference,
         {room.session, room.view, parts.scratch},
@@ -181,25 +182,24 @@ class Comparing:
     @told_stepwise
     def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Run the question on screen with its two pictures swapped."""
-        session, scratch = self._handlers.session(values), values[self._parts.scratch]
-        question = _swapped(on_screen(session))
-        scratch.of, scratch.running, scratch.stopping, last = session.shown(), True, False, 0.0
-        try:
-            for step in self._room.workbench.run(question, scratch, look(values[self._room.view]).selection):
-                if scratch.ended():
-                    return
-                if step.text:
-                    yield status_panel(step), gr.skip()
-                elif step.final or time.monotonic() - last >= SECONDS_BETWEEN:
-                    news = _news(scratch)
-                    if scratch.ended():  # pressed while packing
-                        return
-                    scratch.running = not step.final
-                    yield status_panel(step), news
-                    last = time.monotonic()
-        except ExplorerError:
-            yield status_panel(Step("That could not be run; see the message.")), gr.skip()
-            raise
+        scratch = values[self._parts.scratch]
+        steps, workbench = self._steps(values, scratch), self._room.workbench
+        yield from streamed(steps, scratch, workbench, lambda: _news(scratch), SECONDS_BETWEEN)
+
+    def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
+        session = self._handlers.session(values)
+        scratch.of = session.shown()
+        yield from self._room.workbench.run(
+            _swapped(on_screen(session)), scratch, look(values[self._room.view]).selection
+        )
+
+    def turn(self, values: Values) -> tuple[Any, Scratch]:
+        """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
+        scratch, waiting = values[self._parts.scratch], self._room.workbench.waiting
+        if not scratch.running:
+            waiting.expect(scratch, 0)
+        runs, wait = waiting.before(scratch)
+        return turn_panel(runs, wait) if runs and not scratch.running else gr.skip(), scratch
 
     def stop(self, values: Values) -> None:
         """End the reverse run; ``stopped`` speaks."""
@@ -212,6 +212,8 @@ class Comparing:
             return gr.skip(), gr.skip()  # it was started again since
         running, probe = scratch.running, scratch.probe
         scratch.running = False
+        if self._room.workbench.waiting.done(scratch) and not running:
+            return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
         if not running or probe is None or not len(probe):
             return gr.skip(), gr.skip()
         more = "" if probe.complete else "; press again to go on from here"
@@ -222,7 +224,7 @@ class Comparing:
         session = self._handlers.session(values)
         if session.shown() is None:  # between an example without a kept result and its first masks
             return gr.skip(), gr.skip()
-        shown, replayed = on_screen(session), gr.update(replayed=session.probe is None)
+        shown, replayed = on_screen(session), gr.update(replayed=session.replay is not None)
         if shown.reference is None:
             return gr.update(value=REVERSE, interactive=False), replayed
         count = shown.masking.n_masks

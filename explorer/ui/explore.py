@@ -14,7 +14,7 @@ from .handlers import REPLAYED, Handlers
 from .instrument import component, words
 from .opening import address_reader, open_links
 from .panels import status_panel
-from .room import LIGHT, QUIET, Room
+from .room import LIGHT, QUIET, SESSION_SECONDS, Room
 from .share import share_tab
 from .sweeps import sweeps_tab
 from .workbench import Session, Step, Workbench
@@ -23,7 +23,6 @@ INTRO = """# Distance Explorer
 Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
 look at which copies land close to the reference and which far from it, and see **what they kept**:
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
-SESSION_SECONDS = 1800
 
 
 def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
@@ -61,11 +60,12 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                 with gr.Tab("Compare", elem_id="compare-tab"):
                     compare_tab(room, handlers)
                 with gr.Tab("Sweeps", elem_id="sweeps-tab"):
-                    sweeps_tab(room, handlers)
+                    loaded = sweeps_tab(room, handlers)
                 with gr.Tab("Share", elem_id="share-tab"):
                     loader = share_tab(room, handlers)
-    linked = open_links(room, handlers, address_reader(), loader, demo)
-    _wire_runs(handlers, room, preset, story, run, stop, linked)
+    reader = address_reader()
+    linked = open_links(room, handlers, reader, loader, demo)
+    _wire_runs(handlers, room, preset, story, run, stop, reader, (linked, loaded))
     _wire_hints(handlers, controls, room, run)
 
 
@@ -76,19 +76,22 @@ def _wire_runs(
     story: gr.Markdown,
     run: gr.Button,
     stop: gr.Button,
-    linked: Any,
+    reader: gr.HTML,
+    others: tuple[Any, ...],
 ) -> None:
-    """Run, Stop, the examples, and the run that a link starts."""
-    c, everything = room.controls, room.everything()
-    answer = {"inputs": everything, "outputs": [room.status, room.view], **room.queued()}
-    run.click(handlers.queue, everything, [room.status], **LIGHT)  # before the run, or it would wait for it
-    # Not input, which this control also sends when it is left unchanged.
+    """Run, Stop, the examples, and the runs that a link, an example or a sweep's tile start."""
+    c, everything, shown = room.controls, room.everything(), [room.status, room.view]
+    run.click(handlers.queue, everything, [room.status, room.session], **LIGHT)  # before the run, or it would wait
+    pressed = run.click(handlers.run, everything, shown, **room.queued())
+    # Not input, which this control also sends when it is left unchanged. What is still queued must not come after it.
     chosen = preset.change(
-        handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), room.status, room.view], **QUIET
+        handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), *shown], cancels=[pressed], **QUIET
     )
-    running = [run.click(handlers.run, **answer), chosen.success(handlers.after_preset, **answer), linked]
+    chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
+    running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
+        event.then(handlers.compare, everything, shown, **LIGHT)  # the reference may have moved meanwhile
     stopped = stop.click(handlers.stop, {room.session}, None, cancels=running, **LIGHT)
     stopped.then(handlers.stopped, everything, [room.status], **LIGHT)
 

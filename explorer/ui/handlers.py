@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
@@ -21,8 +21,11 @@ from .guard import told, told_stepwise
 from .instrument import look
 from .panels import status_panel, turn_panel
 from .room import Room
-from .workbench import Session, Step
+from .workbench import Session, Step, Workbench
 
+PLAIN = SelectionSettings()
+LATE_SECONDS = 1.0
+"""How long a hint can be on its way."""
 SECONDS_BETWEEN_ROWS = 0.5
 """More often would spend on sending, here and in the browser, what the masks need."""
 REPLAYED = "An example, embedded earlier: everything on this screen works at once. Press Run to embed it here."
@@ -47,36 +50,31 @@ class Handlers:
     @told_stepwise
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed what is missing, sending rows to the instrument as they come."""
-        session = self.session(values)
-        sent, last = "", 0.0
-        yield gr.skip(), gr.skip()  # Stop may come before the first step, and Gradio blanks what never is yielded
-        try:
-            selection = look(values[self._room.view]).selection
-            question = self._controls.question(values)
-            session.stopping, session.running, session.asked = False, True, self._controls.asked(values)
-            for step in self._workbench.run(question, session, selection):
-                if session.ended():
-                    return
-                now = time.monotonic()
-                if step.text:
-                    yield status_panel(step), gr.skip()
-                elif step.final or now - last >= SECONDS_BETWEEN_ROWS:
-                    view, sent = self._news(session, sent)
-                    if session.ended():  # pressed while packing
-                        return
-                    yield status_panel(step), view
-                    last = time.monotonic()
-            session.running = False
-        except ExplorerError:
-            session.running = False
-            self._workbench.waiting.done(session)
-            yield status_panel(Step("That could not be run; see the message.")), gr.skip()
-            raise
+        session, sent = self.session(values), ""
 
-    def queue(self, values: Values) -> Any:
-        """Say whose turn it is, when it is not the visitor's yet."""
+        def news() -> Any:
+            nonlocal sent
+            view, sent = self._news(session, sent)
+            return view
+
+        yield from streamed(self._steps(values), session, self._workbench, news, SECONDS_BETWEEN_ROWS)
+
+    def _steps(self, values: Values) -> Iterator[Step]:
+        session, selection = self.session(values), look(values[self._room.view]).selection
+        question = self._controls.question(values)
+        session.asked = self._controls.asked(values)
+        yield from self._workbench.run(question, session, selection)
+
+    def queue(self, values: Values) -> tuple[Any, Session]:
+        """Say whose turn it is, when it is not the visitor's yet.
+
+        The session goes back as it came: only what Gradio is given has its time to live.
+        """
+        return self._turn(values), self.session(values)
+
+    def _turn(self, values: Values) -> Any:
         session, waiting = self.session(values), self._workbench.waiting
-        if session.running or session.asked == self._controls.asked(values):
+        if session.running or time.monotonic() - session.over < LATE_SECONDS:
             return gr.skip()  # answered late: the run has begun, and may have ended
         waiting.expect(session, self._seconds(values) or 0)
         runs, wait = waiting.before(session)
@@ -101,6 +99,8 @@ class Handlers:
         question = session.question
         if session.probe is None or question is None or values[self._controls.encoder] != question.encoder:
             return self.stale(values), gr.skip()
+        if question.config(0, PLAIN) == question.against(*reference).config(0, PLAIN):
+            return gr.skip(), gr.skip()
         session.target = self._workbench.embed_target(session.probe.encoder, *reference)
         session.question = question.against(*reference)
         return gr.skip(), gr.update(result=packed(session))
@@ -108,7 +108,8 @@ class Handlers:
     def stale(self, values: Values) -> Any:
         """Say that a costly setting moved and what is on screen belongs to the last run."""
         session = self.session(values)
-        if not session.asked or session.asked == self._asked(session, values):
+        nothing_yet = session.replay is None and not session.asked
+        if nothing_yet or session.asked == self._asked(session, values):
             return gr.skip()  # answered late, it must not talk over the run that has begun since
         return status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
 
@@ -127,14 +128,13 @@ class Handlers:
         if not session.stopping:
             return gr.skip()  # Run was pressed since
         began, session.running = session.running, False
-        probe, (runs, _) = session.probe, self._workbench.waiting.before(session)
-        self._workbench.waiting.done(session)
-        if runs and not began:
+        waited, probe = self._workbench.waiting.done(session), session.probe
+        if waited and not began:
             return status_panel(Step("Taken out of the queue; nothing was run."))
         if not began or probe is None:
             return gr.skip()
         if probe.complete:  # stopped before its last words were said
-            return status_panel(Step(done=len(probe), wanted=probe.wanted, final=True))
+            return status_panel(Step(f"{len(probe)} masks; all were done before Stop."))
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
     @told
@@ -152,16 +152,16 @@ class Handlers:
             return gr.skip(), gr.skip()
         return status_panel(Step(REPLAYED)), gr.update(show={"replay": preset.key, "stamp": time.monotonic()})
 
-    def after_preset(self, values: Values) -> Iterator[tuple[Any, Any]]:
-        """Run a preset that has no replay; remember what the controls say where it has one."""
+    def after_preset(self, values: Values) -> Any:
+        """Start the run of a preset that has no replay; remember what the controls say where it has one."""
         session = self.session(values)
-        if session.replay is not None and replay_of(session.replay) is None:
+        if session.replay is None:
+            return gr.skip()
+        if replay_of(session.replay) is None:
             session.replay = None
-            yield from self.run(values)
-            return
-        if session.replay is not None:
-            session.asked = self._asked(session, values)
-        yield gr.skip(), gr.skip()  # Gradio blanks what a generator never yields
+            return gr.update(run=time.monotonic())
+        session.asked = self._asked(session, values)
+        return gr.skip()
 
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference, and an encoder that can read it."""
@@ -196,6 +196,43 @@ class Handlers:
         if not self._fair(values[c.n_masks]):
             return None
         return self._workbench.seconds(values[c.encoder], values[c.precision], int(values[c.n_masks]))
+
+
+def streamed(
+    steps: Iterator[Step], session: Session, workbench: Workbench, news: Callable[[], Any], every: float
+) -> Iterator[tuple[Any, Any]]:
+    """What a run says and shows, until Stop is pressed: for the status line and for a view.
+
+    Args:
+        steps: The run.
+        session: What it writes to, and what Stop ends.
+        workbench: Whose queue it waited in.
+        news: Makes the view of what is there now.
+        every: Seconds between two views at least.
+
+    Raises:
+        ExplorerError: As ``steps``.
+    """
+    yield gr.skip(), gr.skip()  # Stop may come before the first step, and Gradio blanks what never is yielded
+    session.stopping, session.running, last = False, True, 0.0
+    try:
+        for step in steps:
+            if session.ended():
+                return
+            if step.text:
+                yield status_panel(step), gr.skip()
+            elif step.final or time.monotonic() - last >= every:
+                view = news()
+                if session.ended():  # pressed while packing
+                    return
+                yield status_panel(step), view
+                last = time.monotonic()
+    except ExplorerError:
+        session.running = False
+        workbench.waiting.done(session)
+        yield status_panel(Step("That could not be run; see the message.")), gr.skip()
+        raise
+    session.running, session.over = False, time.monotonic()
 
 
 def packed(session: Session) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def open_links(room: Room, handlers: Handlers, reader: gr.HTML, loader: gr.HTML,
     opening = Opening(room, handlers, reader, places)
     reader.linked(opening.follow, {room.session}, opening.outputs(), **LIGHT)
     loader.loaded(opening.load, {room.session}, opening.outputs(), **LIGHT)
-    reader.asked(handlers.queue, room.everything(), [room.status], **LIGHT)
+    reader.asked(handlers.queue, room.everything(), [room.status, room.session], **LIGHT)
     running = reader.asked(handlers.run, room.everything(), [room.status, room.view], **room.queued())
     running.failure(opening.replay_again, {room.session}, [room.view], **LIGHT)
     return running

@@ -18,8 +18,9 @@ from .explore import main_screen
 from .static import routes
 from .workbench import Workbench
 
-QUEUE_SIZE = 16
 SESSIONS = 200
+QUEUE_SIZE = 2 * SESSIONS
+"""Gradio counts the cheap events too, so a queue as long as a class would refuse its Stop."""
 CACHE_AGE = (600, 3600)
 """Seconds between sweeps of uploaded files, and the age at which they go."""
 

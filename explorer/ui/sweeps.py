@@ -18,7 +18,7 @@ from .guard import told, told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .panels import progress_panel, status_panel, turn_panel
-from .room import LIGHT, QUIET, Room
+from .room import LIGHT, QUIET, SESSION_SECONDS, Room
 from .swept import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
 from .workbench import Question, Step
 
@@ -50,26 +50,27 @@ class Parts:
     swept: gr.State
 
 
-def sweeps_tab(room: Room, handlers: Handlers) -> None:
-    """Lay the tab out and wire it."""
+def sweeps_tab(room: Room, handlers: Handlers) -> Any:
+    """Lay the tab out, wire it, and return the run that a tile starts, which Stop must know."""
     listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
     listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False})
     choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
     status = gr.HTML("", elem_id="sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
     grid = component("sweep-grid", events=("picked",), slots=list(SLOTS), **empty)
-    parts = Parts(choice, status, grid, gr.State(Swept()))
-    _wire(Sweeping(room, parts), room, handlers, parts)
+    parts = Parts(choice, status, grid, gr.State(Swept(), time_to_live=SESSION_SECONDS))
+    return _wire(Sweeping(room, parts), room, handlers, parts)
 
 
-def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> None:
+def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> Any:
     """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
     everything, c, shown = room.everything() | {parts.swept}, room.controls, [parts.status, parts.grid]
     priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
     parts.choice.priced(sweeping.price, **priced)
     # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
     gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
-    parts.choice.swept(sweeping.turn, {parts.swept}, [parts.status], **LIGHT)  # before the run, or it would wait for it
+    # Before the run, or it would wait for it.
+    parts.choice.swept(sweeping.turn, everything, [parts.status, parts.swept], **LIGHT)
     lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
     running = parts.choice.swept(sweeping.run, everything, shown, **lane)
     stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **LIGHT)
@@ -77,7 +78,7 @@ def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> N
         over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
     loaded = parts.grid.picked(sweeping.load, everything, places, **LIGHT)
-    loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
+    return loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
 
 
 class Sweeping:
@@ -120,10 +121,19 @@ class Sweeping:
         seconds = self._workbench.seconds(question.encoder, question.precision, passes)
         return {"maps": len(tiles), "masks": tiles[0].masking.n_masks, "passes": passes, "seconds": seconds}
 
-    def turn(self, values: Values) -> Any:
-        """Say whose turn it is, when it is not the visitor's yet."""
-        runs, wait = self._workbench.waiting.before(self._swept(values))
-        return status_panel(Step("Starting …")) if not runs else turn_panel(runs, wait)
+    @told
+    def turn(self, values: Values, event: gr.EventData) -> tuple[Any, Swept]:
+        """Say whose turn it is; what is swept goes back for its time to live, as in ``Handlers.queue``."""
+        swept, waiting, data = self._swept(values), self._workbench.waiting, _named(event._data)
+        if swept.running or _press(data) <= swept.over:
+            return gr.skip(), swept  # answered late
+        try:
+            seconds = self._price(str(data.get("sweep")), self._question(values))["seconds"] or 0
+        except ExplorerError:
+            return gr.skip(), swept  # the sweep itself says what is wrong
+        waiting.expect(swept, seconds)
+        runs, wait = waiting.before(swept)
+        return turn_panel(runs, wait) if runs else status_panel(Step("Starting …")), swept
 
     @told_stepwise
     def run(self, values: Values, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
@@ -136,6 +146,7 @@ class Sweeping:
                 return
             question = self._controls.question(values)
             tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._room.view]).selection)
+            self._workbench.waiting.done(swept)  # from here on the sweep itself is waited for
             sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
             yield gr.skip(), gr.update(plan=sweep.plan.wire())
             yield from self._steps(swept, sweep, press)
@@ -144,6 +155,7 @@ class Sweeping:
             yield status_panel(Step("That could not be run; see the message.")), over
             raise
         finally:
+            self._workbench.waiting.done(swept)
             swept.end(press)
 
     def _steps(self, swept: Swept, sweep: Sweep, press: int) -> Iterator[tuple[Any, Any]]:
@@ -166,6 +178,7 @@ class Sweeping:
         """End what was begun; a sweep that is running says so itself, after its last batch."""
         swept, press = self._swept(values), _press(_named(event._data))
         waited, swept.over = press > swept.over, max(swept.over, press)
+        self._workbench.waiting.done(swept)
         if swept.running:
             return gr.skip()
         return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
@@ -174,21 +187,17 @@ class Sweeping:
     def load(self, values: Values, event: gr.EventData) -> list[Any]:
         """Set the controls to a tile's settings, and let the browser show its result."""
         data = _named(event._data)
-        plan, i = self._swept(values).plans.get(str(data.get("sweep"))), data.get("tile")
-        if plan is None or plan.stamp != data.get("stamp") or not isinstance(i, int) or not 0 <= i < len(plan.tiles):
+        kept, i = self._swept(values).kept.get(str(data.get("sweep"))), data.get("tile")
+        if kept is None or kept.stamp != data.get("stamp") or not isinstance(i, int) or not 0 <= i < len(kept.tiles):
             raise InvalidInput("This sweep is no longer known here; run it again.", code="sweep_gone")
-        if pair(self._controls.question(values)) != pair(plan.question):
+        if pair(self._controls.question(values)) != kept.pair:
             raise InvalidInput(
                 "The pictures, the caption or the encoder have changed since this sweep; run it again with them.",
                 code="sweep_changed",
             )
-        masking = plan.tiles[i].masking
-        shown = {
-            "key": plan.key,
-            "stamp": plan.stamp,
-            "tile": i,
-            "at": time.monotonic(),
-        }  # so that the same twice is two wishes
+        masking = kept.tiles[i].masking
+        at = time.monotonic()  # so that the same twice is two wishes
+        shown = {"key": data["sweep"], "stamp": kept.stamp, "tile": i, "at": at}
         return [masking.n_masks, masking.p_keep, masking.feature_res, masking.seed, False, gr.update(loaded=shown)]
 
 

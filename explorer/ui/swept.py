@@ -68,14 +68,18 @@ class Sweep:
 
     def steps(self) -> Iterator[Step]:
         """Embed what is missing, tile by tile; after a final step, ``news`` has its tile."""
-        for number, tile in enumerate(self.plan.tiles):
-            self.tile = number
-            question = replace(self.plan.question, masking=tile.masking, until=None)
-            embedded, seconds = self.embedded, self.seconds
-            for step in self._workbench.run(question, self.session, tile.selection):
-                self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
-                self._workbench.waiting.expect(self.session, self.left() or 0)  # of the whole sweep, not of the tile
-                yield step
+        waiting = self._workbench.waiting
+        try:
+            for number, tile in enumerate(self.plan.tiles):
+                self.tile = number
+                question = replace(self.plan.question, masking=tile.masking, until=None)
+                embedded, seconds = self.embedded, self.seconds
+                for step in self._workbench.embed(question, self.session, tile.selection):
+                    self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
+                    waiting.expect(self.session, self.left() or 0)  # of the whole sweep, not of the tile
+                    yield step
+        finally:
+            waiting.done(self.session)
 
     def left(self) -> float | None:
         """Seconds to the end of the sweep; None before anything is known."""
@@ -101,28 +105,44 @@ class Sweep:
 
     def ended(self) -> dict[str, Any]:
         """For the browser, that this sweep goes no further, and what its trials say."""
-        said = pilots.verdict(pilots.Pilot(self.plan.question.masking, pilots.P_KEEPS, tuple(self._trials)))
+        said = pilots.verdict(pilots.Pilot(self.plan.question.masking, tuple(self._trials)))
         return {"stamp": self.plan.stamp, "verdict": list(said)}
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What is kept of a sweep whose tiles a page may still show; its pictures, which can be large, are not.
+
+    Attributes:
+        tiles: What was run.
+        stamp: Of its plan.
+        pair: Of its question; see ``pair``.
+    """
+
+    tiles: Tiles
+    stamp: str
+    pair: object
 
 
 class Swept:
     """What one open page has swept. A running sweep and Stop both write here.
 
     Attributes:
-        plans: The last of each key, whose tiles the page may still show.
+        kept: The last of each key.
         running: The sweep being run.
         over: Which of the page's presses of Run, counted from 1, was the last that ended or was stopped. A sweep looks
             here instead of being cancelled, so that its last words are the last to arrive.
     """
 
     def __init__(self) -> None:
-        self.plans: dict[str, Plan] = {}
+        self.kept: dict[str, Kept] = {}
         self.running: Sweep | None = None
         self.over = 0
 
     def begin(self, plan: Plan, workbench: Workbench) -> Sweep:
         """A sweep takes the place of the last one of its key."""
-        self.plans[plan.key], self.running = plan, Sweep(plan, workbench)
+        self.kept[plan.key] = Kept(plan.tiles, plan.stamp, pair(plan.question))
+        self.running = Sweep(plan, workbench)
         return self.running
 
     def end(self, press: int) -> None:

@@ -22,10 +22,10 @@ class Waiting:
         with self._guard:
             self._runs[asker] = (seconds, time.monotonic())
 
-    def done(self, asker: object) -> None:
-        """Forget a run that ended, or never began."""
+    def done(self, asker: object) -> bool:
+        """Forget a run that ended, or never began; returns whether there was one."""
         with self._guard:
-            self._runs.pop(asker, None)
+            return self._runs.pop(asker, None) is not None
 
     def before(self, asker: object) -> tuple[int, float]:
         """How many runs come before the asker's, and how many seconds they take."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -84,6 +85,7 @@ class Session:
         stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
             words could then come after those of Stop.
         running: Whether a run began that neither ended nor was stopped.
+        over: When the last run came to its end, by the monotonic clock.
         asked: What the costly controls said when the result on screen was asked for.
     """
 
@@ -93,15 +95,21 @@ class Session:
         self.target: Reference | None = None
         self.replay: str | None = None
         self.stopping = self.running = False
+        self.over = -math.inf
         self.asked: tuple[object, ...] = ()
 
     def ended(self) -> bool:
         """Whether Stop was pressed, which can happen between any two lines of a run."""
         return self.stopping
 
+    def replayed(self) -> bool:
+        """Whether an example is on screen, which can be chosen between any two lines of a run."""
+        return self.replay is not None
+
     def show_replay(self, key: str, asked: tuple[object, ...]) -> None:
-        """An example takes the place of whatever was on screen."""
+        """An example takes the place of whatever was on screen, and of a run that goes on."""
         self.question = self.probe = self.target = None
+        self.stopping, self.running = True, False
         self.replay, self.asked = key, asked
 
     def config(self, selection: SelectionSettings) -> Config:
@@ -213,11 +221,12 @@ class Workbench:
             selection: Whose agreement ends the run, where the question says until when.
         """
         try:
-            yield from self._run(question, session, selection)
+            yield from self.embed(question, session, selection)
         finally:
             self.waiting.done(session)
 
-    def _run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+    def embed(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+        """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
         yield Step(text="Loading the encoder …")
@@ -228,8 +237,10 @@ class Workbench:
         known, began = len(start), time.monotonic()
         stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):
-            session.probe = probe
             self._keep(question, probe)
+            if session.replayed():
+                return
+            session.probe = probe
             stable = stability and stability.reached(probe)
             if stable:
                 session.probe = stable

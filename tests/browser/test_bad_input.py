@@ -129,6 +129,6 @@ def test_run_pressed_many_times_embeds_once(page, monkeypatch):
     page.locator("#n-masks input[type=number]").blur()
     for _ in range(20):
         page.locator("#run").click(no_wait_after=True)
-    page.wait_for_function("document.querySelector('#status').innerText.includes('80 masks')")
-    page.wait_for_timeout(2000)
+    page.wait_for_function("/^80 masks/.test(document.querySelector('#status').innerText.trim())")
+    page.wait_for_timeout(2000)  # a second run would begin now
     assert sum(batch for batch in rows if batch > 1) == 80  # singles are the reference, and the whole picture

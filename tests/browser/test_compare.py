@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.config import differences
 from explorer.links import preset_config
+from explorer.presets import preset_named
 from explorer.rank import rank_against
 from explorer.replay import load_replay, replay_of, unpack
 from explorer.schema import SelectionSettings
+from tests.oracles.differences import differences
 
 from .driving import count_forward, press_run, toast, wait_done
 
@@ -53,7 +54,9 @@ def choose(page, key: str, title: str) -> None:
         """async id => (await import(new URL('instrument/store.js', document.baseURI))).store.state.result.id === id""",
         arg=load_replay(replay_of(key))["id"],
     )
-    page.wait_for_timeout(1500)  # the controls follow
+    story = preset_named(key).story
+    page.wait_for_function("story => document.querySelector('#story').innerText.trim() === story", arg=story)
+    page.wait_for_timeout(500)  # what else its update brings is set in the same turn
 
 
 def run_masks(page, count: int) -> None:
@@ -142,11 +145,6 @@ def test_pins_survive_another_example(page):
 
 
 def test_a_pin_made_before_the_tab_was_opened(page):
-    if not page.locator("#instrument .pin button").count():
-        page.evaluate(
-            """import(new URL('instrument/board.js', document.baseURI))
-               .then(m => document.querySelector('#instrument .stage').append(m.pinButton()))"""
-        )
     page.locator("#instrument .pin button").click()
     says(page, "#instrument .pin", "1 of at most 8 pinned")
     open_compare(page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 import explorer
 from explorer.agreement import expected_agreement, split_half
 from explorer.encoders.base import Encoder
-from explorer.errors import InvalidInput
 from explorer.references import embed_reference
 from explorer.schema import MaskSettings, Reference, SelectionSettings
-from explorer.studies.pilot import EVERY_MASK, Pilot, Trial, chance, stream_pilot, trial, verdict
+from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Pilot, Trial, chance, trial, verdict
 
 Batch = NDArray[np.float64]
 
@@ -63,9 +62,15 @@ def silent_when_little_is_hidden(batch: Batch) -> Batch:
     return np.where(told, one_story(batch), 0.5 + 0.01 * noise(batch))
 
 
-def piloted(closeness: Callable[[Batch], Batch], **asked: object) -> Pilot:
-    *_, last = stream_pilot(PICTURE, AHEAD, turning(closeness), asked.pop("masking", MaskSettings()), **asked)
-    return last
+def piloted(
+    closeness: Callable[[Batch], Batch],
+    masking: MaskSettings = MaskSettings(),  # noqa: B008  (frozen)
+    p_keeps: Sequence[float] = P_KEEPS,
+    n_masks: int = MASKS_EACH,
+) -> Pilot:
+    settings = [replace(masking, p_keep=p_keep, n_masks=n_masks) for p_keep in p_keeps]
+    probes = [explorer.probe(PICTURE, encoder=turning(closeness), masking=setting) for setting in settings]
+    return Pilot(masking, tuple(trial(probe, AHEAD) for probe in probes))
 
 
 def said(pilot: Pilot, word: str) -> list[str]:
@@ -173,7 +178,7 @@ def with_halves(halves: dict[float, float], current: float = 0.5) -> Pilot:
         for p_keep in halves
     }
     trials = tuple(replace(trial(probes[p_keep], AHEAD), half=half) for p_keep, half in halves.items())
-    return Pilot(MaskSettings(p_keep=current), tuple(halves), trials)
+    return Pilot(MaskSettings(p_keep=current), trials)
 
 
 def test_values_too_near_to_be_told_apart_are_named() -> None:
@@ -222,10 +227,10 @@ def test_trials_are_what_the_library_finds() -> None:
     masking = MaskSettings(n_masks=1000, feature_res=6, seed=4)
     selection = SelectionSettings(mode="mirror", threshold=0.3, distance="angular")
     encoder = turning(one_story)
-    *_, found = stream_pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.2, 0.6), n_masks=50, selection=selection)
-    assert [one.p_keep for one in found.trials] == [0.2, 0.6]
-    for one in found.trials:
-        probe = explorer.probe(PICTURE, encoder=encoder, masking=replace(masking, n_masks=50, p_keep=one.p_keep))
+    for p_keep in (0.2, 0.6):
+        probe = explorer.probe(PICTURE, encoder=encoder, masking=replace(masking, n_masks=50, p_keep=p_keep))
+        one = trial(probe, AHEAD, selection)
+        assert one.p_keep == p_keep
         expected = explorer.rank(probe, embedding=AHEAD.embedding, selection=selection)
         np.testing.assert_array_equal(one.explanation.attribution, expected.attribution)
         assert one.half == split_half(probe, AHEAD, selection)
@@ -235,49 +240,11 @@ def test_trials_are_what_the_library_finds() -> None:
         assert one.band == tuple(np.percentile(expected.distances, [5, 95]))
 
 
-def test_a_trial_can_be_continued() -> None:
-    encoder, masking = turning(one_story), MaskSettings(n_masks=60, p_keep=0.3)
-    *_, found = stream_pilot(PICTURE, AHEAD, encoder, masking, p_keeps=(0.3,), n_masks=40)
-    grown = explorer.extend(found.trials[0].explanation.probe, n_masks=60)
-    np.testing.assert_array_equal(
-        grown.embeddings, explorer.probe(PICTURE, encoder=encoder, masking=masking).embeddings
-    )
-
-
-def test_stopping_stops_the_embedding() -> None:
-    rows = []
-    encoder = explorer.from_function(
-        lambda batch: (rows.append(len(batch)), batch.reshape(len(batch), -1)[:, :2] + 1)[1]
-    )
-    trials = stream_pilot(PICTURE, AHEAD, encoder, MaskSettings(), n_masks=40)
-    assert [len(next(trials).trials) for _ in range(2)] == [1, 2]
-    trials.close()
-    assert sum(rows) == 2 * 40
-
-
 def test_a_stopped_pilot_has_a_verdict() -> None:
-    parts = list(stream_pilot(PICTURE, AHEAD, turning(one_story), MaskSettings()))
-    assert [len(part.trials) for part in parts] == [1, 2, 3, 4, 5]
-    for part in parts:
-        assert said(part, "repeats best")
-    assert parts[-1].p_keeps == tuple(one.p_keep for one in parts[-1].trials)
-    assert verdict(replace(parts[0], trials=())) == ()
-
-
-def test_progress_covers_the_whole_pilot() -> None:
-    seen: list[tuple[int, int]] = []
-    piloted(one_story, p_keeps=(0.3, 0.6), n_masks=25, on_progress=lambda done, total: seen.append((done, total)))
-    assert [done for done, _ in seen] == [10, 20, 25, 35, 45, 50]
-    assert {total for _, total in seen} == {50}
-
-
-def test_what_cannot_be_tried_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="at least one p_keep"):
-        piloted(one_story, p_keeps=())
-    with pytest.raises(InvalidInput, match="p_keep"):
-        piloted(one_story, p_keeps=(0.5, 1.0))
-    with pytest.raises(InvalidInput, match="n_masks"):
-        piloted(one_story, n_masks=5)
+    whole = piloted(one_story)
+    for count in range(1, 6):
+        assert said(replace(whole, trials=whole.trials[:count]), "repeats best")
+    assert verdict(replace(whole, trials=())) == ()
 
 
 # The paper's two stories
@@ -300,6 +267,6 @@ def test_the_papers_car(car: tuple[Encoder, dict[float, explorer.Probe]], captio
     encoder, probes = car
     target = embed_reference(encoder, caption=caption)
     trials: tuple[Trial, ...] = tuple(trial(probe, target) for probe in probes.values())
-    found = Pilot(MaskSettings(), tuple(probes), trials)
+    found = Pilot(MaskSettings(), trials)
     assert all(one.repeats for one in found.trials)
     assert bool(said(found, "two stories")) == two
