@@ -30,5 +30,5 @@ def clean_caption(text: object) -> str:
     visible = "".join(c for c in spaced if c in JOINERS or unicodedata.category(c) not in INVISIBLE)
     caption = unicodedata.normalize("NFC", " ".join(visible.split()))
     if not caption.strip("".join(JOINERS)):
-        raise InvalidInput("The caption is empty; type what to compare the picture with.", code="caption_empty")
+        raise InvalidInput("The caption is empty; type what to compare with.", code="caption_empty")
     return caption

@@ -1,4 +1,4 @@
-"""The same work from a terminal: ``explorer explain``, ``explorer models``, ``explorer examples``.
+"""The same work from a terminal: ``explorer explain``, ``explain-words``, ``study``, ``models``, ``examples``.
 
 Exit status: 0 done, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C.
 """
@@ -20,6 +20,8 @@ from .formats import refuse_bombs
 from .probe import Progress, grow, prepare
 from .registry import CARDS, DISTANCES, FILLS, MODES
 from .schema import SCHEMES, MaskSettings, Probe, SelectionSettings
+from .study_command import add_command as add_study
+from .words_command import add_command as add_explain_words
 
 STOPPED = 130
 
@@ -49,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="explorer", description="Why are these two things close, or far, in an embedding space?")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_explain(commands)
+    add_explain_words(commands)
+    add_study(commands)
 
     models = commands.add_parser("models", help="the encoders, and whether their weights are here")
     models.set_defaults(run=_list_models)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from .errors import InvalidInput
 from .schema import MaskSet, MaskSettings
+from .schemes import draw_orthogonal
 
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
@@ -165,7 +166,15 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
         )
     if masking.scheme == "dianna":
         return draw_dianna(np.random.RandomState(masking.seed), masking, size)
+    if masking.scheme == "orthogonal":
+        cells = np.array([_cell(side, masking.feature_res) for side in size])
+        return GridMasks(*draw_orthogonal(masking, cells), masking.feature_res, size)
     return _draw_philox(masking, size)
+
+
+def can_grow(scheme: str) -> bool:
+    """Whether a mask of the scheme depends on its own number alone, so that a run can be continued or cut."""
+    return scheme != "dianna"
 
 
 def draw_dianna(stream: np.random.RandomState, masking: MaskSettings, size: tuple[int, int]) -> GridMasks:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     """Rendered masks (b, h, w) in [0, 1], 1 = kept."""
 
 
-SCHEMES = ("philox", "dianna")
+SCHEMES = ("philox", "orthogonal", "dianna")
 
 
 class _Settings:
@@ -68,8 +68,8 @@ class MaskSettings(_Settings):
         p_keep: Probability that a cell is kept, 0.01 to 0.99.
         seed: Names the random masks, 0 to 2**32 - 1.
         fill: What a hidden pixel becomes, a key of ``explorer.fills``.
-        scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep) or
-            ``"dianna"`` (the stream DIANNA draws, for exact comparison).
+        scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep), ``"orthogonal"``
+            (so too; fewer masks needed) or ``"dianna"`` (the stream DIANNA draws, for exact comparison).
     """
 
     n_masks: int = int(N_MASKS.default)

@@ -29,7 +29,7 @@ BLANKS = [
 
 @pytest.mark.parametrize("text", BLANKS, ids=ascii)
 def test_nothing_to_read(text: str) -> None:
-    assert refusal(text) == ("caption_empty", "The caption is empty; type what to compare the picture with.")
+    assert refusal(text) == ("caption_empty", "The caption is empty; type what to compare with.")
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0bee", "\ud800", "a bee \udfff", "\udc80\ud800"], ids=ascii)

@@ -17,6 +17,8 @@ from explorer.cli import main
 from explorer.describe import describe
 from explorer.encoders import cards
 from explorer.errors import WeightsMissing
+from explorer.studies import store
+from explorer.studies.study import STUDIES
 
 ASSETS = Path(__file__).parents[1] / "assets"
 CAT, CUP = str(ASSETS / "cat.jpg"), str(ASSETS / "espresso.jpg")
@@ -220,3 +222,82 @@ def test_examples_record_says_where_it_cannot_write(tmp_path: Path, capsys, monk
     (tmp_path / "file").write_text("in the way")
     assert main(["examples", "record", "two-caption-cat", "--out", str(tmp_path / "file")]) == 4
     assert "nothing was kept" in complaint(capsys)
+
+
+# Studies
+
+
+@pytest.fixture
+def tiny(monkeypatch, picture_encoder):
+    """All encoders are the tiny one."""
+    monkeypatch.setattr(cards, "load_encoder", lambda *_, **__: picture_encoder)
+    return picture_encoder
+
+
+def study(out: Path, *arguments: str) -> int:
+    return main(["study", *arguments, "--draft", "--out", str(out), "--quiet"])
+
+
+def test_study_list_names_every_study(capsys):
+    assert main(["study", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(STUDIES)
+    assert all(line.split()[0] in STUDIES for line in lines)
+
+
+def test_study_says_the_price_and_stops(tmp_path: Path, capsys, tiny):
+    assert study(tmp_path, "figure-14", "figure-15", "--price") == 0
+    said = capsys.readouterr().out
+    assert "figure-14          100 passes, about" in said
+    assert "figure-15            0 passes, about" in said
+    assert "in all             100 passes, about" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_study_makes_figures_and_a_report_once(tmp_path: Path, capsys, tiny):
+    assert study(tmp_path, "figure-14") == 0
+    assert str(tmp_path / "index.html") in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["figure-14", "index.html"]
+    before = tiny.rows
+    assert study(tmp_path, "figure-14") == 0
+    assert tiny.rows - before < 100
+    assert "finished" in capsys.readouterr().out
+
+
+def test_study_does_not_replace_what_is_not_its_own(tmp_path: Path, capsys, tiny):
+    assert study(tmp_path, "figure-14") == 0
+    tiny.fingerprint = "tiny:2"
+    capsys.readouterr()
+    assert study(tmp_path, "figure-14") == 2
+    assert "--overwrite" in complaint(capsys)
+    assert study(tmp_path, "figure-14", "--overwrite") == 0
+
+
+def test_study_stopped_and_called_again_goes_on(tmp_path: Path, capsys, monkeypatch, tiny):
+    grow = store.grow
+
+    def stopped_by_hand(probe):
+        for partial in grow(probe):
+            if len(partial) == 48:
+                raise KeyboardInterrupt
+            yield partial
+
+    monkeypatch.setattr(store, "grow", stopped_by_hand)
+    assert study(tmp_path, "figure-14") == 130
+    assert "the same command goes on from here" in capsys.readouterr().err
+    monkeypatch.setattr(store, "grow", grow)
+    assert study(tmp_path, "figure-14", "--price") == 0
+    assert "in all              60 passes" in capsys.readouterr().out
+    assert study(tmp_path, "figure-14") == 0
+    assert study(tmp_path / "straight", "figure-14") == 0
+    csvs = [(folder / "figure-14" / "figure-14.csv").read_bytes() for folder in (tmp_path, tmp_path / "straight")]
+    assert csvs[0] == csvs[1]
+
+
+def test_study_refuses_what_it_cannot_do(tmp_path: Path, capsys, tiny):
+    assert study(tmp_path, "figure-17") == 2
+    assert "Unknown study; choose one of: figure-1" in complaint(capsys)
+    assert study(tmp_path, "figure-1", "--pictures", str(tmp_path)) == 2
+    assert "lacks bee.jpg" in complaint(capsys)
+    (tmp_path / "file").write_text("in the way")
+    assert study(tmp_path / "file", "figure-14") == 4

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from explorer.agreement import expected_agreement
-from explorer.case import DistanceExplainer
 from explorer.encoders.cards import load_encoder
 from explorer.errors import InvalidInput
 from explorer.evaluation.deletion import Deletion
@@ -20,7 +19,7 @@ from explorer.evaluation.localization import Localization
 from explorer.evaluation.randomization import Randomization
 from explorer.evaluation.ranks import spearman
 from explorer.evaluation.sensitivity import Sensitivity
-from explorer.evaluation.stability import Stability
+from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.images import as_picture
 from explorer.masks import sample_masks
 from explorer.presets import FIRST_PRESET
@@ -137,7 +136,8 @@ def test_a_price_is_what_is_embedded_and_every_report_can_be_sent(subject: Subje
         for stopped in (False, True):
             report = evidence.report(result, stopped)
             json.dumps(report, allow_nan=False)
-            assert all(report["verdict"]) and report["verdict"]
+            assert report["verdict"]
+            assert all(report["verdict"])
             assert {len(row) for row in report["table"]["rows"]} == {len(report["table"]["head"])}
             assert all(chart["alt"] for chart in report["charts"])
 
@@ -309,19 +309,22 @@ def stable(agreement: float, other: float) -> Stability:
     return Stability(np.array([100, 300]), (0, 1, 2), {n: 1 - c for n, c in curves.items()}, curves, curves)
 
 
+NAMES = ["mirror 10 %", "rank weighted"]
+
+
 @pytest.mark.parametrize(("agreement", "said"), [(0.95, "settled"), (0.8, "large regions"), (0.3, "mostly noise")])
-def test_stability_is_said_as_on_the_explore_tab(agreement: float, said: str):
-    result = stable(agreement, 0.85)
-    words = stability_verdict(result, ["mirror 10 %", "rank weighted"], stopped=False)
-    assert said in words[0] and f"300 masks agree by {agreement:.2f}" in words[0]
+def test_stability_is_said_of_the_map_on_screen(agreement: float, said: str):
+    words = stability_verdict(stable(agreement, 0.85), NAMES, 300, stopped=False)
+    assert words[0].startswith(f"Another map of 300 masks would agree with yours by about {agreement:.2f}")
+    assert said in words[0]
+    assert "mean of 3 pairs (mirror 10 %)" in words[1]
     assert "rank weighted agrees by 0.85" in words[1]
-    if agreement < 0.9:
-        wanted = int(words[2].split("about ")[1].split()[0])
-        grown = agreement * wanted / 300 / (1 + (wanted / 300 - 1) * agreement)  # Spearman-Brown, the other way
-        assert grown == pytest.approx(0.9, abs=0.001)
-        assert expected_agreement(0.5) == pytest.approx(2 / 3)
-    else:
-        assert len(words) == 2
+    wanted = int(words[2].split("about ")[1].split()[0])
+    assert wanted == masks_to_reach(agreement, 300, 0.9)
+    twice = stability_verdict(stable(agreement, 0.85), NAMES, 600, stopped=False)[0]
+    assert f"by about {expected_agreement(agreement):.2f}" in twice
+    longer = stability_verdict(stable(agreement, 0.85), NAMES, wanted, stopped=False)[0]
+    assert "by about 0.90" in longer
 
 
 def test_a_stopped_stability_speaks_of_what_it_has():
@@ -329,9 +332,10 @@ def test_a_stopped_stability_speaks_of_what_it_has():
     for curves in (result.agreement, result.spread, result.expected):
         for curve in curves.values():
             curve[1] = np.nan
-    names = ["mirror 10 %", "rank weighted"]
-    assert stability_verdict(result, names, stopped=True)[0].startswith("Stopped. Two runs of 100 masks agree by 0.40")
-    report = stability_report(result, names, stopped=True)
+    head, words, _ = stability_verdict(result, NAMES, 100, stopped=True)
+    assert head.startswith("Stopped. Another map of 100 masks would agree with yours by about 0.40")
+    assert "two runs of 100 masks agree by 0.40, the mean of the pairs done" in words
+    report = stability_report(result, NAMES, 100, stopped=True)
     assert report["charts"][0]["series"][0]["points"] == [[100, 0.4], [300, None]]
     assert report["table"]["rows"][1] == ["300", "–", "–", "–", "–"]
 
@@ -340,7 +344,8 @@ def test_sensitivity_is_compared_with_the_paper_only_where_it_can_be():
     result = Sensitivity(np.array([0.05, 0.07, np.nan]), np.zeros((2, 2), np.float32))
     head, words = sensitivity_verdict(result, as_measured=True, stopped=False)
     assert head == "The map holds."
-    assert "0.060 ± 0.020" in words and "at most by 0.070" in words  # 2 x 0.01414 / sqrt(2)
+    assert "0.060 ± 0.020" in words  # 2 x 0.01414 / sqrt(2)
+    assert "at most by 0.070" in words
     assert "The paper found 0.06" in words
     assert [rule["at"] for rule in sensitivity_report(result, True, False)["charts"][0]["rules"]] == [
         0.06,
@@ -412,12 +417,19 @@ def test_planting_says_whether_it_was_found():
     assert "90 % of the red lies inside (chance 25 %)" in planting_verdict(good)[1]
 
 
-def test_a_planted_patch_is_found_by_the_method_and_not_by_chance(subject: Subject):
-    evidence = KINDS["planting"](subject, {"masks": "200"})
-    planted, attribution = works(evidence)[1][-1]
-    assert evidence.report((planted, attribution), False)["strip"]["maps"][0]["values"] is None
-    assert DistanceExplainer().passes(planted.case) == 1000
-    assert planted.region.mean() == 0.25
+def test_a_patch_is_planted_where_it_was_chosen_to_be(subject: Subject):
+    chosen = {"masks": "200", "corner": "upper left"}
+    pixels, attribution = works(KINDS["planting"](subject, chosen))[1][-1]
+    plain_picture, _ = works(KINDS["planting"](subject, chosen | {"corner": "lower right"}))[1][-1]
+    apart = np.abs(pixels - plain_picture).sum(axis=2) > 0
+    assert apart[:16, :16].mean() > 0.9
+    assert not apart[:13, 19:].any()  # but for what resizing mixes at the edges
+    quarter = np.where(np.arange(32) < 16, 1.0, -1.0)
+    both = np.minimum.outer(quarter, quarter).astype(np.float32)
+    for corner, said in (("upper left", "Found"), ("lower right", "Not found")):
+        report = KINDS["planting"](subject, chosen | {"corner": corner}).report((pixels, both), False)
+        assert report["verdict"][0].startswith(said)
+    assert attribution.shape == both.shape
 
 
 # Numbers and pictures for the browser
@@ -427,7 +439,8 @@ def test_maps_survive_the_way_to_the_browser():
     random = np.random.default_rng(0)
     cells = random.normal(size=(2, 224, 112)).astype(np.float32)
     sent = strip(np.zeros((40, 60, 3), np.uint8), WHOLE, [(cells[0], "a", ""), (None, "b", ""), (cells[1], "c", "")])
-    assert sent["size"] == [75, 37] and [m["values"] is None for m in sent["maps"]] == [False, True, False]
+    assert sent["size"] == [75, 37]
+    assert [m["values"] is None for m in sent["maps"]] == [False, True, False]
     for values, number in ((cells[0], 0), (cells[1], 2)):
         whole = np.frombuffer(base64.b64decode(sent["maps"][number]["values"]), np.int8)
         back = whole.reshape(sent["size"]) * sent["limit"] / LEVELS

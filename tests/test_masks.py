@@ -1,4 +1,7 @@
-"""Masks: DIANNA's to the bit of a float32, ours a pure function of their number, sums without rendering."""
+"""Masks: DIANNA's to the bit of a float32, ours a pure function of their number, sums without rendering.
+
+The orthogonal scheme has a file of its own, ``test_schemes.py``; what holds for every scheme is here.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +19,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import explorer
-from explorer import InvalidInput, MaskSettings
+from explorer import InvalidInput, MaskSettings, schemes
 from explorer import masks as masks_module
-from explorer.masks import GridMasks, masks_from_array, sample_masks
+from explorer.masks import GridMasks, can_grow, masks_from_array, sample_masks
+from explorer.schema import SCHEMES
 from tests.oracles import slow
 
 GOLDEN = "5b9019e05fab2754d089c07265e0c4d56b4a0e021b7c8c93ed943700012d0dc1"
 ROOT = Path(__file__).parents[1]
 SIZES = [(32, 32), (24, 40), (33, 50), (17, 31), (16, 128)]
+GROWING = [scheme for scheme in SCHEMES if can_grow(scheme)]
 
 
 def dianna_masks(size: tuple[int, int], masking: MaskSettings) -> np.ndarray:
@@ -99,7 +105,7 @@ def test_rendered_masks_are_the_papers(size: tuple[int, int], feature_res: int) 
 # Weighted sums
 
 
-@pytest.mark.parametrize("scheme", ["philox", "dianna"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_weighted_sum_is_the_sum_of_rendered_masks(size: tuple[int, int], scheme: str) -> None:
     masks = sample_masks(MaskSettings(n_masks=60, feature_res=5, scheme=scheme), size)
@@ -122,21 +128,33 @@ def test_weighted_sum_takes_the_first_masks_and_any_chunks(monkeypatch: pytest.M
     assert not masks.weighted_sum(np.zeros(60)).any()
 
 
-# The philox scheme
+# Schemes whose masks do not depend on how many there are
 
 
-def test_the_first_masks_do_not_depend_on_how_many_there_are() -> None:
-    few, many = (sample_masks(MaskSettings(n_masks=n, seed=9), (224, 224)) for n in (100, 1000))
-    np.testing.assert_array_equal(few.packed, many.packed[:100])
-    np.testing.assert_array_equal(few.shifts, many.shifts[:100])
-    np.testing.assert_array_equal(few.packed, many.first(100).packed)
+@pytest.mark.parametrize("p_keep", [0.5, 0.3])
+@pytest.mark.parametrize("feature_res", [3, 8, 10])
+@pytest.mark.parametrize("scheme", GROWING)
+def test_the_first_masks_do_not_depend_on_how_many_there_are(scheme: str, feature_res: int, p_keep: float) -> None:
+    masking = MaskSettings(n_masks=700, feature_res=feature_res, p_keep=p_keep, seed=9, scheme=scheme)
+    many = sample_masks(masking, (224, 224))
+    for n in (10, 100, 128, 129, 256, 333):
+        few = sample_masks(replace(masking, n_masks=n), (224, 224))
+        np.testing.assert_array_equal(few.packed, many.packed[:n])
+        np.testing.assert_array_equal(few.shifts, many.shifts[:n])
+        np.testing.assert_array_equal(few.packed, many.first(n).packed)
+
+
+def test_which_schemes_grow() -> None:
+    assert GROWING == ["philox", "orthogonal"]
 
 
 @pytest.mark.parametrize("cells", [1, 66, 1000])
-def test_masks_do_not_depend_on_the_chunk(cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    masking = MaskSettings(n_masks=100)
+@pytest.mark.parametrize("scheme", GROWING)
+def test_masks_do_not_depend_on_the_chunk(scheme: str, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    masking = MaskSettings(n_masks=100, scheme=scheme)
     before = digest(sample_masks(masking, (224, 224)))
-    monkeypatch.setattr(masks_module, "CHUNK_CELLS", cells)
+    for module in (masks_module, schemes):
+        monkeypatch.setattr(module, "CHUNK_CELLS", cells)
     assert digest(sample_masks(masking, (224, 224))) == before
 
 
@@ -149,11 +167,13 @@ def test_masks_do_not_depend_on_the_order_of_rendering(feature_res: int) -> None
         np.testing.assert_array_equal(masks.render(i, i + 1)[0], whole[i])
 
 
-def test_masks_do_not_depend_on_other_threads() -> None:
+@pytest.mark.parametrize(("scheme", "p_keep"), [("philox", 0.5), ("orthogonal", 0.5), ("orthogonal", 0.2)])
+def test_masks_do_not_depend_on_other_threads(scheme: str, p_keep: float) -> None:
     seeds = [0, 1, 2, 3] * 6
 
     def draw(seed: int) -> tuple[str, bytes]:
-        masks = sample_masks(MaskSettings(n_masks=200, seed=seed), (64, 48))
+        masking = MaskSettings(n_masks=200, feature_res=5, p_keep=p_keep, seed=seed, scheme=scheme)
+        masks = sample_masks(masking, (64, 48))
         return digest(masks), masks.render(0, 200).tobytes()
 
     alone = {seed: draw(seed) for seed in set(seeds)}
@@ -161,6 +181,9 @@ def test_masks_do_not_depend_on_other_threads() -> None:
         together = list(pool.map(draw, seeds))
     assert together == [alone[seed] for seed in seeds]
     assert len({value[0] for value in alone.values()}) == 4
+
+
+# The philox scheme
 
 
 def test_golden_masks() -> None:
@@ -178,7 +201,7 @@ def test_golden_masks_in_a_fresh_process() -> None:
     assert answer.stdout.strip() == GOLDEN
 
 
-@pytest.mark.parametrize("scheme", ["philox", "dianna"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_the_global_generator_is_left_alone(scheme: str) -> None:
     np.random.seed(123)
     before = np.random.get_state()
@@ -191,7 +214,7 @@ def test_the_global_generator_is_left_alone(scheme: str) -> None:
     np.testing.assert_array_equal(sample_masks(MaskSettings(n_masks=20, scheme=scheme), (32, 32)).render(0, 20), first)
 
 
-@pytest.mark.parametrize("scheme", ["philox", "dianna"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("p_keep", [0.01, 0.3, 0.5, 0.99])
 def test_share_of_kept_cells(p_keep: float, scheme: str) -> None:
     masks = sample_masks(MaskSettings(n_masks=2000, p_keep=p_keep, scheme=scheme), (64, 64))
@@ -211,9 +234,9 @@ def test_every_shift_occurs_about_equally_often() -> None:
         assert (abs(counts - 4000 / cell) < 5 * np.sqrt(4000 / cell)).all()
 
 
-def test_seeds_give_other_masks() -> None:
-    digests = {digest(sample_masks(MaskSettings(n_masks=10, seed=seed), (32, 32))) for seed in (0, 1, 2**32 - 1)}
-    assert len(digests) == 3
+def test_seeds_and_schemes_give_other_masks() -> None:
+    settings = [MaskSettings(n_masks=10, seed=seed, scheme=s) for seed in (0, 1, 2**32 - 1) for s in SCHEMES]
+    assert len({digest(sample_masks(masking, (32, 32))) for masking in settings}) == len(settings) == 9
 
 
 def test_neighbouring_masks_share_nothing() -> None:

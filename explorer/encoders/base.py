@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -175,6 +175,55 @@ class Encoder(ABC):
     def fit_text(self, text: str) -> tuple[str, str]:
         """The part of a caption the text model reads, and the part it does not."""
         return text, ""
+
+    def layers(self) -> tuple[str, ...]:
+        """The layers between pixels and embedding, from input to output; () where they cannot be had."""
+        return ()
+
+    def blocks(self) -> dict[str, tuple[str, ...]]:
+        """The same layers in coarser groups, in the same order; a group's name may stand for its layers."""
+        return {}
+
+    def weights(self, layer: str) -> dict[str, NDArray[Any]]:
+        """The arrays of one layer, by name, as copies.
+
+        Raises:
+            InvalidInput: No such layer, or none can be had.
+        """
+        raise self._no_layers()
+
+    def replaced(self, weights: Mapping[str, Mapping[str, NDArray[Any]]], label: str) -> Encoder:
+        """A fresh encoder with other arrays in some layers; this one stays as it is.
+
+        Args:
+            weights: By layer and name, arrays of the shapes ``weights`` gives.
+            label: Goes into the fingerprint.
+
+        Raises:
+            InvalidInput: As ``weights``, or an array of another name or shape.
+        """
+        raise self._no_layers()
+
+    def randomised(self, names: Sequence[str], how: str = "shuffle", seed: int = 0) -> Encoder:
+        """A fresh encoder with some layers randomised; this one stays as it is.
+
+        Args:
+            names: Layers, or groups of ``blocks``.
+            how: A key of ``explorer.encoders.layers.HOW``.
+            seed: Each layer has a random stream of its own, named by the seed and the layer, so that it is
+                randomised in the same way whichever others are.
+
+        Raises:
+            InvalidInput: As ``weights``, or no such ``how``.
+        """
+        raise self._no_layers()
+
+    def _no_layers(self) -> InvalidInput:
+        return InvalidInput(
+            f"{self.card.title} shows no layers, so they cannot be randomised; "
+            "choose an encoder of the list, or give a torch network with from_torch.",
+            code="no_layers",
+        )
 
 
 class FunctionEncoder(Encoder):

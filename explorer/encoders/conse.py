@@ -7,7 +7,7 @@ The picture's embedding is the probability-weighted mean of the sentence embeddi
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..cache import file_hash
 from ..errors import InvalidInput
 from . import efficientnet_lite
-from .base import Card, Encoder
+from .base import Card
+from .layers import Arrays, LayeredEncoder, Layers
 from .openvino_runtime import Network, cached_array
 
 PROMPT = "a photo of a {}"
@@ -55,17 +56,20 @@ class Sentences:
         return text[:end].rstrip(), text[end:].strip()
 
 
-class ConSE(Encoder):
+class ConSE(LayeredEncoder):
     """Pictures and captions as 384 numbers.
 
     Args:
         card: The facts.
-        classifier: Gives the class probabilities.
+        classifier: Gives the class probabilities; its layers are those that can be randomised, since a picture
+            reaches no others.
         sentences: Embeds captions and class names.
         classes: (1000, 384) sentence embeddings of the class names.
     """
 
-    def __init__(self, card: Card, classifier: Encoder, sentences: Sentences, classes: NDArray[np.float32]) -> None:
+    def __init__(
+        self, card: Card, classifier: LayeredEncoder, sentences: Sentences, classes: NDArray[np.float32]
+    ) -> None:
         super().__init__()
         self.card, self._classifier, self._sentences, self._classes = card, classifier, sentences, classes
         self.batch_size, self.input_size = classifier.batch_size, classifier.input_size
@@ -74,6 +78,18 @@ class ConSE(Encoder):
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._classifier.embed_pixels(pixels) @ self._classes
+
+    def _layers(self) -> Layers:
+        return self._classifier._layers()
+
+    def _block(self, layer: str) -> str:
+        return self._classifier._block(layer)
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> ConSE:
+        classifier = self._classifier._replaced(weights, label)
+        twin = ConSE(self.card, classifier, self._sentences, self._classes)
+        twin._lock = self._lock  # the two share the sentence model
+        return twin
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
         with self._lock:

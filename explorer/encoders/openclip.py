@@ -11,7 +11,6 @@ import difflib
 import importlib.metadata
 import itertools
 import re
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,10 @@ from numpy.typing import NDArray
 from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from ..schema import Box
-from .base import Card, Encoder
+from .base import Card
+from .layers import Arrays, LayeredEncoder
+from .openclip_weights import build_network
+from .torch_layers import TorchLayers, numbered_block
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""
@@ -45,7 +47,7 @@ class Source(NamedTuple):
     revision: str | None = None
 
 
-class OpenClipEncoder(Encoder):
+class OpenClipEncoder(LayeredEncoder):
     """A picture and a text tower from open_clip, in float32, on a GPU where there is one.
 
     Args:
@@ -53,6 +55,8 @@ class OpenClipEncoder(Encoder):
         network: A model made by open_clip, in evaluation mode.
         tokenizer: The tokenizer open_clip pairs with it.
         fingerprint: Names weights and run-time.
+
+    The layers that can be randomised are those of the picture tower.
     """
 
     batch_size = BATCH
@@ -64,6 +68,7 @@ class OpenClipEncoder(Encoder):
         from open_clip.transform import MaybeToTensor, PreprocessCfg, image_transform_v2
 
         self.card, self._network, self._tokenizer, self.fingerprint = card, network, tokenizer, fingerprint
+        self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
         steps = image_transform_v2(settings, is_train=False).transforms
         self._steps = list(itertools.takewhile(lambda step: not isinstance(step, MaybeToTensor), steps))
@@ -92,6 +97,19 @@ class OpenClipEncoder(Encoder):
             planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2) / 255
             rows = self._network.encode_image((planes - self._mean) / self._std)
         return np.asarray(rows.float().cpu().numpy())
+
+    def _layers(self) -> TorchLayers:
+        return self._access
+
+    def _block(self, layer: str) -> str:
+        """The stem, each block of the transformer or ResNet, the head."""
+        return numbered_block(layer, self._access.names)
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> OpenClipEncoder:
+        network = self._access.replaced(weights)
+        twin = OpenClipEncoder(self.card, network, self._tokenizer, f"{self.fingerprint}+{label}")
+        twin._lock = self._lock  # the two share the tokenizer
+        return twin
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
         """Embed captions one at a time, so that an embedding depends on no other caption."""
@@ -160,7 +178,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
         _have(card, source)
     try:
         tokenizer = open_clip.get_tokenizer(model)
-        network = _build(path, model, open_clip.get_pretrained_cfg(model, tag)).eval()
+        network = build_network(path, model, open_clip.get_pretrained_cfg(model, tag)).eval()
     except (ImportError, OSError) as error:  # transformers is not installed or asks the Hub for yet another file
         raise _absent(card, "its text side could not be made") from error
     except InvalidInput as error:
@@ -259,41 +277,3 @@ def _absent(card: Card, why: str = "") -> WeightsMissing:
         f"{card.title} is not on this computer and there is no network; run {command} where there is one.",
         code="weights_offline",
     )
-
-
-def _build(path: Path, model: str, tag: Mapping[str, Any]) -> Any:
-    """The network with its weights; OpenAI's tags, and some others, want QuickGELU in place of GELU."""
-    import open_clip
-    from safetensors import SafetensorError
-
-    try:
-        if path.suffix != ".safetensors":
-            _check_state_dict(path)
-        return open_clip.create_model(
-            model,
-            pretrained=str(path.absolute()),  # a bare name could be a tag; a resolved one loses the cache's suffix
-            weights_only=True,
-            force_quick_gelu=tag.get("quick_gelu", False),
-            force_preprocess_cfg=dict(tag),
-        )
-    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise InvalidInput(
-            f"This file does not hold the weights of {model}; give its .safetensors, or a torch state dict.",
-            code="weights_file",
-        ) from error
-
-
-def _check_state_dict(path: Path) -> None:
-    """Read a torch file once without running anything in it.
-
-    open_clip repeats a read that fails with a TypeError in torch's default mode, which an environment variable
-    can turn into running pickles; a file that has passed here does not get that far.
-    """
-    import pickle
-
-    import torch
-
-    try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
-        raise ValueError("not a torch state dict") from error

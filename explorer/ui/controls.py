@@ -114,7 +114,7 @@ class Controls:
         if reference is None:
             by_caption = values[self.kind] == CAPTION
             raise InvalidInput(
-                "The caption is empty; type what to compare the picture with."
+                "The caption is empty; type what to compare with."
                 if by_caption
                 else "Add a picture to compare with first.",
                 code="reference_missing",

@@ -10,12 +10,12 @@ import gradio as gr
 
 from ..errors import ExplorerError, InvalidInput
 from .controls import Values
+from .evidence_kinds import KINDS
 from .evidenced import Ledger, Page, Trial, line
 from .guard import told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .judged import Evidence, Subject, subject_of
-from .judgements import KINDS
 from .room import LIGHT, Room
 
 INTRO = (
@@ -40,9 +40,9 @@ class Parts:
 def evidence_tab(room: Room, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(INTRO, elem_classes="evidence-title")
-    empty = dict.fromkeys(("prices", "progress", "over", *KINDS))
+    empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *KINDS))
     kinds = [kind.wire() for kind in KINDS.values()]
-    view = component("evidence", events=("priced", "ran", "stopped"), kinds=kinds, **empty)
+    view = component("evidence", events=("priced", "weighed", "ran", "stopped"), kinds=kinds, **empty)
     parts = Parts(view, gr.State(Page()))
     _wire(Judging(room, handlers, parts), room, parts)
 
@@ -50,12 +50,15 @@ def evidence_tab(room: Room, handlers: Handlers) -> None:
 def _wire(judging: Judging, room: Room, parts: Parts) -> None:
     """Prices and Stop are light; a judgement waits for its turn as a run does."""
     asked: set[Any] = {room.session, room.view, parts.page}
-    priced: dict[str, Any] = {"inputs": asked, "outputs": [parts.view], **LIGHT}
+    # Each event by itself: one that Gradio puts off comes with the data of the one before.
+    light = LIGHT | {"trigger_mode": "multiple"}
+    priced: dict[str, Any] = {"inputs": asked, "outputs": [parts.view], **light}
     parts.view.priced(judging.price, **priced)
-    parts.view.ran(judging.turn, asked, [parts.view], **LIGHT)  # before the run, or it would wait for it
+    parts.view.weighed(judging.price_slow, **priced)
+    parts.view.ran(judging.turn, asked, [parts.view], **light)  # before the run, or it would wait for it
     lane = room.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
     running = parts.view.ran(judging.run, asked, [parts.view], **lane)
-    stopped = parts.view.stopped(judging.stop, {parts.page}, None, **LIGHT)
+    stopped = parts.view.stopped(judging.stop, {parts.page}, None, **light)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(judging.over, {parts.page}, [parts.view], **LIGHT)
 
@@ -81,13 +84,22 @@ class Judging:
 
     def price(self, values: Values, event: gr.EventData) -> Any:
         """What each piece of evidence needs of the network, for the map on screen and the settings of its card."""
+        return gr.update(prices=self._prices(values, event, slow=False))
+
+    def price_slow(self, values: Values, event: gr.EventData) -> Any:
+        """The same for what takes seconds to tell, so that the others need not wait for it."""
+        return gr.update(slow_prices=self._prices(values, event, slow=True))
+
+    def _prices(self, values: Values, event: gr.EventData, *, slow: bool) -> dict[str, Any]:
+        kinds = {key: kind for key, kind in KINDS.items() if kind.slow == slow}
+        data = _named(event._data)
         try:
-            subject, chosen = self._subject(values), _named(_named(event._data).get("options"))
+            subject, options = self._subject(values), _named(data.get("options"))
         except ExplorerError as error:
-            of = dict.fromkeys(KINDS, {"why": str(error)})
+            of = {key: {"why": str(error)} for key in kinds}
         else:
-            of = {key: self._price(kind, subject, chosen.get(key)) for key, kind in KINDS.items()}
-        return gr.update(prices=of)
+            of = {key: self._price(kind, subject, options.get(key)) for key, kind in kinds.items()}
+        return {"ask": data.get("ask"), "of": of}
 
     def _price(self, kind: type[Evidence], subject: Subject, options: object) -> dict[str, Any]:
         try:

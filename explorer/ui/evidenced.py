@@ -28,16 +28,20 @@ class Ledger:
         self._guard = threading.Lock()
 
     def seconds(self, evidence: Evidence, passes: int) -> float | None:
-        """How long so many passes take: by its own kind, which may be slower than a run, else by the last run."""
+        """How long so many passes take: as the last of its kind went, or the last of any, or the last run."""
         question = evidence.subject.question
-        rate = self._rates.get((evidence.key, question.encoder, question.precision))
-        return passes / rate if rate else self._workbench.seconds(question.encoder, question.precision, passes)
+        encoder = question.encoder, question.precision
+        rate = self._rates.get((evidence.key, *encoder)) or self._rates.get(("", *encoder))
+        return passes / rate if rate else self._workbench.seconds(*encoder, passes)
 
-    def timed(self, evidence: Evidence, passes: int, seconds: float) -> None:
-        """Note how long so many passes took."""
+    def timed(self, evidence: Evidence, rate: float) -> None:
+        """Note how many passes went by in a second; 0.0 where that could not be told."""
         question = evidence.subject.question
-        if passes:
-            self._rates[evidence.key, question.encoder, question.precision] = passes / max(seconds, 1e-6)
+        if not rate:
+            return
+        self._rates[evidence.key, question.encoder, question.precision] = rate
+        if not evidence.slow:  # which says nothing about the others
+            self._rates["", question.encoder, question.precision] = rate
 
     def known(self, evidence: Evidence) -> Report | None:
         """The finished report of the same question with the same settings."""
@@ -93,7 +97,9 @@ class Trial:
         self.evidence, self.done, self.left = evidence, 0, 0.0
         self._press, self._ledger, self._ended = press, ledger, ended
         self._result: Any = None
-        self._finished, self._told, self._said = False, None, 0
+        self._told: Any = None
+        self._finished, self._said, self._wanted = False, 0, 0
+        self._first: tuple[float, int] | None = None
 
     def news(self) -> Iterator[dict[str, Any]]:
         """Work until it is done or stopped, yielding what the browser is to be told, its properties by name."""
@@ -102,17 +108,16 @@ class Trial:
             yield self._tell(known) | self._line("Known from an earlier run.", rest=True)
             return
         yield self._line("Loading the encoder …")
-        wanted, began = self.evidence.passes(), time.monotonic()
+        self._wanted, began = self.evidence.passes(), time.monotonic()
         last = began
         for _ in self._advance(self.evidence.steps()):
-            seconds = time.monotonic() - began
             if self._ended():
                 break
-            self.left = seconds / self.done * (wanted - self.done) if self.done else 0.0
+            self.left = self._seconds_left()
             if time.monotonic() - last >= SECONDS_BETWEEN:
-                yield self._moment(wanted)
+                yield self._moment()
                 last = time.monotonic()
-        yield self._last_words(wanted, time.monotonic() - began)
+        yield self._last_words(time.monotonic() - began)
 
     def _advance(self, steps: Parts[Any]) -> Iterator[None]:
         while True:
@@ -123,36 +128,48 @@ class Trial:
                 return
             if isinstance(step, int):
                 self.done += step
+                self._first = self._first or (time.monotonic(), self.done)
             else:
                 self._result = step
             yield
 
-    def _moment(self, wanted: int) -> dict[str, Any]:
-        said = f"{self.done} of {wanted} passes, about {self.left:.0f} s left"
-        line = self._line(said, done=self.done, wanted=wanted)
-        if self._result is None or self._result is self._told:
-            return line
-        self._told = self._result
-        return line | self._tell(self.evidence.report(self._result, False) | {"over": False})
+    def _rate(self) -> float:
+        """Pictures a second, not counting the first batch, which waited for the encoder; 0.0 while unknown."""
+        if self._first is None or self.done == self._first[1]:
+            return 0.0
+        return (self.done - self._first[1]) / max(time.monotonic() - self._first[0], 1e-6)
 
-    def _last_words(self, wanted: int, seconds: float) -> dict[str, Any]:
+    def _seconds_left(self) -> float:
+        rate = self._rate()
+        return max(0, self._wanted - self.done) / rate if rate else 0.0
+
+    def _moment(self) -> dict[str, Any]:
+        left = f", about {self.left:.0f} s left" if self.left else ""
+        told = self._line(f"{self.done} of {self._wanted} passes{left}", done=self.done, wanted=self._wanted)
+        if self._result is None or self._result is self._told:
+            return told
+        self._told = self._result
+        return told | self._tell(self.evidence.report(self._result, False) | {"over": False})
+
+    def _last_words(self, seconds: float) -> dict[str, Any]:
         if self._finished:
             report = self.evidence.report(self._result, False) | {"over": True}
-            self._ledger.timed(self.evidence, self.done, seconds)
+            self._ledger.timed(self.evidence, self._rate())
             self._ledger.keep(self.evidence, report)
             return self._tell(report) | self._line(f"{self.done} passes in {seconds:.1f} s.", rest=True)
-        said = f"Stopped after {self.done} of {wanted} passes. To run it again is to begin anew."
-        line = self._line(said, rest=True)
+        told = self._line(f"Stopped after {self.done} of {self._wanted} passes; to run it is to begin anew.", rest=True)
         if self._result is None:
-            return line
-        return line | self._tell(self.evidence.report(self._result, True) | {"over": True})
+            return told
+        return told | self._tell(self.evidence.report(self._result, True) | {"over": True})
 
     def _line(self, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:
         return {"progress": line(self.evidence.key, self._press, text, rest=rest, done=done, wanted=wanted)}
 
     def _tell(self, report: Report) -> dict[str, Any]:
         self._said += 1
-        return {self.evidence.key: report | {"of": self.evidence.subject.wire(), "press": self._press, "step": self._said}}
+        return {
+            self.evidence.key: report | {"of": self.evidence.subject.wire(), "press": self._press, "step": self._said}
+        }
 
 
 def line(kind: str, press: int, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:

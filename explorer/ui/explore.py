@@ -17,6 +17,7 @@ from .panels import status_panel
 from .room import LIGHT, QUIET, SESSION_SECONDS, Room
 from .share import share_tab
 from .sweeps import sweeps_tab
+from .words import words_tab
 from .workbench import Session, Step, Workbench
 
 INTRO = """# Distance Explorer
@@ -61,6 +62,8 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                     compare_tab(room, handlers)
                 with gr.Tab("Sweeps", elem_id="sweeps-tab"):
                     loaded = sweeps_tab(room, handlers)
+                with gr.Tab("Words", elem_id="words-tab"):
+                    words_tab(room, handlers)
                 with gr.Tab("Share", elem_id="share-tab"):
                     loader = share_tab(room, handlers)
     reader = address_reader()

@@ -9,11 +9,12 @@ from typing import Any
 import gradio as gr
 
 from ..errors import InvalidInput
-from ..rank import EQUAL, UNIFORM
+from ..rank import EQUAL, IDENTICAL, UNIFORM
 from ..registry import DISTANCES, MODES
 from ..schema import SelectionSettings
 
 LARGEST_VALUE = 10_000
+UNLOADED = "This part of the page could not be loaded; reload the page."
 CAVEATS = (
     "What these maps do not say.",
     "They are about this encoder, not about the things. They depend on what hidden pixels become and on chance: run "
@@ -49,6 +50,7 @@ def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HT
     """
     load = (
         f"import(new URL('instrument/{name}.js', document.baseURI)).then(m => m.mount(element, props, trigger, watch))"
+        f".catch(e => {{ element.textContent = {json.dumps(UNLOADED)}; throw e; }})"
     )
     return gr.HTML(
         "",
@@ -70,9 +72,11 @@ def words() -> dict[str, Any]:
         "flat": {
             "uniform": UNIFORM,
             "flat": EQUAL,
-            "nothing": "No mask is selected: the share is less than one mask.",
+            "nothing": "No mask is selected, or the two slices cancel.",
             "zero": "An embedding has no length, so the angle to it is undefined. Choose the euclidean distance.",
         },
+        "identical": IDENTICAL,
+        "unloaded": UNLOADED,
         "caveats": CAVEATS,
     }
 

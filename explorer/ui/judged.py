@@ -15,7 +15,7 @@ from ..errors import InvalidInput
 from ..probe import first
 from ..rank import rank_against
 from ..registry import MODES
-from ..schema import Explanation
+from ..schema import Explanation, SelectionSettings
 from .compare import on_screen
 from .instrument import Look
 from .workbench import Question, Session
@@ -71,17 +71,16 @@ class Subject:
             "id": self.shown,
             "selection": selection.to_dict(),
             "masks": self.question.masking.n_masks,
-            "label": f"{picture} against {compared}, {self.method}, {self.question.masking.n_masks} masks",
+            "label": f"{picture} against {compared}, {method_words(selection)}, {self.question.masking.n_masks} masks",
         }
 
-    @property
-    def method(self) -> str:
-        """The selection in words."""
-        selection = self.explanation.selection
-        if selection.free:
-            return "slices"
-        mode = MODES[selection.mode]
-        return mode.label if mode.slices is None else f"{mode.label} {100 * selection.threshold:g} %"
+
+def method_words(selection: SelectionSettings) -> str:
+    """A selection in words."""
+    if selection.free:
+        return "slices"
+    mode = MODES[selection.mode]
+    return mode.label if mode.slices is None else f"{mode.label} {100 * selection.threshold:g} %"
 
 
 def subject_of(session: Session, seen: Look) -> Subject:
@@ -135,6 +134,11 @@ class Option:
         return str(value)
 
 
+def numbers(*values: int) -> tuple[tuple[str, str], ...]:
+    """Choices that are numbers."""
+    return tuple((str(value), str(value)) for value in values)
+
+
 class Evidence(ABC):
     """One question put to the map on screen; an instance is that question with its settings.
 
@@ -149,6 +153,7 @@ class Evidence(ABC):
         limits: What the answer does not say.
         verb: What its button says.
         options: What can be set.
+        slow: Whether to find its price takes seconds, because the network has to be taken apart for it.
     """
 
     key: ClassVar[str]
@@ -157,6 +162,7 @@ class Evidence(ABC):
     limits: ClassVar[str]
     verb: ClassVar[str]
     options: ClassVar[tuple[Option, ...]] = ()
+    slow: ClassVar[bool] = False
 
     def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
         self.subject = subject
@@ -177,5 +183,5 @@ class Evidence(ABC):
     @classmethod
     def wire(cls) -> dict[str, Any]:
         """For the browser."""
-        texts = {name: getattr(cls, name) for name in ("key", "title", "read", "limits", "verb")}
+        texts = {name: getattr(cls, name) for name in ("key", "title", "read", "limits", "verb", "slow")}
         return texts | {"options": [vars(option) for option in cls.options]}

@@ -17,9 +17,22 @@ INK = """id => {
 }"""
 """A number that changes with a canvas's pixels."""
 
+STATE = """async (path) => {
+    const { store } = await import(new URL('instrument/store.js', document.baseURI));
+    return path.split('.').reduce((value, key) => value?.[key], store.state);
+}"""
+"""What the page shows: a place in the store's state."""
+
 
 def ink(page, canvas: str = "big-map") -> int:
     return page.evaluate(INK, canvas)
+
+
+def painted(page) -> None:
+    """Wait until what was set last is on the canvases."""
+    page.evaluate(
+        "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+    )
 
 
 def status(page) -> str:
@@ -42,6 +55,11 @@ def wait_done(page, n_masks: int) -> None:
     page.wait_for_function(
         "n => document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)", arg=n_masks
     )
+
+
+def choose_preset(page, title: str) -> None:
+    page.locator("#preset input").click()
+    page.get_by_role("option", name=title).click()
 
 
 def count_forward(monkeypatch, key: str) -> list[int]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from .driving import painted
+
 pytestmark = pytest.mark.browser
 
 STORE = "const { store } = await import(new URL('instrument/store.js', document.baseURI));"
@@ -222,6 +224,35 @@ def test_break_it(page):
     page.click("#tour-next")
     assert page.locator("#tour-start").is_visible()
     assert looks(page)[1] is None
+
+
+def test_steps_speak_of_the_masks_there_are_by_then(page):
+    """A run goes on while the tour is taken: what is asked or told must not be about its first batch."""
+    few = "{ ...whole, n: 48, plane: whole.plane.slice(0, 96), cache: new Map() }"
+    page.evaluate(f"async () => {{ {STORE} window.whole = store.state.result; store.set({{ result: {few} }}); }}")
+    grow = f"async () => {{ {STORE} store.set({{ result: {{ ...whole, cache: new Map() }} }}); }}"
+    go(page, 4)
+    options = page.locator("[name=tour-many]")
+    assert [option.get_attribute("value") for option in options.all()] == ["48", "more"]
+    page.click("#tour-next")
+    page.evaluate(grow)
+    painted(page)
+    page.click("#tour-back")  # not on screen meanwhile, so it asks anew
+    assert [option.get_attribute("value") for option in options.all()] == ["30", "100", "300", "1000", "more"]
+    page.click("#tour-close")
+
+    page.evaluate(f"async () => {{ {STORE} store.set({{ result: {few} }}); }}")
+    painted(page)
+    go(page, 4)
+    options.last.click()
+    page.evaluate(grow)
+    painted(page)
+    assert options.last.is_checked()  # on screen, so it stays
+    page.click("#tour-reveal")
+    assert "With 1000 masks two runs would agree by 0.9" in told(page)
+    assert "It is settled after more than 48 masks. Right!" in told(page)
+    page.wait_for_function("document.querySelector('#tour .maps').innerText.includes('the first 1000 masks')")
+    assert "all 1000 masks" in page.locator("#tour .maps").inner_text()
 
 
 def test_close_gives_back_what_the_visitor_had(page):

@@ -34,7 +34,9 @@ FOLDER = Path(explorer.__file__).parent / "ui" / "instrument"
 HOME = "http://instrument.invalid/"
 START = """<script type="module">
 import * as maths from "./maths.js";
+import { view } from "./views.js";
 window.maths = maths;
+window.view = view;
 window.plain = (value) => {
   if (ArrayBuffer.isView(value)) {
     const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
@@ -69,7 +71,7 @@ Js = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def js() -> Iterator[Js]:
-    """Evaluates an expression that knows ``maths`` and what is given by name."""
+    """Evaluates an expression that knows ``maths``, ``view`` and what is given by name."""
     need_chromium()
     with ThreadPoolExecutor(1) as thread:  # Playwright runs once in a thread, and the browser tests have this one
         browsing = thread.submit(browse)
@@ -229,6 +231,48 @@ def test_true_embeddings(js: Js, picture: np.ndarray, encoder: Encoder, distance
     explained = compare(js, probe, given, selections(distance), target=target)
     whole = js("maths.wholeDistance(maths.decode(given), distance)", given=given, distance=distance)
     assert whole == pytest.approx(explained[0].unmasked_distance, rel=1e-9)
+
+
+@pytest.mark.parametrize("upto", [None, 40])
+def test_mirror_as_the_sum_of_its_sides(js: Js, upto: int | None) -> None:
+    """What views.js makes of two maps that are on screen anyway; the sides of equal masks cancel but for rounding."""
+    drawn = probe_of(points(57))
+    equal = replace(drawn.masks, packed=drawn.masks.packed[[0] * 57], shifts=drawn.masks.shifts[[0] * 57])
+    for probe in (drawn, probe_of(points(57, ties=True)), replace(drawn, masks=equal)):
+        part = replace(probe, embeddings=probe.embeddings[:upto])
+        for threshold in (0.01, 0.1, 0.29, 0.5):
+            selection = SelectionSettings(threshold=threshold)
+            given = {"given": wire(probe), "selection": selection.to_dict(), "upto": upto}
+            ours = js("view(maths.decode(given), selection, upto)", **given)
+            assert_same(ours, explorer.rank(part, embedding=AHEAD.embedding, selection=selection))
+
+
+def test_the_views_used_last_are_kept(js: Js) -> None:
+    """A drag makes one for each of its moves; the map that it is compared with must not be made again each time."""
+    kept, forgotten = js(
+        """((result) => {
+          const at = (threshold) => view(result, { ...selection, threshold });
+          const first = at(0.1), second = at(0.11);
+          for (let move = 0; move < 30; move++) [at(0.2 + move / 100), at(0.1)];
+          return [first === at(0.1), second === at(0.11)];
+        })(maths.decode(given))""",
+        given=wire(probe_of(points(57))), selection=SelectionSettings(mode="closest").to_dict(),
+    )  # fmt: skip
+    assert kept
+    assert not forgotten
+
+
+def test_results_of_the_same_masks_share_them(js: Js) -> None:
+    probe, other = wire(probe_of(points(57))), wire(probe_of(points(57), f=4))
+    shared, apart = js(
+        """(() => {
+          const [a, b, c] = [first, { ...first }, second].map((given) => maths.decode(given).masks.bits);
+          return [a === b, a !== c && c.length === 57 * 16];
+        })()""",
+        first=probe, second=other,
+    )  # fmt: skip
+    assert shared
+    assert apart
 
 
 def test_a_result_that_grows(js: Js) -> None:

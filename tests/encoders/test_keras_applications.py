@@ -22,6 +22,7 @@ import pytest
 from explorer.encoders import keras_applications
 from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
+from explorer.encoders.layers import HOW
 from explorer.errors import InvalidInput, WeightsMissing
 from explorer.schema import Box
 
@@ -305,9 +306,90 @@ def test_channels_first_is_refused(keras: Any, weights: Path, tmp_path: Path) ->
         keras.config.set_image_data_format("channels_last")
 
 
+def test_torchs_compiler_can_still_be_loaded_after_keras() -> None:
+    """After TensorFlow alone, it ends the process."""
+    pytest.importorskip("triton")
+    code = (
+        "from explorer.encoders.keras_applications import _import_keras as k; k(); import torchvision; print('alive')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "alive", done.stderr[-500:]
+
+
 def test_looking_for_weights_imports_no_keras() -> None:
     code = (
         "import sys, explorer\n[card.missing for card in explorer.encoders()]\n"
         "assert not {'keras', 'tensorflow', 'torch', 'open_clip'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Layers
+
+
+def test_layers_and_blocks(keras: Any, network: Any, weights: Path) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    blocks = encoder.blocks()
+    assert len(encoder.layers()) == 107
+    assert len(blocks) == 18
+    assert list(blocks)[:2] == ["conv1", "conv2_block1"]
+    assert list(blocks)[-2:] == ["conv5_block3", "predictions"]
+    assert [layer for inner in blocks.values() for layer in inner] == list(encoder.layers())
+    assert set(encoder.weights("conv1_bn")) == {"gamma", "beta", "moving_mean", "moving_variance"}
+    np.testing.assert_array_equal(
+        encoder.weights("conv1_conv")["bias"], network.get_layer("conv1_conv").get_weights()[1]
+    )
+
+
+def test_each_layer_of_vgg16_is_a_block_as_in_the_paper() -> None:
+    names = [f"block{i}_conv{j}" for i in range(1, 6) for j in range(1, 3 + (i > 2))] + ["fc1", "fc2", "predictions"]
+    assert len(names) == 16
+    assert [KerasApplication._block(None, name) for name in names] == names  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_randomised_layers(weights: Path, how: str) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    names = ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "predictions")
+    rows = encoder.embed_pixels(PIXELS)
+    changed = encoder.randomised(names, how, seed=2)
+    assert np.abs(changed.embed_pixels(PIXELS) - rows).max() > 0.01
+    np.testing.assert_array_equal(encoder.embed_pixels(PIXELS), rows)
+    alone = encoder.randomised(names[:1], how, seed=2)
+    for name in encoder.layers():
+        old, new = encoder.weights(name), changed.weights(name)
+        if name not in names:
+            assert all((old[key] == new[key]).all() for key in old)
+    kernel, other, same = (e.weights("conv1_conv")["kernel"] for e in (encoder, changed, alone))
+    np.testing.assert_array_equal(other, same)  # whatever else is randomised
+    assert (other != kernel).any()
+    if how != "reinitialise":
+        np.testing.assert_array_equal(np.sort(other, axis=None), np.sort(kernel, axis=None))
+    rows_kept = (encoder.weights(names[2])["kernel"] == changed.weights(names[2])["kernel"]).all()
+    assert rows_kept == (how == "shuffle_rows")  # a 1 x 1 kernel has one row only
+
+
+def test_reinitialised_is_what_keras_starts_with(keras: Any, weights: Path) -> None:
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    one, other = (encoder.randomised(("conv5_block1_0_conv", "conv1_bn"), "reinitialise", seed=s) for s in (1, 2))
+    kernel = one.weights("conv5_block1_0_conv")["kernel"]
+    limit = np.sqrt(6 / (1024 + 2048))  # Glorot's uniform law
+    assert kernel.std() == pytest.approx(limit / np.sqrt(3), rel=0.01)
+    assert (kernel != other.weights("conv5_block1_0_conv")["kernel"]).mean() > 0.99
+    again = one.randomised(("conv5_block1_0_conv",), "reinitialise", seed=1)
+    np.testing.assert_array_equal(again.weights("conv5_block1_0_conv")["kernel"], kernel)
+    assert (one.weights("conv1_bn")["moving_variance"] == 1).all()
+    assert (one.weights("conv1_bn")["beta"] == 0).all()
+
+
+def test_the_other_backend_randomises_alike(keras: Any, weights: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    other = "torch" if keras.config.backend() == "tensorflow" else "tensorflow"
+    files = [str(weights), str(tmp_path / "pixels.npy"), str(tmp_path / "rows.npy")]
+    code = OTHER_BACKEND.replace(
+        "numpy.save", "encoder = encoder.randomised(('conv1', 'predictions'), seed=3)\nnumpy.save"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": other}
+    subprocess.run([sys.executable, "-c", code, *files], env=environment, capture_output=True, text=True, check=True)
+    changed = load_encoder("keras-resnet50", weights=weights).randomised(("conv1", "predictions"), seed=3)
+    np.testing.assert_allclose(np.load(tmp_path / "rows.npy"), changed.embed_pixels(PIXELS), atol=1e-4)

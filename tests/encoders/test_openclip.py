@@ -29,6 +29,7 @@ from safetensors.torch import save_file
 from explorer.encoders import openclip
 from explorer.encoders.base import Card
 from explorer.encoders.cards import find_card, load_encoder
+from explorer.encoders.layers import HOW
 from explorer.errors import InvalidInput, WeightsMissing
 
 TINY = "explorer-tiny"
@@ -498,3 +499,48 @@ def test_a_hub_that_will_not_give_them(fake_hub: type[FakeHub], status: int, why
         openclip.load(card(), precision="float32", weights=None)
     assert info.value.code == "weights_refused"
     assert len(fake_hub.asked) <= 2
+
+
+# Layers
+
+
+def test_layers_are_those_of_the_picture_tower(files: Path) -> None:
+    encoder = load(files)
+    names = encoder.layers()
+    assert names[:4] == ("conv1", "class_embedding", "positional_embedding", "ln_pre")
+    assert names[-2:] == ("ln_post", "proj")
+    assert {"transformer.resblocks.1.attn.in_proj", "transformer.resblocks.1.attn.out_proj"} < set(names)
+    count = sum(array.size for name in names for array in encoder.weights(name).values())
+    assert count == sum(p.numel() for p in encoder._network.visual.parameters())
+    assert list(encoder.blocks()) == ["stem", "transformer.resblocks.0", "transformer.resblocks.1", "head"]
+    assert [name for inner in encoder.blocks().values() for name in inner] == list(names)
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_every_layer_can_be_randomised(files: Path, how: str) -> None:
+    encoder = load(files)
+    pixels = encoder.view(picture(64, 64))[0][None]
+    row, text = encoder.embed_pixels(pixels), encoder.embed_texts(["a bee"])
+    for name in encoder.layers() if how == "shuffle" else ("stem", "transformer.resblocks.0", "head"):
+        changed = encoder.randomised((name,), how, seed=1)
+        moved = {
+            layer
+            for layer in encoder.layers()
+            if any((encoder.weights(layer)[k] != array).any() for k, array in changed.weights(layer).items())
+        }
+        assert moved <= set(encoder.blocks().get(name, (name,)))
+        if moved:  # a normalisation's ones and zeros stay what they are when shuffled
+            assert np.abs(changed.embed_pixels(pixels) - row).max() > 1e-4
+        np.testing.assert_array_equal(changed.embed_texts(["a bee"]), text)
+    np.testing.assert_array_equal(encoder.embed_pixels(pixels), row)
+    assert changed.fingerprint.startswith(encoder.fingerprint)
+    assert changed._lock is encoder._lock  # they share the tokenizer
+
+
+def test_a_randomised_tower_shares_all_else(files: Path) -> None:
+    encoder = load(files)
+    changed = encoder.randomised(("proj",))
+    own, other = encoder._network, changed._network
+    assert other.visual.proj is not own.visual.proj
+    assert other.visual.conv1.weight is own.visual.conv1.weight
+    assert other.text_projection is own.text_projection

@@ -1,7 +1,7 @@
 // One picture, two references: both maps on one scale, and their difference.
 import { colourBar, differenceFigure, drawMap, follow, lookBar } from "./board-parts.js";
 import { referenceName, sameMasks, whyNoDifference } from "./board-words.js";
-import { el } from "./dom.js";
+import { el, measured } from "./dom.js";
 import { replay } from "./instrument.js";
 import { decode, wholeDistance } from "./maths.js";
 import { loadPictures } from "./paint.js";
@@ -72,12 +72,15 @@ function offerRow(examples, onchoose) {
 
 function contrastMaps(look) {
   const sides = ["A", "B"].map(sideFigure), figure = differenceFigure(WIDE), bar = colourBar("A and B on one scale");
-  const some = el("p", { class: "note", hidden: true });
+  const some = el("p", { class: "note", hidden: true }), words = el("div", {}, figure.where, figure.alike);
+  let told = null;
   const element = el("div", { class: "maps", hidden: true }, look,
     el("div", { class: "three" }, ...sides.map((side) => side.element), figure.element),
-    bar.element, el("div", { "aria-live": "polite" }, figure.where, figure.alike), some);
+    bar.element, words, some);
   const draw = (state) => {
     const { result, rival, selection, upto } = state;
+    words.setAttribute("aria-live", rival === told ? "off" : "polite"); // a drag would chatter
+    told = rival;
     const n = Math.min(upto ?? Infinity, result.n, rival.n);
     const both = [result, rival].map((r) => ({ result: r, explanation: view(r, selection, n < r.n ? n : null) }));
     const limit = sharedLimit(both.map((shown) => shown.explanation));
@@ -98,7 +101,7 @@ function sideFigure(name) {
     const { result } = shown, facts = state.words.distances[state.selection.distance];
     drawMap(canvas, shown, `${name}, against ${referenceName(result)}`, { limit, longSide: WIDE, state });
     against.replaceChildren(...(result.reference.picture ? [el("img", { src: result.reference.picture, alt: "" })] : []), referenceName(result));
-    distance.textContent = `${wholeDistance(result, state.selection.distance).toFixed(4)} ${facts.label}`;
+    distance.textContent = `${measured(wholeDistance(result, state.selection.distance))} ${facts.label}`;
   };
   return { element, draw };
 }

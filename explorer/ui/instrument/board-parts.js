@@ -1,6 +1,6 @@
 // What the three parts of the Compare tab are made of.
 import { difference, likeness } from "./board-words.js";
-import { el, inWords, percent, signed, slider } from "./dom.js";
+import { el, flatWords, inWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { describe } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { store } from "./store.js";
@@ -26,7 +26,7 @@ export function lookBar(name) {
     }
     mode.value = now;
     threshold.set(selection.threshold);
-    threshold.input.disabled = now === "rank_weighted";
+    threshold.input.disabled = selection.mode === "rank_weighted";
     first.hidden = !upto;
     first.textContent = `Build-up: the first ${upto} masks only.`;
   };
@@ -38,8 +38,8 @@ export function drawMap(canvas, { result, explanation }, title, { limit, longSid
   const { map, noSignal, wobble } = explanation, [h, w] = result.size;
   fit(canvas, result, longSide);
   paintMap(canvas, result, map, { limit, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
-  const said = noSignal ? `No signal. ${state.words.flat[noSignal]}` : inWords(describe(map, h, w));
-  canvas.setAttribute("aria-label", `${title}. ${said}`);
+  const said = noSignal ? `No signal. ${flatWords(explanation, state.words.flat)}` : inWords(describe(map, h, w));
+  call(canvas, `${title}. ${said}`);
   return said;
 }
 
@@ -63,9 +63,9 @@ export function differenceFigure(longSide) {
     const { map, limit, wobble } = difference(a, b), [h, w] = a.result.size;
     fit(canvas, a.result, longSide);
     paintMap(canvas, a.result, map, { limit: limit || 1, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
-    where.textContent = limit ? inPlaces(describe(map, h, w)) : "The two maps are the same.";
-    alike.textContent = likeness(a, b);
-    canvas.setAttribute("aria-label", `Difference map, A minus B. ${where.textContent}`);
+    write(where, limit ? inPlaces(describe(map, h, w)) : "The two maps are the same.");
+    write(alike, likeness(a, b));
+    call(canvas, `Difference map, A minus B. ${where.textContent}`);
     doubt.textContent = limit && state.hatch ? "; hatched where chance alone could make it" : "";
     bar.element.hidden = !limit;
     bar.draw(limit);

@@ -13,11 +13,11 @@ export function pinButton() {
   const button = el("button", { type: "button" }, "Pin this result");
   const said = el("span", { role: "status" });
   button.addEventListener("click", () => { said.textContent = pin(); });
-  const count = ({ pins, result }) => {
-    button.disabled = !result;
-    said.textContent = pins.length ? `${pins.length} of at most ${MOST} pinned, on the Compare tab.` : "";
-  };
-  store.subscribe(["pins", "result"], count);
+  const allow = ({ result }) => { button.disabled = !result; };
+  const count = ({ pins }) => { said.textContent = pins.length ? `${pins.length} of at most ${MOST} pinned, on the Compare tab.` : ""; };
+  store.subscribe(["result"], allow);
+  store.subscribe(["pins"], count); // alone: what was answered to a press stays while masks come in
+  allow(store.state);
   count(store.state);
   return el("div", { class: "pin" }, button, said);
 }

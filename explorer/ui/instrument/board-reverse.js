@@ -1,7 +1,7 @@
 // Both directions: the picture explained by its reference, and the reference by the picture.
 import { colourBar, drawMap, follow, lookBar } from "./board-parts.js";
 import { pictureName, referenceName } from "./board-words.js";
-import { el } from "./dom.js";
+import { el, measured } from "./dom.js";
 import { decode, wholeDistance } from "./maths.js";
 import { loadPictures } from "./paint.js";
 import { store } from "./store.js";
@@ -58,7 +58,7 @@ function twoMaps(look) {
     const limit = sharedLimit(both.map((shown) => shown.explanation));
     sides.forEach((side, i) => side.draw(both, i, limit, state));
     bar.draw(limit);
-    distance.replaceChildren(el("b", {}, wholeDistance(result, selection.distance).toFixed(4)),
+    distance.replaceChildren(el("b", {}, measured(wholeDistance(result, selection.distance))),
       ` ${words.distances[selection.distance].label}, the same in both directions; the maps need not agree.`);
     some.hidden = result.n === reverse.n;
     some.textContent = `A is explained by ${result.n} masks, B by ${reverse.n} so far.`;

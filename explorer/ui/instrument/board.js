@@ -2,7 +2,7 @@
 import { colourBar, differenceFigure, drawMap, follow, lookBar } from "./board-parts.js";
 import { MOST, pinButton, rename, unpin } from "./board-pins.js";
 import { differences, modeWords, pictureName, referenceName, whyNoDifference } from "./board-words.js";
-import { el } from "./dom.js";
+import { el, measured } from "./dom.js";
 import { wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 import { sharedLimit, view } from "./views.js";
@@ -60,21 +60,25 @@ function card(id) {
   const distance = el("b"), facts = el("p", { class: "facts" });
   const label = id === LIVE ? el("h3", {}, "On screen now") : el("input", { type: "text", maxlength: 60, "aria-label": "Label of this pin" });
   const remove = id === LIVE ? null : el("button", { type: "button", class: "remove" }, "Remove");
+  let named = "", painted = "";
   if (remove) {
-    label.addEventListener("change", () => label.value.trim() && rename(id, label.value.trim()));
+    label.addEventListener("change", () => {
+      label.value = label.value.trim() || named;
+      rename(id, label.value);
+    });
     remove.addEventListener("click", () => {
       unpin(id);
       element.closest(".board-root").querySelector(".pin button").focus(); // the one pressed goes away
     });
   }
   const element = el("li", { "data-pin": id }, label, canvas, distance, facts, remove);
-  let painted = "";
   const draw = (shown, limit, state) => {
     const { result, selection, explanation, title } = shown;
+    named = title;
     const look = [limit, state.opacity, state.hatch, title].join();
     if (id === LIVE || painted !== look) drawMap(canvas, shown, title, { limit, longSide: CARD, state });
     painted = look;
-    distance.textContent = `${wholeDistance(result, selection.distance).toFixed(4)} ${state.words.distances[selection.distance].label}`;
+    distance.textContent = `${measured(wholeDistance(result, selection.distance))} ${state.words.distances[selection.distance].label}`;
     facts.textContent = `${pictureName(result)} against ${referenceName(result)}, ${modeWords(selection, state.words)}, ` +
       `${explanation.n} masks${explanation.noSignal ? "; no signal" : ""}`;
     remove?.setAttribute("aria-label", `Remove “${title}”`);

@@ -1,5 +1,5 @@
 // Rows of masked copies, drawn from grids and the picture; nothing is asked of the server.
-import { el } from "./dom.js";
+import { el, measured } from "./dom.js";
 import { paintCopy } from "./paint.js";
 
 /** A row of a fixed number of copies; `draw(result, [{mask, distance, note}])` fills it. */
@@ -19,7 +19,7 @@ export function copyRow(size, nothing = "") {
       const shown = `${result.id}/${copy.mask}`;
       if (place.shown !== shown) paintCopy(place.canvas, result, copy.mask);
       place.shown = shown;
-      const text = [copy.distance.toFixed(4), copy.note].filter(Boolean).join(" · ");
+      const text = [measured(copy.distance), copy.note].filter(Boolean).join(" · ");
       place.caption.textContent = text;
       place.canvas.setAttribute("aria-label", `masked copy ${copy.mask + 1}, distance ${text}`);
     });

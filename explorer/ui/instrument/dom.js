@@ -24,7 +24,8 @@ export function name(element, text) {
 
 /** A labelled range input; `show` says what stands beside it for a value. */
 export function slider(name, label, { min, max, step, value, hint, show = String }, oninput) {
-  const output = el("output", { for: `instrument-${name}` }, show(value));
+  // Silent: the input's own aria-valuetext is read out already.
+  const output = el("output", { for: `instrument-${name}`, "aria-live": "off" }, show(value));
   const input = el("input", { type: "range", id: `instrument-${name}`, min, max, step, value });
   input.addEventListener("input", () => {
     set(Number(input.value));
@@ -41,6 +42,19 @@ export function slider(name, label, { min, max, step, value, hint, show = String
   return { element, input, set };
 }
 
+/** Which way an arrow key goes. */
+export const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** A distance; that of something without length has no angle. */
+export function measured(distance) {
+  return Number.isFinite(distance) ? distance.toFixed(4) : "undefined";
+}
+
+/** How much larger than usual text is on this page: canvases do not grow with it by themselves. */
+export function textScale() {
+  return parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+}
+
 /** A share as people write it: 10 %, 2.5 %. */
 export function percent(share) {
   return `${Number((100 * share).toFixed(1))} %`;
@@ -49,6 +63,12 @@ export function percent(share) {
 /** A signed number with as many digits as it needs. */
 export function signed(value, digits = 2) {
   return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
+
+/** Why a map shows nothing, or ""; `sentences` are Python's. */
+export function flatWords({ noSignal, n }, sentences) {
+  if (!noSignal) return "";
+  return noSignal === "flat" && n === 1 ? "One mask alone cannot be ranked." : sentences[noSignal];
 }
 
 /** What a map shows, in words: from the two names that describe() finds. */

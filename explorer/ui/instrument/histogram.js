@@ -1,11 +1,13 @@
 // The distances of the masked copies as bars, and a brush that selects a slice of the ranking.
-import { el, write } from "./dom.js";
+import { el, measured, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 import { onScreen } from "./stage.js";
 
 const BINS = 40;
+const HOW = "Drag to select a slice, Shift for the side that counts against; double-click, or Escape while dragging, to go back.";
+// In sixteenths of a rem, as everything that is drawn: the words in it grow with the page's.
 const EDGE = { left: 44, right: 24, top: 24, bottom: 40 };
 const HEIGHT = 210;
 
@@ -13,7 +15,7 @@ const HEIGHT = 210;
 export function histogramPanel() {
   const canvas = el("canvas", { role: "img", id: "histogram-canvas", "aria-label": "no distances yet" });
   const band = el("i", { class: "band", hidden: true });
-  const plot = el("div", { class: "plot", title: "Drag to select a slice, Shift for the side that counts against; double-click to go back." }, canvas, band);
+  const plot = el("div", { class: "plot", title: HOW }, canvas, band);
   const [legend, count] = tallyKeys();
   const exact = slices();
   let axis = null, paper = null;
@@ -40,18 +42,18 @@ export function histogramPanel() {
 
 /** Size the canvas to its place and read its colours: both cost a layout, so not at every move. */
 function lay(canvas, plot) {
-  const ratio = devicePixelRatio, width = plot.clientWidth, style = getComputedStyle(plot);
+  const unit = textScale(), ratio = devicePixelRatio * unit, width = plot.clientWidth / unit, style = getComputedStyle(plot);
   if (!width) return null;
   [canvas.width, canvas.height] = [Math.round(width * ratio), Math.round(HEIGHT * ratio)];
-  return { width, ratio, ink: style.color, colours: ["--closer", "--apart", "--rest"].map((name) => style.getPropertyValue(name)) };
+  return { width, unit, ratio, ink: style.color, colours: ["--closer", "--apart", "--rest"].map((name) => style.getPropertyValue(name)) };
 }
 
-function paint(canvas, { width, ratio, ink, colours }, { distances, weights, n }, whole, label) {
+function paint(canvas, { width, unit: px, ratio, ink, colours }, { distances, weights, n }, whole, label) {
   const context = canvas.getContext("2d");
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, width, HEIGHT);
   const { counts, low, high, most } = count(distances, weights, n);
-  const axis = scale(Math.min(low, whole), Math.max(high, whole), width);
+  const axis = scale([low, high, whole].filter(Number.isFinite), width, px);
   const floor = HEIGHT - EDGE.bottom, unit = (floor - EDGE.top) / most, wide = (high - low) / BINS;
   for (let bin = 0; bin < BINS; bin++) {
     let below = 0;
@@ -69,16 +71,18 @@ function paint(canvas, { width, ratio, ink, colours }, { distances, weights, n }
   return axis;
 }
 
-/** Counts by bin and kind: closest, farthest, not selected. */
+/** Counts by bin and kind: closest, farthest, not selected; without the copies whose distance is undefined. */
 function count(distances, weights, n) {
   let low = Infinity, high = -Infinity;
   for (let i = 0; i < n; i++) {
-    low = Math.min(low, distances[i]);
-    high = Math.max(high, distances[i]);
+    if (distances[i] < low) low = distances[i];
+    if (distances[i] > high) high = distances[i];
   }
+  if (low > high) [low, high] = [0, 1];
   if (low === high) [low, high] = [low - 0.5, high + 0.5];
   const counts = new Int32Array(3 * BINS), totals = new Int32Array(BINS);
   for (let i = 0; i < n; i++) {
+    if (Number.isNaN(distances[i])) continue;
     const bin = Math.min(BINS - 1, Math.floor(((distances[i] - low) / (high - low)) * BINS));
     counts[3 * bin + (weights[i] > 0 ? 0 : weights[i] < 0 ? 1 : 2)] += 1;
     totals[bin] += 1;
@@ -86,12 +90,14 @@ function count(distances, weights, n) {
   return { counts, low, high, most: Math.max(1, ...totals) };
 }
 
-function scale(low, high, width) {
+/** From distances to places in the plot and back, where a place is in pixels of the page. */
+function scale(values, width, px) {
+  const low = Math.min(...values), high = Math.max(...values);
   const pad = 0.02 * (high - low || 1), from = low - pad, span = high - low + 2 * pad, room = width - EDGE.left - EDGE.right;
   return {
     low, high,
     at: (value) => EDGE.left + ((value - from) / span) * room,
-    from: (x) => from + ((x - EDGE.left) / room) * span,
+    from: (x) => from + ((x / px - EDGE.left) / room) * span,
   };
 }
 
@@ -101,12 +107,7 @@ function annotate(context, axis, { floor, width, whole, most, label, ink }) {
   context.font = "12px system-ui, sans-serif";
   context.lineWidth = 1;
   line(context, [EDGE.left, floor, width - EDGE.right, floor]);
-  const at = axis.at(whole), aside = at > 0.7 * width;
-  context.setLineDash([4, 3]);
-  line(context, [at, 18, at, floor]);
-  context.setLineDash([]);
-  context.textAlign = aside ? "end" : "start";
-  context.fillText("whole picture", at + (aside ? -5 : 5), 14);
+  if (Number.isFinite(whole)) mark(context, axis.at(whole), floor, width);
   context.textAlign = "center";
   const digits = Math.min(8, Math.max(0, 2 - Math.floor(Math.log10(axis.high - axis.low || 1))));
   const ticks = small ? 3 : 5;
@@ -118,6 +119,15 @@ function annotate(context, axis, { floor, width, whole, most, label, ink }) {
   context.textAlign = "end";
   context.fillText(most, EDGE.left - 6, EDGE.top + 10);
   context.fillText("0", EDGE.left - 6, floor);
+}
+
+function mark(context, at, floor, width) {
+  const aside = at > 0.7 * width;
+  context.setLineDash([4, 3]);
+  line(context, [at, 18, at, floor]);
+  context.setLineDash([]);
+  context.textAlign = aside ? "end" : "start";
+  context.fillText("whole picture", at + (aside ? -5 : 5), 14);
 }
 
 function line(context, [x1, y1, x2, y2]) {
@@ -141,21 +151,25 @@ function tallyKeys() {
   const [close, far, none] = ["closer", "apart", "rest"].map((kind) => el("span", { class: `key ${kind}` }));
   const count = (shown) => {
     const { closest, farthest, rest } = tally(shown);
-    write(close, `${closest} count as close`);
-    write(far, `${farthest} count as far`);
+    write(close, `${counting(closest)} as close`);
+    write(far, `${counting(farthest)} as far`);
     write(none, `${rest} not selected`);
   };
   return [el("figcaption", {}, close, far, none), count];
 }
 
-function inWords(shown, { result, selection }) {
-  const { closest, farthest } = tally(shown), { order, distances, n } = shown;
-  return `Histogram of ${n} masked copies: distances from ${distances[order[0]].toFixed(4)} to ` +
-    `${distances[order[n - 1]].toFixed(4)}, ${closest} count as close and ${farthest} as far; ` +
-    `the whole picture lies at ${wholeDistance(result, selection.distance).toFixed(4)}.`;
+function counting(n) {
+  return `${n} ${n === 1 ? "counts" : "count"}`;
 }
 
-/** Drag selects a slice that counts as close (with Shift: as far); double click and Escape return to the mode. */
+function inWords(shown, { result, selection }) {
+  const { closest, farthest } = tally(shown), { order, distances, n } = shown;
+  return `Histogram of ${n} masked copies: distances from ${measured(distances[order[0]])} to ` +
+    `${measured(distances[order[n - 1]])}, ${counting(closest)} as close and ${farthest} as far; ` +
+    `the whole picture lies at ${measured(wholeDistance(result, selection.distance))}.`;
+}
+
+/** Drag selects a slice that counts as close (with Shift: as far); double click, or Escape meanwhile, returns to the mode. */
 function brush(plot, band, axisNow) {
   let start = null;
   const at = (event) => event.clientX - plot.getBoundingClientRect().left;
@@ -175,13 +189,21 @@ function brush(plot, band, axisNow) {
     plot.setPointerCapture(event.pointerId);
   });
   plot.addEventListener("pointermove", (event) => start !== null && spread(event));
-  for (const end of ["pointerup", "pointercancel"]) {
-    plot.addEventListener(end, () => {
-      start = null;
-      band.hidden = true;
-    });
-  }
-  plot.addEventListener("dblclick", () => store.select({ closest: null, farthest: null }));
+  const end = () => {
+    start = null;
+    band.hidden = true;
+  };
+  for (const event of ["pointerup", "pointercancel"]) plot.addEventListener(event, end);
+  addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || start === null) return;
+    end();
+    toMode();
+  });
+  plot.addEventListener("dblclick", toMode);
+}
+
+function toMode() {
+  store.select({ closest: null, farthest: null });
 }
 
 /** The shares of the ranking whose copies lie between two distances; half a mask inside, so that no rounding drops one. */
@@ -194,33 +216,48 @@ function slice(distances, n, low, high) {
   return [below, upTo].map((count) => Math.min(1, (count + (count && count < n ? 0.5 : 0)) / n));
 }
 
+const WRONG = "A slice goes from a lower to a higher share, both of 0 to 100 %.";
+
 /** The same slices by number, for the keyboard and for exact values. */
 function slices() {
-  const fields = {};
-  const one = (side, end, label) => {
+  const fields = {}, wrong = el("p", { role: "alert" });
+  const one = (side, label) => {
     const input = el("input", { type: "number", min: 0, max: 100, step: 1, "aria-label": `${side} ${label}, per cent` });
-    input.addEventListener("change", () => choose(side));
-    (fields[side] ??= {})[end] = input;
+    input.addEventListener("change", () => {
+      const slice = read(side);
+      if (slice !== undefined) store.select({ [side]: slice });
+    });
+    (fields[side] ??= []).push(input);
     return input;
   };
-  const choose = (side) => {
-    const [low, high] = ["low", "high"].map((end) => Number(fields[side][end].value) / 100);
-    const fine = fields[side].low.value && fields[side].high.value && 0 <= low && low <= high && high <= 1;
-    if (fine) store.select({ [side]: [low, high] });
+  /** The slice that a side's fields say, null where they are empty, undefined where they say none (yet). */
+  const read = (side) => {
+    const given = fields[side].map(({ value }) => value).filter(Boolean), [low, high] = given.map((value) => Number(value) / 100);
+    const complete = given.length === 2, fine = !complete || (0 <= low && low <= high && high <= 1);
+    for (const input of fields[side]) input.setAttribute("aria-invalid", String(!fine));
+    write(wrong, element.querySelector("[aria-invalid=true]") ? WRONG : "");
+    if (!given.length) return null;
+    return complete && fine ? [low, high] : undefined;
   };
-  const row = (side, text) => el("p", {}, text, one(side, "low", "from"), " to ", one(side, "high", "to"), " % of the ranking");
-  const back = el("button", { type: "button" }, "Back to the mode");
-  back.addEventListener("click", () => store.select({ closest: null, farthest: null }));
-  const element = el("details", { class: "slices" }, el("summary", {}, "Select slices by number"),
-    row("closest", "Counts as close: "), row("farthest", "Counts as far: "), back);
+  const row = (side, text) => el("p", {}, text, one(side, "from"), " to ", one(side, "to"), " % of the ranking");
+  const summary = el("summary", {}, "Select slices by number"), back = el("button", { type: "button" }, "Back to the mode");
+  back.addEventListener("click", () => {
+    toMode();
+    summary.focus(); // the one pressed goes away
+  });
+  const element = el("details", { class: "slices" }, summary,
+    row("closest", "Counts as close: "), row("farthest", "Counts as far: "), wrong, back);
+  let drawn = {};
   const draw = (selection) => {
-    for (const side of ["closest", "farthest"]) {
-      ["low", "high"].forEach((end, i) => {
-        if (document.activeElement !== fields[side][end]) {
-          fields[side][end].value = selection[side] ? Number((100 * selection[side][i]).toFixed(2)) : "";
-        }
+    for (const [side, inputs] of Object.entries(fields)) {
+      const slice = selection[side];
+      if (slice === drawn[side]) continue; // or what is being typed would go
+      inputs.forEach((input, i) => {
+        if (document.activeElement !== input) input.value = slice ? Number((100 * slice[i]).toFixed(2)) : "";
       });
+      read(side);
     }
+    drawn = selection;
     back.hidden = !selection.closest && !selection.farthest;
   };
   return { element, draw };

@@ -1,6 +1,6 @@
 // One pixel's value explained: which of the copies that count kept it, and which hid it.
 import { copyRow } from "./copies.js";
-import { el, signed } from "./dom.js";
+import { el, flatWords, signed, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { maskValues } from "./maths.js";
 import { onScreen } from "./stage.js";
@@ -13,21 +13,24 @@ const GROUPS = [
 
 /** Build the panel; it is empty until a place is asked about. */
 export function inspectPanel() {
-  const sum = el("p", { class: "sum", id: "inspect-sum", "aria-live": "polite" });
+  const sum = el("p", { class: "sum", id: "inspect-sum", "aria-live": "off" });
   const rows = GROUPS.map(([, , title]) => {
     const heading = el("h3"), row = copyRow(SHOWN, "none");
     return { title, heading, row, element: el("section", {}, heading, row.element) };
   });
   const body = el("div", { class: "groups", hidden: true }, ...rows.map((r) => r.element));
   const hint = el("p", { class: "hint" }, "Click the large map, or move its cross with the arrow keys, to see which masks made that place's value.");
+  let told = null;
   const draw = (state) => {
     const asked = state.pixel;
+    sum.setAttribute("aria-live", asked === told ? "off" : "polite"); // a drag would chatter
+    told = asked;
     hint.hidden = Boolean(asked);
     body.hidden = !asked;
-    if (!asked) return void (sum.textContent = "");
-    const found = inspect(state.result, onScreen(state), state.pixel);
+    if (!asked) return write(sum, "");
+    const shown = onScreen(state), found = inspect(state.result, shown, asked);
     body.hidden = !found;
-    sum.textContent = found ? found.sentence : "The encoder does not see this part of the picture.";
+    write(sum, found ? flatWords(shown, state.words.flat) || found.sentence : "The encoder does not see this part of the picture.");
     if (!found) return undefined;
     rows.forEach(({ title, heading, row }, i) => {
       const group = found.groups[i];
@@ -69,10 +72,9 @@ function sentence(weights, kept, n, value) {
   }
   const share = (part) => `${Math.round(100 * part)} %`;
   const parts = [
-    counted && `the ${counted} copies that count as close kept ${share(close)} of it`,
-    against && `the ${against} that count as far kept ${share(far)}`,
+    counted && `the ${counted} ${counted === 1 ? "copy that counts" : "copies that count"} as close kept ${share(close)} of it`,
+    against && `the ${against} that ${against === 1 ? "counts" : "count"} as far kept ${share(far)}`,
     !(counted && against) && `all ${n} copies together ${share(all)}`,
   ].filter(Boolean);
-  if (!counted && !against) return "No mask is selected.";
   return `Value here ${signed(value, 3)}: ${parts.join("; ")}.`;
 }

@@ -1,5 +1,5 @@
 // The free stage on screen: what has been embedded, ranked and drawn anew on every move, with no request.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
 import { histogramPanel } from "./histogram.js";
 import { inspectPanel } from "./inspect.js";
 import { pinButton } from "./board-pins.js";
@@ -22,8 +22,9 @@ const SHARED = ["selection", "upto", "opacity", "hatch"];
 export function mount(element, props, trigger, watch) {
   store.set({ words: props.words });
   const root = element.querySelector(".instrument-root");
+  const failed = el("p", { class: "not-loaded", role: "alert" });
   root.append(
-    pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
+    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
   );
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
@@ -31,11 +32,21 @@ export function mount(element, props, trigger, watch) {
   };
   store.subscribe(["result", ...SHARED], tell);
   tell();
-  watch("result", () => props.result && show(props.result));
+  store.subscribe(["result"], () => write(failed, ""));
+  const attempt = async (work) => {
+    const turn = latest;
+    try {
+      await work;
+    } catch (error) {
+      if (turn === latest) write(failed, props.words.unloaded);
+      throw error;
+    }
+  };
+  watch("result", () => props.result && attempt(show(props.result)));
   watch("rows", () => props.rows && extend(props.rows));
-  watch("show", () => props.show && open(props.show));
-  if (props.result) show(props.result);
-  else if (props.show && (props.show.stamp || !asksForSomething(props.own))) open(props.show); // Python may have been faster
+  watch("show", () => props.show && attempt(open(props.show)));
+  if (props.result) attempt(show(props.result));
+  else if (props.show && (props.show.stamp || !asksForSomething(props.own))) attempt(open(props.show)); // Python may have been faster
 }
 
 function caveats([title, text]) {
@@ -50,13 +61,12 @@ function asksForSomething(own) {
 let latest = 0;
 
 /** Put a result on screen, keeping how it is looked at. */
-async function show(wire, changes = {}) {
-  const turn = ++latest;
+async function show(wire, changes = {}, turn = ++latest) {
   const result = await loadPictures(decode(wire));
   if (turn !== latest) return; // another came while its pictures were decoded
   const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
   store.set({
-    result: grown.n > result.n ? withPictures(grown, result) : result,
+    result: grown.n > result.n ? grown : result,
     rival: null, reverse: null, upto: null, pixel: null, ...changes,
   });
 }
@@ -67,11 +77,7 @@ let waiting = null;
 function extend(rows) {
   const { result } = store.state;
   waiting = rows;
-  if (result?.id === rows.id) store.set({ result: withPictures(grow(result, rows.plane), result) });
-}
-
-function withPictures(result, { image, backdrop, referenceImage }) {
-  return Object.assign(result, { image, backdrop, referenceImage });
+  if (result?.id === rows.id) store.set({ result: grow(result, rows.plane) });
 }
 
 const replays = new Map();
@@ -89,9 +95,7 @@ export async function replay(key) {
 async function open({ replay: key, ...changes }) {
   delete changes.stamp; // only there so that the same wish twice is two wishes
   if (changes.selection) changes.selection = { ...store.state.selection, ...changes.selection };
-  if (key) {
-    const turn = latest;
-    const wire = await replay(key);
-    if (turn === latest) await show(wire, changes);
-  } else if (Object.keys(changes).length) store.set(changes);
+  if (!key) return store.set(changes);
+  const turn = ++latest;
+  return show(await replay(key), changes, turn);
 }

@@ -1,7 +1,8 @@
 // What the page's address asks for: Python checks it and sets the controls; the rest is done here.
 import { store } from "./store.js";
 
-const BRUSH = ".slices"; // a slice takes the place of the mode
+const BRUSH = ".slices"; // a slice takes the place of the mode and its threshold
+const BRUSHED = ["mode", "threshold"];
 const ADVANCED = ["seed", "fill", "precision"];
 
 /**
@@ -23,16 +24,17 @@ function settled(then) {
 
 /** Hide and lock for as long as the page is open: by a style, which outlives whatever Gradio draws anew. */
 function look({ hide, lock, projector }) {
+  const away = [...hide, ...lock];
+  document.documentElement.dataset.away = away.join(" "); // for what no control does, but a sweep's tile
   const gone = hide.flatMap((name) => [...ours(name), `#${name.replaceAll("_", "-")}`, `#${name}-tab-button`]);
   if (hide.includes("run")) gone.push("#stop");
   if (ADVANCED.every((name) => hide.includes(name))) gone.push("#advanced");
-  if ([...hide, ...lock].includes("mode")) gone.push(BRUSH);
+  if (BRUSHED.some((name) => away.includes(name))) gone.push(BRUSH);
   const style = document.createElement("style");
   if (gone.length) style.textContent = `:is(${gone.join()}) { display: none !important; }`;
   if (gone.includes(BRUSH)) style.textContent += " .plot { pointer-events: none; }";
   document.head.append(style);
   document.documentElement.classList.toggle("projector", projector);
-  const away = [...hide, ...lock];
   const shut = () => {
     lock.flatMap(ours).forEach((place) => document.querySelectorAll(place).forEach(close));
     for (const tab of document.querySelectorAll(".overflow-dropdown button")) { // where Gradio puts tabs on a narrow screen

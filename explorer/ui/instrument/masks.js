@@ -16,8 +16,12 @@
  * @returns {ArrayBuffer}
  */
 export function bytesOf(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+  const letters = atob(text), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = letters.charCodeAt(i); // Uint8Array.from takes seconds for megabytes
+  return bytes.buffer;
 }
+
+let unpacked = { packed: "", f: 0, bits: null };
 
 /**
  * Unpack the masks of a wire (GridMasks.grids in explorer/masks.py).
@@ -26,6 +30,12 @@ export function bytesOf(text) {
  * @returns {Masks}
  */
 export function decodeMasks({ size: [h, w], feature_res: f, packed, shifts }) {
+  if (unpacked.packed !== packed || unpacked.f !== f) unpacked = { packed, f, bits: unpack(packed, f) };
+  const { bits } = unpacked; // those of the last wire: another reference comes with the same masks
+  return { bits, shifts: new Uint16Array(bytesOf(shifts)), f, h, w };
+}
+
+function unpack(packed, f) {
   const bytes = new Uint8Array(bytesOf(packed));
   const cells = f * f;
   const width = Math.ceil(cells / 8); // every grid starts on a new byte
@@ -33,7 +43,7 @@ export function decodeMasks({ size: [h, w], feature_res: f, packed, shifts }) {
   for (let to = 0, from = 0; to < bits.length; to += cells, from += width) {
     for (let k = 0; k < cells; k++) bits[to + k] = (bytes[from + (k >> 3)] >> (7 - (k & 7))) & 1;
   }
-  return { bits, shifts: new Uint16Array(bytesOf(shifts)), f, h, w };
+  return bits;
 }
 
 /**
@@ -43,9 +53,10 @@ export function decodeMasks({ size: [h, w], feature_res: f, packed, shifts }) {
  *
  * @param {Masks} masks
  * @param {Float64Array} weights (m) with m <= n; zeros cost nothing.
- * @returns {Float32Array} (h * w)
+ * @param {typeof Float32Array|typeof Float64Array} Kind Of the map.
+ * @returns {Float32Array|Float64Array} (h * w)
  */
-export function weightedSum(masks, weights) {
+export function weightedSum(masks, weights, Kind = Float32Array) {
   const { f, h, w } = masks;
   const down = axis(h, f);
   const along = axis(w, f);
@@ -53,7 +64,7 @@ export function weightedSum(masks, weights) {
   addUp(masks, weights, along.cell, sums);
   const half = cleared("half", along.cell * f * h);
   interpolate(sums, down, along.cell * f, half);
-  const map = new Float32Array(h * w);
+  const map = new Kind(h * w);
   interpolate(half, along, h, map);
   return map;
 }

@@ -157,8 +157,7 @@ const ROUNDING = 1e-6;
  * @param {number|null} upto Use only the first so many masks; null = all.
  * @returns {{distances: Float64Array, order: Uint32Array, weights: Float64Array, map: Float32Array,
  *   limit: number, noSignal: string, n: number, wobble: number}} All over the n masks used. map: (h * w), as
- *   Explanation.relative; limit: its largest size, or 1 where that is rounding; noSignal: why the map is all zero,
- *   or "" (see whyFlat); wobble: see wobble().
+ *   Explanation.relative; limit: see colourLimit(); noSignal: why the map is all zero, or "" (see whyFlat); wobble: see wobble().
  */
 export function explain(result, selection, upto = null) {
   const n = Math.min(upto ?? result.n, result.n);
@@ -166,11 +165,15 @@ export function explain(result, selection, upto = null) {
   const ranking = n < result.n ? whole.filter((i) => i < n) : whole;
   const measured = distances(result, selection.distance).subarray(0, n);
   const ranked = mapOf(result, selection, ranking, measured);
-  let largest = 0;
-  for (const value of ranked.map) largest = Math.max(largest, Math.abs(value));
-  const limit = largest > ROUNDING ? largest : 1;
   const spread = wobble(ranked.weights, result.masking.p_keep, result.masks.f);
-  return { ...ranked, distances: measured, order: ranking, limit, n, wobble: spread };
+  return { ...ranked, distances: measured, order: ranking, limit: colourLimit(ranked.map), n, wobble: spread };
+}
+
+/** The value that gets the strongest colour: the largest size in a map, or 1 where that is rounding. */
+export function colourLimit(map) {
+  let largest = 0;
+  for (const value of map) largest = Math.max(largest, Math.abs(value));
+  return largest > ROUNDING ? largest : 1;
 }
 
 /** Weights and map of the masks in `ranking` alone; mask numbers stay those of the result. */
@@ -178,16 +181,22 @@ function mapOf(result, selection, ranking, measured) {
   const weights = select(ranking, measured, selection);
   const noSignal = whyFlat(result, selection.distance, ranking, weights);
   if (noSignal) weights.fill(0);
-  return { weights, noSignal, map: weightedSum(result.masks, balanced(weights, ranking)) };
+  return { weights, noSignal, map: relative(result, weights, ranking) };
 }
 
-/** Weights of a one-sided mode less what the mean of all masks gives it (Explanation.relative in schema.py). */
-function balanced(weights, ranking) {
-  const balance = sum(weights);
-  if (Math.abs(balance) < 1e-9) return weights;
-  const less = weights.slice();
-  for (const i of ranking) less[i] -= balance / ranking.length;
-  return less;
+/** The map; that of one side less what the mean of all masks gives it (Explanation.relative in schema.py). */
+function relative(result, weights, ranking) {
+  const { masks, n } = result, balance = sum(weights);
+  if (Math.abs(balance) < 1e-9) return weightedSum(masks, weights);
+  if (ranking.length < n) {
+    const less = weights.slice();
+    for (const i of ranking) less[i] -= balance / ranking.length;
+    return weightedSum(masks, less);
+  }
+  const mean = cached(result, "mean mask", () => weightedSum(masks, new Float64Array(n).fill(1 / n), Float64Array));
+  const chosen = weightedSum(masks, weights, Float64Array), map = new Float32Array(chosen.length);
+  for (let p = 0; p < map.length; p++) map[p] = chosen[p] - balance * mean[p];
+  return map;
 }
 
 /**

@@ -1,10 +1,10 @@
 // How far the map can be trusted: agreement of two halves of the masks, and what chance moves a pixel by.
-import { el, write } from "./dom.js";
+import { el, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { splitHalf } from "./maths.js";
 import { onScreen } from "./stage.js";
 import { store } from "./store.js";
-import { limitOf } from "./views.js";
+import { limitOf, view } from "./views.js";
 
 const LADDER = [20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000];
 const PATIENCE = 120; // ms without a move before the costly numbers are computed
@@ -40,19 +40,22 @@ function sayWobble(place, state) {
       "Hatched pixels lie within two such steps of zero: their sign is not settled.");
 }
 
-function sayAgreement({ agreement, bar, needle }, { result, selection, upto }) {
-  const n = upto ?? result.n, { expected } = splitHalf(result, selection, upto);
+function sayAgreement({ agreement, bar, needle }, state) {
+  const { result, selection, upto } = state, { n, noSignal } = onScreen(state), few = n < LADDER[0];
+  bar.hidden = Boolean(few || noSignal);
+  if (bar.hidden) return write(agreement, few ? "Too few masks to say." : "");
+  const { expected } = splitHalf(result, selection, upto);
   needle.style.width = `${100 * Math.max(0, expected)}%`;
   bar.setAttribute("aria-valuenow", expected.toFixed(2));
   const digits = n < 300 ? 1 : 2; // of few masks even the agreement is noise
-  agreement.textContent = `Two runs of ${n} masks like this one would agree by about ${expected.toFixed(digits)} ` +
-    `(correlation; 1 = the same map): ${verdict(expected)}`;
+  return write(agreement, `Two runs of ${n} masks like this one would agree by about ${expected.toFixed(digits)} ` +
+    `(correlation; 1 = the same map): ${verdict(expected, upto)}`);
 }
 
-function verdict(expected) {
+function verdict(expected, upto) {
   if (expected >= 0.9) return "settled.";
   if (expected >= 0.7) return "the large regions are settled, small spots are not.";
-  return "mostly noise still; embed more masks.";
+  return upto === null ? "mostly noise still; embed more masks." : "mostly noise still at this point of the build-up.";
 }
 
 /** The agreements known of a run, by number of masks; a growing run only adds to them. */
@@ -67,14 +70,15 @@ function goOn(canvas, turn) {
   const { result, selection, upto } = store.state;
   if (turn !== curve.turn || !result) return;
   const known = knownOf(result, selection);
-  const next = [...LADDER, result.n].find((n) => n <= result.n && n >= LADDER[0] && !known.has(n));
+  const ladder = view(result, selection).noSignal ? [] : [...LADDER, result.n];
+  const next = ladder.find((n) => n <= result.n && n >= LADDER[0] && !known.has(n));
   if (next) known.set(next, splitHalf(result, selection, next < result.n ? next : null).expected);
   draw(canvas, [...known].filter(([n]) => n <= result.n).sort((a, b) => a[0] - b[0]), result.n, upto ?? result.n);
   if (next) setTimeout(() => goOn(canvas, turn), 15);
 }
 
 function draw(canvas, found, most, n) {
-  const { width, height } = SIZE, ratio = devicePixelRatio;
+  const { width, height } = SIZE, ratio = devicePixelRatio * textScale();
   [canvas.width, canvas.height] = [width * ratio, height * ratio];
   const context = canvas.getContext("2d"), style = getComputedStyle(canvas);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -92,5 +96,5 @@ function draw(canvas, found, most, n) {
   context.fillText("20", 20, height - 3);
   context.fillText(most, width - 44, height - 3);
   if (n >= 20) context.fillRect(x(n) - 1, y(1), 2, y(0) - y(1));
-  canvas.setAttribute("aria-label", `Agreement against number of masks: ${found.map(([c, v]) => `${c}: ${v.toFixed(2)}`).join(", ") || "too few masks"}`);
+  canvas.setAttribute("aria-label", `Agreement against number of masks: ${found.map(([c, v]) => `${c}: ${v.toFixed(2)}`).join(", ") || "none known"}`);
 }

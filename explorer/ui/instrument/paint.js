@@ -23,13 +23,11 @@ function table() {
   return colours;
 }
 
-/** Decode the pictures a result carries; afterwards `image`, `backdrop` and `referenceImage` are drawable. */
+/** Decode the pictures a result carries; afterwards `image` and `backdrop` are drawable. */
 export async function loadPictures(result) {
   const flat = result.background.startsWith("#");
-  const [image, backdrop, referenceImage] = await Promise.all([
-    load(result.picture), flat ? null : load(result.background), result.reference.picture ? load(result.reference.picture) : null,
-  ]);
-  return Object.assign(result, { image, backdrop, referenceImage });
+  const [image, backdrop] = await Promise.all([load(result.picture), flat ? null : load(result.background)]);
+  return Object.assign(result, { image, backdrop });
 }
 
 async function load(source) {
@@ -39,10 +37,10 @@ async function load(source) {
   return image;
 }
 
-/** Size a canvas to show a result's picture with its longer side at most `longSide`. */
+/** Size a canvas to show a result's picture, its longer side `longSide`. */
 export function fit(canvas, result, longSide = LONG_SIDE) {
   const { naturalWidth: w, naturalHeight: h } = result.image;
-  const factor = Math.min(1, longSide / Math.max(w, h));
+  const factor = longSide / Math.max(w, h);
   const size = [Math.max(1, Math.round(w * factor)), Math.max(1, Math.round(h * factor))];
   if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
 }
@@ -86,11 +84,13 @@ function samples(side, cells, low, high) {
 }
 
 const easels = new Map();
+const MOST_EASELS = 24;
 
 /** What drawing maps of one size on canvases of another needs again and again. */
 function easel(width, height, [h, w], [left, top, right, bottom]) {
   const key = [width, height, h, w, left, top, right, bottom].join();
   if (!easels.has(key)) {
+    if (easels.size === MOST_EASELS) easels.delete(easels.keys().next().value);
     easels.set(key, {
       columns: samples(width, w, left, right), rows: samples(height, h, top, bottom),
       above: new Float32Array(width), below: new Float32Array(width), painted: new ImageData(width, height),

@@ -1,5 +1,5 @@
 // The two things compared and the distance between them.
-import { el, write } from "./dom.js";
+import { el, measured, write } from "./dom.js";
 import { wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 
@@ -10,24 +10,30 @@ export function pairPanel() {
   const number = el("b"), label = el("span"), needle = el("i");
   const scale = el("div", { class: "scale", "aria-hidden": "true" }, needle);
   const low = el("span"), high = el("span");
-  const ends = el("div", { class: "ends" }, low, high);
+  const ends = el("div", { class: "ends" }, low, high), notices = el("ul", { class: "notices" });
   const panel = el("section", { class: "pair", id: "pair", "aria-label": "The pair and its distance" },
     el("figure", {}, explained, el("figcaption", {}, "explained")),
     el("div", { class: "gap" }, number, label, scale, ends),
-    el("figure", {}, compared, el("figcaption", {}, "compared with")));
-  store.subscribe(["result"], ({ result }) => {
+    el("figure", {}, compared, el("figcaption", {}, "compared with")), notices);
+  let drawn = null;
+  store.subscribe(["result"], ({ result, words }) => {
+    if (result.reference === drawn) return; // more rows of the same
+    drawn = result.reference;
     explained.src = result.picture;
     compared.replaceChildren(result.reference.picture
       ? el("img", { src: result.reference.picture, alt: "the picture it is compared with" })
       : el("blockquote", {}, result.reference.label));
+    const sentences = [...result.notices, ...(result.identical ? [words.identical] : [])];
+    notices.replaceChildren(...sentences.map((sentence) => el("li", {}, sentence)));
   });
   store.subscribe(["result", "selection"], ({ result, selection, words }) => {
     if (!result) return;
     const facts = words.distances[selection.distance], distance = wholeDistance(result, selection.distance);
-    write(number, distance.toFixed(4));
+    write(number, measured(distance));
     write(label, facts.label);
     const bounded = facts.low != null && facts.high != null;
     scale.hidden = ends.hidden = !bounded;
+    needle.hidden = Number.isNaN(distance);
     if (!bounded) return;
     needle.style.left = `${(100 * (distance - facts.low)) / (facts.high - facts.low)}%`;
     write(low, `${facts.low} same`);

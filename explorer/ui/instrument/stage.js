@@ -1,12 +1,14 @@
 // The chosen map, large, and beside it everything that is free to turn.
-import { el, inWords, name as call, percent, signed, slider, write } from "./dom.js";
+import { ARROWS, el, flatWords, inWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { describe } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
+import { play } from "./play.js";
 import { store } from "./store.js";
 import { chosen, limitOf, MODES, view, views } from "./views.js";
 
 const THUMBNAIL = 160;
+const PLAY = 6000; // ms
 
 /** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
 export function stagePanel(...under) {
@@ -53,7 +55,7 @@ function bigMap() {
     const [h, w] = state.result.size;
     const said = explanation.noSignal ? "" : inWords(describe(explanation.map, h, w));
     flat.hidden = !explanation.noSignal;
-    write(flat, explanation.noSignal && `No signal. ${state.words.flat[explanation.noSignal]}`);
+    write(flat, explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`);
     write(words, said);
     call(canvas, `${nameOf(state)} map. ${said || flat.textContent}`);
     write(low, `pushes apart ${signed(-limit)}`);
@@ -74,13 +76,11 @@ function place(x, y) {
   store.set({ pixel: { x: inside(x), y: inside(y) } });
 }
 
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-
 function moveCross(event) {
   if (event.key === "Escape") return store.set({ pixel: null });
-  if (!(event.key in STEPS)) return undefined;
+  if (!(event.key in ARROWS)) return undefined;
   event.preventDefault();
-  const [dx, dy] = STEPS[event.key], step = event.shiftKey ? 0.1 : 0.02;
+  const [dx, dy] = ARROWS[event.key], step = event.shiftKey ? 0.1 : 0.02;
   const { x, y } = store.state.pixel ?? { x: 0.5, y: 0.5 };
   return place(x + step * dx, y + step * dy);
 }
@@ -149,7 +149,7 @@ function freeControls() {
   store.subscribe(["words"], fill);
   const draw = ({ selection, opacity: now, hatch: hatched, result, upto }) => {
     threshold.set(selection.threshold);
-    threshold.input.disabled = chosen(selection) === "rank_weighted";
+    threshold.input.disabled = selection.mode === "rank_weighted";
     opacity.set(now);
     distance.value = selection.distance;
     hatch.checked = hatched;
@@ -171,28 +171,35 @@ function buildUp() {
     use(value);
   });
   let playing = null;
-  const use = (value) => store.set({ upto: value >= store.state.result.n ? null : value });
-  const button = el("button", { type: "button", class: "play", "aria-pressed": "false" }, "▶ play");
-  const pause = () => {
-    playing = null;
-    button.textContent = "▶ play";
-    button.setAttribute("aria-pressed", "false");
+  const use = (value) => {
+    const upto = value >= store.state.result.n ? null : value;
+    store.set({ upto });
+    return upto;
   };
-  const step = (now) => {
-    if (!playing || !store.state.result) return;
-    const share = Math.min(1, (now - playing) / 6000);
-    const n = store.state.result.n;
-    use(Math.max(2, Math.round(n ** share))); // evenly in the logarithm: most happens among the first masks
-    if (share < 1) requestAnimationFrame(step);
-    else pause();
+  const button = el("button", { type: "button", class: "play" });
+  const mark = (now) => {
+    playing = now;
+    button.textContent = now ? "⏸ pause" : "▶ play";
+    button.setAttribute("aria-pressed", String(Boolean(now)));
+  };
+  const pause = () => mark(null);
+  const begin = ({ n }) => {
+    const mine = {};
+    mark(mine);
+    let last = store.state.upto;
+    play(n, PLAY, (count) => {
+      if (playing !== mine) return false;
+      if (store.state.upto !== last) return pause(); // it was set to something else meanwhile
+      last = use(count < n ? count : Infinity);
+      if (count === n) pause();
+      return true;
+    });
   };
   button.addEventListener("click", () => {
-    if (playing) return pause();
-    playing = performance.now();
-    button.textContent = "⏸ pause";
-    button.setAttribute("aria-pressed", "true");
-    return requestAnimationFrame(step);
+    if (playing) pause();
+    else if (store.state.result) begin(store.state.result);
   });
+  pause();
   scrubber.element.append(button);
   const draw = (result, upto) => {
     scrubber.input.max = result.n;

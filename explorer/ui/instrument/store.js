@@ -21,7 +21,12 @@ function notify() {
   const keys = changed;
   changed = new Set();
   for (const [wanted, listener] of [...listeners]) {
-    if (wanted.some((key) => keys.has(key))) listener(state);
+    if (!wanted.some((key) => keys.has(key))) continue;
+    try {
+      listener(state);
+    } catch (error) {
+      reportError(error); // and the others still hear of it
+    }
   }
 }
 

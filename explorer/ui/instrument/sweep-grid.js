@@ -1,7 +1,7 @@
 // The maps of the chosen sweep, on one scale: tiles to compare, each of which loads its settings.
 import { colourBar, drawMap, follow, lookBar } from "./board-parts.js";
 import { pictureName, referenceName } from "./board-words.js";
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
 import { decode, splitHalf } from "./maths.js";
 import { loadPictures } from "./paint.js";
 import { store } from "./store.js";
@@ -38,17 +38,23 @@ export function mount(element, props, trigger, watch) {
   const place = el("div", { class: "tiles" }), verdict = el("section", { class: "verdict", "aria-label": "What the pilot says" });
   const shown = el("div", { class: "shown" }, look.element, place, bar.element, verdict);
   root.append(about, shown);
-  const pick = (tile, i) => (tile.stamp ? trigger("picked", { sweep: chosen.key, stamp: tile.stamp, tile: i }) : openFree(tile));
-  let laidOut = { signature: "", draw: () => {} };
+  let laidOut = { signature: "", draw: () => {} }, refused = "";
+  const pick = (tile, i) => {
+    refused = isHeld(tile, props.now) ? HELD : "";
+    if (refused) redraw();
+    else if (tile.stamp) trigger("picked", { sweep: chosen.key, stamp: tile.stamp, tile: i });
+    else openFree(tile);
+  };
   const draw = (state) => {
     const tiles = tilesNow(state, props.now), sweep = known.get(chosen.key);
-    about.textContent = aboutWords(tiles, sweep, state);
     shown.hidden = !tiles.length;
     const signature = JSON.stringify([chosen.key, sweep?.stamp, sweep?.ended, props.now, tiles.map((t) => [t.title, t.row, Boolean(t.result)])]);
     if (laidOut.signature !== signature) {
+      refused = "";
       laidOut = { signature, draw: layOut(place, tiles, pick, props.now, sweep) };
       verdict.replaceChildren(...verdictWords(sweep));
     }
+    write(about, refused || aboutWords(tiles, sweep, state));
     const limit = sharedLimit(tiles.filter((t) => t.result).map((t) => t.explanation));
     look.draw({ ...state, upto: null });
     look.element.hidden = chosen.key === PILOT; // whose maps have a selection of their own
@@ -108,7 +114,7 @@ async function add(sweep, i, { wire, trial }) {
   const first = sweep.tiles[0].result, result = decode({ ...sweep.first, ...wire });
   sweep.first ??= wire;
   if (!first || PICTURES.some((name) => name in wire)) await loadPictures(result);
-  else Object.assign(result, { image: first.image, backdrop: first.backdrop, referenceImage: first.referenceImage });
+  else Object.assign(result, { image: first.image, backdrop: first.backdrop });
   Object.assign(sweep.tiles[i], { result, trial });
   redraw();
 }
@@ -123,6 +129,17 @@ function end({ stamp, verdict }) {
 }
 
 // Loading a tile's settings
+
+const HELD = "This page's link holds settings fixed that this map would change, so it cannot be loaded here.";
+
+/** Whether a tile would change what the page's link hides or locks (see links.js). */
+function isHeld({ masking, looked }, now) {
+  const { selection } = store.state, wanted = { ...masking, ...looked }, there = { ...masking, ...now, ...selection };
+  const differs = (name) => JSON.stringify(wanted[name]) !== JSON.stringify(there[name]);
+  const sliced = differs("closest") || differs("farthest"); // a slice takes the place of mode and threshold
+  const away = (document.documentElement.dataset.away ?? "").split(" ");
+  return away.some((name) => differs(name) || (sliced && ["mode", "threshold"].includes(name)));
+}
 
 function openFree({ title, selection }) {
   store.set({ selection, upto: null });
@@ -189,7 +206,7 @@ function cell(tile, ended, onpick) {
   };
   own.say = (found) => {
     const digits = tile.result.n < 300 ? 1 : 2; // of few masks even the agreement is noise
-    agreed.textContent = found === undefined ? "agreement …" : `agreement ${found.toFixed(digits)}`;
+    agreed.textContent = own.tile.explanation.noSignal ? "no signal" : found === undefined ? "agreement …" : `agreement ${found.toFixed(digits)}`;
   };
   return own;
 }

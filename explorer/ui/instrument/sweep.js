@@ -1,5 +1,5 @@
 // The choice of a sweep: what it varies, what it costs, Run and Stop.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
 import { store } from "./store.js";
 import { chooseSweep } from "./sweep-grid.js";
 import { PILOT } from "./sweep-table.js";
@@ -29,7 +29,7 @@ export function mount(element, props, trigger, watch) {
     about.textContent = chosen.about;
     actions.hidden = chosen.free;
     why.hidden = chosen.free || !reason;
-    why.textContent = reason ?? "";
+    write(why, reason ?? "");
     run.disabled = !of || running;
     run.textContent = running ? "Running …" : runWords(chosen, of?.[chosen.key]);
   };

@@ -1,13 +1,13 @@
 // Step 1 of the tour: draw where the pair is alike, then lay the map under the drawing.
-import { el } from "./dom.js";
+import { ARROWS, el, write } from "./dom.js";
 import { fit, paintMap } from "./paint.js";
+import { store } from "./store.js";
 import { compared, figures, PLAIN } from "./tour-parts.js";
 import { view } from "./views.js";
 
 const CELLS = 8; // along each side, for the keyboard
 const BRUSH = 0.12; // of the shorter side
 const MARKED = 128; // of 255: an edge is half covered
-const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export const guess = {
   title: "Guess",
@@ -23,7 +23,7 @@ export const guess = {
       missing: "Draw something first, or skip this guess.",
       answered: pad.inked,
       reveal: (predicted) => {
-        const shown = view(result, PLAIN);
+        const shown = view(store.state.result, PLAIN);
         pad.reveal(shown);
         return predicted ? verdict(score(shown.map, pad.drawn())) : "Here is the map: red brings the pair closer.";
       },
@@ -82,7 +82,7 @@ function drawingPad(result) {
   pad.paint = () => paint(pad);
   const share = () => drawnOn(result, ink).reduce((total, one) => total + one, 0) / (result.size[0] * result.size[1]);
   pad.tell = (before = "") => {
-    said.textContent = `${before}${Math.round(100 * share())} % marked`;
+    write(said, `${before}${Math.round(100 * share())} % marked`);
     canvas.setAttribute("aria-label", `the picture, ${said.textContent}`);
   };
   byPointer(pad);
@@ -158,7 +158,7 @@ function byKeys(pad) {
   const marked = ([x, y]) => pen.getImageData((x + 0.5) * wide, (y + 0.5) * tall, 1, 1).data[3] >= MARKED;
   const toggle = ([x, y]) => pen[marked([x, y]) ? "clearRect" : "fillRect"](x * wide, y * tall, wide, tall);
   frame.addEventListener("keydown", (event) => {
-    const space = event.key === " " || event.key === "Enter", move = STEPS[event.key];
+    const space = event.key === " " || event.key === "Enter", move = ARROWS[event.key];
     if (pad.explanation || !(space || move)) return;
     event.preventDefault();
     const inside = (v) => Math.min(Math.max(v, 0), CELLS - 1);

@@ -2,6 +2,7 @@
 import { el } from "./dom.js";
 import { correlation, distances, order, splitHalf } from "./maths.js";
 import { paintCopy } from "./paint.js";
+import { play } from "./play.js";
 import { store } from "./store.js";
 import { choice, compared, figures, mapFigure, mapRow, PLAIN } from "./tour-parts.js";
 import { sharedLimit, view } from "./views.js";
@@ -26,21 +27,24 @@ export const manyMasks = {
       missing: "Choose a number first, or skip this guess.",
       answered: () => question.value() !== null,
       reveal: (predicted) => {
-        const found = counts.map((count) => splitHalf(result, PLAIN, count).expected);
+        const now = store.state.result, agreed = (count) => splitHalf(now, PLAIN, count).expected;
+        const found = counts.map(agreed);
         counts.forEach((count, i) => question.note(String(count), `agree by ${found[i].toFixed(2)}`));
         const truth = firstSettled(counts, found), mine = predicted ? question.value() : String(counts[1] ?? counts[0]);
-        const limit = view(result, PLAIN).limit, count = mine === MORE ? result.n : Number(mine);
+        const whole = view(now, PLAIN), count = mine === MORE ? now.n : Number(mine);
         question.settle(truth);
         maps.hidden = false;
-        all.draw(result, view(result, PLAIN), limit, `all ${result.n} masks`);
-        const upto = (n) => ({ upto: n < result.n ? n : null });
+        all.draw(now, whole, whole.limit, `all ${now.n} masks`);
+        const upto = (n) => ({ upto: n < now.n ? n : null });
         tour.look(upto(count));
-        play(count, (n) => {
-          few.draw(result, view(result, PLAIN, n), limit, `the first ${n} masks`);
-          if (maps.isConnected) store.set(upto(n));
-          return maps.isConnected;
+        play(count, PLAY, (at) => {
+          const looked = maps.isConnected, n = looked ? at : count; // to its end at once when nobody looks any more
+          few.draw(now, view(now, PLAIN, n), whole.limit, `the first ${n} masks`);
+          if (looked) store.set(upto(n));
+          return looked;
         });
-        return saySettled({ truth, count, agreed: found[counts.indexOf(count)], mine: predicted && mine });
+        const ever = truth !== MORE || (now.n > counts.at(-1) && agreed(now.n) >= SETTLED);
+        return saySettled({ truth, ever, most: counts.at(-1), count, agreed: agreed(count), mine: predicted && mine });
       },
     };
   },
@@ -52,27 +56,14 @@ function firstSettled(counts, found) {
   return last === counts.length - 1 ? MORE : String(counts[last + 1]);
 }
 
-function saySettled({ truth, count, agreed, mine }) {
-  const when = truth === MORE ? "Even all the masks here are not enough to settle every spot."
-    : `It is settled after ${truth} masks.`;
+function saySettled({ truth, ever, most, count, agreed, mine }) {
+  const when = !ever ? "Even all the masks here are not enough to settle every spot."
+    : `It is settled after ${truth === MORE ? `more than ${most}` : truth} masks.`;
   const asNumber = (value) => (value === MORE ? Infinity : Number(value));
   const late = "It takes more than you thought: chance is stubborn.";
   const kind = !mine ? "" : mine === truth ? " Right!"
     : asNumber(mine) > asNumber(truth) ? " Sooner than you thought!" : ` ${late}`;
   return `With ${count} masks two runs would agree by ${agreed.toFixed(2)}. ${when}${kind}`;
-}
-
-/** The build-up from 2 masks to `count`; at its end at once when `draw` says that nobody looks any more. */
-function play(count, draw) {
-  const still = matchMedia("(prefers-reduced-motion: reduce)").matches, began = performance.now();
-  const step = (now) => {
-    const share = Math.min(1, Math.max(0, (now - began) / PLAY));
-    const looked = draw(Math.max(2, Math.round(count ** share))); // evenly in the logarithm, as the scrubber plays
-    if (!looked) draw(count);
-    else if (share < 1) requestAnimationFrame(step);
-  };
-  if (still) draw(count);
-  else step(began);
 }
 
 const SIDES = ["first", "second"];
@@ -98,15 +89,16 @@ export const rankAndSelect = {
       missing: "Answer both questions first, or skip this guess.",
       answered: () => copy.value() !== null && slice.value() !== null,
       reveal: (predicted) => {
-        const whole = view(result, PLAIN), middle = view(result, MIDDLE), limit = sharedLimit([whole, middle]);
+        const now = store.state.result;
+        const whole = view(now, PLAIN), middle = view(now, MIDDLE), limit = sharedLimit([whole, middle]);
         const ratio = strength(middle.map) / strength(whole.map);
         const truths = [swapped ? "second" : "first", kindOf(ratio, correlation(middle.map, whole.map))];
         const right = [copy, slice].filter((part, i) => part.value() === truths[i]).length;
-        shown.forEach((mask, i) => copy.note(SIDES[i], distances(result, "cosine")[mask].toFixed(4)));
+        shown.forEach((mask, i) => copy.note(SIDES[i], distances(now, "cosine")[mask].toFixed(4)));
         [copy, slice].forEach((part, i) => part.settle(truths[i]));
         maps.hidden = false;
-        outer.draw(result, whole, limit, "the ends: 10 % on each side");
-        inner.draw(result, middle, limit, "the middle: 30 to 70 %");
+        outer.draw(now, whole, limit, "the ends: 10 % on each side");
+        inner.draw(now, middle, limit, "the middle: 30 to 70 %");
         tour.look({ selection: MIDDLE });
         return `${predicted ? `${right} of 2 right. ` : ""}The ${truths[0]} copy is the close one. ` +
           `The middle map is ${Math.round(100 * ratio)} % as strong as the map of the ends: ` +
@@ -151,19 +143,19 @@ export const breakIt = {
       missing: "Choose one first, or skip this guess.",
       answered: () => question.value() !== null,
       reveal: (predicted) => {
-        const whole = view(result, PLAIN);
+        const now = store.state.result, whole = view(now, PLAIN);
         const broken = Object.entries(ways).map(([key, way]) => {
-          const shown = view(result, way.look.selection ?? PLAIN, way.look.upto ?? null);
+          const shown = view(now, way.look.selection ?? PLAIN, way.look.upto ?? null);
           return { ...way, key, shown, alike: correlation(shown.map, whole.map) };
         });
         const worst = broken.reduce((low, one) => (one.alike < low.alike ? one : low));
         for (const { key, alike } of broken) question.note(key, alike.toFixed(2));
         question.settle(worst.key);
         maps.hidden = false;
-        row[0].draw(result, whole, whole.limit, "the map");
+        row[0].draw(now, whole, whole.limit, "the map");
         // Each in its own full colours: it is their patterns that are compared.
         broken.forEach(({ name, shown, alike }, i) => {
-          row[i + 1].draw(result, shown, shown.limit, `${name}: ${alike.toFixed(2)}`);
+          row[i + 1].draw(now, shown, shown.limit, `${name}: ${alike.toFixed(2)}`);
         });
         tour.look(worst.look);
         return sayBroken(worst, predicted && question.value());

@@ -2,6 +2,7 @@
 import { el, slider } from "./dom.js";
 import { distances, wholeDistance } from "./maths.js";
 import { paintCopy } from "./paint.js";
+import { store } from "./store.js";
 import { choice, compared, figures } from "./tour-parts.js";
 
 const ROUNDS = 3;
@@ -68,7 +69,7 @@ export const oneMask = {
     const again = el("button", { type: "button", class: "another", hidden: true }, "Another copy");
     let mask = 0, round = 0, right = 0, played = 0;
     const draw = () => {
-      [mask, round] = [pick(result, whole), round + 1];
+      [mask, round] = [pick(store.state.result, whole), round + 1];
       paintCopy(canvas, result, mask);
       canvas.setAttribute("aria-label", `masked copy ${mask + 1}`);
       caption.textContent = `copy ${round} of ${ROUNDS}`;
@@ -96,7 +97,7 @@ export const oneMask = {
         again.hidden = round === ROUNDS;
         const kind = !predicted ? "" : fine ? " Right!" : " Not this time.";
         const told = `This copy lies at ${value.toFixed(4)}: ${truth}.${kind}`;
-        return round < ROUNDS ? told : `${told} ${tally(result, whole, played, right)}`;
+        return round < ROUNDS ? told : `${told} ${tally(store.state.result, whole, played, right)}`;
       },
     };
   },

@@ -1,5 +1,5 @@
 // The guided tour: six steps on the result on screen, each one sentence, one task, one prediction and one reveal.
-import { el } from "./dom.js";
+import { el, write } from "./dom.js";
 import { store } from "./store.js";
 import { guess } from "./tour-guess.js";
 import { breakIt, manyMasks, rankAndSelect } from "./tour-maps.js";
@@ -10,7 +10,8 @@ import { view } from "./views.js";
 /**
  * A step: {title, sentence, hides, make(result, tour)}; `hides` says what is not to be seen on screen until revealed.
  * make() gives {task, element, missing, answered(), reveal(predicted), after()}: reveal shows the truth and returns
- * what to say; after() names the control that comes next, where that is not Next.
+ * what to say; after() names the control that comes next, where that is not Next. The result may have more masks
+ * by then than when the step was made, so what is told is read from the store.
  */
 const STEPS = [guess, distance, oneMask, manyMasks, rankAndSelect, breakIt];
 const FEWEST = 10; // masks; fewer are a run that has just begun
@@ -85,9 +86,14 @@ class Tour {
       this.#before = { selection: own, upto, pixel };
       this.#id = result.id;
       this.#made = {};
-    }
+    } else this.#forget();
     this.#show();
     if (another) this.#look();
+  }
+
+  /** Steps that were only looked at ask about fewer masks than there are now; the one on screen keeps what was begun. */
+  #forget() {
+    this.#made = Object.fromEntries(Object.entries(this.#made).filter(([step, made]) => made.said || Number(step) === this.#at));
   }
 
   #go(step) {
@@ -130,7 +136,7 @@ class Tour {
     parts.sentence.textContent = sentence;
     parts.task.textContent = step ? step.task : problem;
     if (parts.body.firstChild !== (step?.element ?? null)) parts.body.replaceChildren(...(step ? [step.element] : []));
-    parts.told.textContent = step?.said ?? "";
+    write(parts.told, step?.said ?? "");
     parts.answer.hidden = !step || Boolean(step.said);
     parts.back.disabled = this.#at === 1;
     parts.next.textContent = this.#at === STEPS.length ? "Finish" : "Next";

@@ -1,9 +1,9 @@
 // Explanations of the results on screen, each computed once and shared by all who draw it.
-import { explain, wobble } from "./maths.js";
+import { colourLimit, explain, wobble } from "./maths.js";
 
 export const MODES = ["closest", "farthest", "mirror", "rank_weighted"];
 const known = new WeakMap();
-const MOST_KEPT = 40;
+const MOST_KEPT = 12; // of one result; what is on screen needs ten while the build-up is replayed
 
 /** The explanation of a result under a selection, by its first `upto` masks (null = all). */
 export function view(result, selection, upto = null) {
@@ -12,11 +12,11 @@ export function view(result, selection, upto = null) {
   const { mode, threshold, distance, closest, farthest } = selection;
   const slices = closest || farthest ? JSON.stringify([closest, farthest]) : "";
   const key = [distance, upto, slices || mode, slices || mode === "rank_weighted" ? "" : threshold].join("|");
-  if (!views.has(key)) {
-    if (views.size >= MOST_KEPT) views.delete(views.keys().next().value);
-    views.set(key, slices || mode !== "mirror" ? explain(result, selection, upto) : mirror(result, selection, upto));
-  }
-  return views.get(key);
+  const found = views.get(key) ?? (slices || mode !== "mirror" ? explain : mirror)(result, selection, upto);
+  views.delete(key); // the last one asked for goes last
+  views.set(key, found);
+  if (views.size > MOST_KEPT) views.delete(views.keys().next().value);
+  return found;
 }
 
 /** The sum of its two sides, which are on screen as well. */
@@ -25,10 +25,8 @@ function mirror(result, selection, upto) {
   const farthest = view(result, { ...selection, mode: "farthest" }, upto);
   const map = sum(closest.map, farthest.map), weights = sum(closest.weights, farthest.weights);
   const { p_keep: kept, feature_res: cells } = result.masking;
-  let limit = 0;
-  for (let p = 0; p < map.length; p++) limit = Math.max(limit, Math.abs(map[p]));
   const noSignal = closest.noSignal && farthest.noSignal;
-  return { ...closest, noSignal, map, weights, limit: limit || 1, wobble: wobble(weights, kept, cells) };
+  return { ...closest, noSignal, map, weights, limit: colourLimit(map), wobble: wobble(weights, kept, cells) };
 }
 
 function sum(a, b) {

@@ -1,0 +1,195 @@
+"""The layers of torch networks, and any torch network as an encoder."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput
+from .base import Encoder, FunctionEncoder
+from .layers import Arrays, LayeredEncoder
+
+NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
+"""A path up to its first number or run of numbers."""
+
+
+class TorchLayers:
+    """The layers of a torch module.
+
+    A module inside which no other has arrays is one layer with all of its own. Of any other module each array is a
+    layer (a class token, a positional embedding), but an attention's joint input projection is one, ``in_proj``.
+    Quantus 0.6.0 randomises the modules that have ``reset_parameters`` and so leaves those out.
+
+    Args:
+        module: In evaluation mode.
+        part: Path of the submodule whose layers are meant, with names relative to it; empty for all of them.
+        first: Layers that come before all others, whatever torch's order.
+        last: Layers that come after them.
+    """
+
+    def __init__(self, module: Any, part: str = "", *, first: tuple[str, ...] = (), last: tuple[str, ...] = ()) -> None:
+        self.module = module
+        self._owners: dict[str, Any] = {}
+        self._arrays: dict[str, list[str]] = {}
+        for path, owner in module.get_submodule(part).named_modules():
+            for name in _own_arrays(owner):
+                layer = _layer_name(path, owner, name)
+                self._owners[layer] = owner
+                self._arrays.setdefault(layer, []).append(name)
+        places = {
+            **{name: i - len(first) for i, name in enumerate(first)},
+            **{name: i + 1 for i, name in enumerate(last)},
+        }
+        self.names = tuple(sorted(self._arrays, key=lambda layer: places.get(layer, 0)))
+
+    def arrays(self, layer: str) -> dict[str, NDArray[Any]]:
+        """Copies of a layer's arrays, float32."""
+        return {name: _numbers(self._owners[layer], name) for name in self._arrays[layer]}
+
+    def fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
+        """What ``reset_parameters`` gives; see ``start``."""
+        owner = self._owners[layer]
+        shape = tuple(getattr(owner, "weight", np.empty(0)).shape)
+        return {name: start(owner, name, array, shape, random) for name, array in self.arrays(layer).items()}
+
+    def row_axis(self, layer: str, name: str) -> int:
+        """The axis that Keras puts first: a kernel's height, the inputs of a dense layer."""
+        owner = self._owners[layer]
+        kind, dimensions = type(owner).__name__, getattr(owner, name).ndim
+        if dimensions > 2 and "Conv" in kind:
+            return 2
+        return 1 if dimensions == 2 and ("Linear" in kind or name == "in_proj_weight") else 0
+
+    def replaced(self, weights: Mapping[str, Arrays]) -> Any:
+        """A copy of the module with other arrays in some layers; it shares all other tensors with it."""
+        import torch
+
+        tensors = (*self.module.parameters(), *self.module.buffers())
+        twin = copy.deepcopy(self.module, {id(tensor): tensor for tensor in tensors})
+        twins = dict(zip(self.module.modules(), twin.modules(), strict=True))
+        for layer, arrays in weights.items():
+            owner = self._owners[layer]
+            for name, array in arrays.items():
+                old = getattr(owner, name)
+                new = torch.from_numpy(array.copy()).to(old.device, old.dtype)
+                if isinstance(old, torch.nn.Parameter):
+                    new = torch.nn.Parameter(new, requires_grad=old.requires_grad)
+                setattr(twins[owner], name, new)
+        return twin
+
+
+def _numbers(owner: Any, name: str) -> NDArray[np.float32]:
+    return np.array(getattr(owner, name).detach().float().cpu().numpy())
+
+
+def start(
+    owner: Any, name: str, array: NDArray[Any], kernel: tuple[int, ...], random: np.random.Generator
+) -> NDArray[np.float32]:
+    """One array as torch would start a new layer with it, drawn from a generator of ours.
+
+    ``reset_parameters`` itself draws from torch's global generator, which other threads draw from too; the laws
+    are its own. A bare parameter has none, so it gets a normal law with its own mean and standard deviation.
+
+    Args:
+        owner: The module.
+        name: Of the array.
+        array: What it is now.
+        kernel: Shape of the module's weight, on which the law of the bias depends as well.
+        random: What is drawn from.
+
+    Raises:
+        InvalidInput: A kind of module whose start is not known here.
+    """
+    import torch
+
+    norms = (torch.nn.modules.batchnorm._NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.RMSNorm)
+    dense = (torch.nn.modules.conv._ConvNd, torch.nn.Linear)
+    if isinstance(owner, norms):
+        return np.full(array.shape, name in ("weight", "running_var"), np.float32)
+    if isinstance(owner, torch.nn.Embedding):
+        return random.standard_normal(array.shape, np.float32)
+    if isinstance(owner, torch.nn.MultiheadAttention):
+        bound = (6 / sum(array.shape)) ** 0.5 if array.ndim == 2 else 0.0  # Glorot's uniform law
+    elif isinstance(owner, torch.nn.modules.linear.NonDynamicallyQuantizableLinear) and name == "bias":
+        bound = 0.0  # an attention's output
+    elif isinstance(owner, dense):
+        bound = math.prod(kernel[1:]) ** -0.5  # Kaiming's, with a = sqrt(5)
+    elif hasattr(owner, "reset_parameters"):
+        raise InvalidInput(
+            f"How torch starts a layer of the kind {type(owner).__name__:.40} is not known here; shuffle it instead.",
+            code="layer_start",
+        )
+    else:
+        return random.normal(array.mean(), array.std(), array.shape).astype(np.float32)
+    return random.uniform(-bound, bound, array.shape).astype(np.float32)
+
+
+def _own_arrays(part: Any) -> list[str]:
+    """Names of the floating-point arrays that a module itself holds and saves."""
+    saved = {name for name in part._buffers if name not in part._non_persistent_buffers_set}
+    named = {**part._parameters, **{name: part._buffers[name] for name in saved}}
+    return [name for name, tensor in named.items() if tensor is not None and tensor.is_floating_point()]
+
+
+def _layer_name(path: str, part: Any, name: str) -> str:
+    if name.startswith("in_proj_"):
+        name = "in_proj"
+    elif path and not any(_own_arrays(inner) for inner in part.modules() if inner is not part):
+        return path
+    return f"{path}.{name}" if path else name
+
+
+def numbered_block(layer: str, names: Sequence[str]) -> str:
+    """The numbered module a layer lies in; ``stem`` for what comes before the first of them, ``head`` after."""
+    numbered = [name for name in names if NUMBERED.match(name)]
+    if found := NUMBERED.match(layer):
+        return found[1]
+    return "stem" if not numbered or names.index(layer) < names.index(numbered[0]) else "head"
+
+
+class TorchEncoder(LayeredEncoder, FunctionEncoder):
+    """Any torch network as an encoder; arrays reach it as they are, channels first."""
+
+    def __init__(self, module: Any, batch_size: int, fingerprint: str) -> None:
+        super().__init__(self._embed, batch_size)
+        self._access = TorchLayers(module)
+        self.fingerprint = fingerprint
+
+    def _embed(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
+        import torch
+
+        device = next(self._access.module.parameters()).device
+        with torch.inference_mode():
+            planes = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(device).permute(0, 3, 1, 2)
+            return np.asarray(self._access.module(planes).float().cpu().numpy())
+
+    def _layers(self) -> TorchLayers:
+        return self._access
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
+        return TorchEncoder(self._access.replaced(weights), self.batch_size, f"{self.fingerprint}+{label}")
+
+
+def from_torch(module: Any, *, batch_size: int = 10) -> Encoder:
+    """Make an encoder of a torch network, whose layers can be randomised.
+
+    Args:
+        module: In evaluation mode; (b, c, h, w) float32 -> (b, d). It sees the array given to ``probe`` times each
+            mask, in that array's range and size.
+        batch_size: Rows in a call.
+
+    Returns:
+        An encoder without a text side.
+
+    Raises:
+        InvalidInput: The network is in training mode, where it would change as it is used.
+    """
+    if module.training:
+        raise InvalidInput("The network is in training mode; call its eval() first.", code="training_mode")
+    return TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}")

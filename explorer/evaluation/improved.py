@@ -1,0 +1,132 @@
+"""The two repairs of the randomisation test (Hedström et al. 2024, arXiv:2401.06465), as Quantus has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..caps import SEED
+from ..case import Case, Method, Steps
+from ..errors import InvalidInput
+from .randomization import check_choices, names_of, pose
+
+STREAM = 4
+"""Keeps the noise apart from what other parts draw of the same seed."""
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """A method's mean map over noisy copies of the picture; given to ``randomization`` it makes the smooth MPRT.
+
+    The last copy is without noise, so that one sample is the method itself.
+
+    Attributes:
+        method: What is smoothed.
+        n_samples: Copies, at least 1; the original's 50 cost 50 maps for every layer.
+        magnitude: Standard deviation of the noise, as a share of the picture's own range.
+        seed: Of the noise, which is the same for every network.
+        noise: Gives the standard normal noise (h, w, c) of sample i, in place of the seed.
+    """
+
+    method: Method
+    n_samples: int = 50
+    magnitude: float = 0.1
+    seed: int = 0
+    noise: Callable[[int], NDArray[np.floating]] | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_samples < 1:
+            raise InvalidInput("n_samples must be at least 1.", code="n_samples_range")
+
+    def passes(self, case: Case) -> int:
+        """The method's, for every copy."""
+        return self.n_samples * self.method.passes(case)
+
+    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+        """The mean attribution (h, w)."""
+        pixels = case.pixels
+        kind = pixels.dtype if pixels.dtype.kind == "f" else np.dtype(np.float32)
+        spread = self.magnitude * (float(pixels.max()) - float(pixels.min()))
+        total = np.zeros(pixels.shape[:2])
+        for i in range(self.n_samples):
+            last = i == self.n_samples - 1
+            noisy = pixels if last else (pixels + spread * self._draw(i, pixels.shape)).astype(kind)
+            total += yield from self.method(case.with_pixels(noisy))
+        return (total / self.n_samples).astype(np.float32)
+
+    def _draw(self, i: int, shape: tuple[int, ...]) -> NDArray[np.floating]:
+        if self.noise is not None:
+            return self.noise(i)
+        generator = np.random.Philox(key=[self.seed, STREAM], counter=[0, 0, 0, i])
+        return np.random.Generator(generator).standard_normal(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Efficient:
+    """How much less ordered the map becomes when the whole network is random.
+
+    Attributes:
+        maps: (2, h, w) of the untouched and of the random network.
+        complexity: (2,) entropy in nats of the histogram of each map.
+    """
+
+    maps: NDArray[np.float32]
+    complexity: NDArray[np.float64]
+
+    @property
+    def rise(self) -> float:
+        """Relative rise of the complexity; above 0 where the map depends on the network. NaN for a constant map."""
+        before, after = (float(value) for value in self.complexity)
+        return (after - before) / before if before else float("nan")
+
+
+def efficient(
+    case: Case,
+    method: Method,
+    *,
+    how: str = "shuffle",
+    layers: Sequence[str] | None = None,
+    seed: int = 0,
+    reference: str = "kept",
+    bins: int = 100,
+) -> Steps[Efficient]:
+    """The efficient MPRT: two maps in place of one for every layer.
+
+    Args:
+        case: The question; its encoder must show its layers.
+        method: Answers it.
+        how: A key of ``randomization.HOW``.
+        layers: What is randomised, all of it at once; everything where nothing is given.
+        seed: Of all layers.
+        reference: A key of ``randomization.REFERENCES``.
+        bins: Of the histograms, equally wide from the smallest value of a map to the largest.
+
+    Returns:
+        Maps and complexities.
+
+    Raises:
+        InvalidInput: As ``randomization``.
+        UnusableEmbedding: The random network's answer is no embedding.
+    """
+    check_choices(how=how, reference=reference)
+    names = names_of(case.encoder, layers)
+    untouched = yield from method(case)
+    random = case.encoder.randomised(names, how, SEED.check(seed))
+    changed = yield from method(pose(case, random, reference))
+    maps = np.stack([untouched, changed])
+    return Efficient(maps, np.array([discrete_entropy(attribution, bins) for attribution in maps]))
+
+
+def efficient_passes(case: Case, method: Method) -> int:
+    """How many pictures ``efficient`` embeds."""
+    return 2 * method.passes(case)
+
+
+def discrete_entropy(attribution: NDArray[np.floating], bins: int = 100) -> float:
+    """Entropy in nats of the histogram of a map's values."""
+    counts, _ = np.histogram(attribution, bins=bins)
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())

@@ -1,0 +1,173 @@
+"""A finished study on disk: PNG, SVG, CSV and maps with a manifest, written whole or not at all, and read again."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import InvalidInput
+from ..files import SCHEMA_VERSION, versions, write_whole
+from .bench import Bench
+from .drawing import save
+from .study import PAPER, Compared, Findings, Study, Table, plan
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished study, as its manifest and its tables tell it.
+
+    Attributes:
+        key: Of the study.
+        manifest: Everything written beside the figure.
+        tables: The main table and the further ones, by file name.
+    """
+
+    key: str
+    manifest: dict[str, Any]
+    tables: dict[str, Table]
+
+    @property
+    def findings(self) -> dict[str, Any]:
+        """What was found, in words."""
+        return dict(self.manifest["findings"])
+
+    @property
+    def compared(self) -> tuple[Compared, ...]:
+        """Lines for the summary."""
+        return tuple(Compared(**line) for line in self.findings["compared"])
+
+
+def write_result(study: Study, bench: Bench, findings: Findings, out: Path, *, passes: int, seconds: float) -> None:
+    """Write a study's files into ``out/<key>``.
+
+    Raises:
+        CannotWrite: The folder cannot be written; what was there is left as it was.
+    """
+    tables = {f"{study.key}.csv": findings.table} | {
+        f"{study.key}-{name}.csv": table for name, table in findings.more.items()
+    }
+
+    def write(scratch: Path) -> None:
+        save(findings.drawing, scratch / study.key)
+        for name, table in tables.items():
+            (scratch / name).write_text(to_csv(table), encoding="utf-8")
+        if findings.maps:
+            arrays: dict[str, Any] = {name: np.asarray(made, np.float32) for name, made in findings.maps.items()}
+            np.savez_compressed(scratch / "maps.npz", **arrays)
+        facts = _facts(study, bench, findings, passes, seconds)
+        facts["findings"]["tables"] = {name: table.about for name, table in tables.items()}
+        facts["files"] = {file.name: _digest(file) for file in sorted(scratch.iterdir())}
+        (scratch / MANIFEST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    write_whole(out / study.key, write)
+
+
+def recipe(study: Study, bench: Bench) -> dict[str, Any]:
+    """Everything a study's result depends on, as plain values: the same recipe gives the same numbers."""
+    needs = plan(study.outline(bench).needs)
+    return {"study": study.key, **bench.identity, "needs": [{**need.facts, "passes": need.passes} for need in needs]}
+
+
+def read_result(out: Path, key: str) -> Result | None:
+    """The result of a study in a folder; None where there is none, or not all of it.
+
+    Raises:
+        InvalidInput: The manifest is damaged.
+    """
+    folder = out / key
+    path = folder / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["schema_version"] != SCHEMA_VERSION or manifest["study"] != key:
+            return None
+        if any(not (folder / name).is_file() for name in manifest["files"]):
+            return None
+        about = manifest["findings"]["tables"]
+        tables = {name: _from_csv((folder / name).read_text(encoding="utf-8"), about[name]) for name in about}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InvalidInput(
+            f"{key}/{MANIFEST} is damaged; remove the folder {key}, or name another with --out.", code="study_damaged"
+        ) from error
+    return Result(key, manifest, tables)
+
+
+def finished(study: Study, bench: Bench, out: Path) -> bool:
+    """Whether the result that lies there is the one this bench would make."""
+    result = read_result(out, study.key)
+    return result is not None and result.manifest["recipe"] == _as_read(recipe(study, bench))
+
+
+def to_csv(table: Table) -> str:
+    """The table as CSV, numbers to the last bit."""
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(table.header)
+    rows.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in table.rows)
+    return text.getvalue()
+
+
+def _from_csv(text: str, about: str) -> Table:
+    header, *rows = csv.reader(io.StringIO(text))
+    return Table(tuple(header), tuple(tuple(_cell(cell) for cell in row) for row in rows), about)
+
+
+def _cell(text: str) -> str | int | float:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _facts(study: Study, bench: Bench, findings: Findings, passes: int, seconds: float) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "study": study.key,
+        "title": study.title,
+        "paper": PAPER + (f", section {study.section}" if study.section else ""),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "passes": passes,
+        "seconds": round(seconds, 1),
+        "encoders": {
+            role: {
+                "key": encoder.card.key,
+                "title": encoder.card.title,
+                "fingerprint": encoder.fingerprint,
+                "batch_size": encoder.batch_size,
+            }
+            for role, encoder in bench.encoders.items()
+            if role in study.roles
+        },
+        "paper_pictures": bench.subjects.paper,
+        "pictures_note": bench.subjects.note,
+        "recipe": _as_read(recipe(study, bench)),
+        "versions": versions(),
+        "findings": {
+            "alt": findings.drawing.alt,
+            "said": list(findings.said),
+            "compared": [asdict(line) for line in findings.compared],
+            "differs": findings.differs,
+        },
+    }
+
+
+def _as_read(values: Any) -> Any:
+    """Plain values as they come back from a file: tuples are lists there."""
+    return json.loads(json.dumps(values))
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,147 @@
+"""Studies one after another: what they cost together, doing them, taking them up again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..case import Steps
+from ..encoders.base import Encoder
+from ..errors import InvalidInput
+from ..registry import Registry
+from .bench import Bench
+from .results import finished, read_result, write_result
+from .study import STUDIES, Need, Study, plan, slug
+
+TIMED_BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one study costs in a run.
+
+    Attributes:
+        study: Which.
+        passes: Pictures it embeds by itself.
+        left: Pictures still to be embedded for it, once the studies before it are done.
+        state: ``"to do"``, ``"finished"``, or why it cannot be made.
+    """
+
+    study: Study
+    passes: int
+    left: int
+    state: str
+
+
+TO_DO, FINISHED = "to do", "finished"
+
+
+def chosen(names: Sequence[str], registry: Registry[Study] = STUDIES) -> list[Study]:
+    """The studies of names; ``all`` names every one.
+
+    Raises:
+        InvalidInput: No such study.
+    """
+    if "all" in names:
+        return [entry for _, entry in registry.items()]
+    return [registry[name] for name in dict.fromkeys(names)]
+
+
+def prices(studies: Sequence[Study], bench: Bench, out: Path) -> list[Price]:
+    """What each study costs, in order; what one has embedded costs the next nothing."""
+    found: list[Price] = []
+    promised: list[Need] = []
+    for study in studies:
+        reason = why_not(study, bench)
+        if reason:
+            found.append(Price(study, 0, 0, reason))
+            continue
+        outline = study.outline(bench)
+        if finished(study, bench, out):
+            found.append(Price(study, outline.passes, 0, FINISHED))
+            continue
+        before = _lacking(promised, bench)
+        promised += outline.needs
+        found.append(Price(study, outline.passes, _lacking(promised, bench) - before, TO_DO))
+    return found
+
+
+def why_not(study: Study, bench: Bench) -> str:
+    """Why a study cannot be made on this bench, or an empty string."""
+    return bench.lacks(study.roles) or study.lacks(bench)
+
+
+def refuse_others(studies: Sequence[Study], bench: Bench, out: Path, overwrite: bool) -> None:
+    """Raise InvalidInput where results of other encoders, pictures or settings lie and nobody asked to replace them."""
+    for study in studies:
+        if overwrite or why_not(study, bench):
+            continue
+        if read_result(out, study.key) is not None and not finished(study, bench, out):
+            raise InvalidInput(
+                f"{out.name or out} holds {study.key} made with another encoder, other pictures or other settings; "
+                "name another folder with --out, or replace it with --overwrite.",
+                code="study_differs",
+            )
+
+
+def run_studies(
+    studies: Sequence[Study],
+    bench: Bench,
+    out: Path,
+    *,
+    keep: bool = False,
+    on_study: Callable[[Study], None] = lambda _: None,
+) -> Steps[list[Study]]:
+    """Make what is not finished; yields the number of pictures embedded since it last yielded.
+
+    Stopped anywhere, it goes on where it was when called again with the same bench.
+
+    Args:
+        studies: In the order they are made.
+        bench: Encoders, pictures and store.
+        out: Gets a folder for each.
+        keep: Whether to keep what was embedded when no study to come needs it.
+        on_study: Called with each study before it is made.
+
+    Returns:
+        The studies made now.
+
+    Raises:
+        CannotWrite: A folder cannot be written.
+        UnusableEmbedding: An encoder's answer is no embedding.
+    """
+    waiting = [study for study in studies if not why_not(study, bench) and not finished(study, bench, out)]
+    outlines = [study.outline(bench) for study in waiting]
+    for place, (study, outline) in enumerate(zip(waiting, outlines, strict=True)):
+        on_study(study)
+        started, passes = time.monotonic(), 0
+        for need in plan(outline.needs):
+            for step in bench.fill(need):
+                passes += step
+                yield step
+        findings = outline.make(bench)
+        write_result(study, bench, findings, out, passes=passes, seconds=time.monotonic() - started)
+        if keep:
+            continue
+        to_come = {slug(need.facts) for later in outlines[place + 1 :] for need in later.needs}
+        bench.store.drop(need for need in outline.needs if slug(need.facts) not in to_come)
+    return waiting
+
+
+def passes_each_second(encoder: Encoder) -> float:
+    """How many pictures an encoder embeds in a second here, by a few batches after a first one."""
+    size = encoder.input_size or (64, 64)
+    batch = np.full((encoder.batch_size, *size, 3), 127, np.float32)
+    encoder.embed_pixels(batch)
+    started = time.perf_counter()
+    for _ in range(TIMED_BATCHES):
+        encoder.embed_pixels(batch)
+    return TIMED_BATCHES * len(batch) / max(time.perf_counter() - started, 1e-9)
+
+
+def _lacking(needs: Sequence[Need], bench: Bench) -> int:
+    return sum(bench.store.lacking(need) for need in plan(needs))

@@ -1,0 +1,130 @@
+"""What is embedded while studies run, on disk: shared between studies, and found again after an interruption."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..case import Steps
+from ..encoders.base import Encoder
+from ..errors import InvalidInput
+from ..files import PROBE_FILE, load_probe, save_probe, write_whole
+from ..probe import first, grow, prepare
+from ..schema import Probe
+from .study import Arrays, Need, ProbeNeed, WorkNeed, slug
+
+SAVE_EVERY = 30.0
+"""Seconds of work that a power cut can cost."""
+
+ARRAYS_FILE = "arrays.npz"
+
+
+class Store:
+    """A folder of probes and arrays, named by everything they depend on.
+
+    Args:
+        folder: Where; made when first needed.
+        encoder: The encoder of a role.
+        picture: The path of a picture by its file name.
+        identity: Plain values that name encoders and pictures; part of every name in the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        encoder: Callable[[str], Encoder],
+        picture: Callable[[str], Path],
+        identity: dict[str, Any],
+    ) -> None:
+        self._folder, self._encoder, self._picture, self._identity = folder, encoder, picture, identity
+        self._last: tuple[str, Probe] | None = None
+
+    def lacking(self, need: Need) -> int:
+        """How many pictures are still to be embedded for a need."""
+        if isinstance(need, WorkNeed):
+            return 0 if zipfile.is_zipfile(self._folder / self._name(need) / ARRAYS_FILE) else need.passes
+        return max(0, need.passes - _rows(self._folder / self._name(need) / PROBE_FILE))
+
+    def grow(self, need: ProbeNeed) -> Steps[None]:
+        """Embed what a probe lacks and keep it, also when stopped in the middle."""
+        folder, kept = self._folder / self._name(need), time.monotonic()
+        probe = self._taken_up(need)
+        done = saved = len(probe)
+        try:
+            for grown in grow(probe):
+                step, probe = len(grown) - done, grown
+                done += step
+                yield step
+                if time.monotonic() - kept > SAVE_EVERY:
+                    save_probe(probe, folder)
+                    saved, kept = done, time.monotonic()
+        finally:  # Ctrl-C arrives wherever the loop is
+            if len(probe) > saved:
+                save_probe(probe, folder)
+        self._last = self._name(need), probe
+
+    def probe(self, need: ProbeNeed) -> Probe:
+        """The probe of a need that was filled, cut to its number of masks."""
+        name = self._name(need)
+        if self._last is None or self._last[0] != name or len(self._last[1]) < need.passes:
+            self._last = name, self._taken_up(need)
+        probe = self._last[1]
+        if len(probe) < need.passes:
+            raise RuntimeError(f"a study did not say that it needs {need}")
+        return probe if len(probe) == probe.wanted == need.passes else first(probe, need.passes)
+
+    def keep(self, need: WorkNeed, arrays: Arrays) -> None:
+        """Write the result of a piece of work."""
+
+        def write(scratch: Path) -> None:
+            np.savez(scratch / ARRAYS_FILE, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
+
+        write_whole(self._folder / self._name(need), write)
+
+    def arrays(self, need: WorkNeed) -> Arrays:
+        """The result of a piece of work that was done."""
+        path = self._folder / self._name(need) / ARRAYS_FILE
+        if not path.is_file():
+            raise RuntimeError(f"a study did not say that it needs {need}")
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+
+    def drop(self, needs: Iterable[Need]) -> None:
+        """Forget what no study to come needs."""
+        for need in needs:
+            shutil.rmtree(self._folder / self._name(need), ignore_errors=True)
+        self._last = None
+        if self._folder.is_dir() and not any(self._folder.iterdir()):
+            self._folder.rmdir()
+
+    def _name(self, need: Need) -> str:
+        return slug({"identity": self._identity, **need.facts})
+
+    def _taken_up(self, need: ProbeNeed) -> Probe:
+        """The probe as far as it is on disk."""
+        encoder, picture = self._encoder(need.role), self._picture(need.image)
+        path = self._folder / self._name(need) / PROBE_FILE
+        if path.is_file():
+            try:
+                return load_probe(path, image=picture, encoder=encoder, masking=need.masking)
+            except InvalidInput as error:
+                if error.code != "resume_damaged":  # a damaged one is embedded anew
+                    raise
+        return prepare(picture, encoder=encoder, masking=need.masking)
+
+
+def _rows(path: Path) -> int:
+    """How many masks a probe on disk has, without reading it; 0 where it is absent or cut short."""
+    try:
+        with zipfile.ZipFile(path) as stored, stored.open("embeddings.npy") as file:
+            np.lib.format.read_magic(file)
+            shape, _, _ = np.lib.format.read_array_header_1_0(file)
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile):
+        return 0
+    return int(shape[0])

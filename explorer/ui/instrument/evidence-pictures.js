@@ -1,0 +1,49 @@
+// What the evidence shows as pictures: copies with pixels deleted, and maps of other networks or masks.
+import { colourBar } from "./board-parts.js";
+import { el, inWords } from "./dom.js";
+import { describe } from "./maths.js";
+import { fit, loadPictures, paintMap } from "./paint.js";
+
+const SIDE = 224;
+const LEVELS = 127; // a map is sent as whole numbers from -127 to 127
+
+/** The contact sheet: rows of {title, copies: [{picture, text, alt}]}. */
+export function contactSheet() {
+  const element = el("div", { class: "sheet-of-copies" });
+  const draw = (rows) => element.replaceChildren(...rows.map(({ title, copies }) => (
+    el("section", {}, el("h4", {}, title), el("div", { class: "row" }, ...copies.map(({ picture, text, alt }) => (
+      el("figure", {}, el("img", { src: picture, alt }), el("figcaption", {}, text)))))))));
+  return { element, draw };
+}
+
+/** Maps in a row on one scale: `draw({picture, box, size, limit, maps: [{values, title, text}]})`; no values, no map. */
+export function mapStrip() {
+  const list = el("ol", { class: "strip" }), bar = colourBar("All maps on one scale"), pictures = new Map();
+  const element = el("div", {}, list, bar.element);
+  let turn = 0;
+  const draw = async (strip) => {
+    const now = ++turn, key = strip.picture;
+    if (!pictures.has(key)) pictures.clear();
+    pictures.set(key, pictures.get(key) ?? loadPictures({ picture: key, background: "#000000", reference: {} }));
+    const { image } = await pictures.get(key);
+    if (now !== turn) return; // more maps came while the picture was decoded
+    list.replaceChildren(...strip.maps.map((map) => one(map, { ...strip, image })));
+    bar.draw(strip.limit);
+  };
+  return { element, draw };
+}
+
+function one({ values, title, text }, { image, box, size, limit }) {
+  const canvas = el("canvas", { role: "img" }), result = { image, box, size };
+  fit(canvas, result, SIDE);
+  const item = el("li", {}, el("figure", {}, canvas, el("figcaption", {}, el("b", {}, title), el("span", {}, text))));
+  if (values === null) {
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    canvas.setAttribute("aria-label", `Picture, ${title}: ${text}`);
+    return item;
+  }
+  const map = Float32Array.from(atob(values), (letter) => ((letter.charCodeAt(0) << 24) >> 24) * (limit / LEVELS));
+  paintMap(canvas, result, map, { limit });
+  canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${inWords(describe(map, ...size)) || "Nothing stands out."}`);
+  return item;
+}

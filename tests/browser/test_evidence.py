@@ -1,0 +1,327 @@
+"""The Evidence tab by hand: prices, the five questions, Stop, what is free the second time; Python is the truth."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from explorer.encoders.cards import load_encoder
+from explorer.evaluation.deletion import deletion_passes
+from explorer.presets import FIRST_PRESET
+from explorer.schema import SelectionSettings
+from explorer.ui.evidence_deletion import Faithfulness
+from explorer.ui.evidence_kinds import KINDS
+from explorer.ui.instrument import Look
+from explorer.ui.judged import subject_of
+from explorer.ui.workbench import Session
+
+from .conftest import FINISHED
+from .driving import count_forward, press_run, wait_done
+from .test_accessible import barriers
+
+pytestmark = pytest.mark.browser
+PATIENCE = 240_000
+POINTS = """() => [...document.querySelectorAll('#evidence-deletion svg circle title')].map(t => t.textContent)"""
+INKS = """() => [...document.querySelectorAll('.evidence-root .strip canvas')].map(canvas => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return new Set(data).size;
+})"""
+"""How many values each small map's pixels have: a blank one has few."""
+CUT = """() => {
+    const right = document.querySelector('#evidence').getBoundingClientRect().right + 1;
+    const seen = e => !e.closest('.wide') && e.getBoundingClientRect().right > right;
+    return [...document.querySelectorAll('#evidence *')].filter(seen).map(e => e.outerHTML.slice(0, 200));
+}"""
+"""What reaches beyond the edge, where it is not seen."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def taken_apart() -> None:
+    """The network's layers, found before the app asks for them, which takes seconds the first time."""
+    load_encoder("efficientnet-lite0").blocks()
+
+
+def open_evidence(page) -> None:
+    tab = page.get_by_role("tab", name="Evidence")
+    if tab.count() == 0:  # in the menu that narrow screens have
+        page.locator("#tabs .overflow-menu > button").click()
+        tab = page.locator("#tabs .overflow-dropdown button", has_text="Evidence")
+    tab.first.click()
+    page.locator(".evidence-root .card").first.wait_for()
+
+
+def says(page, place: str, text: str) -> None:
+    page.wait_for_function(
+        "([p, t]) => new RegExp(t).test(document.querySelector(p)?.innerText)", arg=[place, text], timeout=PATIENCE
+    )
+
+
+def choose(page, key: str, **options: object) -> None:
+    folded = page.locator(f"#evidence-{key} > details:not([open]) > summary")
+    if folded.count():
+        folded.click()
+    for name, value in options.items():
+        page.locator(f"#evidence-{key}-{name}").select_option(str(value))
+
+
+def ask(page, key: str, price: str, **options: object) -> None:
+    """Set a card, wait for its price, and press its button."""
+    choose(page, key, **options)
+    page.locator(f"#evidence-{key}").scroll_into_view_if_needed()
+    says(page, f"#run-{key}", price)
+    page.locator(f"#run-{key}").click()
+
+
+def finished(page, key: str, passes: int) -> None:
+    says(page, f"#evidence-{key} .progress", rf"^{passes} passes in [0-9.]+ s\.$")
+    page.wait_for_function("k => document.querySelector(`#run-${k}`)?.checkVisibility()", arg=key)
+
+
+def verdict(page, key: str) -> list[str]:
+    return page.locator(f"#evidence-{key} .verdict p").all_inner_texts()
+
+
+def on_screen(selection: SelectionSettings = SelectionSettings()):  # noqa: B008 - frozen
+    """The first screen's map, as the app judges it."""
+    session = Session()
+    session.show_replay(FIRST_PRESET, ())
+    return subject_of(session, Look(selection, None, session.shown(), 1000))
+
+
+def works_out(evidence):
+    """Its result, without the app."""
+    steps = evidence.steps()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+# Faithfulness, and what is the same for all
+
+
+def test_deletion_of_a_replay_and_its_second_time(page, monkeypatch):
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    open_evidence(page)
+    says(page, "#run-deletion", "^Delete step by step: 135 passes through the network")
+    assert rows == []  # a price costs nothing
+    judged = page.locator(".judged")
+    assert "cat_and_espresso.jpg against espresso.jpg: mirror 10 %, 1000 masks" in judged.inner_text()
+    assert "brings the pair closer most" in judged.locator("canvas").get_attribute("aria-label")
+
+    options = {"steps": "10", "orders": "3"}
+    ask(page, "deletion", ": 47 passes through the network", **options)
+    finished(page, "deletion", 47)
+    assert sum(rows) == 47 + 1  # and the reference
+    evidence = Faithfulness(on_screen(), options)
+    assert deletion_passes(evidence.subject.sketch(), steps=10, seeds=range(3)) == 47
+    result = works_out(evidence)
+    expected = evidence.report(result, False)
+    assert verdict(page, "deletion") == expected["verdict"]
+    shown = [float(text.split(": ")[1]) for text in page.evaluate(POINTS) if text.startswith("red first")]
+    np.testing.assert_allclose(shown, result.lodf, rtol=0.006)
+    assert page.locator("#evidence-deletion svg").get_attribute("aria-label") == expected["charts"][0]["alt"]
+    copies = page.locator("#evidence-deletion .sheet-of-copies img")
+    assert [copies.nth(i).get_attribute("alt") for i in (0, 7)] == [
+        expected["sheet"][0]["copies"][0]["alt"],
+        expected["sheet"][1]["copies"][2]["alt"],
+    ]
+    assert copies.count() == 15
+    page.locator("#evidence-deletion .numbers summary").click()
+    assert page.locator("#evidence-deletion tbody tr").count() == 11
+    assert (
+        page.locator("#evidence-deletion tbody tr").nth(1).locator("td").first.inner_text() == f"{result.lodf[1]:.4f}"
+    )
+
+    rows.clear()
+    says(page, "#run-deletion", "known already, at once")
+    says(page, "#run-planting", "about [0-9]+ s")  # now that a rate is known
+    page.locator("#run-deletion").click()
+    says(page, "#evidence-deletion .progress", "^Known from an earlier run.$")
+    assert rows == []
+    assert verdict(page, "deletion") == expected["verdict"]
+
+
+def test_a_report_says_that_it_is_about_another_map(page):
+    open_evidence(page)
+    ask(page, "deletion", ": (47 passes|known)", steps=10, orders=3, fill="black")
+    says(page, "#evidence-deletion .of", "^About cat_and_espresso.jpg against espresso.jpg, mirror 10 %, 1000 masks.")
+    page.get_by_role("tab", name="Explore").click()
+    page.locator("#mode-closest").check()
+    open_evidence(page)
+    says(page, "#evidence-deletion .of", "^This is about another map: cat_and_espresso.jpg .* mirror 10 %")
+    says(page, ".judged", "closest 10 %")
+    says(page, "#run-deletion", ": 47 passes")  # nobody asked this of that map
+    page.get_by_role("tab", name="Explore").click()
+    page.locator("#mode-mirror").check()
+    open_evidence(page)
+    says(page, "#evidence-deletion .of", "^About cat_and_espresso.jpg")
+    says(page, "#run-deletion", "known already")
+
+
+def test_stop_keeps_the_part(page, monkeypatch):
+    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    open_evidence(page)
+    ask(page, "deletion", ": 590 passes", steps=50, orders=10)
+    assert page.evaluate("document.activeElement.id") == "stop-deletion"
+    assert page.locator("#run-planting").is_disabled()
+    says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
+    page.wait_for_function("document.querySelectorAll('#evidence-deletion svg .line.closer').length")
+    bar = page.locator("#evidence-deletion [role=progressbar]")
+    assert bar.get_attribute("aria-valuemax") == "590"
+    assert 0 < int(bar.get_attribute("aria-valuenow")) < 590
+    page.keyboard.press("Enter")
+    says(page, "#evidence-deletion .progress", "^Stopped after [0-9]+ of 590 passes")
+    page.wait_for_function("document.activeElement.id === 'run-deletion'")
+    done = int(re.search(r"after (\d+)", page.locator("#evidence-deletion .progress").inner_text())[1])
+    assert sum(rows) == done + 1
+    assert verdict(page, "deletion")[0].startswith("Stopped")
+    red = page.locator("#evidence-deletion svg path.line.closer").first.get_attribute("d")
+    assert red.count(",") >= min(done - 2 - 8, 51)  # all but the last batch
+    page.wait_for_timeout(1500)
+    assert sum(rows) == done + 1  # nothing goes on in secret
+    says(page, "#evidence-deletion .progress", "^Stopped after")  # and no late word takes its place
+    page.locator("#run-deletion").click()
+    says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
+    page.locator("#stop-deletion").click()
+    says(page, "#evidence-deletion .progress", "^Stopped after")
+
+
+def test_one_piece_of_evidence_waits_for_another(page, chromium, served):
+    open_evidence(page)
+    ask(page, "deletion", ": 590 passes", steps=50, orders=10, fill="mean")
+    says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
+    other = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    other.set_default_timeout(60_000)
+    other.goto(served.url)
+    other.wait_for_function(FINISHED)
+    open_evidence(other)
+    ask(other, "planting", ": 60 passes", masks=60, corner="upper right")
+    says(other, "#evidence-planting .progress", "1 run comes first")
+    other.locator("#stop-planting").click()
+    says(other, "#run-planting", ": 60 passes")
+    assert not other.locator("#evidence-planting .progress").is_visible()
+    page.locator("#stop-deletion").click()
+    says(page, "#evidence-deletion .progress", "^Stopped after")
+    other.wait_for_timeout(1000)
+    assert verdict(other, "planting") == []
+    other.close()
+
+
+# The other questions, on a run of the visitor's own
+
+
+def test_stability_and_sensitivity_of_an_own_run(page):
+    press_run(page, 60)
+    wait_done(page, 60)
+    open_evidence(page)
+    says(page, ".judged", "mirror 10 %, 60 masks")
+    ask(page, "stability", ": 200 passes", masks=100, runs=2)
+    finished(page, "stability", 200)
+    said = verdict(page, "stability")
+    assert re.match(r"Another map of 60 masks would agree with yours by about 0\.\d\d: ", said[0])
+    assert "rank weighted agrees by" in said[1]
+    assert page.locator("#evidence-stability svg").count() == 2
+    names = page.locator("#evidence-stability svg").first.locator("text.name").all_text_contents()
+    assert sorted(names) == ["mirror 10 %", "rank weighted"]
+    says(page, "#evidence-stability .of", "60 masks")
+
+    ask(page, "sensitivity", ": 360 passes", masks=60, samples=5, noise="measured")
+    finished(page, "sensitivity", 360)
+    assert "The paper found 0.06" in verdict(page, "sensitivity")[1]
+    assert page.locator("#evidence-sensitivity svg circle title").count() == 5
+    names = page.locator("#evidence-sensitivity svg text.name").all_text_contents()
+    assert {"paper 0.06", "paper 0.04"} < set(names)
+
+
+def test_the_planted_cup_is_shown_with_its_map(page):
+    open_evidence(page)
+    ask(page, "planting", ": 60 passes", masks=60, corner="lower left")
+    finished(page, "planting", 60)
+    evidence = KINDS["planting"](on_screen(), {"masks": "60", "corner": "lower left"})
+    assert verdict(page, "planting") == evidence.report(works_out(evidence), False)["verdict"]
+    page.wait_for_function("document.querySelectorAll('#evidence-planting .strip canvas').length === 2")
+    assert min(page.evaluate(INKS)) > 50
+    labels = page.locator("#evidence-planting .strip canvas").evaluate_all("all => all.map(c => c.ariaLabel)")
+    assert labels[0] == "Picture, What was asked: a cup in the lower left quarter"
+    assert labels[1].startswith("Map, What was answered")
+
+
+def test_randomization_stopped_shows_the_strip_it_reached(page):
+    blocks = len(load_encoder("efficientnet-lite0").blocks())
+    open_evidence(page)
+    choose(page, "randomization", masks=30, order="independent", how="reinitialise")
+    page.locator("#evidence-randomization").scroll_into_view_if_needed()
+    says(page, "#run-randomization", f": {(blocks + 1) * 31} passes")
+    page.locator("#run-randomization").click()
+    page.wait_for_function(
+        "document.querySelectorAll('#evidence-randomization .strip canvas').length >= 3", timeout=PATIENCE
+    )
+    page.locator("#stop-randomization").click()
+    says(page, "#evidence-randomization .progress", "^Stopped after")
+    maps = page.locator("#evidence-randomization .strip li").all_inner_texts()
+    assert maps[0].split("\n") == ["untouched", "ρ 1.00"]
+    assert maps[1].split("\n")[0] == next(iter(load_encoder("efficientnet-lite0").blocks()))
+    assert verdict(page, "randomization")[0].startswith(f"Stopped after {len(maps) - 1} maps. ")
+    assert page.locator("#evidence-randomization svg circle title").count() == len(maps)
+    assert min(page.evaluate(INKS)) > 50
+
+
+def test_captions_stay_text_and_are_judged(page):
+    page.get_by_role("radio", name="a caption").check()
+    box = page.locator("#caption textarea, #caption input").first
+    box.fill("a cup <i>")
+    press_run(page, 20)
+    wait_done(page, 20)
+    open_evidence(page)
+    ask(page, "deletion", ": 47 passes", steps=10, orders=3)
+    finished(page, "deletion", 47)
+    says(page, "#evidence-deletion .of", "against “a cup <i>”, mirror 10 %, 20 masks")
+
+
+def test_without_a_map_to_judge_it_says_why(page, monkeypatch):
+    monkeypatch.setattr(Session, "shown", lambda self: None)  # as after a restart of the server
+    open_evidence(page)
+    says(page, "#evidence-deletion .why", "The server no longer has the map on screen; press Run")
+    assert page.locator("#run-deletion").is_disabled()
+
+
+def test_by_keyboard(page):
+    open_evidence(page)
+    says(page, "#run-deletion", ": (135 passes|known)")
+    page.get_by_role("tab", name="Evidence").focus()
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.localName"))
+    assert reached.index("summary") < reached.index("run-deletion") < reached.index("run-stability")
+
+
+# Looks
+
+
+@pytest.mark.parametrize("width", [1400, 390])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_barrier_and_nothing_sideways(chromium, served, theme: str, width: int):
+    page = chromium.new_page(viewport={"width": width, "height": 1000})
+    page.set_default_timeout(60_000)
+    page.goto(f"{served.url}/?__theme={theme}")
+    page.wait_for_function(FINISHED)
+    open_evidence(page)
+    for key, options in (
+        ("deletion", {"steps": 10, "orders": 3, "fill": "blur"}),
+        ("stability", {"masks": 100, "runs": 2}),
+        ("sensitivity", {"masks": 60, "samples": 5}),
+        ("planting", {"masks": 60, "corner": "upper left"}),
+    ):
+        ask(page, key, ": ([0-9]+ passes|known)", **options)
+        says(page, f"#evidence-{key} .progress", "(passes in|Known)")
+        page.locator(f"#evidence-{key} .numbers summary").click()
+    page.wait_for_timeout(500)
+    assert barriers(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.evaluate(CUT) == []
+    page.close()

@@ -1,0 +1,310 @@
+"""Layers: what they are, what randomising makes of them, and that the original never changes."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import explorer
+from explorer.encoders import efficientnet_lite
+from explorer.encoders.layers import HOW, layer_key
+from explorer.encoders.openvino_runtime import Network
+from explorer.encoders.torch_layers import TorchLayers, from_torch, numbered_block
+from explorer.errors import InvalidInput
+
+PIXELS = np.random.default_rng(3).uniform(0, 255, (2, 224, 224, 3)).astype(np.float32)
+
+
+class Tokens(torch.nn.Module):
+    """Something of everything: bare parameters, an attention, normalisations, a buffer that is no weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.proj = torch.nn.Parameter(torch.randn(8, 4))
+        self.token = torch.nn.Parameter(torch.randn(8))
+        self.conv = torch.nn.Conv2d(3, 8, 4, stride=4)
+        self.norm = torch.nn.BatchNorm2d(8)
+        self.attn = torch.nn.MultiheadAttention(8, 2, batch_first=True)
+        self.scale = torch.nn.LayerNorm(8)
+        self.act = torch.nn.Identity()
+        self.register_buffer("seen", torch.zeros(3), persistent=False)
+        self.register_buffer("steps", torch.zeros(3, dtype=torch.int64))
+
+    def forward(self, x: Any) -> Any:
+        tokens = self.norm(self.conv(x)).flatten(2).transpose(1, 2) + self.token
+        return self.scale(self.attn(tokens, tokens, tokens)[0]).mean(1) @ self.proj
+
+
+@pytest.fixture
+def network() -> Any:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = Tokens().eval()
+        made.norm.running_mean.normal_()
+        made.norm.running_var.uniform_(0.5, 2)
+        return made
+
+
+@pytest.fixture
+def lite() -> Any:
+    return explorer.load_encoder("efficientnet-lite0")
+
+
+SMALL = np.random.default_rng(1).uniform(-1, 1, (3, 8, 8, 3)).astype(np.float32)
+
+
+def test_every_number_belongs_to_one_layer(network: Any) -> None:
+    layers = TorchLayers(network, first=("conv",), last=("proj",))
+    assert layers.names == ("conv", "token", "norm", "attn.in_proj", "attn.out_proj", "scale", "proj")
+    count = sum(array.size for name in layers.names for array in layers.arrays(name).values())
+    running = network.norm.running_mean.numel() + network.norm.running_var.numel()
+    assert count == sum(p.numel() for p in network.parameters()) + running
+    assert set(layers.arrays("norm")) == {"weight", "bias", "running_mean", "running_var"}
+    assert set(layers.arrays("attn.in_proj")) == {"in_proj_weight", "in_proj_bias"}
+
+
+def test_quantus_leaves_layers_out(network: Any) -> None:
+    """Its list is of modules with reset_parameters: no token, no projection, no attention inputs."""
+    reset = {name for name, part in network.named_modules() if hasattr(part, "reset_parameters")}
+    assert set(TorchLayers(network).names) - reset == {"token", "proj", "attn.in_proj"}
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_the_original_stays_and_the_copy_embeds_otherwise(network: Any, how: str) -> None:
+    before = copy.deepcopy(network.state_dict())
+    encoder = from_torch(network)
+    rows = encoder.embed_pixels(SMALL)
+    changed = encoder.randomised(encoder.layers(), how, seed=1)
+    assert np.abs(changed.embed_pixels(SMALL) - rows).max() > 0.01
+    np.testing.assert_array_equal(encoder.embed_pixels(SMALL), rows)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert changed.fingerprint.startswith(f"{encoder.fingerprint}+{how}:1:")
+
+
+def test_shuffling_keeps_the_numbers_of_each_array(network: Any) -> None:
+    encoder = from_torch(network)
+    changed = encoder.randomised(encoder.layers())
+    for layer in encoder.layers():
+        for name, array in encoder.weights(layer).items():
+            other = changed.weights(layer)[name]
+            np.testing.assert_array_equal(np.sort(other, axis=None), np.sort(array, axis=None))
+            assert (other != array).any() or np.ptp(array) == 0
+
+
+def test_shuffling_rows_is_what_numpy_does_to_keras_arrays(network: Any) -> None:
+    encoder = from_torch(network)
+    changed = encoder.randomised(encoder.layers(), "shuffle_rows", seed=2)
+    kernel, other = (e.weights("conv")["weight"] for e in (encoder, changed))
+    places = [[np.array_equal(other[:, :, i], kernel[:, :, j]) for j in range(4)] for i in range(4)]
+    assert (np.sum(places, axis=0) == 1).all()  # a permutation of the rows
+    assert (np.sum(places, axis=1) == 1).all()
+    dense, other = (e.weights("attn.out_proj")["weight"] for e in (encoder, changed))
+    assert sorted(map(tuple, dense.T)) == sorted(map(tuple, other.T))  # of the inputs, torch's second axis
+    keys = encoder.weights("attn.in_proj")["in_proj_weight"].T
+    assert sorted(map(tuple, keys)) == sorted(map(tuple, changed.weights("attn.in_proj")["in_proj_weight"].T))
+    rows = encoder.weights("proj")["proj"]  # applied from the right, so its inputs come first
+    assert sorted(map(tuple, rows)) == sorted(map(tuple, changed.weights("proj")["proj"]))
+
+
+def test_a_1_x_1_convolution_has_no_rows_to_shuffle() -> None:
+    encoder = from_torch(torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1, bias=False), torch.nn.Flatten()).eval())
+    changed = encoder.randomised(("0",), "shuffle_rows")
+    np.testing.assert_array_equal(changed.weights("0")["weight"], encoder.weights("0")["weight"])
+
+
+def test_reinitialising_is_what_torch_does() -> None:
+    """The same laws, whatever the arrays hold now, and torch's own generator left alone."""
+    large = torch.nn.ModuleDict(
+        {
+            "conv": torch.nn.Conv2d(20, 60, 5),
+            "dense": torch.nn.Linear(200, 150),
+            "table": torch.nn.Embedding(90, 50),
+            "depthwise": torch.nn.Conv2d(200, 200, 3, groups=200),
+            "norm": torch.nn.BatchNorm2d(7),
+            "scale": torch.nn.LayerNorm(7),
+            "groups": torch.nn.GroupNorm(2, 8),
+            "attn": torch.nn.MultiheadAttention(60, 2),
+        }
+    ).eval()
+    theirs, layers = copy.deepcopy(large), TorchLayers(large)
+    with torch.no_grad():
+        for tensor in (*large.parameters(), large["norm"].running_var):
+            tensor.fill_(7)
+    state = torch.get_rng_state()
+    for layer in layers.names:
+        fresh, expected = layers.fresh(layer, np.random.default_rng(1)), TorchLayers(theirs).arrays(layer)
+        assert fresh.keys() == expected.keys()
+        for name, array in expected.items():
+            assert fresh[name].dtype == np.float32
+            if np.ptp(array) == 0:
+                np.testing.assert_array_equal(fresh[name], array)
+            elif array.size > 1000:
+                assert (fresh[name] != array).mean() > 0.99
+                assert fresh[name].std() == pytest.approx(array.std(), rel=0.05)
+                if layer != "table":  # uniform laws have bounds
+                    assert fresh[name].max() == pytest.approx(array.max(), rel=0.02)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_bare_parameter_keeps_its_mean_and_deviation() -> None:
+    class Bare(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.places = torch.nn.Parameter(torch.linspace(1, 3, 4000).reshape(40, 100))
+
+    fresh = TorchLayers(Bare()).fresh("places", np.random.default_rng(1))["places"]
+    assert fresh.shape == (40, 100)
+    assert fresh.mean() == pytest.approx(2, abs=0.05)
+    assert fresh.std() == pytest.approx(2 / np.sqrt(12), rel=0.05)
+
+
+def test_a_kind_of_layer_that_is_not_known_is_refused() -> None:
+    encoder = from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Bilinear(3, 3, 3)).eval())
+    with pytest.raises(InvalidInput, match="kind Bilinear is not known"):
+        encoder.randomised(("1",), "reinitialise")
+    assert encoder.randomised(("1",)).layers() == ("1",)
+
+
+def test_a_layer_is_randomised_in_the_same_way_whatever_others_are(network: Any) -> None:
+    encoder = from_torch(network)
+    for how in HOW:
+        alone = encoder.randomised(("scale",), how, seed=4).weights("scale")
+        among = encoder.randomised(encoder.layers(), how, seed=4).weights("scale")
+        assert all((alone[name] == among[name]).all() for name in alone)
+    assert layer_key("a", 1) != layer_key("a", 2) != layer_key("b", 1)
+
+
+def test_what_cannot_be_used_is_refused(network: Any) -> None:
+    encoder = from_torch(network)
+    with pytest.raises(InvalidInput, match="no layer 'cellar'"):
+        encoder.randomised(("cellar",))
+    with pytest.raises(InvalidInput, match="no layer 'cellar'"):
+        encoder.weights("cellar")
+    with pytest.raises(InvalidInput, match="choose one of: shuffle"):
+        encoder.randomised(("conv",), "bake")
+    with pytest.raises(InvalidInput, match=r"shape \(3,\)"):
+        encoder.replaced({"conv": {"bias": np.zeros(3)}}, "x")
+    with pytest.raises(InvalidInput, match="training mode"):
+        from_torch(Tokens())
+    function = explorer.from_function(lambda batch: batch[:, 0, 0])
+    assert function.layers() == ()
+    assert function.blocks() == {}
+    for ask in (lambda: function.randomised(()), lambda: function.weights("a"), lambda: function.replaced({}, "")):
+        with pytest.raises(InvalidInput, match="from_torch"):
+            ask()
+
+
+def test_numbered_blocks() -> None:
+    names = ("conv1", "layer1.0.conv1", "layer1.1.conv1", "stages.0.blocks.1.norm", "pool.q_proj")
+    blocks = [numbered_block(name, names) for name in names]
+    assert blocks == ["stem", "layer1.0", "layer1.1", "stages.0", "head"]
+    assert numbered_block("fc", ("fc",)) == "stem"
+
+
+# EfficientNet-Lite0 and ConSE
+
+
+def plainly(encoder: Any) -> np.ndarray:
+    """What torch makes of a randomised encoder's network."""
+    with torch.inference_mode():
+        return encoder._layers().module(torch.from_numpy(PIXELS)).numpy()
+
+
+@pytest.mark.parametrize(
+    ("names", "how"),
+    [(("classifier",), "shuffle"), (("stem", "blocks.3.1"), "shuffle"), (("blocks.2.0", "head"), "reinitialise")],
+)
+def test_copies_of_lite_are_those_of_torch(lite: Any, own_cache: Path, names: tuple[str, ...], how: str) -> None:
+    before = lite.embed_pixels(PIXELS)
+    changed = lite.randomised(names, how, seed=2)
+    rows = changed.embed_pixels(PIXELS)
+    np.testing.assert_allclose(rows, plainly(changed), atol=2e-5)
+    assert np.abs(rows - before).max() > 1e-3
+    np.testing.assert_array_equal(lite.embed_pixels(PIXELS), before)
+    assert not list(own_cache.rglob("*"))  # no randomised network is kept
+
+
+def test_blocks_of_lite(lite: Any) -> None:
+    blocks = lite.blocks()
+    assert len(lite.layers()) == 99
+    assert list(blocks)[:3] == ["stem", "blocks.0.0", "blocks.1.0"]
+    assert list(blocks)[-3:] == ["blocks.6.0", "head", "classifier"]
+    assert len(blocks) == 19
+    assert [layer for inner in blocks.values() for layer in inner] == list(lite.layers())
+    names = set(lite.randomised(("stem",))._layers().names)
+    assert names == set(lite.layers())
+
+
+def test_a_copy_of_a_copy(lite: Any) -> None:
+    twice = lite.randomised(("stem",), seed=1).randomised(("classifier",), seed=1)
+    np.testing.assert_allclose(
+        twice.embed_pixels(PIXELS), lite.randomised(("stem", "classifier"), seed=1).embed_pixels(PIXELS), atol=1e-6
+    )
+
+
+def test_a_network_whose_constants_cannot_be_told_apart_is_converted_anew(lite: Any, monkeypatch: Any) -> None:
+    converted = []
+
+    def refuse(self: Network, changes: Any) -> Network:
+        raise LookupError("two constants alike")
+
+    class Plain:
+        def __init__(self, key: str, build: Any, precision: str, shape: Any) -> None:
+            assert key == ""  # nothing is kept
+            self.module, example = build()
+            converted.append(tuple(example.shape))
+
+        def __call__(self, pixels: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                return np.asarray(self.module(torch.from_numpy(pixels)).numpy())
+
+    if not isinstance(lite._run, efficientnet_lite.OnCpu):
+        pytest.skip("a GPU runs the torch network itself")
+    monkeypatch.setattr(Network, "replaced", refuse)
+    monkeypatch.setattr(efficientnet_lite, "Network", Plain)
+    changed = lite.randomised(("stem",))
+    np.testing.assert_allclose(changed.embed_pixels(PIXELS), plainly(changed), atol=1e-6)
+    assert converted == [(1, 224, 224, 3)]
+
+
+def test_constants_are_known_by_their_numbers(own_cache: Path) -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
+
+        def forward(self, x: Any) -> Any:
+            return self.b(self.a(x).relu())
+
+    module = Two()
+    network = Network("", lambda: (module, torch.zeros(1, 3)), "float32")
+    assert not list(own_cache.rglob("*"))
+    old = module.b.weight.detach().numpy().copy()
+    new = np.arange(9, dtype=np.float32).reshape(3, 3)
+    changed = network.replaced([(old, new)])
+    x = np.array([[1, -2, 3]], np.float32)
+    before = network(x)
+    with torch.inference_mode():
+        np.testing.assert_allclose(before, module(torch.from_numpy(x)).numpy(), atol=1e-6)
+        module.b.weight.copy_(torch.from_numpy(new))
+        np.testing.assert_allclose(changed(x), module(torch.from_numpy(x)).numpy(), atol=1e-5)
+    np.testing.assert_array_equal(network(x), before)
+    with pytest.raises(LookupError, match="0 constants"):
+        network.replaced([(new + 0.5, new)])
+
+
+def test_conse_shows_the_layers_of_its_classifier(lite: Any) -> None:
+    conse = explorer.load_encoder("conse-lite0")
+    assert conse.layers() == lite.layers()
+    assert conse.blocks() == lite.blocks()
+    changed = conse.randomised(("classifier",), seed=2)
+    expected = lite.randomised(("classifier",), seed=2).embed_pixels(PIXELS) @ conse._classes
+    np.testing.assert_allclose(changed.embed_pixels(PIXELS), expected, atol=1e-6)
+    np.testing.assert_array_equal(changed.embed_texts(["a bee"]), conse.embed_texts(["a bee"]))
+    assert changed.fingerprint != conse.fingerprint
+    assert changed._lock is conse._lock  # they share the sentence model, which only one may use at a time

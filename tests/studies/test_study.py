@@ -1,0 +1,329 @@
+"""Every study on a tiny network with few masks: its files, its price, what an interruption costs."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from explorer.encoders.base import Encoder, FunctionEncoder
+from explorer.errors import InvalidInput
+from explorer.examples import PAPER_SHA256
+from explorer.images import as_picture
+from explorer.schema import MaskSettings
+from explorer.studies import drawing
+from explorer.studies.bench import Bench
+from explorer.studies.charts import Chart, Line, draw_charts
+from explorer.studies.drawing import Panel, draw_maps, save
+from explorer.studies.results import finished, read_result, recipe
+from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
+from explorer.studies.study import STUDIES, ProbeNeed, few_masks, plan
+from explorer.studies.subjects import find_subjects, shipped_subjects
+
+SHARE = 0.02
+REFERENCES = 400
+"""More whole pictures and references than all studies embed; they are no masked copies, so no price names them."""
+
+
+class TinyTrained(Encoder):
+    """Two layers over 16 cells of brightness, and a text side; counts the rows it embeds."""
+
+    card = replace(FunctionEncoder.card, key="tiny", title="Tiny", compares=("image-image", "image-caption"))
+    batch_size = 8
+    input_size = (32, 32)
+    zero_colour = np.full(3, 100, np.float32)
+
+    def __init__(self, arrays: dict[str, NDArray[np.float64]] | None = None, label: str = "tiny:1") -> None:
+        super().__init__()
+        draw = np.random.default_rng(1)
+        self.arrays = arrays or {"first": draw.normal(size=(16, 12)), "last": draw.normal(size=(12, 6))}
+        self.fingerprint, self.rows = label, 0
+
+    def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
+        self.rows += len(pixels)
+        cells = pixels.reshape(len(pixels), 4, 8, 4, 8, 3).mean(axis=(2, 4, 5)).reshape(len(pixels), 16)
+        hidden = np.maximum((cells - 100) / 100 @ self.arrays["first"], 0)
+        return np.concatenate([hidden @ self.arrays["last"], np.ones((len(pixels), 1))], axis=1)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
+        words = [np.random.default_rng(zlib.crc32(text.encode())).normal(size=6) for text in texts]
+        return np.concatenate([np.stack(words), np.ones((len(texts), 1))], axis=1)
+
+    def layers(self) -> tuple[str, ...]:
+        return tuple(self.arrays)
+
+    def blocks(self) -> dict[str, tuple[str, ...]]:
+        return {name: (name,) for name in self.arrays}
+
+    def weights(self, layer: str) -> dict[str, NDArray[np.float64]]:
+        return {"kernel": self.arrays[layer].copy()}
+
+    def randomised(self, names: Sequence[str], how: str = "shuffle", seed: int = 0) -> Encoder:
+        other = dict(self.arrays)
+        for name in names:
+            draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
+            other[name] = draw.permuted(other[name]) if how == "shuffle" else draw.permutation(other[name])
+        return TinyTrained(other, f"{self.fingerprint}+{how}")
+
+
+def bench_in(folder: Path, share: float = SHARE, **encoders: Encoder) -> Bench:
+    encoder = TinyTrained()
+    return Bench(
+        encoders or {"pictures": encoder, "captions": encoder}, shipped_subjects(), folder / ".embedded", share
+    )
+
+
+def do(bench: Bench, out: Path, *names: str, stop_at: int | None = None) -> int:
+    """Run studies, or stop when so many pictures are embedded; how many were."""
+    done, work = 0, run_studies(chosen(names), bench, out)
+    for step in work:
+        done += step
+        if stop_at is not None and done >= stop_at:
+            work.close()
+            break
+    return done
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_figures() -> Iterator[None]:
+    """Figures of a third of their size each way, which are drawn sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "DPI", 45)
+        patch.setattr(drawing, "PANEL_PIXELS", 60)
+        yield
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Path, int, int]:
+    """All studies made once: the bench, the folder, the price named before, the passes counted."""
+    out = tmp_path_factory.mktemp("all")
+    bench = bench_in(out)
+    price = sum(cost.left for cost in prices(chosen(["all"]), bench, out))
+    return bench, out, price, do(bench, out, "all")
+
+
+def test_the_registry_holds_every_figure_and_table() -> None:
+    wanted = {*(f"figure-{i}" for i in range(1, 17)), "table-1", "table-2"}
+    further = {"sensitivity", "randomization", "stability", "localization", "spaces", "words"}
+    assert set(STUDIES) == wanted | further
+    for key, study in STUDIES.items():
+        assert study.key == key
+        assert study.title == study.title.strip()
+        assert not study.title.endswith(".")
+        assert study.about.endswith((".", "?"))
+    assert len({study.title for _, study in STUDIES.items()}) == len(STUDIES)
+
+
+@pytest.mark.parametrize("key", STUDIES)
+def test_every_study_leaves_its_files(everything: tuple[Bench, Path, int, int], key: str) -> None:
+    bench, out, *_ = everything
+    folder = out / key
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names = {file.name for file in folder.iterdir()}
+    assert {f"{key}.png", f"{key}.svg", f"{key}.csv"} <= names == {*manifest["files"], "manifest.json"}
+    for name, digest in manifest["files"].items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+    assert (folder / f"{key}.png").read_bytes().startswith(b"\x89PNG")
+    ElementTree.fromstring((folder / f"{key}.svg").read_text())
+    with (folder / f"{key}.csv").open() as file:
+        header, *rows = csv.reader(file)
+    assert rows
+    assert {len(row) for row in rows} == {len(header)}
+    assert manifest["findings"]["alt"]
+    assert all(sentence.endswith((".", "?")) for sentence in manifest["findings"]["said"])
+    assert manifest["recipe"] == json.loads(json.dumps(recipe(STUDIES[key], bench)))
+    assert manifest["recipe"]["encoders"]["pictures"] == "tiny:1"
+    assert manifest["recipe"]["pictures"]["cat.jpg"] == as_picture(bench.subjects.files["cat.jpg"]).sha256
+    assert "arXiv:2505.15516" in manifest["paper"]
+
+
+def test_the_price_is_what_is_paid(everything: tuple[Bench, Path, int, int]) -> None:
+    bench, _, price, paid = everything
+    assert price == paid > 3000
+    encoder = bench.encoders["pictures"]
+    assert isinstance(encoder, TinyTrained)
+    assert encoder.rows <= 8 * (paid + REFERENCES)  # rows of padded batches
+
+
+def test_each_price_alone_is_what_it_needs(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    for key in ("figure-1", "figure-14", "table-2", "words"):
+        cost = prices([STUDIES[key]], bench, tmp_path)[0]
+        assert cost.passes == cost.left == do(bench, tmp_path, key)
+
+
+def test_nothing_embedded_is_left_behind(everything: tuple[Bench, Path, int, int]) -> None:
+    bench, *_ = everything
+    assert not bench.folder.exists()
+
+
+def test_what_is_finished_is_not_made_again(everything: tuple[Bench, Path, int, int]) -> None:
+    bench, out, *_ = everything
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    assert all(cost.state == FINISHED and cost.left == 0 for cost in prices(chosen(["all"]), bench, out))
+    assert do(bench, out, "all") == 0
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_studies_share_their_probes(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    costs = prices(chosen(["figure-8", "figure-14", "figure-15", "figure-16", "spaces"]), bench, tmp_path)
+    assert [cost.left for cost in costs[1:4]] == [0, 0, 0]
+    assert costs[1].passes == few_masks(1000, SHARE)
+    assert costs[4].left < costs[4].passes
+
+
+def test_a_larger_probe_goes_on_from_a_smaller(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    few, many = (ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=n)) for n in (16, 30))
+    assert plan((few, many)) == (many,)
+    assert sum(bench.fill(few)) == 16
+    assert sum(bench.fill(many)) == 14
+    straight = bench_in(tmp_path / "other")
+    assert sum(straight.fill(many)) == 30
+    np.testing.assert_array_equal(bench.store.probe(many).embeddings, straight.store.probe(many).embeddings)
+    np.testing.assert_array_equal(bench.store.probe(few).embeddings, straight.store.probe(many).embeddings[:16])
+
+
+@pytest.mark.parametrize(("key", "stop_at"), [("figure-10", 9), ("figure-13", 170), ("table-2", 150), ("figure-2", 60)])
+def test_an_interrupted_study_ends_as_an_uninterrupted_one(
+    everything: tuple[Bench, Path, int, int], tmp_path: Path, key: str, stop_at: int
+) -> None:
+    _, out, *_ = everything
+    whole = do(bench_in(tmp_path), tmp_path, key, stop_at=stop_at)
+    bench = bench_in(tmp_path)  # as a new process would
+    assert not finished(STUDIES[key], bench, tmp_path)
+    left = prices(chosen([key]), bench, tmp_path)[0].left
+    if key in ("figure-10", "figure-13"):  # probes lose nothing
+        assert left == prices(chosen([key]), bench, tmp_path)[0].passes - whole
+    assert do(bench, tmp_path, key) == left
+    for name in (f"{key}.csv", f"{key}.svg", f"{key}.png"):
+        assert (tmp_path / key / name).read_bytes() == (out / key / name).read_bytes(), name
+
+
+def test_a_stop_in_the_middle_keeps_finished_studies(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    costs = prices(chosen(["figure-8", "figure-9"]), bench, tmp_path)
+    do(bench, tmp_path, "figure-8", "figure-9", stop_at=costs[0].left + 8)
+    assert finished(STUDIES["figure-8"], bench, tmp_path)
+    assert not finished(STUDIES["figure-9"], bench, tmp_path)
+
+
+def test_what_is_damaged_on_disk_is_embedded_anew(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    need = ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=16))
+    work = STUDIES["figure-2"].outline(bench).needs[1]
+    for one in (need, *STUDIES["figure-2"].outline(bench).needs):
+        list(bench.fill(one))
+    for file in bench.folder.rglob("*.npz"):
+        file.write_bytes(file.read_bytes()[:100])
+    bench = bench_in(tmp_path)
+    assert bench.store.lacking(need) == 16
+    assert bench.store.lacking(work) == work.passes
+
+
+def test_results_of_other_settings_are_not_replaced_unasked(tmp_path: Path) -> None:
+    bench, other = bench_in(tmp_path), bench_in(tmp_path, 2 * SHARE)
+    do(bench, tmp_path, "figure-16")
+    refuse_others(chosen(["figure-16"]), bench, tmp_path, overwrite=False)
+    with pytest.raises(InvalidInput, match="--overwrite") as error:
+        refuse_others(chosen(["figure-16"]), other, tmp_path, overwrite=False)
+    assert error.value.code == "study_differs"
+    refuse_others(chosen(["figure-16"]), other, tmp_path, overwrite=True)
+    assert not finished(STUDIES["figure-16"], other, tmp_path)
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    do(bench, tmp_path, "figure-16")
+    (tmp_path / "figure-16" / "manifest.json").write_text("{")
+    with pytest.raises(InvalidInput, match=r"figure-16/manifest\.json is damaged"):
+        finished(STUDIES["figure-16"], bench, tmp_path)
+
+
+def test_a_lost_file_makes_a_study_unfinished(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    do(bench, tmp_path, "figure-16")
+    (tmp_path / "figure-16" / "figure-16.svg").unlink()
+    assert read_result(tmp_path, "figure-16") is None
+
+
+def test_studies_that_cannot_be_made_say_why(tmp_path: Path, picture_encoder: Encoder) -> None:
+    bench = bench_in(tmp_path, pictures=picture_encoder)
+    bench = replace(bench, absent={"captions": "its weights are elsewhere"})
+    assert why_not(STUDIES["figure-9"], bench) == "its weights are elsewhere"
+    assert "layers" in why_not(STUDIES["table-1"], bench)
+    assert why_not(STUDIES["figure-8"], bench) == ""
+    assert do(bench, tmp_path, "figure-9", "table-1") == 0
+
+
+def test_unknown_studies_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'figure-8'"):
+        chosen(["figure-88"])
+
+
+# Pictures
+
+
+def test_the_paper_pictures_are_found_in_a_folder(shared: Path) -> None:
+    subjects = find_subjects(shared / "paper_images")
+    assert subjects.paper
+    assert not subjects.note
+    named = {
+        name for pair in (*subjects.gallery, *subjects.captions, subjects.same) for name in (pair.image, pair.reference)
+    }
+    assert named - {None} == set(PAPER_SHA256)
+
+
+def test_a_folder_that_lacks_pictures_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bee.jpg").write_bytes(b"")
+    with pytest.raises(InvalidInput, match=r"lacks bee2\.jpg, .*fly\.jpg") as error:
+        find_subjects(tmp_path)
+    assert str(tmp_path) not in str(error.value)
+
+
+def test_other_files_of_the_same_names_are_noted(tmp_path: Path) -> None:
+    for name in PAPER_SHA256:
+        (tmp_path / name).write_bytes(b"another picture")
+    subjects = find_subjects(tmp_path)
+    assert not subjects.paper
+    assert "bee.jpg" in subjects.note
+
+
+def test_regions_lie_where_an_encoder_sees_them(tmp_path: Path) -> None:
+    bench = bench_in(tmp_path)
+    pair = next(pair for pair in bench.subjects.gallery if pair.image == "cat_and_espresso.jpg")
+    list(bench.fill(bench.need(pair)))
+    found = bench.regions(pair.image, bench.explain(pair))
+    assert found["cat"][:, :15].all()
+    assert not found["cat"][:, 15:].any()
+    assert found["cup"][:, 16:].all()
+
+
+# Drawing
+
+
+def test_drawings_are_the_same_bytes_every_time(tmp_path: Path, picture: NDArray[np.uint8]) -> None:
+    maps = [np.random.default_rng(i).normal(size=(8, 8)).astype(np.float32) for i in range(3)]
+    for name in ("a", "b"):
+        folder = tmp_path / name
+        folder.mkdir()
+        save(draw_maps([Panel(values, picture, "one $5 title") for values in maps], 2, "three maps"), folder / "maps")
+        lines = {"ours": Line([1, 2, 3]), "paper": Line([2, 2, 2], paper=True, low=[1, 1, 1], high=[3, 3, 3])}
+        charts = [
+            Chart(lines, [1, 10, 100], "n", "r", log="xy"),
+            Chart(lines, ["a", "b", "c"], "name", "r", joined=False),
+        ]
+        save(draw_charts(charts, "two charts"), folder / "charts")
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+    assert "three maps" in (tmp_path / "a" / "maps.svg").read_text()
