@@ -20,9 +20,10 @@ from .encoders.cards import find_card
 from .errors import InvalidInput
 from .examples import PAPER_SHA256, has_hash, paper_files
 from .images import as_picture
+from .masks import can_grow
 from .presets import asset_path, manifest
 from .registry import CARDS
-from .schema import MaskSettings, SelectionSettings
+from .schema import SCHEMES, MaskSettings, SelectionSettings
 
 SCHEMA_VERSION = 1
 MAX_JSON_BYTES = 100_000
@@ -135,9 +136,10 @@ def check_app(config: Config) -> Config:
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
         cap.check(getattr(config.masking, cap.name), app=True)
     THRESHOLD.check(config.selection.threshold, app=True)
-    if config.masking.scheme != MaskSettings.scheme:
+    if not can_grow(config.masking.scheme):
         raise InvalidInput(
-            f"The app draws its masks by the scheme {MaskSettings.scheme} alone; use the command line for others.",
+            f"The app's masks must be able to grow, which those of the scheme {config.masking.scheme} are not; "
+            f"use one of {', '.join(filter(can_grow, SCHEMES))}, or the command line.",
             code="scheme_app",
         )
     return config

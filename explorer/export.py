@@ -14,7 +14,7 @@ from .caps import N_MASKS
 from .config import Config
 from .errors import InvalidInput
 from .files import distances_csv, manifest
-from .masks import GridMasks
+from .masks import GridMasks, can_grow
 from .plots import figure
 from .presets import manifest as examples
 from .schema import Explanation, MaskSettings, SelectionSettings
@@ -152,7 +152,7 @@ def _check_named(explanation: Explanation, config: Config) -> None:
         config.encoder == probe.encoder.card.key,
         config.masking == replace(probe.masking, n_masks=config.masking.n_masks),
         config.masking.n_masks == len(probe),  # a stopped run is named as one that wanted no more
-        probe.complete or config.masking.scheme == MaskSettings.scheme,  # the other scheme's depend on their number
+        probe.complete or can_grow(config.masking.scheme),  # the others' masks depend on their number
         config.selection == explanation.selection,
         (config.caption is None) == (reference.picture is not None),
         config.caption is None or config.caption.startswith(reference.label[1:-1]),  # an encoder may cut it

@@ -22,8 +22,8 @@ from .schema import MaskSettings, SelectionSettings
 
 CONTROLS = (
     *("preset", "picture", "kind", "reference", "caption", "encoder", "n_masks", "p_keep", "feature_res", "seed"),
-    *("fill", "precision", "mode", "threshold", "distance", "opacity", "scrubber", "run", "compare", "sweeps"),
-    *("tour", "share"),
+    *("fill", "scheme", "precision", "mode", "threshold", "distance", "opacity", "scrubber", "run", "compare"),
+    *("sweeps", "evidence", "words", "tour", "share"),
 )
 """What a link can hide or lock."""
 

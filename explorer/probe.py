@@ -15,7 +15,7 @@ from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
 from .errors import InvalidInput, UnusableEmbedding
 from .fills import apply_masks, make_background
 from .images import as_array, as_picture
-from .masks import GridMasks, masks_from_array, sample_masks
+from .masks import GridMasks, can_grow, masks_from_array, sample_masks
 from .schema import Box, MaskSet, MaskSettings, Probe
 
 Progress = Callable[[int, int], None]
@@ -130,10 +130,10 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
         )
     if not isinstance(probe.masks, GridMasks):
         raise InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
-    if masking.scheme == "dianna":
+    if not can_grow(masking.scheme):
         raise InvalidInput(
             "Masks of the dianna scheme depend on how many there are, so they cannot be extended; "
-            "start a new probe, or use the philox scheme.",
+            "start a new probe, or use another scheme.",
             code="scheme_grow",
         )
     return replace(probe, masking=masking, masks=sample_masks(masking, probe.masks.size))
@@ -142,8 +142,7 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
 def first(probe: Probe, n_masks: int) -> Probe:
     """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
     masking = replace(probe.masking, n_masks=n_masks)
-    drawn_anew = masking.scheme == "dianna"  # whose masks depend on how many there are
-    masks = sample_masks(masking, probe.masks.size) if drawn_anew else probe.masks.first(n_masks)
+    masks = probe.masks.first(n_masks) if can_grow(masking.scheme) else sample_masks(masking, probe.masks.size)
     return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
 
 

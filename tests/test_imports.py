@@ -55,7 +55,7 @@ ALLOWED: dict[str, set[str]] = {
     "rank": {"distances", "encoders.base", "images", "probe", "references", "selections"},
     "plots": {"images"},
     "files": {"masks", "plots", "probe"},
-    "config": {"captions", "encoders.cards", "examples", "images", "presets"},
+    "config": {"captions", "encoders.cards", "examples", "images", "masks", "presets"},
     "links": {"config", "encoders.base", "presets"},
     "export": {"config", "files", "masks", "plots", "presets"},
     "replay": {

@@ -241,7 +241,7 @@ def test_an_own_file_is_named_by_its_pixels_and_has_to_be_brought() -> None:
         ("fill=nois", "Unknown fill; choose one of"),
         ("mode=<script>", "Unknown mode; choose one of"),
         ("distance=", "Unknown distance; choose one of"),
-        ("scheme=dianna", "by the scheme philox alone"),
+        ("scheme=dianna", "must be able to grow"),
         ("precision=float16", "has no such precision; choose one of: float32, bfloat16."),
         ("encoder=", "Unknown encoder"),
         ("encoder=open_clip:ViT-B-32:openai", "Unknown encoder"),

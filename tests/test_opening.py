@@ -411,7 +411,7 @@ def asking(page: Page, config: Config) -> dict[str, Any]:
     """The controls' values once a link was followed."""
     answers, _ = page.follow(to_query(config))
     named = ("picture", "kind", "reference", "caption", "encoder", "n-masks", "p-keep", "feature-res", "seed", "fill",
-             "precision")  # fmt: skip
+             "scheme", "precision")  # fmt: skip
     return {name: value(answers[name]) for name in named} | {"until": False, "agreement": 0.9}
 
 

@@ -41,6 +41,7 @@ class Controls:
     agreement: gr.Slider
     seed: gr.Number
     fill: gr.Dropdown
+    scheme: gr.Radio
     precision: gr.Radio
 
     def all(self) -> set[Block]:
@@ -50,12 +51,12 @@ class Controls:
     def costly(self) -> list[Any]:
         """The controls that make another probe when they move."""
         return [self.picture, self.encoder, self.n_masks, self.p_keep, self.feature_res, self.seed, self.fill,
-                self.precision]  # fmt: skip
+                self.scheme, self.precision]  # fmt: skip
 
     def question_places(self) -> list[Any]:
         """The controls a preset or a link sets, in order."""
         return [self.picture, self.kind, self.reference, self.caption, self.encoder, self.n_masks, self.p_keep,
-                self.feature_res, self.seed, self.fill, self.precision]  # fmt: skip
+                self.feature_res, self.seed, self.fill, self.scheme, self.precision]  # fmt: skip
 
     def showing(self, config: Config) -> dict[Block, Any]:
         """What sets the controls to ask for a result, by control of ``question_places``."""
@@ -71,6 +72,7 @@ class Controls:
             masking.feature_res,
             masking.seed,
             masking.fill,
+            masking.scheme,
             config.precision,
         ]
         return dict(zip(self.question_places(), values, strict=True))
@@ -92,7 +94,7 @@ class Controls:
         numbers = {
             cap.name: _number(cap, values[getattr(self, cap.name)]) for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED)
         }
-        return MaskSettings(fill=values[self.fill], **numbers)
+        return MaskSettings(fill=values[self.fill], scheme=values[self.scheme], **numbers)
 
     def reference_of(self, values: Values) -> tuple[Picture | None, str | None] | None:
         """The picture or the caption to compare with; None while there is neither."""
@@ -200,6 +202,14 @@ def _lay_out_advanced() -> dict[str, Any]:
             filterable=False,
             elem_id="fill",
         )
+        scheme = gr.Radio(
+            [("independent, as in the paper", "philox"), ("balanced, steadier", "orthogonal")],
+            value=MaskSettings.scheme,
+            label="How masks are drawn",
+            info="Balanced masks hide every region equally often, alone and together with others, so that about half "
+            "as many give an equally steady map; best at p_keep 0.5.",
+            elem_id="scheme",
+        )
         precision = gr.Radio(
             _precisions(),
             value="float32",
@@ -207,7 +217,7 @@ def _lay_out_advanced() -> dict[str, Any]:
             info="bfloat16 is faster and slightly less exact, on processors that have it.",
             elem_id="precision",
         )
-    return {"seed": seed, "fill": fill, "precision": precision}
+    return {"seed": seed, "fill": fill, "scheme": scheme, "precision": precision}
 
 
 def _heading(title: str, about: str) -> None:

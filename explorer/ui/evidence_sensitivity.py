@@ -86,7 +86,7 @@ def sensitivity_report(result: Sensitivity, as_measured: bool, stopped: bool) ->
     """
     samples = range(1, len(result.values) + 1)
     rules = [{"at": at, "text": f"paper {at}"} for at in PAPER] if as_measured else []
-    most = max([result.max if result.done else 0.0, 0.1, *PAPER[: 2 * as_measured]])
+    most = max([result.max if result.done else 0.0, 0.1])  # beyond both of the paper's
     if result.done:
         rules.append({"at": result.mean, "text": f"mean {plain(result.mean)}"})
     said = ", ".join(plain(float(value)) for value in result.values if math.isfinite(value))

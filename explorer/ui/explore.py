@@ -10,6 +10,7 @@ from ..links import OURS
 from ..presets import FIRST_PRESET, preset_named, presets
 from .compare import compare_tab
 from .controls import Controls, lay_out_controls
+from .evidence import evidence_tab
 from .handlers import REPLAYED, Handlers
 from .instrument import component, words
 from .opening import address_reader, open_links
@@ -62,6 +63,8 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                     compare_tab(room, handlers)
                 with gr.Tab("Sweeps", elem_id="sweeps-tab"):
                     loaded = sweeps_tab(room, handlers)
+                with gr.Tab("Evidence", elem_id="evidence-tab"):
+                    evidence_tab(room, handlers)
                 with gr.Tab("Words", elem_id="words-tab"):
                     words_tab(room, handlers)
                 with gr.Tab("Share", elem_id="share-tab"):

@@ -28,7 +28,7 @@ from .workbench import Session, Step
 
 Answer = dict[Block, Any]
 """Updates by component."""
-TABS = ("compare", "sweeps", "share")
+TABS = ("compare", "sweeps", "evidence", "words", "share")
 STILL = "Until then the maps show something else."
 
 

@@ -40,6 +40,7 @@ LABELS = {
     "feature_res": "Feature resolution",
     "seed": "Seed",
     "fill": "Hidden pixels become",
+    "scheme": "How masks are drawn",
     "precision": "Arithmetic",
     "mode": "Selection mode and slices",
     "threshold": "Threshold",
@@ -49,11 +50,13 @@ LABELS = {
     "run": "Run",
     "compare": "Compare tab",
     "sweeps": "Sweeps tab",
+    "evidence": "Evidence tab",
+    "words": "Words tab",
     "tour": "Tour",
     "share": "Share tab",
 }
 """What a control of ``links.CONTROLS`` is called on screen."""
-OPENED = ("compare", "sweeps", "tour", "share")
+OPENED = ("compare", "sweeps", "evidence", "words", "tour", "share")
 """What is opened, not turned: to lock it would be to hide it."""
 SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 

@@ -175,5 +175,5 @@ def price(tiles: Tiles, question: Question, workbench: Workbench) -> int:
 
 def pair(question: Question) -> object:
     """What a question compares, and how it hides and embeds: all but the numbers of its masks."""
-    common = replace(question, masking=MaskSettings(fill=question.masking.fill))
+    common = replace(question, masking=MaskSettings(fill=question.masking.fill, scheme=question.masking.scheme))
     return common.config(common.masking.n_masks, SelectionSettings())
