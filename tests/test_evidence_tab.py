@@ -382,7 +382,8 @@ def test_randomization_says_when_the_map_is_lost():
 
 def test_randomization_of_each_block_names_the_most_and_the_least():
     words = said_of(scrambled("independent", [0.9, 0.05, 0.4, -0.3]))
-    assert words[0].startswith("1 of 4 blocks, scrambled by itself, leaves nothing")
+    assert words[0].startswith("2 of 4 blocks, scrambled by themselves, leave nothing")
+    assert said_of(scrambled("independent", [0.9, 0.1]))[0].startswith("1 of 2 blocks, scrambled by itself, leaves")
     assert "depends most on block 4 (ρ −0.30) and least on block 1 (0.90)" in words[1]
 
 

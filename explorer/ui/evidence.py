@@ -16,7 +16,7 @@ from .guard import told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .judged import Evidence, Subject, subject_of
-from .room import LIGHT, Room
+from .room import LIGHT, SESSION_SECONDS, Room
 
 INTRO = (
     "<h2>Evidence</h2><p>A map nobody can check is decoration. Each question here puts the map to a test of its own; "
@@ -43,7 +43,7 @@ def evidence_tab(room: Room, handlers: Handlers) -> None:
     empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *KINDS))
     kinds = [kind.wire() for kind in KINDS.values()]
     view = component("evidence", events=("priced", "weighed", "ran", "stopped"), kinds=kinds, **empty)
-    parts = Parts(view, gr.State(Page()))
+    parts = Parts(view, gr.State(Page(), time_to_live=SESSION_SECONDS))
     _wire(Judging(room, handlers, parts), room, parts)
 
 

@@ -78,7 +78,8 @@ class Dependence(Evidence):
         report = randomization_report(result, chance(self._masking), stopped)
         probe, texts = self.subject.explanation.probe, ["untouched", *result.layers]
         done = [i for i, value in enumerate(result.similarity) if math.isfinite(value)]
-        maps = [(result.maps[i], texts[i], f"ρ {plain(float(result.similarity[i]), 2)}") for i in done]
+        said = [f"ρ {plain(float(result.similarity[i]), 2)}" if result.maps[i].any() else "no signal" for i in done]
+        maps = [(result.maps[i], texts[i], text) for i, text in zip(done, said, strict=True)]
         return report | {"strip": strip(self.subject.question.picture.pixels, probe.box, maps)}
 
 
@@ -117,7 +118,7 @@ def randomization_report(result: Randomization, by_chance: float, stopped: bool)
             "high": len(result.layers) + 0.3,
         },
         "y": {"label": "rank correlation ρ", "low": low, "high": 1.05},
-        "zones": [{"low": -by_chance, "high": by_chance, "text": "unrelated maps"}],
+        "zones": [{"low": -by_chance, "high": by_chance, "text": "by chance"}],
         "series": [{"name": "", "tone": "ink", "joined": not each, "points": points(steps, similarity)}],
     }
     return {"verdict": _verdict(result, by_chance, stopped), "charts": [chart], "table": _table(result)}
@@ -149,15 +150,15 @@ def _verdict(result: Randomization, by_chance: float, stopped: bool) -> list[str
 
 def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
     last, first = float(values[-1]), float(values[0])
-    gone = abs(last) <= by_chance
+    gone = last <= by_chance
     head = (
         f"About the model: with {counted(len(values), 'block')} scrambled, nothing of the map is left."
         if gone
         else f"Part of the map outlives {counted(len(values), 'scrambled block')}, and is not about what they learnt."
     )
-    unrelated = np.abs(values) <= by_chance
-    settled = len(values) - int(np.argmin(unrelated[::-1])) if not unrelated.all() else 0
-    since = f" From step {settled + 1} ({names[settled]}) on, the maps are unrelated to it." if gone else ""
+    alike = np.flatnonzero(values > by_chance)
+    lost = int(alike[-1]) + 1 if len(alike) else 0
+    since = f" From step {lost + 1} ({names[lost]}) on, no map is like it." if gone else ""
     return [
         head,
         f"The rank correlation is {plain(first, 2)} after the first step ({names[0]}) and {plain(last, 2)} after "
@@ -166,7 +167,7 @@ def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> l
 
 
 def _each(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
-    lost = int((np.abs(values) <= by_chance).sum())
+    lost = int((values <= by_chance).sum())
     low, high = int(np.argmin(values)), int(np.argmax(values))
     return [
         f"{lost} of {counted(len(values), 'block')}, scrambled by {'itself' if lost == 1 else 'themselves'}, "

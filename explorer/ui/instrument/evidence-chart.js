@@ -45,7 +45,8 @@ export function lineChart() {
 function picture(chart, width) {
   const scale = textScale(), size = Object.fromEntries(Object.entries(SIZES).map(([name, value]) => [name, value * scale]));
   const rules = (chart.rules ?? []).map(({ at, text }) => ({ name: text, tone: "rule", dash: "4 4", points: [[0, at]] }));
-  const longest = Math.max(0, ...[...chart.series, ...rules].map((line) => line.name.length));
+  const zones = (chart.zones ?? []).map(({ low, high, text }) => ({ name: text, tone: "zone", points: [[0, (low + high) / 2]] }));
+  const longest = Math.max(0, ...[...chart.series, ...rules, ...zones].map((line) => line.name.length));
   const right = Math.min(0.5 * width, longest ? 14 + SAMPLE + size.letter * longest : 14);
   const area = { left: size.left, right: width - right, top: size.top, bottom: size.height - size.bottom, size };
   const x = axis(chart.x, area.left, area.right), y = axis(chart.y, area.bottom, area.top);
@@ -55,7 +56,7 @@ function picture(chart, width) {
     chart.band?.length && svg("path", { class: "band", d: bandPath(chart.band, x, y) }),
     ...rules.map(({ points: [[, at]] }) => svg("line", { class: "line rule", "stroke-dasharray": "4 4", x1: area.left, x2: area.right, y1: y(at), y2: y(at) })),
     ...chart.series.flatMap((line) => lineOf(line, x, y)),
-    ...endNames([...chart.series, ...rules], y, area));
+    ...endNames([...chart.series, ...rules, ...zones], y, area));
 }
 
 /** From a value to its place; on a logarithmic axis equal factors are equal lengths. */
@@ -97,10 +98,8 @@ function bandPath(band, x, y) {
   return `M${[...there, ...back].join("L")}Z`;
 }
 
-function zoneOf({ low, high, text }, y, { left, right }) {
-  return svg("g", { class: "zone" },
-    svg("rect", { x: left, width: right - left, y: y(high), height: Math.max(1, y(low) - y(high)) }),
-    svg("text", { x: right - 4, y: y(low) - 4, "text-anchor": "end" }, text));
+function zoneOf({ low, high }, y, { left, right }) {
+  return svg("rect", { class: "zone", x: left, width: right - left, y: y(high), height: Math.max(1, y(low) - y(high)) });
 }
 
 /** A line broken where nothing is known yet, and its points. */
@@ -124,9 +123,14 @@ function endNames(series, y, { right, top, bottom, size: { apart } }) {
     .map((line) => ({ line, at: y(line.points.findLast(([, value]) => value != null)[1]) })).sort((a, b) => a.at - b.at);
   ends.forEach((end, i) => { end.at = Math.max(end.at, i ? ends[i - 1].at + apart : top + 4); });
   ends.toReversed().forEach((end, i, up) => { end.at = Math.min(end.at, i ? up[i - 1].at - apart : bottom); });
-  return ends.flatMap(({ line: { name, tone, dash, joined = true }, at }) => [
-    joined ? svg("path", { class: `line ${tone}`, "stroke-dasharray": dash, d: `M${right + 6},${at}h${SAMPLE}` })
-      : svg("circle", { class: `dot ${tone}`, cx: right + 6 + SAMPLE / 2, cy: at, r: 3.2 }),
-    svg("text", { class: `name ${tone}`, x: right + 10 + SAMPLE, y: at + 4 }, name),
+  return ends.flatMap(({ line, at }) => [
+    sample(line, right + 6, at), svg("text", { class: `name ${line.tone}`, x: right + 10 + SAMPLE, y: at + 4 }, line.name),
   ]);
+}
+
+/** What a line, its points or a zone look like. */
+function sample({ tone, dash, joined = true }, x, y) {
+  if (tone === "zone") return svg("rect", { class: "zone", x, y: y - 5, width: SAMPLE, height: 10 });
+  if (joined) return svg("path", { class: `line ${tone}`, "stroke-dasharray": dash, d: `M${x},${y}h${SAMPLE}` });
+  return svg("circle", { class: `dot ${tone}`, cx: x + SAMPLE / 2, cy: y, r: 3.2 });
 }
