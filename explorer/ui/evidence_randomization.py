@@ -152,7 +152,7 @@ def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> l
     last, first = float(values[-1]), float(values[0])
     gone = last <= by_chance
     head = (
-        f"About the model: with {counted(len(values), 'block')} scrambled, nothing of the map is left."
+        f"About the model: with {counted(len(values), 'block')} scrambled, no more of the map is left than by chance."
         if gone
         else f"Part of the map outlives {counted(len(values), 'scrambled block')}, and is not about what they learnt."
     )
@@ -170,8 +170,8 @@ def _each(values: NDArray[np.float64], names: list[str], by_chance: float) -> li
     lost = int((values <= by_chance).sum())
     low, high = int(np.argmin(values)), int(np.argmax(values))
     return [
-        f"{lost} of {counted(len(values), 'block')}, scrambled by {'itself' if lost == 1 else 'themselves'}, "
-        f"{'leaves' if lost == 1 else 'leave'} nothing of the map.",
+        f"Scrambled one at a time, {lost} of {counted(len(values), 'block')} "
+        f"{'leaves' if lost == 1 else 'leave'} no more of the map than chance does.",
         f"The map depends most on {names[low]} (ρ {plain(float(values[low]), 2)}) and least on {names[high]} "
         f"({plain(float(values[high]), 2)}); unrelated maps lie within about ±{plain(by_chance, 2)}.",
     ]

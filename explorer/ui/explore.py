@@ -97,7 +97,7 @@ def _wire_runs(
     running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-        event.then(handlers.compare, everything, shown, **LIGHT)  # the reference may have moved meanwhile
+        event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
     stopped = stop.click(handlers.stop, {room.session}, None, cancels=running, **LIGHT)
     stopped.then(handlers.stopped, everything, [room.status], **LIGHT)
 

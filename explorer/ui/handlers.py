@@ -105,6 +105,10 @@ class Handlers:
         session.question = question.against(*reference)
         return gr.skip(), gr.update(result=packed(session))
 
+    def settle(self, values: Values) -> tuple[Any, Any]:
+        """After a run, rank its probe against what the reference has become meanwhile."""
+        return (gr.skip(), gr.skip()) if self.session(values).probe is None else self.compare(values)
+
     def stale(self, values: Values) -> Any:
         """Say that a costly setting moved and what is on screen belongs to the last run."""
         session = self.session(values)
