@@ -55,6 +55,7 @@ DEFAULTS: dict[str, Any] = {
     "seed": 0,
     "instrument": '{"selection": {"mode": "mirror", "threshold": 0.1, "distance": "cosine"}}',
     "fill": "auto",
+    "scheme": "philox",
     "precision": "float32",
     "picture": None,
     "reference": None,
