@@ -13,6 +13,8 @@ TABS = {
     "Explore": "#sheet canvas",
     "Compare": "#board .cards",
     "Sweeps": "#sweep .choices",
+    "Evidence": "#evidence .cards",
+    "Words": "#words .first",
     "Share": "#make-link",
 }
 """By name, what is there once a tab is laid out."""

@@ -243,6 +243,7 @@ def test_play_with_little_motion_goes_in_steps(fresh):
     do(page, "window.seen = []; store.subscribe(['upto'], ({ upto }) => window.seen.push(upto));")
     page.get_by_role("button", name="play").click()
     page.wait_for_function("document.querySelector('.play').innerText.includes('play')")
+    painted(page)
     assert page.evaluate("window.seen") == [2, 3, 10, 32, 100, 316, None]
 
 
