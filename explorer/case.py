@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from itertools import islice
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .distances import measure
 from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
+from .errors import InvalidInput
 from .fills import make_background
 from .images import as_array, as_picture
 from .masks import sample_masks
@@ -67,21 +69,27 @@ class Case:
         Raises:
             UnusableEmbedding: Non-finite embeddings, or ones of zero length.
         """
-        found: list[NDArray[np.float64]] = []
-        batch: list[NDArray[Any]] = []
-        for copy in copies:
-            batch.append(copy)
-            if len(batch) == self.encoder.batch_size:
-                found.append(self._measure(batch))
-                yield len(batch)
-                batch = []
-        if batch:
-            found.append(self._measure(batch))
+        found = []
+        for batch in _batches(copies, self.encoder.batch_size):
+            rows = self.encoder.embed_pixels(np.stack(batch))
+            found.append(measure(self.distance, rows, self.target.embedding))
             yield len(batch)
         return np.concatenate(found) if found else np.empty(0)
 
-    def _measure(self, batch: list[NDArray[Any]]) -> NDArray[np.float64]:
-        return measure(self.distance, self.encoder.embed_pixels(np.stack(batch)), self.target.embedding)
+    def embeddings(self, copies: Iterable[NDArray[Any]]) -> Steps[NDArray[np.floating]]:
+        """Embeddings (n, d) of altered copies of ``pixels``, each (h, w, c), at least one of them."""
+        found = []
+        for batch in _batches(copies, self.encoder.batch_size):
+            found.append(self.encoder.embed_pixels(np.stack(batch)))
+            yield len(batch)
+        return np.concatenate(found)
+
+
+def _batches(copies: Iterable[NDArray[Any]], size: int) -> Iterator[list[NDArray[Any]]]:
+    """At most ``size`` of them at a time."""
+    rest = iter(copies)
+    while batch := list(islice(rest, size)):
+        yield batch
 
 
 def make_case(
@@ -103,6 +111,45 @@ def make_case(
     case = Case(encoder, pixels, refer, distance)
     _ = case.target  # so that a reference that cannot be used is refused here
     return case
+
+
+def class_case(image: Any, *, class_index: int | None = None, encoder: str | Encoder = DEFAULT_ENCODER) -> Case:
+    """The question a classifier is asked: what speaks for a class?
+
+    The score of a class before the softmax is the dot product of all scores with a vector that is 1 for that class,
+    so the class is a reference like any other and "closer" means a higher score.
+
+    Args:
+        image: The picture to explain.
+        class_index: Which class; the one the encoder finds most likely if none is given.
+        encoder: A key, or an encoder that tells classes apart.
+
+    Raises:
+        InvalidInput: The encoder has no classes, or no such class.
+    """
+    return case_of_class(resolve(encoder).classifier(), image, class_index=class_index)
+
+
+def case_of_class(classes: Encoder, image: Any, *, class_index: int | None = None) -> Case:
+    """``class_case`` for a classifier that is there already, as making one can take seconds.
+
+    Args:
+        classes: Embeds a picture as the scores of its classes, see ``Encoder.classifier``.
+        image: As for ``class_case``.
+        class_index: As for ``class_case``.
+
+    Raises:
+        InvalidInput: No such class.
+    """
+    pixels = as_array(image) if isinstance(classes, FunctionEncoder) else classes.view(as_picture(image).pixels)[0]
+    scores = classes.embed_pixels(pixels[None].copy())[0]
+    chosen = int(scores.argmax()) if class_index is None else class_index
+    if not 0 <= chosen < len(scores):
+        raise InvalidInput(f"class_index must be 0 to {len(scores) - 1}, got {chosen}.", code="class_index_range")
+    direction = np.zeros(len(scores), np.float32)
+    direction[chosen] = 1
+    target = Reference(direction, f"class {chosen}")
+    return Case(classes, pixels, lambda _: target, "dot")
 
 
 def run(steps: Steps[T] | Parts[T], on_progress: Callable[[int], None] | None = None) -> T:
@@ -144,6 +191,11 @@ class DistanceExplainer:
         masks: Masks to use in place of those ``masking`` names.
     """
 
+    title: ClassVar[str] = "Distance Explainer"
+    about: ClassVar[str] = "keeps the masks whose copies land closest, less those whose copies land farthest"
+    source: ClassVar[str] = "Meijer & Bos 2025"
+    needs: ClassVar[tuple[str, ...]] = ()
+
     masking: MaskSettings = field(default_factory=MaskSettings)
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     masks: MaskSet | None = None
@@ -158,20 +210,31 @@ class DistanceExplainer:
 
     def explain(self, case: Case) -> Steps[Explanation]:
         """The map with the distances and weights it was made from."""
-        encoder, pixels = case.encoder, case.pixels
-        h, w = pixels.shape[:2]
-        masks = sample_masks(self.masking, (h, w)) if self.masks is None else self.masks
-        probe = Probe(
-            encoder=encoder,
-            masking=self.masking,
-            masks=masks,
-            embeddings=np.empty((0, 0), np.float32),
-            pixels=pixels,
-            background=make_background(self.masking.fill, pixels, encoder, self.masking.seed),
-            unmasked=lambda: encoder.embed_pixels(pixels[None].copy())[0],
-        )
-        grown, done = probe, 0
-        for grown in grow(probe):
-            yield len(grown) - done
-            done = len(grown)
-        return rank_against(grown, case.target, replace(self.selection, distance=case.distance))
+        done = yield from probe_case(case, self.masking, self.masks)
+        return rank_against(done, case.target, replace(self.selection, distance=case.distance))
+
+
+def probe_case(case: Case, masking: MaskSettings, masks: MaskSet | None = None) -> Steps[Probe]:
+    """Embed the masked copies of a case's picture (paper, section 2.3, steps 2 and 3).
+
+    Args:
+        case: The question.
+        masking: How to mask.
+        masks: Masks to use in place of those ``masking`` names.
+    """
+    encoder, pixels = case.encoder, case.pixels
+    h, w = pixels.shape[:2]
+    probe = Probe(
+        encoder=encoder,
+        masking=masking,
+        masks=sample_masks(masking, (h, w)) if masks is None else masks,
+        embeddings=np.empty((0, 0), np.float32),
+        pixels=pixels,
+        background=make_background(masking.fill, pixels, encoder, masking.seed),
+        unmasked=lambda: encoder.embed_pixels(pixels[None].copy())[0],
+    )
+    grown, done = probe, 0
+    for grown in grow(probe):
+        yield len(grown) - done
+        done = len(grown)
+    return grown

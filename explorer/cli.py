@@ -1,4 +1,4 @@
-"""The same work from a terminal: ``explorer explain``, ``explain-words``, ``study``, ``models``, ``examples``.
+"""The same work from a terminal: ``explorer explain``, ``explain-words``, ``study``, ``benchmark`` and the rest.
 
 Exit status: 0 done, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C.
 """
@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .benchmark_command import add_command as add_benchmark
 from .caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
 from .encoders.base import DEFAULT_ENCODER
 from .errors import ExplorerError, InvalidInput
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explain(commands)
     add_explain_words(commands)
     add_study(commands)
+    add_benchmark(commands)
 
     models = commands.add_parser("models", help="the encoders, and whether their weights are here")
     models.set_defaults(run=_list_models)

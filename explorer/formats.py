@@ -150,6 +150,15 @@ def jpeg(pixels: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
+def lossless_size(pixels: NDArray[np.uint8]) -> int:
+    """Bytes of a picture (H, W, 3) uint8 as a lossless WebP file: how much information is in it."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, quality=100)
+    return len(file.getvalue())
+
+
 def refuse_bombs() -> None:
     """Let Pillow's warning of a decompression bomb be an error, in this whole process; for entry points.
 

@@ -1,4 +1,4 @@
-"""One small registry, and the four the project has.
+"""One small registry, and those the project has.
 
 A registry is a dict filled by a decorator in its home module. Looking anything
 up imports that module first, so settings can be checked and choices listed
@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from .errors import InvalidInput
 
 if TYPE_CHECKING:
+    from .attributions.method import Attribution
+    from .datasets.items import DataSet
     from .distances import Distance
     from .encoders.base import Card
+    from .evaluation.metrics import Metric
     from .fills import Fill
     from .selections import Mode
 
@@ -90,4 +93,7 @@ class Registry(Generic[T]):
 FILLS: Registry[Fill] = Registry("fill", "explorer.fills")
 DISTANCES: Registry[Distance] = Registry("distance", "explorer.distances")
 MODES: Registry[Mode] = Registry("mode", "explorer.selections")
+METHODS: Registry[type[Attribution]] = Registry("method", "explorer.attributions")
+METRICS: Registry[Metric] = Registry("metric", "explorer.evaluation.metrics")
+DATASETS: Registry[DataSet] = Registry("dataset", "explorer.datasets")
 CARDS: Registry[Card] = Registry("encoder", "explorer.encoders.cards")

@@ -13,7 +13,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from ..errors import InvalidInput, UnusableEmbedding
 from ..images import as_picture
 from ..schema import Box
+
+if TYPE_CHECKING:
+    from .gradients import Differentiable
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 
@@ -45,6 +48,9 @@ class Card:
         revision: The pinned revision of those weights, where there is one.
         offline: Whether it works without ever reaching a network.
         precisions: What ``precision`` may be.
+        gives: What attribution methods can have of it besides embeddings: ``"gradients"`` by the pixels, ``"layers"``
+            of maps, ``"attention"`` between tokens.
+        gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
     """
 
     key: str
@@ -61,6 +67,8 @@ class Card:
     revision: str | None = None
     offline: bool = False
     precisions: tuple[str, ...] = ("float32",)
+    gives: tuple[str, ...] = ()
+    gives_when: str = ""
 
     @property
     def captions(self) -> bool:
@@ -217,6 +225,38 @@ class Encoder(ABC):
             InvalidInput: As ``weights``, or no such ``how``.
         """
         raise self._no_layers()
+
+    def gives(self) -> tuple[str, ...]:
+        """What attribution methods can have of it on this machine, as ``Card.gives``."""
+        return self.card.gives
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        """The network in torch, as a private copy that shares its numbers, with what can be seen inside.
+
+        Args:
+            pixels: (h, w, 3) an example of what it will be asked about.
+
+        Raises:
+            InvalidInput: It gives no gradients.
+        """
+        raise InvalidInput(
+            f"{self.card.title} gives no gradients; choose a method that only embeds pictures (Distance Explainer, "
+            "RISE), or an encoder that runs in torch.",
+            code="no_gradients",
+        )
+
+    def classifier(self) -> Encoder:
+        """A fresh encoder that embeds a picture as the scores of its classes before the softmax.
+
+        A class is then a direction in the space of embeddings, see ``explorer.case.class_case``.
+
+        Raises:
+            InvalidInput: It tells no classes apart.
+        """
+        raise InvalidInput(
+            f"{self.card.title} has no classes; choose an encoder whose card says class probabilities.",
+            code="no_classes",
+        )
 
     def _no_layers(self) -> InvalidInput:
         return InvalidInput(

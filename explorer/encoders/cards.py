@@ -19,6 +19,8 @@ from ..errors import InvalidInput, WeightsMissing
 from ..registry import CARDS
 from .base import DEFAULT_ENCODER, Card, Encoder
 
+KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
+
 CARDS.add(
     DEFAULT_ENCODER,
     Card(
@@ -31,6 +33,7 @@ CARDS.add(
         size="17 MB, in a Python package",
         licence="Apache-2.0",
         source="Tan & Le 2019, arXiv:1905.11946",
+        gives=("gradients", "layers"),
         offline=True,
         precisions=("float32", "bfloat16"),
     ),
@@ -47,6 +50,7 @@ CARDS.add(
         size="17 + 84 MB, in Python packages",
         licence="Apache-2.0",
         source="Norouzi et al. 2014, arXiv:1312.5650",
+        gives=("gradients", "layers"),
         fill="black",
         offline=True,
         precisions=("float32", "bfloat16"),
@@ -64,6 +68,7 @@ CARDS.add(
         size="605 MB, downloaded on first use",
         licence="MIT",
         source="Radford et al. 2021, arXiv:2103.00020",
+        gives=("gradients", "attention"),
         fill="black",
         weights="ViT-B-32:openai",
         revision="a6f597a30f7b82c51704746581f9a4e41421e878",
@@ -81,6 +86,8 @@ CARDS.add(
         size="103 MB, downloaded on first use",
         licence="MIT",
         source="He et al. 2016, arXiv:1512.03385",
+        gives=("gradients", "layers"),
+        gives_when=KERAS_ON_TORCH,
         weights="ResNet50",
     ),
 )
@@ -96,6 +103,8 @@ CARDS.add(
         size="553 MB, downloaded on first use",
         licence="CC-BY-4.0",
         source="Simonyan & Zisserman 2015, arXiv:1409.1556",
+        gives=("gradients", "layers"),
+        gives_when=KERAS_ON_TORCH,
         weights="VGG16",
     ),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from ..cache import file_hash
 from ..errors import InvalidInput
 from . import efficientnet_lite
-from .base import Card
+from .base import Card, Encoder
+from .gradients import Differentiable
 from .layers import Arrays, LayeredEncoder, Layers
 from .openvino_runtime import Network, cached_array
 
@@ -84,6 +86,18 @@ class ConSE(LayeredEncoder):
 
     def _block(self, layer: str) -> str:
         return self._classifier._block(layer)
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        import torch
+
+        looked = self._classifier.differentiable(pixels)
+        classes = torch.nn.utils.skip_init(torch.nn.Linear, *self._classes.shape, bias=False)  # draws no numbers
+        classes.weight = torch.nn.Parameter(torch.from_numpy(self._classes.T.copy()), requires_grad=False)
+        module = torch.nn.Sequential(looked.module, classes.to(next(looked.module.parameters()).device))
+        return replace(looked, module=module, stages=tuple(f"0.{path}" for path in looked.stages))
+
+    def classifier(self) -> Encoder:
+        return self._classifier.classifier()
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> ConSE:
         classifier = self._classifier._replaced(weights, label)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..cache import file_hash
 from ..errors import InvalidInput
 from .base import Card
+from .gradients import Differentiable, look_into
 from .layers import Arrays, LayeredEncoder
 from .openvino_runtime import Network
 from .torch_layers import TorchLayers
@@ -64,6 +65,20 @@ class EfficientNetLite(LayeredEncoder):
 
     def _layers(self) -> TorchLayers:
         return self._access()
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        looked = look_into(self._layers().module, pixels)
+        if isinstance(self._run, OnGpu):
+            looked.module.to("cuda")
+        return looked
+
+    def classifier(self) -> EfficientNetLite:
+        scores = _from_pixels(self._layers().module.network, softmax=False)
+        if isinstance(self._run, OnGpu):
+            run: Runner = OnGpu(scores, "float32")
+        else:
+            run = OnCpu(Network("", lambda: (scores, _example()), "float32", SHAPE), "float32")
+        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores)
 
     def _block(self, layer: str) -> str:
         """The stem, the 16 blocks, the head's convolution, the classifier."""
@@ -188,18 +203,26 @@ def _module(path: Path) -> Any:
     import timm
     import torch
 
-    class Probabilities(torch.nn.Module):
-        def __init__(self, network: Any) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, pixels: Any) -> Any:
-            return self.network((pixels.permute(0, 3, 1, 2) - 127) / 128).softmax(1)
-
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     given = torch.load(path, map_location="cpu", weights_only=True)
     wanted = network.state_dict()
     if [v.shape for v in given.values()] != [v.shape for v in wanted.values()]:
         raise InvalidInput("This weights file is not an EfficientNet-Lite0 state dict.", code="weights_shape")
     network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
-    return Probabilities(network).eval()
+    return _from_pixels(network)
+
+
+def _from_pixels(network: Any, *, softmax: bool = True) -> Any:
+    """A network from pixels to probabilities, or to what comes before the softmax."""
+    import torch
+
+    class FromPixels(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, pixels: Any) -> Any:
+            rows = self.network((pixels.permute(0, 3, 1, 2) - 127) / 128)
+            return rows.softmax(1) if softmax else rows
+
+    return FromPixels().eval()

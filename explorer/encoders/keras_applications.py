@@ -11,6 +11,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from .base import Card
+from .gradients import Differentiable
+from .keras_layers import KerasLayers, chain, cut
 from .layers import Arrays, LayeredEncoder
 
 BATCH = 8
@@ -38,11 +41,13 @@ class Application:
         module: The submodule with its ``preprocess_input``.
         url: Where Keras downloads the weights from; the file keeps its name in Keras' cache.
         md5: What Keras checks the file against.
+        stages: The layers that end the last stage, the one before it, and the one before that.
     """
 
     module: str
     url: str
     md5: str
+    stages: tuple[str, ...]
 
     @property
     def file(self) -> str:
@@ -56,11 +61,13 @@ APPLICATIONS = {
         "resnet50",
         f"{_STORE}/resnet/resnet50_weights_tf_dim_ordering_tf_kernels.h5",
         "2cb95161c43110f7111970584f804107",
+        ("conv5_block3_out", "conv4_block6_out", "conv3_block4_out"),
     ),
     "VGG16": Application(
         "vgg16",
         f"{_STORE}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels.h5",
         "64373286793e3c8b2b4e3219cbf3544b",
+        ("block5_pool", "block4_pool", "block3_pool"),
     ),
 }
 """By the name of the function that builds the architecture; a test compares them with the installed Keras."""
@@ -89,6 +96,7 @@ class KerasApplication(LayeredEncoder):
         self.card, self._network, self._preprocess, self.fingerprint = card, network, preprocess, fingerprint
         black = preprocess(np.zeros((1, 1, 1, 3), np.float32))
         self.zero_colour = -black[0, 0, 0, ::-1]  # these networks see blue first, and minus the mean colour
+        self._segments = cache(lambda: cut(self._layers().replaced({}), APPLICATIONS[card.weights].stages))
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         inputs = self._preprocess(pixels.copy())  # the library changes what it is given
@@ -96,6 +104,25 @@ class KerasApplication(LayeredEncoder):
 
     def _layers(self) -> KerasLayers:
         return KerasLayers(self._network)
+
+    def gives(self) -> tuple[str, ...]:
+        return self.card.gives if _import_keras().config.backend() == "torch" else ()
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        if not self.gives():
+            raise InvalidInput(
+                f"{self.card.title} gives gradients {self.card.gives_when} only; or choose a method that only embeds "
+                "pictures (Distance Explainer, RISE).",
+                code="no_gradients",
+            )
+        segments = self._segments()
+        stages = tuple(f"stages.{i}" for i in reversed(range(len(segments) - 1)))
+        return Differentiable(chain(segments, self.zero_colour), stages)
+
+    def classifier(self) -> KerasApplication:
+        network = self._layers().replaced({})
+        network.layers[-1].activation = _import_keras().activations.linear
+        return KerasApplication(self.card, network, self._preprocess, f"{self.fingerprint}-scores")
 
     def _block(self, layer: str) -> str:
         """A layer by itself, as in the paper's table 1; of ResNet50 the stem and each of its blocks."""
@@ -105,60 +132,6 @@ class KerasApplication(LayeredEncoder):
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> KerasApplication:
         network = self._layers().replaced(weights)
         return KerasApplication(self.card, network, self._preprocess, f"{self.fingerprint}+{label}")
-
-
-class KerasLayers:
-    """The layers of a Keras network, as far as they have weights."""
-
-    def __init__(self, network: Any) -> None:
-        self._network = network
-        self.names = tuple(layer.name for layer in network.layers if layer.weights)
-
-    def arrays(self, layer: str) -> dict[str, NDArray[Any]]:
-        """Copies of a layer's arrays."""
-        found = self._network.get_layer(layer)
-        return {weight.name: np.array(array) for weight, array in zip(found.weights, found.get_weights(), strict=True)}
-
-    def fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """What the layer's own initialisers give."""
-        old = self._network.get_layer(layer)
-        config = old.get_config()
-        for name in _initialisers(config):
-            if "seed" in config[name]["config"]:
-                config[name]["config"]["seed"] = int(random.integers(2**31))
-        new = type(old).from_config(config)
-        new.build_from_config(old.get_build_config())
-        return {weight.name: np.array(array) for weight, array in zip(new.weights, new.get_weights(), strict=True)}
-
-    def row_axis(self, layer: str, name: str) -> int:
-        """The first, since Keras puts it first."""
-        return 0
-
-    def replaced(self, weights: Mapping[str, Arrays]) -> Any:
-        """A copy of the network with other arrays in some layers."""
-        import keras
-
-        twin = keras.models.clone_model(self._network, clone_function=_without_drawing)
-        for layer in self.names:  # a clone starts with weights of its own
-            old, new = self._network.get_layer(layer), twin.get_layer(layer)
-            if layer in weights:
-                new.set_weights(list({**self.arrays(layer), **weights[layer]}.values()))
-            else:
-                for target, weight in zip(new.weights, old.weights, strict=True):
-                    target.assign(weight)
-            for name in _initialisers(old.get_config()):
-                setattr(new, name, getattr(old, name))
-        return twin
-
-
-def _without_drawing(layer: Any) -> Any:
-    """A new layer that does not draw numbers only for them to be replaced: for VGG16 that takes ten seconds."""
-    config = layer.get_config()
-    return type(layer).from_config({**config, **dict.fromkeys(_initialisers(config), "zeros")})
-
-
-def _initialisers(config: Mapping[str, Any]) -> list[str]:
-    return [name for name in config if name.endswith("_initializer")]
 
 
 def missing(card: Card) -> str:

@@ -22,6 +22,7 @@ from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from ..schema import Box
 from .base import Card
+from .gradients import Differentiable, gives_of, look_into
 from .layers import Arrays, LayeredEncoder
 from .openclip_weights import build_network
 from .torch_layers import TorchLayers, numbered_block
@@ -100,6 +101,25 @@ class OpenClipEncoder(LayeredEncoder):
 
     def _layers(self) -> TorchLayers:
         return self._access
+
+    def gives(self) -> tuple[str, ...]:
+        return gives_of(self._network.visual)
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        import torch
+
+        visual, mean, std = self._network.visual, self._mean, self._std
+
+        class FromPixels(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.visual = visual
+
+            def forward(self, pixels: Any) -> Any:
+                rows = self.visual((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
+                return rows[0] if isinstance(rows, tuple) else rows  # CoCa also gives the tokens
+
+        return look_into(FromPixels(), pixels)
 
     def _block(self, layer: str) -> str:
         """The stem, each block of the transformer or ResNet, the head."""

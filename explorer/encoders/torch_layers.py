@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 from .base import Encoder, FunctionEncoder
+from .gradients import Differentiable, gives_of, look_into
 from .layers import Arrays, LayeredEncoder
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
@@ -159,6 +160,7 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
     def __init__(self, module: Any, batch_size: int, fingerprint: str) -> None:
         super().__init__(self._embed, batch_size)
         self._access = TorchLayers(module)
+        self._stages: tuple[str, ...] | None = None
         self.fingerprint = fingerprint
 
     def _embed(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
@@ -173,23 +175,53 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         return self._access
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
-        return TorchEncoder(self._access.replaced(weights), self.batch_size, f"{self.fingerprint}+{label}")
+        twin = TorchEncoder(self._access.replaced(weights), self.batch_size, f"{self.fingerprint}+{label}")
+        twin._stages = self._stages
+        return twin
+
+    def gives(self) -> tuple[str, ...]:
+        return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
+        return look_into(_channels_first(self._access.module), pixels, stages)
+
+    def classifier(self) -> TorchEncoder:
+        return self
 
 
-def from_torch(module: Any, *, batch_size: int = 10) -> Encoder:
-    """Make an encoder of a torch network, whose layers can be randomised.
+def _channels_first(module: Any) -> Any:
+    import torch
+
+    class ChannelsFirst(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = module
+
+        def forward(self, pixels: Any) -> Any:
+            return self.network(pixels.permute(0, 3, 1, 2))
+
+    return ChannelsFirst()
+
+
+def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | None = None) -> Encoder:
+    """Make an encoder of a torch network, with layers that can be randomised, gradients, and what lies inside.
 
     Args:
         module: In evaluation mode; (b, c, h, w) float32 -> (b, d). It sees the array given to ``probe`` times each
             mask, in that array's range and size.
         batch_size: Rows in a call.
+        stages: Paths of the modules that end the last stage, the one before it, and so on, for the methods that look
+            at layers; found by the sizes of their outputs where none are given.
 
     Returns:
-        An encoder without a text side.
+        An encoder without a text side. Its embedding also counts as the scores of classes before the softmax.
 
     Raises:
         InvalidInput: The network is in training mode, where it would change as it is used.
     """
     if module.training:
         raise InvalidInput("The network is in training mode; call its eval() first.", code="training_mode")
-    return TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}")
+    encoder = TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}")
+    encoder._stages = None if stages is None else tuple(stages)
+    return encoder

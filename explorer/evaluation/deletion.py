@@ -19,6 +19,7 @@ from ..caps import SEED
 from ..case import Case, Parts
 from ..errors import InvalidInput
 from ..fills import make_background
+from .maps import as_map
 
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
@@ -115,7 +116,7 @@ def pixel_order(attribution: NDArray[Any], order: str, seed: int = 0) -> NDArray
     Raises:
         InvalidInput: No such order or seed, or a map that is none.
     """
-    values = _as_map(attribution).ravel()
+    values = as_map(attribution).ravel()
     if _known(order) == "random":
         generator = np.random.Generator(np.random.Philox(key=[SEED.check(seed), RANDOM_STREAM]))
         return generator.permutation(values.size)
@@ -224,24 +225,10 @@ def _checked(seeds: Sequence[int]) -> list[int]:
     return [int(SEED.check(seed)) for seed in seeds]
 
 
-def _as_map(attribution: NDArray[Any]) -> NDArray[np.float64]:
-    values = np.asarray(attribution)
-    if values.ndim != 2 or not values.size or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
-        raise InvalidInput(
-            f"Expected a map (h, w) of finite numbers, got shape {values.shape}.", code="attribution_shape"
-        )
-    return values.astype(np.float64)
-
-
 def _prepare(case: Case, attribution: NDArray[Any], fill: str, seed: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """The map, and what deleted pixels become as (h, w, c) in the dtype of the picture."""
-    values, pixels = _as_map(attribution), case.pixels
-    if values.shape != pixels.shape[:2]:
-        (h, w), (rows, columns) = pixels.shape[:2], values.shape
-        raise InvalidInput(
-            f"The map is {rows} x {columns}, but what the encoder sees is {h} x {w}; give the map of this case.",
-            code="attribution_size",
-        )
+    pixels = case.pixels
+    values = as_map(attribution, pixels.shape[:2])
     background = make_background(fill, pixels, case.encoder, SEED.check(seed))
     return values, np.broadcast_to(background, pixels.shape).astype(pixels.dtype)
 

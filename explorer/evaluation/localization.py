@@ -19,6 +19,7 @@ from ..errors import InvalidInput
 from ..images import as_picture, resize
 from ..presets import asset_path
 from ..schema import Box
+from .maps import as_map
 
 PLANTED_SIZE = (224, 224)
 """Of the planted picture, where the encoder sees pictures of any size."""
@@ -218,11 +219,7 @@ def plant(
 
 def _pair(attribution: NDArray[Any], region: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The map and the region after a look at them."""
-    values, inside = np.asarray(attribution), np.asarray(region)
-    if values.ndim != 2 or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
-        raise InvalidInput(
-            f"Expected a map (h, w) of finite numbers, got shape {values.shape}.", code="attribution_shape"
-        )
+    values, inside = as_map(attribution), np.asarray(region)
     if inside.shape != values.shape or inside.dtype != np.bool_:
         raise InvalidInput(
             f"The region must hold True or False for each pixel of the map {values.shape}, got "
@@ -231,4 +228,4 @@ def _pair(attribution: NDArray[Any], region: NDArray[Any]) -> tuple[NDArray[np.f
         )
     if inside.all() or not inside.any():
         raise InvalidInput("The region must hold some of the pixels, and not all.", code="region_extent")
-    return values.astype(np.float64), inside
+    return values, inside

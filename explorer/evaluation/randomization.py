@@ -69,6 +69,11 @@ class Randomization:
     shift: NDArray[np.float64]
     notices: tuple[str, ...] = ()
 
+    @property
+    def constant(self) -> NDArray[np.bool_]:
+        """(L + 1,) whether a map is the same everywhere: it has no order, so that its 0 is no similarity measured."""
+        return np.asarray(np.ptp(self.maps, axis=(1, 2)) == 0)
+
 
 def randomization(
     case: Case,
@@ -113,6 +118,39 @@ def randomization_passes(case: Case, method: Method, *, layers: Sequence[str] | 
         InvalidInput: As ``randomization``.
     """
     return (1 + len(names_of(case.encoder, layers))) * (method.passes(case) + 1)
+
+
+def randomised_target(
+    case: Case,
+    method: Method,
+    other: Case,
+    *,
+    attribution: NDArray[np.floating] | None = None,
+    absolute: bool = False,
+) -> Steps[float]:
+    """Does the map depend on what is asked? Spearman's correlation with the map of a question about another target.
+
+    In place of a network trained on permuted labels (data randomisation, Adebayo et al. 2018): the same network asked
+    about a random other reference or class, as in the random logit test of Sixt et al. 2020 (arXiv:1912.09818).
+
+    Args:
+        case: The question.
+        method: Answers both.
+        other: The same picture and encoder with another reference, or another class.
+        attribution: (h, w) the method's map for the case where there is one already.
+        absolute: Whether the maps lose their signs first.
+
+    Returns:
+        -1 to 1; NaN where either map is constant and so has no order.
+
+    Raises:
+        InvalidInput: As the method.
+        UnusableEmbedding: As the method.
+    """
+    found = (yield from method(case)) if attribution is None else attribution
+    changed = yield from method(other)
+    pair = [np.abs(values) if absolute else values for values in (found, changed)]
+    return float("nan") if any(np.ptp(values) == 0 for values in pair) else spearman(*pair)
 
 
 def states(

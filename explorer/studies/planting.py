@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import DistanceExplainer, Steps
-from ..evaluation.localization import Localization, localize, plant
+from ..evaluation.localization import ENOUGH, Localization, localize, plant
 from ..rank import rank_against
 from ..registry import MODES
 from ..schema import SelectionSettings
@@ -62,7 +62,7 @@ def _make(bench: Bench, needs: Mapping[str, WorkNeed]) -> Findings:
         maps = {MODES[mode].label: kept[f"map {mode}"] for mode in MODES}
         maps[SHUFFLED] = _shuffled(maps[MIRROR_LABEL])
         for i, (name, values) in enumerate(maps.items()):
-            score = scores[title, name] = localize(values, _as_seen_region(kept["region"], values.shape))
+            score = scores[title, name] = localize(values, kept["region"])
             below = f"{100 * score.energy:.0f} % inside: {_verdict(score)}"
             panels.append(Panel(values, as_seen(kept["pixels"]), name, row="" if i else title, below=below))
     said, right = _said(scores)
@@ -97,18 +97,15 @@ def _table(scores: Mapping[tuple[str, str], Localization]) -> Table:
         "chance",
         "verdict",
     )
-    about = "Found: it points inside, and each of the three numbers is in the upper half above chance."
+    about = (
+        "Found: it points inside, and each of the three numbers has come "
+        f"{100 * ENOUGH:.0f} % of the way from chance to 1."
+    )
     return Table(header, rows, about)
 
 
 def _verdict(score: Localization) -> str:
     return "found" if score.found else "not found"
-
-
-def _as_seen_region(region: NDArray[np.bool_], size: tuple[int, ...]) -> NDArray[np.bool_]:
-    """The region at the size of a map; the planted picture is square, so every encoder sees all of it."""
-    rows, columns = (np.arange(n) * side // n for n, side in zip(size, region.shape, strict=True))
-    return region[np.ix_(rows, columns)]
 
 
 def _shuffled(values: NDArray[np.float32]) -> NDArray[np.float32]:

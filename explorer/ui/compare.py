@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from ..caps import N_MASKS
 from ..errors import InvalidInput
 from ..images import as_picture
-from ..presets import asset_path, preset_named, shipped_presets
+from ..presets import shipped_presets
 from ..registry import FILLS
 from ..replay import replay_of
 from ..schema import MaskSettings
@@ -19,10 +18,11 @@ from .controls import CAPTION, PICTURE, Values
 from .guard import told, told_stepwise
 from .handlers import Handlers, packed, streamed
 from .instrument import component, look
+from .methods import methods_section
 from .panels import status_panel, turn_panel
 from .room import LIGHT, SESSION_SECONDS, Room
 from .upload import picture_input
-from .workbench import Question, Session, Step
+from .workbench import Question, Session, Step, on_screen
 
 SECONDS_BETWEEN = 1.0
 REVERSE = "Explain the reference too"
@@ -70,6 +70,7 @@ def compare_tab(room: Room, handlers: Handlers) -> None:
     _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
     kind, picture, caption, press = _lay_out_rival()
     contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
+    methods_section(room, handlers)
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
     with gr.Row(elem_classes="board-actions"):
         explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
@@ -231,25 +232,6 @@ class Comparing:
         seconds = self._room.workbench.seconds(shown.encoder, shown.precision, count)
         price = "" if seconds is None else f", about {seconds:.0f} s"
         return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
-
-
-def on_screen(session: Session) -> Question:
-    """What the result on screen answers, with the masks it has.
-
-    Raises:
-        InvalidInput: Nothing is there yet.
-    """
-    if session.probe is not None and session.question is not None:
-        count = max(int(N_MASKS.low), len(session.probe))
-        masking = replace(session.question.masking, n_masks=count)
-        return replace(session.question, masking=masking, until=None)
-    if session.replay is None:
-        raise InvalidInput("There is nothing to explain yet; press Run.", code="nothing_yet")
-    preset = preset_named(session.replay)
-    reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
-    return Question(
-        as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
-    )
 
 
 def _news(scratch: Scratch) -> Any:

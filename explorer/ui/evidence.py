@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from .instrument import component, look
 from .judged import Evidence, Subject, subject_of
 from .room import LIGHT, SESSION_SECONDS, Room
 
+Kinds = Mapping[str, type[Evidence]]
 INTRO = (
     "<h2>Evidence</h2><p>A map nobody can check is decoration. Each question here puts the map to a test of its own; "
     "none of them can prove a map right, and each can show that it is wrong.</p>"
@@ -40,11 +41,24 @@ class Parts:
 def evidence_tab(room: Room, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(INTRO, elem_classes="evidence-title")
-    empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *KINDS))
-    kinds = [kind.wire() for kind in KINDS.values()]
-    view = component("evidence", events=("priced", "weighed", "ran", "stopped"), kinds=kinds, **empty)
+    judging_view("evidence", KINDS, room, handlers)
+
+
+def judging_view(name: str, kinds: Kinds, room: Room, handlers: Handlers, **props: Any) -> None:
+    """A view of questions that can be put to the map on screen, wired.
+
+    Args:
+        name: The module of ``instrument/`` that shows them.
+        kinds: The questions, by key.
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        props: What else the module is given.
+    """
+    empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *kinds))
+    wires = [kind.wire() for kind in kinds.values()]
+    view = component(name, events=("priced", "weighed", "ran", "stopped"), kinds=wires, **empty, **props)
     parts = Parts(view, gr.State(Page(), time_to_live=SESSION_SECONDS))
-    _wire(Judging(room, handlers, parts), room, parts)
+    _wire(Judging(room, handlers, parts, kinds), room, parts)
 
 
 def _wire(judging: Judging, room: Room, parts: Parts) -> None:
@@ -70,10 +84,11 @@ class Judging:
         room: What they act on.
         handlers: The main screen's, which know the session.
         parts: The tab's own components.
+        kinds: What can be asked, by key.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
-        self._room, self._handlers, self._parts = room, handlers, parts
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts, kinds: Kinds) -> None:
+        self._room, self._handlers, self._parts, self._kinds = room, handlers, parts, kinds
         self._waiting, self._ledger = room.workbench.waiting, Ledger(room.workbench)
 
     def _page(self, values: Values) -> Page:
@@ -91,7 +106,7 @@ class Judging:
         return gr.update(slow_prices=self._prices(values, event, slow=True))
 
     def _prices(self, values: Values, event: gr.EventData, *, slow: bool) -> dict[str, Any]:
-        kinds = {key: kind for key, kind in KINDS.items() if kind.slow == slow}
+        kinds = {key: kind for key, kind in self._kinds.items() if kind.slow == slow}
         data = _named(event._data)
         try:
             subject, options = self._subject(values), _named(data.get("options"))
@@ -148,9 +163,9 @@ class Judging:
             self._waiting.done(page)
 
     def _asked(self, values: Values, key: str, data: dict[str, Any]) -> Evidence:
-        if key not in KINDS:
-            raise InvalidInput(f"Unknown evidence; choose one of: {', '.join(KINDS)}.", code="unknown_evidence")
-        return KINDS[key](self._subject(values), _named(data.get("options")))
+        if key not in self._kinds:
+            raise InvalidInput(f"Unknown evidence; choose one of: {', '.join(self._kinds)}.", code="unknown_evidence")
+        return self._kinds[key](self._subject(values), _named(data.get("options")))
 
     def stop(self, values: Values, event: gr.EventData) -> None:
         """End what was begun; what is running says so itself, after its last batch."""

@@ -62,9 +62,11 @@ def strip(picture: NDArray[np.uint8], box: Box, maps: Sequence[Titled]) -> dict[
 
 
 def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Every k-th pixel of a map, which varies slowly."""
+    """Means over blocks of k x k pixels; at the lower and right edges the last pixels count again."""
     k = -(-max(values.shape) // MAP_SIDE)
-    return values[k // 2 :: k, k // 2 :: k]
+    padded = np.pad(values, [(0, -side % k) for side in values.shape], mode="edge")
+    rows, columns = (side // k for side in padded.shape)
+    return padded.reshape(rows, k, columns, k).mean(axis=(1, 3))
 
 
 def _levels(values: NDArray[np.float32], limit: float) -> str:

@@ -16,9 +16,8 @@ from ..probe import first
 from ..rank import rank_against
 from ..registry import MODES
 from ..schema import Explanation, SelectionSettings
-from .compare import on_screen
 from .instrument import Look
-from .workbench import Question, Session
+from .workbench import Question, Session, on_screen
 
 Report = dict[str, Any]
 

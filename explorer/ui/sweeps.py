@@ -67,17 +67,18 @@ def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> A
     everything, c, shown = room.everything() | {parts.swept}, room.controls, [parts.status, parts.grid]
     priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
     parts.choice.priced(sweeping.price, **priced)
+    each = LIGHT | {"trigger_mode": "multiple"}  # a click that Gradio postpones comes with the data of the one before
     # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
     gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
     # Before the run, or it would wait for it.
-    parts.choice.swept(sweeping.turn, everything, [parts.status, parts.swept], **LIGHT)
+    parts.choice.swept(sweeping.turn, everything, [parts.status, parts.swept], **each)
     lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
     running = parts.choice.swept(sweeping.run, everything, shown, **lane)
-    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **LIGHT)
+    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **each)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
-    loaded = parts.grid.picked(sweeping.load, everything, places, **LIGHT)
+    loaded = parts.grid.picked(sweeping.load, everything, places, **each)
     return loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
 
 

@@ -16,7 +16,6 @@ from ..registry import DISTANCES, MODES
 from ..schema import MaskSettings, SelectionSettings
 from ..sentences import HIDINGS, split_words
 from ..words import ALL_COUNT, SENTENCE_ENCODER, sentences_to_embed, tries_all
-from .compare import on_screen
 from .controls import Values
 from .guard import told, told_stepwise
 from .handlers import LATE_SECONDS, Handlers, streamed
@@ -24,7 +23,7 @@ from .instrument import component
 from .panels import status_panel, turn_panel
 from .room import LIGHT, SESSION_SECONDS, Room
 from .worded import Asked, Worded
-from .workbench import Step
+from .workbench import Step, on_screen
 
 SENTENCE, PICTURE = "another sentence", "the picture on screen"
 EXAMPLE, OTHER = "a cat drinks coffee in a red car", "a kitten"

@@ -16,7 +16,7 @@ from ..config import Config, example_named
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
-from ..images import Picture
+from ..images import Picture, as_picture
 from ..links import preset_config
 from ..presets import asset_path, preset_named
 from ..probe import enlarge, first, grow, prepare
@@ -191,6 +191,25 @@ class _Stability:
                 return part
             self._next += CHECK_EVERY
         return None
+
+
+def on_screen(session: Session) -> Question:
+    """What the result on screen answers, with the masks it has.
+
+    Raises:
+        InvalidInput: Nothing is there yet.
+    """
+    if session.probe is not None and session.question is not None:
+        count = max(int(N_MASKS.low), len(session.probe))
+        masking = replace(session.question.masking, n_masks=count)
+        return replace(session.question, masking=masking, until=None)
+    if session.replay is None:
+        raise InvalidInput("There is nothing to explain yet; press Run.", code="nothing_yet")
+    preset = preset_named(session.replay)
+    reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
+    return Question(
+        as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
+    )
 
 
 class Workbench:

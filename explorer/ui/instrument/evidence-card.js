@@ -6,16 +6,17 @@ import { contactSheet, mapStrip } from "./evidence-pictures.js";
 /**
  * Build a card.
  * @param {object} kind {key, title, read, limits, verb, options: [{name, label, choices: [[value, text]], folded}]}
- * @param {{run: function, stop: function, choose: function}} act what its buttons and choices do
+ * @param {object} act what its buttons and choices do: `run`, `stop`, `choose`; and, where there is more to it than its own
+ *   settings, `front` (an element), `options` (what is sent besides) and `open` (see mapStrip)
  * @returns {{element, options: function, draw: function, take: function}} `draw` says where it is; `take` shows a report
  */
 export function card(kind, act) {
-  const settings = choices(kind, act.choose), findings = found(kind.title);
+  const settings = choices(kind, act.choose), findings = found(kind.title, act.open);
   const run = el("button", { type: "button", class: "run", id: `run-${kind.key}`, onclick: act.run });
   const stop = el("button", { type: "button", class: "stop", id: `stop-${kind.key}`, hidden: true, onclick: act.stop }, "Stop");
   const why = el("p", { class: "why", hidden: true }), progress = meter(kind.title);
   const element = el("section", { class: "card", id: `evidence-${kind.key}`, "aria-labelledby": `evidence-title-${kind.key}` },
-    el("h3", { id: `evidence-title-${kind.key}` }, kind.title), el("p", { class: "read" }, kind.read), settings.front, settings.folded,
+    el("h3", { id: `evidence-title-${kind.key}` }, kind.title), el("p", { class: "read" }, kind.read), act.front, settings.front, settings.folded,
     why, el("div", { class: "actions" }, run, stop, progress.element), findings.element,
     el("p", { class: "limits" }, el("strong", {}, "What this does not say. "), kind.limits));
   const draw = ({ price, mine, busy, line }) => {
@@ -30,7 +31,7 @@ export function card(kind, act) {
     write(why, price?.why ?? "");
     progress.draw(mine, line);
   };
-  return { element, draw, take: findings.take, options: settings.chosen };
+  return { element, draw, take: findings.take, options: () => ({ ...settings.chosen(), ...act.options?.() }) };
 }
 
 function priceWords({ passes, seconds, known }) {
@@ -72,9 +73,9 @@ function meter(what) {
 }
 
 /** What came of it: the verdict, charts, pictures and the numbers. */
-function found(title) {
+function found(title, open) {
   const verdict = el("div", { class: "verdict", "aria-live": "polite" }), state = el("p", { class: "of" });
-  const charts = [], graph = el("div", { class: "charts" }), sheet = contactSheet(), strip = mapStrip(), table = numbers(title);
+  const charts = [], graph = el("div", { class: "charts" }), sheet = contactSheet(), strip = mapStrip(open), table = numbers(title);
   const body = el("div", { class: "found", hidden: true }, state, graph, strip.element, sheet.element, table.element);
   const element = el("div", { class: "outcome" }, verdict, body);
   /** Show a report, or none; `other` says that it is about another map than the one on screen. */
@@ -97,7 +98,7 @@ function found(title) {
     sheet.element.hidden = !report.sheet;
     if (report.sheet) sheet.draw(report.sheet);
     strip.element.hidden = !report.strip;
-    if (report.strip) strip.draw(report.strip);
+    if (report.strip) strip.draw(report.strip, report);
     table.draw(report.table);
   };
   let shown = null;

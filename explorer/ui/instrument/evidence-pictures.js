@@ -16,24 +16,29 @@ export function contactSheet() {
   return { element, draw };
 }
 
-/** Maps in a row on one scale: `draw({picture, box, size, limit, maps: [{values, title, text}]})`; no values, no map. */
-export function mapStrip() {
+/**
+ * Maps in a row on one scale: `draw({picture, box, size, limit, maps: [{values, title, text}]}, report)`; no values, no map.
+ * @param {function} open called with ({map, limit, size, title}, report) where a map is chosen; without it none can be
+ */
+export function mapStrip(open) {
   const list = el("ol", { class: "strip" }), bar = colourBar("All maps on one scale"), pictures = new Map();
   const element = el("div", {}, list, bar.element);
   let turn = 0;
-  const draw = async (strip) => {
+  const draw = async (strip, report) => {
     const now = ++turn, key = strip.picture;
     if (!pictures.has(key)) pictures.clear();
     pictures.set(key, pictures.get(key) ?? loadPictures({ picture: key, background: "#000000", reference: {} }));
     const { image } = await pictures.get(key);
     if (now !== turn) return; // more maps came while the picture was decoded
-    list.replaceChildren(...strip.maps.map((map) => one(map, { ...strip, image })));
+    const held = [...list.children].findIndex((item) => item.contains(document.activeElement));
+    list.replaceChildren(...strip.maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => open(chosen, report)))));
+    if (held >= 0) list.children[held]?.querySelector("button")?.focus();
     bar.draw(strip.limit);
   };
   return { element, draw };
 }
 
-function one({ values, title, text }, { image, box, size, limit }) {
+function one({ values, title, text }, { image, box, size, limit }, open) {
   const canvas = el("canvas", { role: "img" }), result = { image, box, size };
   fit(canvas, result, SIDE);
   const item = el("li", {}, el("figure", {}, canvas, el("figcaption", {}, el("b", {}, title), el("span", {}, text))));
@@ -45,5 +50,10 @@ function one({ values, title, text }, { image, box, size, limit }) {
   const map = Float32Array.from(atob(values), (letter) => ((letter.charCodeAt(0) << 24) >> 24) * (limit / LEVELS));
   paintMap(canvas, result, map, { limit });
   canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${inWords(describe(map, ...size)) || "Nothing stands out."}`);
+  if (open) {
+    const button = el("button", { type: "button", onclick: () => open({ map, limit, size, title }) }, "Open in Explore");
+    button.setAttribute("aria-label", `Open the map of ${title} in Explore`);
+    item.append(button);
+  }
   return item;
 }

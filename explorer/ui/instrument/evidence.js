@@ -2,118 +2,21 @@
 import { colourBar, drawMap, follow } from "./board-parts.js";
 import { modeWords, pictureName, referenceName } from "./board-words.js";
 import { el, write } from "./dom.js";
-import { card } from "./evidence-card.js";
-import { store } from "./store.js";
-import { same } from "./sweep-tiles.js";
+import { questions } from "./evidence-ask.js";
 import { view } from "./views.js";
 
-const SETTLED = 400; // ms without another change before Python is asked for the prices
 const WIDE = 448;
 
-/**
- * Start the tab.
- * Props from Python: `kinds` (see evidence-card.js), `prices` and `slow_prices` ({ask, of: {key: {passes, seconds}, {known} or
- * {why}}}), `over` (the last press of a button that came to an end), `progress` ({kind, press, done, wanted, text, rest}), and one named after
- * each kind (what came of it: {press, step, of: {id, selection, masks, label}, over, verdict, charts, table, sheet, strip}).
- * Triggers `priced` and `weighed` ({options, ask}: for the prices, and for those that take seconds to find), `ran` ({kind,
- * options, press}) and `stopped` ({press}).
- */
+/** Start the tab. Props and triggers are those of `questions`. */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".evidence-root");
-  const judged = currentMap(), cards = new Map(), reports = new Map(), lines = new Map(), prices = new Map();
-  let press = 0, running = null, ask = 0, slowAsked = false;
-
-  const price = askWhenSettled(() => {
-    const options = Object.fromEntries([...cards].map(([key, each]) => [key, each.options()]));
-    ask += 1;
-    trigger("priced", { options, ask });
-    if (slowAsked) trigger("weighed", { options, ask });
-  });
-  const draw = () => {
-    for (const [key, { draw: place }] of cards) {
-      place({ price: prices.get(key), mine: running === key, busy: running !== null, line: lines.get(key) });
-    }
-  };
-  const judge = (state) => {
-    for (const [key, { take }] of cards) take(reports.get(key), Boolean(reports.has(key) && isOther(reports.get(key).of, state)));
-  };
-  for (const kind of props.kinds) {
-    const { key } = kind;
-    const run = () => {
-      [press, running] = [press + 1, key];
-      lines.set(key, { text: "Waiting for its turn …" });
-      draw();
-      trigger("ran", { kind: key, options: cards.get(key).options(), press });
-    };
-    const stop = () => {
-      lines.set(key, { ...lines.get(key), text: "Stopping …" });
-      draw();
-      trigger("stopped", { press });
-    };
-    cards.set(key, card(kind, { run, stop, choose: price }));
-    watch(key, () => {
-      const report = props[key], before = reports.get(key);
-      if (!report || (before?.press === report.press && before.step > report.step)) return; // overtaken by later news
-      reports.set(key, report);
-      judge(store.state);
-    });
-  }
-  for (const { key } of props.kinds.filter(({ slow }) => slow)) {
-    whenSeen(cards.get(key).element, () => {
-      slowAsked = true; // its price takes seconds to find, so it is asked for once somebody can read it
-      price();
-    });
-  }
-  root.append(judged.element, el("div", { class: "cards" }, ...[...cards.values()].map((c) => c.element)));
-  for (const name of ["prices", "slow_prices"]) {
-    watch(name, () => {
-      if (props[name]?.ask !== ask) return; // for settings that have changed since
-      for (const [key, each] of Object.entries(props[name].of)) prices.set(key, each);
-      draw();
-    });
-  }
-  watch("progress", () => {
-    const line = props.progress, before = lines.get(line?.kind);
-    if (!line || line.press !== press || before?.done > line.done && !line.rest) return; // overtaken by later news
-    lines.set(line.kind, line);
-    draw();
-  });
-  watch("over", () => {
-    if (props.over < press) return;
-    if (lines.get(running) && !lines.get(running).rest) lines.delete(running); // stopped before it began
-    running = null;
-    draw();
-    price(); // what is known now costs nothing
-  });
-  draw();
+  const judged = currentMap(), asked = questions(props, trigger, watch);
+  root.append(judged.element, el("div", { class: "cards" }, ...asked.elements));
   follow(root, ["result", "selection", "upto", "opacity", "hatch"], (state) => {
     judged.draw(state);
-    judge(state);
+    asked.judge(state);
   });
-  follow(root, ["result", "selection", "upto"], price);
-}
-
-/** What asks once, when it was not called again for a while. */
-function askWhenSettled(ask) {
-  let timer = 0;
-  return () => {
-    clearTimeout(timer);
-    timer = setTimeout(ask, SETTLED);
-  };
-}
-
-function whenSeen(element, then) {
-  const watcher = new IntersectionObserver((entries) => {
-    if (!entries.at(-1).isIntersecting) return;
-    watcher.disconnect();
-    then();
-  });
-  watcher.observe(element);
-}
-
-/** Whether a report is about another map than the one on screen. */
-function isOther({ id, selection, masks }, { result, selection: now, upto }) {
-  return Boolean(result) && (id !== result.id || masks !== (upto ?? result.n) || !same(selection, now));
+  follow(root, ["result", "selection", "upto"], asked.price);
 }
 
 /** The map that is judged, small. */

@@ -67,7 +67,7 @@ async function show(wire, changes = {}, turn = ++latest) {
   const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
   store.set({
     result: grown.n > result.n ? grown : result,
-    rival: null, reverse: null, upto: null, pixel: null, ...changes,
+    rival: null, reverse: null, upto: null, other: null, pixel: null, ...changes,
   });
 }
 

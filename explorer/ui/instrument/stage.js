@@ -20,12 +20,12 @@ export function stagePanel(...under) {
     // While the build-up is replayed every map changes at every step: the large one comes first.
     if (state.upto === null) small();
     else timer = setTimeout(small);
-    big.draw(state, onScreen(state), limitOf(state));
+    big.draw(state);
     free.draw(state);
   };
   const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
     el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element));
-  follow(panel, ["result", "selection", "upto", "opacity", "hatch"], draw, ANYWHERE);
+  follow(panel, ["result", "selection", "upto", "opacity", "hatch", "other"], draw, ANYWHERE);
   return panel;
 }
 
@@ -48,21 +48,44 @@ function bigMap() {
     cross.hidden = !pixel;
     if (pixel) Object.assign(cross.style, { left: `${100 * pixel.x}%`, top: `${100 * pixel.y}%` });
   });
-  const draw = (state, explanation, limit) => {
+  const banner = otherBanner();
+  const draw = (state) => {
+    const { limit, map, size, title, noSignal, unsettled } = large(state);
     fit(canvas, state.result);
-    const unsettled = state.hatch ? 2 * explanation.wobble : 0;
-    paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity, unsettled });
-    const [h, w] = state.result.size;
-    const said = explanation.noSignal ? "" : inWords(describe(explanation.map, h, w));
-    flat.hidden = !explanation.noSignal;
-    write(flat, explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`);
+    paintMap(canvas, { ...state.result, size }, map, { limit, opacity: state.opacity, unsettled });
+    const said = noSignal ? "" : inWords(describe(map, ...size));
+    flat.hidden = !noSignal;
+    write(flat, noSignal);
     write(words, said);
-    call(canvas, `${nameOf(state)} map. ${said || flat.textContent}`);
+    call(canvas, `${title} map. ${said || flat.textContent}`);
     write(low, `pushes apart ${signed(-limit)}`);
     write(high, `${signed(limit)} brings closer`);
+    banner.draw(state);
   };
-  const element = el("div", { class: "big" }, flat, el("div", { class: "holder" }, frame),
+  const element = el("div", { class: "big" }, banner.element, flat, el("div", { class: "holder" }, frame),
     el("div", { class: "colour-bar", "aria-hidden": "true" }, low, el("i"), high), words);
+  return { element, draw };
+}
+
+/** What the large map shows: the chosen one of the result, or another method's in its place. */
+function large(state) {
+  if (state.other?.of === state.result.id) return { ...state.other, noSignal: "", unsettled: 0 };
+  const explanation = onScreen(state);
+  return {
+    map: explanation.map, size: state.result.size, limit: limitOf(state), title: nameOf(state),
+    noSignal: explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`,
+    unsettled: state.hatch ? 2 * explanation.wobble : 0,
+  };
+}
+
+/** Says whose map it is, where it is another method's, and leads back. */
+function otherBanner() {
+  const said = el("span"), back = el("button", { type: "button", onclick: () => store.set({ other: null }) }, "Back to Distance Explainer");
+  const element = el("p", { class: "other-map", role: "status", hidden: true }, said, " ", back);
+  const draw = ({ other, result }) => {
+    element.hidden = other?.of !== result.id;
+    write(said, element.hidden ? "" : `The large map is that of ${other.title}, relative to its own strongest value. Everything else here is about Distance Explainer.`);
+  };
   return { element, draw };
 }
 
@@ -173,7 +196,7 @@ function buildUp() {
   let playing = null;
   const use = (value) => {
     const upto = value >= store.state.result.n ? null : value;
-    store.set({ upto });
+    store.set({ upto, other: null });
     return upto;
   };
   const button = el("button", { type: "button", class: "play" });

@@ -9,6 +9,7 @@ const state = {
   upto: null, // how many of the masks count; null = all
   opacity: 0.85,
   hatch: true, // whether pixels whose sign is not settled are hatched
+  other: null, // {of, title, map, limit, size}: another method's map for the result `of`, large in place of its own
   pixel: null, // {x, y} in shares of the picture: the one being asked about
   pins: [], // {id, result, selection, upto, title}
   words: null, // labels and sentences, from Python
@@ -45,7 +46,7 @@ export const store = {
 
   /** Change some of the selection. */
   select(changes) {
-    store.set({ selection: { ...state.selection, ...changes } });
+    store.set({ selection: { ...state.selection, ...changes }, other: null });
   },
 
   /** Call the listener after any of the keys changed; returns what ends it. */

@@ -1,0 +1,88 @@
+"""Guided Integrated Gradients (Kapishnikov et al. 2021, arXiv:2106.09788)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Steps
+from ..encoders.gradients import as_tensor
+from ..fills import make_background
+from ..registry import METHODS
+from .scored import Scored, blank_if_flat
+
+Numbers = NDArray[np.float64]
+
+ARRIVED = 1e-9
+"""Share of the whole way that is rounding."""
+
+
+@METHODS.register("guided-ig")
+@dataclass(frozen=True)
+class GuidedIg:
+    """Gradients summed along a path from x0 to the picture that moves the numbers of small gradient first.
+
+    Attributes:
+        steps: Of equal length, summed over all numbers.
+        fraction: Of the numbers that move first, those of the smallest gradients.
+        max_dist: How far a number may be from the straight path, as a share of its own way; 0 is Integrated Gradients.
+        fill: What x0 is, a key of ``explorer.fills``.
+    """
+
+    title: ClassVar[str] = "Guided IG"
+    about: ClassVar[str] = "gradients by the pixels, on a way that avoids steep places"
+    source: ClassVar[str] = "Kapishnikov et al. 2021, arXiv:2106.09788"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+
+    steps: int = 200
+    fraction: float = 0.25
+    max_dist: float = 0.02
+    fill: str = "zero"
+
+    def passes(self, case: Case) -> int:
+        """One for each step, and back, one after another."""
+        return self.steps
+
+    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+        """The attribution (h, w)."""
+        scored = Scored(case)
+        start = make_background(self.fill, case.pixels, case.encoder, 0).astype(np.float64)
+        way = case.pixels - start
+        done, total = np.zeros(way.shape), np.zeros(way.shape)
+        for number in range(1, self.steps + 1):
+            found = yield from scored.slopes(as_tensor(scored.looked.module, (start + done * way)[None]))
+            slopes = found[0].cpu().numpy()
+            further = advance(done, number / self.steps, slopes, np.abs(way), self.fraction, self.max_dist)
+            total += (further - done) * way * slopes
+            done = further
+        return blank_if_flat(total.sum(2))
+
+
+def advance(
+    done: Numbers, share: float, slopes: NDArray[np.floating], lengths: Numbers, fraction: float, max_dist: float
+) -> Numbers:
+    """How much of its way each number has gone after the next step (algorithm 1 of the paper).
+
+    Args:
+        done: How much it has gone before.
+        share: How much of all ways together is to be gone then.
+        slopes: The gradient where they are.
+        lengths: Of the ways.
+        fraction: See ``GuidedIg``.
+        max_dist: See ``GuidedIg``.
+    """
+    low, high = max(share - max_dist, 0.0), min(share + max_dist, 1.0)
+    done = np.maximum(done, low)
+    while (gap := float((lengths * (share - done)).sum())) > ARRIVED * lengths.sum():
+        free = (done < high) & (lengths > 0)
+        cost = np.where(free, np.abs(slopes), np.inf)
+        first = free & (cost <= np.quantile(cost, fraction, method="lower"))
+        room = float((lengths * (high - done))[first].sum())
+        part = min(gap / room, 1.0) if room else 1.0
+        done = np.where(first, high if part == 1 else done + part * (high - done), done)
+        if not first.any():
+            break
+    return done

@@ -1,0 +1,56 @@
+"""Integrated Gradients (Sundararajan et al. 2017, arXiv:1703.01365)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Steps
+from ..encoders.gradients import as_tensor
+from ..fills import make_background
+from ..registry import METHODS
+from .scored import Scored, blank_if_flat
+
+
+@METHODS.register("integrated-gradients")
+@dataclass(frozen=True)
+class IntegratedGradients:
+    """(x - x0) . integral_0^1 of the gradient at x0 + t (x - x0) dt, summed over the channels; captum's.
+
+    It adds up to the score of the picture less that of x0, which is not 0 for a similarity.
+
+    Attributes:
+        steps: Points of Gauss and Legendre's rule.
+        fill: What x0 is, a key of ``explorer.fills``.
+    """
+
+    title: ClassVar[str] = "Integrated Gradients"
+    about: ClassVar[str] = "gradients by the pixels on the way from an empty picture"
+    source: ClassVar[str] = "Sundararajan et al. 2017, arXiv:1703.01365"
+    needs: ClassVar[tuple[str, ...]] = ("gradients",)
+
+    steps: int = 50
+    fill: str = "zero"
+
+    def passes(self, case: Case) -> int:
+        """One for each step, and back."""
+        return self.steps
+
+    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+        """The attribution (h, w)."""
+        from captum.attr import IntegratedGradients as Captum
+
+        scored = Scored(case)
+        start = as_tensor(scored.looked.module, make_background(self.fill, case.pixels, case.encoder, 0))
+        found = Captum(scored.run).attribute(
+            scored.pixels,
+            start.expand_as(scored.pixels),
+            n_steps=self.steps,
+            method="gausslegendre",
+            internal_batch_size=scored.batch,
+        )
+        yield self.steps
+        return blank_if_flat(found[0].sum(2).cpu().numpy())

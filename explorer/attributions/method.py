@@ -1,0 +1,48 @@
+"""What every attribution method is, and which of them go together with an encoder."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol
+
+from ..case import Method
+from ..encoders.base import Card, Encoder
+from ..registry import METHODS
+
+
+class Attribution(Method, Protocol):
+    """A method that users can choose: a frozen dataclass whose fields are its settings, all with defaults.
+
+    Its map (h, w) is float32, finite and signed (but see ``is_signed``): positive where keeping the region brings the
+    pair closer. It is all zero where there is nothing to say, so that nobody divides by nothing.
+
+    Attributes:
+        title: What users call it.
+        about: A few words: what it looks at.
+        source: The paper.
+        needs: What an encoder must give (``Card.gives``), any one of them; empty where embeddings will do.
+    """
+
+    title: ClassVar[str]
+    about: ClassVar[str]
+    source: ClassVar[str]
+    needs: ClassVar[tuple[str, ...]]
+
+
+def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:
+    """The methods that work with an encoder, by key.
+
+    Args:
+        encoder: The encoder, which knows best, or the card of one that is not loaded.
+    """
+    gives = encoder.gives if isinstance(encoder, Card) else encoder.gives()
+    return {key: kind for key, kind in METHODS.items() if fits(kind, gives)}
+
+
+def is_signed(kind: type[Attribution]) -> bool:
+    """Whether a method's maps tell what brings closer from what pushes apart; one whose do not has ``signed = False``."""
+    return bool(getattr(kind, "signed", True))
+
+
+def fits(kind: type[Attribution], gives: tuple[str, ...]) -> bool:
+    """Whether a method can do with what an encoder gives."""
+    return not kind.needs or any(need in gives for need in kind.needs)

@@ -1,0 +1,242 @@
+"""A case in torch: the score that is differentiated, and the runs of the network that methods are made of.
+
+The score is higher where the pair is closer: for the cosine distance the similarity s itself, for the dot product the
+dot product, for the others minus the distance. A class is a case too (``explorer.case.class_case``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Steps
+from ..encoders.gradients import Differentiable, Tap, as_tensor
+from ..errors import InvalidInput
+
+TARGETS = ("cos", "proj")
+"""The score itself, or the embedding's projection on the reference with the length held at that of the picture's own
+embedding: the same value for the picture, but linear in the embedding, so that contributions add up to it."""
+
+SAME = 1e-6
+"""A cosine similarity this near to 1 has no gradient but rounding."""
+
+SHORTEST = 1e-12
+"""Lengths of embeddings below this count as this."""
+
+ROUNDING = 1e-6
+"""A map whose values differ by no more than this share of the largest says nothing."""
+
+NOTHING = 1e-30
+"""Nor does one whose values differ by no more than this: products of maps of small gradients are small themselves."""
+
+
+class Scored:
+    """A case in torch.
+
+    Args:
+        case: The question.
+        target: A key of TARGETS; the second for the cosine distance, and for the dot product, which is linear already.
+        scale: The score is multiplied by it. Only methods that add an identity, or take a power of a gradient, care:
+            Chefer's notebooks explain CLIP's logits, which is 100.
+
+    Attributes:
+        looked: The network.
+        pixels: (1, h, w, c) tensor.
+        batch: How many pictures are run at once.
+
+    Raises:
+        InvalidInput: The encoder gives no gradients, or there is no such target.
+    """
+
+    def __init__(self, case: Case, *, target: str = "cos", scale: float = 1.0) -> None:
+        import torch
+
+        if target not in TARGETS:
+            raise InvalidInput(f"Unknown target; choose one of: {', '.join(TARGETS)}.", code="unknown_target")
+        if target == "proj" and case.distance not in ("cosine", "dot"):
+            raise InvalidInput(
+                "The target proj goes with the cosine distance and the dot product; use target='cos' with others.",
+                code="target_distance",
+            )
+        self.looked: Differentiable = case.encoder.differentiable(case.pixels)
+        self.pixels = as_tensor(self.looked.module, case.pixels[None])
+        self.batch = case.encoder.batch_size
+        self._kind = "proj" if target == "proj" and case.distance == "cosine" else case.distance
+        self._scale = scale
+        self._reference = torch.from_numpy(np.array(case.target.embedding, np.float64))
+        self._size: tuple[int, int] = (case.pixels.shape[0], case.pixels.shape[1])
+        self._follows: dict[str, bool] = {}
+        if self._kind == "proj":
+            with torch.no_grad():
+                self._length = self.looked.module(self.pixels).norm()
+
+    def score(self, embeddings: Any) -> Any:
+        """Scores (b,) of embeddings (b, d), differentiable."""
+        import torch
+
+        reference = self._reference.to(embeddings.device, embeddings.dtype)
+        if self._kind == "dot":
+            return self._scale * (embeddings @ reference)
+        if self._kind == "euclidean":
+            return -self._scale * (embeddings - reference).norm(dim=1)
+        lengths = self._length if self._kind == "proj" else embeddings.norm(dim=1)
+        cosine = embeddings @ (reference / reference.norm()) / lengths.clamp_min(SHORTEST)
+        if self._kind == "angular":
+            inside = 1 - SAME / 10  # the angle's slope is infinite at its ends
+            return -self._scale * torch.arccos(cosine.clamp(-inside, inside)) / torch.pi
+        return self._scale * cosine
+
+    def run(self, pixels: Any) -> Any:
+        """Scores (b,) of pictures (b, h, w, c), differentiable by whatever requires it."""
+        return self.score(self.looked.module(pixels))
+
+    def slopes(self, pixels: Any) -> Steps[Any]:
+        """Gradients of the scores by the pixels of pictures (n, h, w, c)."""
+        import torch
+
+        found = []
+        for part in pixels.split(self.batch):
+            leaf = part.detach().clone().requires_grad_()
+            found.append(self._slopes(self.run(leaf), leaf))
+            yield len(part)
+        return torch.cat(found)
+
+    def layer(self, path: str) -> Steps[tuple[Any, Any]]:
+        """A layer's output for the picture, and the gradient of the score by it, each (1, ...)."""
+        with Tap(self.looked, path).recording(leaf=True) as tap:
+            score = self.run(self.pixels)
+            slopes = self._slopes(score, tap.output)
+        yield 1
+        return tap.output.detach(), slopes
+
+    def seen(self, path: str) -> Steps[tuple[Any, Any]]:
+        """A layer's output for the picture (1, ...) and the score (1,), without gradients."""
+        import torch
+
+        with torch.no_grad(), Tap(self.looked, path).recording() as tap:
+            score = self.run(self.pixels)
+        yield 1
+        return tap.output, score
+
+    def from_layer(self, path: str, outputs: Any) -> Steps[tuple[Any, Any]]:
+        """The rest of the network after a layer, with other outputs in the place of the layer's own.
+
+        Args:
+            path: Of the layer.
+            outputs: (n, ...) tensor.
+
+        Returns:
+            Scores (n,) and their gradients (n, ...) by the outputs.
+        """
+        import torch
+
+        scores, slopes = [], []
+        for part in outputs.split(self.batch):
+            leaf = part.detach().clone().requires_grad_()
+            score = self.rest(path, leaf)
+            slopes.append(self._slopes(score, leaf))
+            scores.append(score.detach())
+            yield len(part)
+        return torch.cat(scores), torch.cat(slopes)
+
+    def scores_from_layer(self, path: str, batches: Iterable[Any]) -> Steps[Any]:
+        """Scores (n,) of other outputs in the place of a layer's own, given a batch (b, ...) at a time."""
+        import torch
+
+        found = []
+        for part in batches:
+            with torch.no_grad():
+                found.append(self.rest(path, part))
+            yield len(part)
+        return torch.cat(found)
+
+    def rest(self, path: str, outputs: Any) -> Any:
+        """Scores (n,) of outputs (n, ...) in the place of a layer's own, differentiable.
+
+        What comes before the layer is run for one picture only, unless the network wants as many rows there.
+        """
+        pictures = 1 if self._rows_follow(path, outputs) else len(outputs)
+        with Tap(self.looked, path).replacing(outputs):
+            return self.run(self.pixels.expand(pictures, -1, -1, -1))
+
+    def _rows_follow(self, path: str, outputs: Any) -> bool:
+        """Whether what comes after a layer takes its number of rows from the layer; tried out once for each."""
+        import torch
+
+        if path not in self._follows:
+            two = outputs[:1].detach().expand(2, *[-1] * (outputs.dim() - 1))
+            with torch.no_grad(), Tap(self.looked, path).replacing(two):
+                try:
+                    self._follows[path] = len(self.run(self.pixels)) == len(two)
+                except RuntimeError:  # shapes that do not fit
+                    self._follows[path] = False
+        return self._follows[path]
+
+    def _slopes(self, scores: Any, leaf: Any) -> Any:
+        """Gradients of scores (b,) by what they were computed from (b, ...).
+
+        They are 0 where a picture lies at the reference, by any distance that has its end there.
+        """
+        import torch
+
+        slopes = torch.autograd.grad(scores.sum(), leaf)[0]
+        return torch.where(self.at_reference(scores).view(-1, *[1] * (slopes.dim() - 1)), 0, slopes)
+
+    def at_reference(self, scores: Any) -> Any:
+        """Whether pictures with these scores (b,) lie at the reference, where gradients are only rounding: (b,) bool."""
+        import torch
+
+        value = scores.detach() / self._scale
+        if self._kind == "cosine":
+            return value > 1 - SAME
+        if self._kind == "angular":
+            return torch.cos(torch.pi * value) > 1 - SAME
+        if self._kind == "euclidean":
+            return value**2 < 2 * SAME * float(self._reference.norm()) ** 2  # the same for vectors of one length
+        return torch.zeros_like(value, dtype=torch.bool)
+
+    def stage(self, number: int) -> str:
+        """The path of the last stage (1), the one before it (2), and so on.
+
+        Raises:
+            InvalidInput: There are fewer.
+        """
+        if not 1 <= number <= len(self.looked.stages):
+            raise InvalidInput(
+                f"The network has {len(self.looked.stages)} stages of maps; stage {number} was asked for.",
+                code="stage_range",
+            )
+        return self.looked.stages[number - 1]
+
+    def spread(self, small: Any, mode: str = "bilinear") -> NDArray[np.float32]:
+        """A map (rows, columns) at the size of the picture (h, w); see ``blank_if_flat``."""
+        return blank_if_flat(self.resized(small, mode))
+
+    def resized(self, small: Any, mode: str = "bilinear") -> NDArray[np.float32]:
+        """A map (rows, columns) at the size of the picture (h, w)."""
+        import torch
+
+        large = torch.nn.functional.interpolate(small[None, None].float(), self._size, mode=mode, align_corners=False)
+        return np.asarray(large[0, 0].detach().cpu().numpy())
+
+
+def blank_if_flat(attribution: NDArray[Any]) -> NDArray[np.float32]:
+    """The map as float32; all zero where it varies no more than rounding does."""
+    found = np.asarray(attribution, np.float32)
+    return np.zeros_like(found) if is_blank(found) else found
+
+
+def is_blank(attribution: NDArray[Any]) -> bool:
+    """Whether a map says nothing: it is the same everywhere but for rounding."""
+    return float(np.ptp(attribution)) <= max(NOTHING, ROUNDING * float(np.abs(attribution).max()))
+
+
+def steps_between(start: Any, end: Any, n: int) -> Any:
+    """(n, ...) points from just after the start to the end: the right Riemann sum's of n steps."""
+    import torch
+
+    shares = torch.arange(1, n + 1, device=end.device, dtype=end.dtype) / n
+    return start + shares.view(-1, *[1] * end.dim()) * (end - start)

@@ -1,0 +1,101 @@
+"""T-Attr, Transformer Attribution (Chefer et al. 2021, arXiv:2012.09838): relevance times gradient in the attention."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Steps
+from ..encoders.gradients import Tap, as_tensor
+from ..errors import InvalidInput
+from ..registry import METHODS
+from .relevance import recorder, share
+from .rollout import evidence, open_taps, read_patches, roll_out, slopes_of
+from .scored import Scored
+
+
+@METHODS.register("t-attr")
+@dataclass(frozen=True)
+class TransformerAttribution:
+    """Relevance that reaches each block's attention, times its gradient, from the second block to the last.
+
+    Relevance starts at the embedding, in the shares in which its numbers add to the dot product with the reference, or
+    at the score of the class. It has rules for linear layers, attention, additions, activations and normalisations,
+    which are the transformers of timm, torchvision, open_clip and Hugging Face; others are refused.
+
+    Attributes:
+        scale: Of the score, whose gradient counts.
+        signed: Take off the map for minus the score, as the method itself only knows evidence for it.
+    """
+
+    title: ClassVar[str] = "T-Attr"
+    about: ClassVar[str] = "relevance times gradient in the attention, through all blocks but the first"
+    source: ClassVar[str] = "Chefer et al. 2021, arXiv:2012.09838"
+    needs: ClassVar[tuple[str, ...]] = ("attention",)
+
+    scale: float = 1.0
+    signed: bool = True
+
+    def passes(self, case: Case) -> int:
+        """One for the gradients, one for relevance."""
+        return 2
+
+    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+        """The attribution (h, w).
+
+        Raises:
+            InvalidInput: A distance that is no function of the dot product, or a step that has no rule.
+        """
+        if case.distance == "euclidean":
+            raise InvalidInput("T-Attr goes with the cosine, the angular distance and the dot product.", code="distance")
+        scored = Scored(case, scale=self.scale)
+        taps = open_taps(scored)
+        with taps.recording():
+            scores = scored.run(scored.pixels)
+        slopes = slopes_of(scored, taps, scores)[1:]
+        yield 1
+        weights = as_tensor(scored.looked.module, case.target.embedding)
+        relevances = relevance_at_attention(scored, weights)
+        yield 1
+        maps = []
+        for sign, relevance in enumerate(relevances):
+            products = [slope * part for slope, part in zip(slopes, relevance, strict=True)]
+            found = evidence(products)[sign, 0]
+            maps.append(read_patches(scored.looked, roll_out(found, normalised=False)))
+        return scored.spread(maps[0] - maps[1] if self.signed else maps[0])
+
+
+def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
+    """Relevance (1, heads, t, t) that reaches the attention of each block but the first.
+
+    Args:
+        scored: The question.
+        weights: (d,) of the last linear layer, which gives the score.
+
+    Returns:
+        For the score, and for minus the score.
+    """
+    import torch
+
+    looked = scored.looked
+    first, *others = (Tap(looked, path) for path in looked.attentions)
+    with recorder(), ExitStack() as stack:
+        stack.enter_context(first.recording(leaf=True))
+        for tap in others:
+            stack.enter_context(tap.recording())
+        embedding = looked.module(scored.pixels)
+    outputs = [tap.output for tap in others]
+    starts = [_start(embedding.detach(), sign * weights) for sign in (1, -1)]
+    return [list(torch.autograd.grad(embedding, outputs, start, retain_graph=True)) for start in starts]
+
+
+def _start(embedding: Any, weights: Any) -> Any:
+    """What of the relevance 1 each number of an embedding (1, d) gets; all of it a class' score."""
+    if int((weights != 0).sum()) == 1:
+        return (weights != 0).to(embedding.dtype)[None]
+    parts = (embedding * weights).clamp(min=0)
+    return share(parts, parts.sum())

@@ -1,0 +1,87 @@
+"""Other references beside the true one, so that there is something to decide (specification of the metrics, 5.6)."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Steps
+from ..distances import measure
+from ..encoders.base import Encoder
+from ..errors import InvalidInput
+from ..images import as_picture
+from ..references import embed_reference
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+
+SAME = 0.9999
+"""Cosine from which an entry is the true reference itself, which must not compete with itself."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Pictures or captions.
+
+    Attributes:
+        pictures: Files.
+        captions: Sentences.
+    """
+
+    pictures: tuple[Path, ...] = ()
+    captions: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Gallery:
+        """The pictures of a folder, or the lines of a text file.
+
+        Raises:
+            InvalidInput: Neither, or fewer than two entries.
+        """
+        if path.is_dir():
+            found = cls(tuple(sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)))
+        elif path.is_file() and path.suffix.lower() == ".txt":
+            lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+            found = cls(captions=tuple(dict.fromkeys(line for line in lines if line)))
+        else:
+            raise InvalidInput(
+                "The gallery must be a folder of pictures, or a .txt file with a caption on each line.",
+                code="gallery_layout",
+            )
+        if len(found) < 2:
+            raise InvalidInput("The gallery must hold at least two pictures or captions.", code="gallery_small")
+        return found
+
+    def __len__(self) -> int:
+        return len(self.pictures) + len(self.captions)
+
+    @property
+    def name(self) -> str:
+        """Names what is in it."""
+        entries = (*(file.name for file in self.pictures), *self.captions)
+        return hashlib.sha256("\n".join(entries).encode()).hexdigest()[:20]
+
+    def embed(self, encoder: Encoder) -> Steps[NDArray[np.floating]]:
+        """The embeddings (k, d) of all entries.
+
+        Raises:
+            InvalidInput: A picture that cannot be read, or captions for an encoder that reads none.
+            UnusableEmbedding: The encoder's answer is no embedding.
+        """
+        rows = []
+        for picture in self.pictures:
+            rows.append(embed_reference(encoder, reference=as_picture(picture).pixels).embedding)
+            yield 1
+        for caption in self.captions:
+            rows.append(embed_reference(encoder, caption=caption).embedding)
+            yield 1
+        return np.stack(rows)
+
+
+def with_truth(gallery: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The true reference first, and of the gallery (k, d) what is not the same."""
+    others = gallery[1 - 2 * measure("cosine", gallery, truth) < SAME]
+    return np.concatenate([truth[None].astype(gallery.dtype), others])

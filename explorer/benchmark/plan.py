@@ -1,0 +1,301 @@
+"""What a benchmark runs: which pictures, encoders, methods and metrics, what goes together, and what it costs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..attributions.method import Attribution, fits
+from ..caps import SEED
+from ..case import Case, case_of_class, make_case
+from ..datasets.items import Item
+from ..encoders.base import Encoder
+from ..errors import InvalidInput, UnusableEmbedding
+from ..evaluation.metrics import Metric
+from ..registry import DATASETS, METHODS, METRICS
+from ..schema import MaskSettings
+from .gallery import Gallery
+
+QUESTIONS = ("distance", "class")
+LABELS = ("predicted", "truth")
+"""Which decision NEG and POS watch: the encoder's own, as the DIX paper says, or the true class, as Chefer's code."""
+
+SCHEMA_VERSION = 1
+
+DRAWING_STREAM = 7
+"""Keeps the pictures drawn apart from what other parts draw of the same seed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A benchmark to run.
+
+    Attributes:
+        data: A key of DATASETS.
+        items: The pictures.
+        encoders: By the name they have in tables; one named as in the paper (``explorer.benchmark.paper``) is taken
+            to be the paper's.
+        methods: By key.
+        metrics: By key.
+        question: Of QUESTIONS: does the map answer for a distance or for a class?
+        label: Of LABELS, for questions about classes.
+        seed: Of masks and ties.
+        gallery: What references are retrieved from, for questions about distances; None for none.
+        of: How many items the data set has, of which ``items`` may be a sample.
+    """
+
+    data: str
+    items: Sequence[Item]
+    encoders: Mapping[str, Encoder]
+    methods: Mapping[str, Attribution]
+    metrics: Mapping[str, Metric]
+    question: str
+    label: str = "predicted"
+    seed: int = 0
+    gallery: Gallery | None = None
+    of: int = 0
+
+    @cached_property
+    def asked(self) -> dict[str, Encoder]:
+        """The encoders that can be asked, by name: for a question about classes, those that tell classes apart."""
+        return {name: encoder for name, encoder in self._tried.items() if isinstance(encoder, Encoder)}
+
+    @cached_property
+    def _tried(self) -> dict[str, Encoder | str]:
+        """What is asked by name, or why it cannot be."""
+        return {name: self._classes(encoder) for name, encoder in self.encoders.items()}
+
+    def _classes(self, encoder: Encoder) -> Encoder | str:
+        if self.question == "distance":
+            return encoder
+        try:
+            return encoder.classifier()
+        except InvalidInput as error:
+            return str(error)
+
+    @property
+    def decides(self) -> bool:
+        """Whether there are decisions to watch."""
+        return self.question == "class" or self.gallery is not None
+
+    def why_not(self, encoder: str, method: str) -> str:
+        """Why a method does not run on an encoder, or an empty string."""
+        tried = self._tried[encoder]
+        if isinstance(tried, str):
+            return tried
+        kind = type(self.methods[method])
+        if fits(kind, tried.gives()):
+            return ""
+        return f"{kind.title} needs an encoder that gives {' or '.join(kind.needs)}"
+
+    def lacks(self, encoder: str, metric: str) -> str:
+        """What a metric needs that is not there, in words, or an empty string."""
+        needs = self.metrics[metric].needs
+        if "decision" in needs and not self.decides:
+            return "a distance to one reference decides nothing; --gallery gives references to choose from"
+        if "segmentation" in needs and all(item.mask is None for item in self.items):
+            return "the data has no outlines of objects"
+        if "layers" in needs and "layers" not in self.encoders[encoder].gives():
+            return "the encoder shows no layers"
+        return ""
+
+    def measured(self, encoder: str) -> dict[str, Metric]:
+        """One metric of each group of which at least one can be had."""
+        found: dict[str, Metric] = {}
+        for key, metric in self.metrics.items():
+            if not self.lacks(encoder, key):
+                found.setdefault(metric.group, metric)
+        return found
+
+    def case(self, encoder: str, item: Item) -> Case:
+        """The question about one picture.
+
+        Raises:
+            InvalidInput: A picture, caption or reference that cannot be used.
+            UnusableEmbedding: The encoder's answer is no embedding.
+        """
+        asked, picture = self.asked[encoder], item.load()
+        if self.question == "class":
+            return case_of_class(asked, picture)
+        if not item.compared:
+            raise InvalidInput("There is nothing to compare the picture with.", code="no_reference")
+        return make_case(picture, reference=item.load_reference(), caption=item.caption, encoder=asked)
+
+    def seed_of(self, item: Item) -> int:
+        """Of one picture's ties and masks: its own, and the same for every method."""
+        digest = hashlib.sha256(f"{self.seed}:{item.key}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Everything the results depend on, as plain values: the same recipe gives the same numbers."""
+        values = {
+            "schema_version": SCHEMA_VERSION,
+            "data": self.data,
+            "items": hashlib.sha256("\n".join(item.key for item in self.items).encode()).hexdigest(),
+            "count": len(self.items),
+            "of": self.of,
+            "encoders": {name: encoder.fingerprint for name, encoder in self.encoders.items()},
+            "methods": {key: dataclasses.asdict(method) for key, method in self.methods.items()},  # type: ignore[call-overload]
+            "metrics": list(self.metrics),
+            "question": self.question,
+            "label": self.label,
+            "seed": self.seed,
+            "gallery": None if self.gallery is None else self.gallery.name,
+        }
+        return dict(json.loads(json.dumps(values)))  # as it comes back from a file: tuples are lists there
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one method on one encoder costs.
+
+    Attributes:
+        encoder: Its name.
+        method: Its key.
+        cells: Pictures still to be done.
+        passes: Pictures embedded for each of them.
+        why_not: Why there is nothing to do, or an empty string.
+    """
+
+    encoder: str
+    method: str
+    cells: int
+    passes: int
+    why_not: str = ""
+
+
+def prices(plan: Plan, done: Iterable[tuple[str, str, str]]) -> list[Price]:
+    """What is left to do.
+
+    Args:
+        plan: The benchmark.
+        done: Encoder, method and item of what is finished.
+    """
+    finished = set(done)
+    found = []
+    for name in plan.encoders:
+        example = _example(plan, name) if name in plan.asked else None
+        judging = sum(metric.passes(example) for metric in plan.measured(name).values()) if example else 0
+        for key, method in plan.methods.items():
+            reason = plan.why_not(name, key)
+            if reason or example is None:
+                found.append(Price(name, key, 0, 0, reason or "no picture of the data set can be used"))
+                continue
+            left = sum((name, key, item.key) not in finished for item in plan.items)
+            found.append(Price(name, key, left, method.passes(example) + judging))
+    return found
+
+
+def _example(plan: Plan, encoder: str) -> Case | None:
+    """The first question that can be asked."""
+    for item in plan.items:
+        try:
+            return plan.case(encoder, item)
+        except (InvalidInput, UnusableEmbedding):  # told of each when its turn comes
+            continue
+    return None
+
+
+def make_plan(
+    data: str,
+    path: Path,
+    encoders: Mapping[str, Encoder],
+    *,
+    methods: Sequence[str] = ("all",),
+    metrics: Sequence[str] = ("all",),
+    question: str | None = None,
+    label: str = "predicted",
+    limit: int | None = None,
+    seed: int = 0,
+    n_masks: int | None = None,
+    gallery: Path | None = None,
+) -> Plan:
+    """A benchmark from what users say.
+
+    Args:
+        data: A key of DATASETS.
+        path: Where it lies.
+        encoders: By name.
+        methods: Keys, or ``"all"``.
+        metrics: Keys, or ``"all"``.
+        question: Of QUESTIONS; the one the data set is made for if None.
+        label: Of LABELS.
+        limit: How many pictures, drawn by the seed; all of them if None.
+        seed: Of masks, ties and the pictures drawn.
+        n_masks: Of the methods that mask; their own default if None.
+        gallery: A folder of pictures, or a text file with a caption on each line.
+
+    Raises:
+        InvalidInput: Something of the above that cannot be used.
+        WeightsMissing: The package that reads the data set is not installed.
+    """
+    kind = DATASETS[data]
+    question = question or kind.question
+    if question not in QUESTIONS or label not in LABELS:
+        raise InvalidInput(
+            f"The question is one of: {', '.join(QUESTIONS)}; the label one of: {', '.join(LABELS)}.",
+            code="benchmark_question",
+        )
+    everything = kind.load(path)
+    items = _drawn(everything, limit, SEED.check(seed))
+    _check(items, question, label, gallery)
+    return Plan(
+        data=data,
+        items=items,
+        encoders=dict(encoders),
+        methods={key: _made(METHODS[key], n_masks, seed) for key in _chosen(methods, METHODS)},
+        metrics={key: METRICS[key] for key in _chosen(metrics, METRICS)},
+        question=question,
+        label=label,
+        seed=seed,
+        gallery=None if gallery is None else Gallery.read(gallery),
+        of=len(everything),
+    )
+
+
+def _check(items: Sequence[Item], question: str, label: str, gallery: Path | None) -> None:
+    if question == "distance" and not any(item.compared for item in items):
+        raise InvalidInput(
+            "The data has neither references nor captions to be at a distance from; ask --question class, or list "
+            "pairs in a folder (pairs:FOLDER).",
+            code="benchmark_references",
+        )
+    if label == "truth" and (question == "distance" or any(item.class_index is None for item in items)):
+        raise InvalidInput(
+            "The label truth is for questions about classes, and for data that names the class of every picture.",
+            code="benchmark_label",
+        )
+    if question == "class" and gallery is not None:
+        raise InvalidInput("A gallery is for questions about distances; leave --gallery out.", code="gallery_class")
+
+
+def _chosen(names: Sequence[str], registry: Iterable[str]) -> list[str]:
+    """Keys without repetition, in the registry's order where all are meant; unknown ones are refused later."""
+    return list(registry) if "all" in names else list(dict.fromkeys(names))
+
+
+def _made(kind: type[Attribution], n_masks: int | None, seed: int) -> Attribution:
+    """A method with its defaults but for its masks."""
+    if "masking" not in {field.name for field in dataclasses.fields(kind)}:  # type: ignore[arg-type]
+        return kind()
+    chosen = MaskSettings(seed=seed) if n_masks is None else MaskSettings(n_masks=n_masks, seed=seed)
+    return kind(masking=chosen)  # type: ignore[call-arg]
+
+
+def _drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:
+    """So many of the items, in their order."""
+    if limit is None or limit >= len(items):
+        return items
+    if limit < 1:
+        raise InvalidInput("--limit must be at least 1.", code="limit_range")
+    random = np.random.Generator(np.random.Philox(key=[seed, DRAWING_STREAM]))
+    return [items[i] for i in sorted(random.choice(len(items), limit, replace=False).tolist())]

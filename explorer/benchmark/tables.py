@@ -1,0 +1,244 @@
+"""A benchmark's results as tables: all of them in one, and in the layout of the paper's tables 1 to 5.
+
+No gap is without its reason. The paper's own figures are rows of their own, and ours stand below them only where the
+network, the data, the metric and the question are the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from ..evaluation.metrics import Metric, why_dropped
+from ..registry import DATASETS, METRICS
+from .paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, TABLES, PaperTable
+from .plan import Plan
+from .run import Cell
+
+ARROWS = {"higher": "↑", "lower": "↓"}
+NOT_ASKED = "not asked for"
+NOT_RUN = "paper; not run here"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place in a table.
+
+    Attributes:
+        text: Words, where it is no number.
+        value: The number, or None.
+        why: Why there is no number, or what is left out of it.
+        place: 1 for the best of those it is compared with, 2 for the second, else 0.
+        digits: How many after the point are shown.
+    """
+
+    text: str = ""
+    value: float | None = None
+    why: str = ""
+    place: int = 0
+    digits: int = 2
+
+    @property
+    def shown(self) -> str:
+        """As people read it."""
+        if self.value is None:
+            return self.text or "–"
+        return f"{self.value:.{self.digits}f}"
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Attributes:
+        key: Names its file.
+        title: Its heading.
+        about: A line below that.
+        header: Names of the columns.
+        rows: As long as the header, each.
+    """
+
+    key: str
+    title: str
+    about: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Entry, ...], ...]
+
+
+class Results:
+    """The cells of a benchmark, looked up.
+
+    Args:
+        plan: The benchmark.
+        cells: What is done of it.
+    """
+
+    def __init__(self, plan: Plan, cells: Iterable[Cell]) -> None:
+        self.plan = plan
+        self._by_answer: dict[tuple[str, str], list[Cell]] = defaultdict(list)
+        wanted = {item.key for item in plan.items}
+        for cell in cells:
+            if cell.item in wanted:
+                self._by_answer[cell.encoder, cell.method].append(cell)
+
+    def cells(self, encoder: str, method: str) -> list[Cell]:
+        """One method's on one encoder."""
+        return self._by_answer[encoder, method]
+
+    def entry(self, encoder: str, method: str, metric: str) -> Entry:
+        """One number, or why there is none."""
+        plan = self.plan
+        if method not in plan.methods or metric not in plan.metrics:
+            return Entry(why=NOT_ASKED)
+        reason = plan.why_not(encoder, method) or plan.lacks(encoder, metric)
+        if reason:
+            return Entry(why=reason)
+        asked, cells = plan.metrics[metric], self.cells(encoder, method)
+        reasons = Counter(why for cell in cells if (why := _why_not_counted(cell, asked)))
+        value = asked.total([cell.measured[asked.group] for cell in cells if asked.group in cell.measured])
+        return Entry(value=value if math.isfinite(value) else None, why=self._left_out(reasons, len(cells)))
+
+    def maps(self, encoder: str, method: str) -> Entry:
+        """How many maps count, and why others do not."""
+        if reason := self.plan.why_not(encoder, method):
+            return Entry(why=reason)
+        cells = self.cells(encoder, method)
+        reasons = Counter(cell.dropped for cell in cells if cell.dropped)
+        return Entry(value=len(cells) - reasons.total(), why=self._left_out(reasons, len(cells)), digits=0)
+
+    def cost(self, encoder: str, method: str) -> tuple[Entry, Entry]:
+        """Seconds and passes of a map, the mean."""
+        cells = [cell for cell in self.cells(encoder, method) if not cell.dropped]
+        if not cells:
+            reason = self.plan.why_not(encoder, method) or "there is no map"
+            return Entry(why=reason), Entry(why=reason)
+        return Entry(value=fmean(c.seconds for c in cells)), Entry(value=fmean(c.passes for c in cells), digits=0)
+
+    def _left_out(self, reasons: Counter[str], done: int) -> str:
+        """In words, which pictures do not count."""
+        said = []
+        if waiting := len(self.plan.items) - done:
+            said.append(f"{waiting} of {len(self.plan.items)} not run yet")
+        if reasons:
+            (reason, _), *others = reasons.most_common()
+            said.append(f"{reasons.total()} of {done} dropped{', for example' if others else ''}: {reason.rstrip('.')}")
+        return "; ".join(said)
+
+
+def _why_not_counted(cell: Cell, metric: Metric) -> str:
+    """Why a cell has no part in a metric, or an empty string."""
+    if cell.dropped:
+        return cell.dropped
+    if metric.group not in cell.measured:
+        return cell.lacking[metric.group]
+    return why_dropped(cell.measured[metric.group], metric.key) or ""
+
+
+def sheets(results: Results) -> list[Sheet]:
+    """All tables."""
+    return [everything(results), *(_like_paper(results, table) for table in TABLES)]
+
+
+def everything(results: Results) -> Sheet:
+    """Every method on every encoder by every metric."""
+    plan = results.plan
+    rows: list[tuple[Entry, ...]] = []
+    for encoder in plan.encoders:
+        columns = [
+            _placed([results.entry(encoder, method, key) for method in plan.methods], metric.better)
+            for key, metric in plan.metrics.items()
+        ]
+        for place, (key, method) in enumerate(plan.methods.items()):
+            facts = (Entry(encoder), Entry(type(method).title), results.maps(encoder, key))
+            rows.append((*facts, *results.cost(encoder, key), *(column[place] for column in columns)))
+    return Sheet(
+        "results",
+        "Every method, every metric",
+        f"{DATASETS[plan.data].title}, {_count(plan)}. {_asked(plan)} ↑ higher is better, ↓ lower is better; the best "
+        "of each encoder is bold.",
+        ("encoder", "method", "maps", "seconds", "passes", *(_heading(metric) for metric in plan.metrics.values())),
+        tuple(rows),
+    )
+
+
+def winners(sheet: Sheet) -> list[tuple[str, str, str, str]]:
+    """Encoder, metric, the best methods and their number, from the sheet of everything."""
+    first = sheet.header.index("passes") + 1
+    found = []
+    for encoder in dict.fromkeys(row[0].text for row in sheet.rows):
+        for place, heading in enumerate(sheet.header[first:], first):
+            best = [row for row in sheet.rows if row[0].text == encoder and row[place].place == 1]
+            if best:
+                found.append((encoder, heading, ", ".join(row[1].text for row in best), best[0][place].shown))
+    return found
+
+
+def _like_paper(results: Results, table: PaperTable) -> Sheet:
+    plan = results.plan
+    ours = [name for name in plan.encoders if table.attention in (None, _attends(plan, name))]
+    rows: list[tuple[Entry, ...]] = []
+    told: set[str] = set()
+    for data, network in dict.fromkeys((data, network) for data, network, _ in table.figures):
+        same = network in ours and _same(plan, data)
+        for metric in table.metrics:
+            numbers = [Entry(value=number) for number in table.figures[data, network, metric]]
+            labels = (data, network, metric, "paper" if same else NOT_RUN)
+            rows.append((*map(Entry, labels), *_placed(numbers, METRICS[PAPER_METRICS[metric]].better)))
+            if same:
+                rows.append(_our_row(results, table, network, metric, data))
+                told.add(network)
+    for encoder in ours:
+        if encoder not in told:
+            rows += [_our_row(results, table, encoder, metric) for metric in table.metrics]
+    return Sheet(
+        f"table-{table.number}",
+        f"Table {table.number} of the paper: {table.title}",
+        f"{_asked(plan)} The paper's networks are not those of this run unless a row says so.",
+        ("data", "network", "metric", "whose", *table.methods),
+        tuple(rows),
+    )
+
+
+def _our_row(results: Results, table: PaperTable, encoder: str, metric: str, data: str = "") -> tuple[Entry, ...]:
+    plan, key = results.plan, PAPER_METRICS[metric]
+    found = [results.entry(encoder, PAPER_METHODS[name], key) for name in table.methods]
+    labels = (data or DATASETS[plan.data].title, encoder, metric, f"here, {_count(plan)}")
+    return (*map(Entry, labels), *_placed(found, METRICS[key].better))
+
+
+def _same(plan: Plan, data: str) -> bool:
+    """Whether the paper asked the same of the same pictures."""
+    return PAPER_DATA[data] == plan.data and plan.question == "class" and plan.label == "predicted"
+
+
+def _attends(plan: Plan, encoder: str) -> bool:
+    return "attention" in plan.encoders[encoder].gives()
+
+
+def _placed(entries: Sequence[Entry], better: str) -> list[Entry]:
+    """The same, the best and the second best marked; equals share a place."""
+    numbers = sorted({entry.value for entry in entries if entry.value is not None}, reverse=better == "higher")
+    places = {number: place for place, number in enumerate(numbers[:2], 1)}
+    if len(numbers) < 2:
+        return list(entries)
+    return [entry if entry.value is None else replace(entry, place=places.get(entry.value, 0)) for entry in entries]
+
+
+def _heading(metric: Metric) -> str:
+    return f"{metric.title} {ARROWS[metric.better]}"
+
+
+def _count(plan: Plan) -> str:
+    count = len(plan.items)
+    return f"{count} of {plan.of} pictures" if count < plan.of else f"{count} picture{'s' * (count != 1)}"
+
+
+def _asked(plan: Plan) -> str:
+    if plan.question == "class":
+        watched = "the likeliest class" if plan.label == "predicted" else "the true class"
+        return f"The maps answer for the likeliest class of each picture; decisions are compared with {watched}."
+    scored = "the reference's probability in a gallery" if plan.gallery is not None else "the anchored similarity"
+    return f"The maps answer for the distance to a reference; {scored} takes the place of the class's probability."

@@ -1,0 +1,79 @@
+"""ImageNet ILSVRC 2012 validation (Russakovsky et al. 2015, arXiv:1409.0575): 50,000 pictures of 1000 classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..registry import DATASETS
+from .items import DataSet, Item, package_missing, wrong_layout
+
+TITLE = "ImageNet validation"
+LAYOUT = (
+    "val/<wnid>/*.JPEG (a folder for each class, such as n01440764), or *.JPEG with a file val.txt that has a line "
+    "'name index' for each, the index that of the class among the 1000 sorted wnids, from 0"
+)
+LIST = "val.txt"
+CLASSES = 1000
+
+
+def load(path: Path) -> list[Item]:
+    """The items of a folder, by class or as listed.
+
+    Raises:
+        InvalidInput: The folder holds neither layout.
+        WeightsMissing: torchvision, or for a part of the classes timm, is not installed.
+    """
+    folder = path / "val" if (path / "val").is_dir() else path
+    listed = next((place / LIST for place in (folder, path) if (place / LIST).is_file()), None)
+    return _by_class(folder) if listed is None else _by_list(folder, listed)
+
+
+def _by_list(folder: Path, listed: Path) -> list[Item]:
+    items = []
+    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, index = line.strip().rpartition(" ")
+        if not name or not index.isdecimal() or int(index) >= CLASSES:
+            raise wrong_layout(TITLE, LAYOUT, f"line {number} of {LIST} is not 'name index'")
+        picture = folder / name.strip()
+        if not picture.is_file():
+            raise wrong_layout(TITLE, LAYOUT, f"{LIST} names {name.strip()[:80]}, which is not there")
+        items.append(Item(picture.stem, picture, int(index)))
+    if not items:
+        raise wrong_layout(TITLE, LAYOUT, f"{LIST} is empty")
+    return items
+
+
+def _by_class(folder: Path) -> list[Item]:
+    try:
+        from torchvision.datasets import ImageFolder
+    except ImportError as error:
+        raise package_missing(TITLE, "torchvision") from error
+    try:
+        found = ImageFolder(str(folder))
+    except FileNotFoundError as error:  # no folders of classes, or one without pictures
+        raise wrong_layout(TITLE, LAYOUT, "there are no folders of classes, or one of them holds no picture") from error
+    if not all(re.fullmatch(r"n\d{8}", wnid) for wnid in found.classes):
+        raise wrong_layout(TITLE, LAYOUT, "the folders are not named by wnids")
+    indices = _class_indices(found.classes)
+    return [Item(Path(path).stem, Path(path), indices[label]) for path, label in found.samples]
+
+
+def _class_indices(wnids: Sequence[str]) -> list[int]:
+    """The indices of sorted wnids among the 1000 classes; all of them need no list."""
+    if len(wnids) == CLASSES:
+        return list(range(CLASSES))
+    try:
+        from timm.data import ImageNetInfo
+    except ImportError as error:
+        raise package_missing(f"a part of the classes of {TITLE}", "timm") from error
+    known = {wnid: index for index, wnid in enumerate(sorted(ImageNetInfo().label_names()))}
+    if not set(wnids) <= set(known):
+        raise wrong_layout(TITLE, LAYOUT, "a folder's wnid is none of the 1000 classes")
+    return [known[wnid] for wnid in wnids]
+
+
+DATASETS.add("imagenet", DataSet(TITLE, LAYOUT, "Russakovsky et al. 2015, arXiv:1409.0575", "class", load))

@@ -1,0 +1,103 @@
+"""What a data set is made of: pictures, and what is known about each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInput, WeightsMissing
+from ..images import as_picture
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """One picture of a data set; no pixel is read before it is asked for.
+
+    Attributes:
+        key: Names it within its data set.
+        picture: A file, or what reads (H, W, 3) uint8.
+        class_index: The true class, where it is known.
+        reference: The picture it is compared with.
+        caption: The sentence it is compared with.
+        mask: Reads (H, W) bool, True where the object is.
+    """
+
+    key: str
+    picture: Path | Callable[[], NDArray[np.uint8]]
+    class_index: int | None = None
+    reference: Path | None = None
+    caption: str | None = None
+    mask: Callable[[], NDArray[np.bool_]] | None = None
+
+    @property
+    def compared(self) -> bool:
+        """Whether there is something to compare the picture with."""
+        return self.reference is not None or self.caption is not None
+
+    def load(self) -> NDArray[np.uint8]:
+        """The picture (H, W, 3) uint8.
+
+        Raises:
+            InvalidInput: It cannot be read.
+        """
+        return as_picture(self.picture if isinstance(self.picture, Path) else self.picture()).pixels
+
+    def load_reference(self) -> NDArray[np.uint8] | None:
+        """The reference (H, W, 3) uint8, where it is a picture.
+
+        Raises:
+            InvalidInput: It cannot be read.
+        """
+        return None if self.reference is None else as_picture(self.reference).pixels
+
+    def load_mask(self, size: tuple[int, ...]) -> NDArray[np.bool_] | None:
+        """The mask (H, W), where there is one.
+
+        Args:
+            size: (H, W) of the picture.
+
+        Raises:
+            InvalidInput: It cannot be read, or is of another size.
+        """
+        if self.mask is None:
+            return None
+        found = self.mask()
+        if found.shape != size:
+            raise InvalidInput(
+                f"The mask of {self.key} is {found.shape}, its picture {size}; they must be of one size.",
+                code="mask_size",
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A kind of data set.
+
+    Attributes:
+        title: What it is called in tables.
+        layout: What must lie in the folder, for the help and for messages.
+        source: Where it comes from.
+        question: What it is made for: ``"class"`` or ``"distance"``.
+        load: A folder (or file) -> its items, in a fixed order.
+    """
+
+    title: str
+    layout: str
+    source: str
+    question: str
+    load: Callable[[Path], list[Item]]
+
+
+def wrong_layout(title: str, layout: str, found: str) -> InvalidInput:
+    """What to raise where a folder does not hold what it should."""
+    return InvalidInput(f"{title}: {found}. Expected: {layout}.", code="dataset_layout")
+
+
+def package_missing(title: str, package: str) -> WeightsMissing:
+    """What to raise where the package that reads a data set is not installed."""
+    return WeightsMissing(f"Reading {title} needs {package}; pip install {package}.", code="packages_missing")

@@ -1,0 +1,282 @@
+"""What plays the probability of a class when maps are judged: a class itself, or what a distance has in its place.
+
+The metrics of the DIX paper watch the probability of the explained class, and whether it stays the likeliest, while
+pixels go. A distance to a reference has neither. Two things can take their place: the similarity to the reference,
+set to 1 for the whole picture and to 0 for a blank one; or the probability that the reference is retrieved from a
+gallery, which also makes decisions. Only copies of the explained picture change, never the reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..case import Case, Steps
+from ..distances import measure
+from ..errors import InvalidInput, UnusableEmbedding
+from ..fills import make_background
+from ..registry import DISTANCES
+
+TEMPERATURE = 0.01
+"""By which similarities are divided before the softmax: the scale that CLIP learns."""
+
+ANCHOR = 0.02
+"""Least difference between the whole picture's similarity and a blank one's; below it the score would be noise."""
+
+SAME_REFERENCE = 0.99
+"""Cosine above which an embedding of the gallery is that of the reference; less than 1 for encoders in bfloat16."""
+
+
+class Scorer(Protocol):
+    """Scores altered copies of a case's picture by their embeddings.
+
+    Attributes:
+        key: ``"class"``, ``"similarity"`` or ``"retrieval"``.
+        decides: Whether ``same`` can be asked.
+    """
+
+    key: ClassVar[str]
+    decides: ClassVar[bool]
+
+    def score(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Scores (n,) of embeddings (n, d); 1 is what the whole picture can reach.
+
+        Raises:
+            UnusableEmbedding: Non-finite embeddings, or ones of zero length.
+        """
+
+    def same(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether the decision (n,) is still the one that is asked for.
+
+        Raises:
+            InvalidInput: Nothing is decided.
+            UnusableEmbedding: As ``score``.
+        """
+
+
+@dataclass(frozen=True)
+class ClassScorer:
+    """The softmax of scores at one class.
+
+    Attributes:
+        index: The explained class, whose probability is the score.
+        label: The class that ``same`` asks for.
+    """
+
+    key: ClassVar[str] = "class"
+    decides: ClassVar[bool] = True
+
+    index: int
+    label: int
+
+    def score(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The probability (n,) of the explained class."""
+        return softmax(_finite(embeddings))[:, self.index]
+
+    def same(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether the label is the likeliest class."""
+        return np.asarray(_finite(embeddings).argmax(axis=1) == self.label)
+
+
+@dataclass(frozen=True, eq=False)
+class RetrievalScorer:
+    """The probability that the reference is the one retrieved from a gallery.
+
+    Attributes:
+        gallery: (K, d) embeddings of references, the true one among them.
+        truth: Row of the true reference, whose probability is the score.
+        label: Row that ``same`` asks for.
+        distance: A key of ``explorer.distances``.
+        tau: By which similarities are divided before the softmax.
+    """
+
+    key: ClassVar[str] = "retrieval"
+    decides: ClassVar[bool] = True
+
+    gallery: NDArray[np.floating]
+    truth: int
+    label: int
+    distance: str = "cosine"
+    tau: float = TEMPERATURE
+
+    def score(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The probability (n,) of the true reference."""
+        return softmax(self.similarities(embeddings) / self.tau)[:, self.truth]
+
+    def same(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether the label is the nearest reference."""
+        return np.asarray(self.similarities(embeddings).argmax(axis=1) == self.label)
+
+    def similarities(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(n, K) to each reference of the gallery."""
+        return np.stack([similarity(self.distance, embeddings, row) for row in self.gallery], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class SimilarityScorer:
+    """The similarity to the reference, anchored: (s - s(blank)) / (s(whole) - s(blank)).
+
+    The similarity itself hardly moves between a picture and its copies, so that percents of it would all look alike.
+
+    Attributes:
+        reference: (d,) embedding.
+        whole: Similarity of the whole picture, which scores 1.
+        blank: Similarity of a blank one, which scores 0.
+        distance: A key of ``explorer.distances``.
+    """
+
+    key: ClassVar[str] = "similarity"
+    decides: ClassVar[bool] = False
+
+    reference: NDArray[np.floating]
+    whole: float
+    blank: float
+    distance: str = "cosine"
+
+    def score(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The anchored similarity (n,), which may leave 0 to 1."""
+        found = similarity(self.distance, embeddings, self.reference)
+        return (found - self.blank) / (self.whole - self.blank)
+
+    def same(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Nothing is decided by one similarity alone."""
+        raise InvalidInput(
+            "A distance to one reference decides nothing; give a gallery of references to retrieve it from.",
+            code="no_decision",
+        )
+
+
+def make_scorer(
+    case: Case,
+    *,
+    gallery: NDArray[Any] | None = None,
+    truth: int = 0,
+    tau: float = TEMPERATURE,
+    label: int | None = None,
+    fill: str = "black",
+) -> Steps[Scorer]:
+    """The scorer of a case: its class where it is about one, else by a gallery where there is one, else by similarity.
+
+    Args:
+        case: The question the maps answer.
+        gallery: (K, d) embeddings of references, at least two.
+        truth: Row of the gallery that is the case's own reference.
+        tau: By which similarities to the gallery are divided before the softmax.
+        label: The class, or the row of the gallery, that decisions are compared with: the ground truth. What the
+            encoder decides for the whole picture if None.
+        fill: What the blank picture is made of that similarities are anchored to, a key of ``explorer.fills``; let it
+            be what the metric hides pixels with.
+
+    Returns:
+        The scorer.
+
+    Raises:
+        InvalidInput: A gallery, row, class or temperature that cannot be used.
+        UnusableEmbedding: Non-finite embeddings or ones of zero length; with the code ``anchor_small``, a picture
+            that is hardly nearer to the reference than a blank one.
+    """
+    index = class_of(case)
+    if index is not None:
+        if gallery is not None:
+            raise InvalidInput("A question about a class needs no gallery.", code="gallery_class")
+        chosen = _row("label", label, len(case.target.embedding))
+        return ClassScorer(index, (yield from _decided(case)) if chosen is None else chosen)
+    if gallery is not None:
+        return (yield from _retrieval(case, np.asarray(gallery), truth, tau, label))
+    if label is not None:
+        raise InvalidInput("A label goes with classes or with a gallery.", code="label_without_classes")
+    return (yield from _anchored(case, fill))
+
+
+def class_of(case: Case) -> int | None:
+    """The class that a case is about (``explorer.case.class_case``), or None."""
+    direction = case.target.embedding
+    if case.distance != "dot" or np.count_nonzero(direction) != 1 or direction.max() != 1:
+        return None
+    return int(direction.argmax())
+
+
+def similarity(distance: str, embeddings: NDArray[np.floating], reference: NDArray[Any]) -> NDArray[np.float64]:
+    """(n,) for the cosine distance the cosine, for the dot product itself, for the others minus the distance.
+
+    Args:
+        distance: A key of ``explorer.distances``.
+        embeddings: (n, d).
+        reference: (d,).
+
+    Raises:
+        UnusableEmbedding: Non-finite embeddings, or ones of zero length where they have no direction.
+    """
+    found = measure(distance, embeddings, reference)
+    return 1 - 2 * found if distance == "cosine" else -found
+
+
+def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities (n, K) of scores (n, K)."""
+    powers = np.exp(scores.astype(np.float64) - scores.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def _retrieval(case: Case, gallery: NDArray[Any], truth: int, tau: float, label: int | None) -> Steps[RetrievalScorer]:
+    reference = case.target.embedding
+    if gallery.ndim != 2 or len(gallery) < 2 or gallery.shape[1:] != reference.shape:
+        raise InvalidInput(
+            f"The gallery must hold at least two embeddings of {len(reference)} numbers, got shape {gallery.shape}.",
+            code="gallery_shape",
+        )
+    if not 0 < tau < np.inf:  # also refuses NaN
+        raise InvalidInput("The temperature must be above 0; 0.01 is CLIP's.", code="tau_range")
+    own = _row("truth", truth, len(gallery))
+    chosen = _row("label", label, len(gallery))
+    assert own is not None
+    if 1 - 2 * measure("cosine", gallery[own : own + 1], reference)[0] < SAME_REFERENCE:
+        raise InvalidInput(
+            f"Row {own} of the gallery is not the case's reference; say with truth which row is.", code="gallery_truth"
+        )
+    scorer = RetrievalScorer(gallery, own, own if chosen is None else chosen, case.distance, float(tau))
+    if chosen is not None:
+        return scorer
+    rows = yield from case.embeddings([case.pixels])
+    nearest = int(scorer.similarities(rows)[0].argmax())
+    return RetrievalScorer(gallery, own, nearest, case.distance, float(tau))
+
+
+def _anchored(case: Case, fill: str) -> Steps[SimilarityScorer]:
+    background = make_background(fill, case.pixels, case.encoder, 0)
+    empty = np.broadcast_to(background, case.pixels.shape).astype(case.pixels.dtype)
+    rows = yield from case.embeddings([case.pixels, empty])
+    reference = case.target.embedding
+    whole, blank = (float(value) for value in similarity(case.distance, rows, reference))
+    bounded = np.isfinite(DISTANCES[case.distance].high)
+    least = ANCHOR * (1.0 if bounded else max(abs(whole), abs(blank)))
+    if whole - blank < least or whole <= blank:
+        raise UnusableEmbedding(
+            f"The picture's similarity to the reference is {whole:.3g} and that of a blank picture {blank:.3g}; "
+            "what lies between is too little to judge maps by. Choose a nearer reference, or give a gallery.",
+            code="anchor_small",
+        )
+    return SimilarityScorer(reference, whole, blank, case.distance)
+
+
+def _decided(case: Case) -> Steps[int]:
+    """The class the encoder finds likeliest for the whole picture."""
+    rows = yield from case.embeddings([case.pixels])
+    return int(_finite(rows)[0].argmax())
+
+
+def _row(name: str, value: int | None, count: int) -> int | None:
+    if value is not None and not 0 <= value < count:
+        raise InvalidInput(f"{name} must be 0 to {count - 1}, got {value}.", code=f"{name}_range")
+    return None if value is None else int(value)
+
+
+def _finite(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    if not np.isfinite(scores).all():
+        raise UnusableEmbedding(
+            "The model returned non-finite scores. Check the encoder's weights, or use precision float32.",
+            code="embedding_finite",
+        )
+    return scores

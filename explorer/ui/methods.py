@@ -1,0 +1,225 @@
+"""The Compare tab's other methods: their maps for the same question, with what each costs and how faithful it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from ..attributions.method import Attribution, fits, offered
+from ..attributions.rise import Rise
+from ..attributions.scored import is_blank
+from ..case import Case, Parts, Steps
+from ..encoders.base import Encoder
+from ..encoders.cards import encoders, load_encoder
+from ..errors import InvalidInput
+from ..evaluation.deletion import Deletion, deletion, deletion_passes
+from ..registry import METHODS
+from .charts import plain, signed
+from .evidence import judging_view
+from .evidence_pictures import strip
+from .handlers import Handlers
+from .judged import Evidence, Report, Subject
+from .room import Room
+
+STEPS = 10
+SEEDS = (0, 1)
+"""Of the deletion by which the maps are compared: coarser than the Evidence tab's, since it is paid for each method."""
+
+PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
+"""Chosen at first, as far as the encoder has them."""
+
+LEFT_OUT = ("dix-official-1", "dix-official-2", "dix-official-3")
+"""For checks against published code, and for nothing else."""
+
+FROM_MASKS = ("distance-explainer", "rise")
+"""Made of the masks on screen, which are embedded already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one method answered.
+
+    Attributes:
+        key: Of the method.
+        attribution: (h, w).
+        passes: Pictures it ran through the network.
+        seconds: How long that took.
+        faithful: Its deletion; None where the map is the same everywhere.
+    """
+
+    key: str
+    attribution: NDArray[np.float32]
+    passes: int
+    seconds: float
+    faithful: Deletion | None
+
+
+class OtherMethods(Evidence):
+    """The methods chosen, asked one after another."""
+
+    key = "methods"
+    title = "Other methods, the same question"
+    read = (
+        "Each method answers the question on screen in its own way. Red brings the pair closer, blue pushes it apart; "
+        "every map is drawn relative to its own strongest value, since they have no unit in common."
+    )
+    limits = (
+        "The deletion areas compare maps by one test, with one way to hide pixels. A method that looks inside the "
+        "network can be right about it and still lose there."
+    )
+    verb = "Compare the chosen methods"
+    slow = True
+
+    def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
+        super().__init__(subject, options)
+        asked = options.get("methods")
+        if not isinstance(asked, list) or not asked or len(asked) > len(METHODS):
+            raise InvalidInput("Choose at least one method.", code="methods_empty")
+        self._keys = tuple(dict.fromkeys(METHODS.check(key) for key in asked))
+        self.chosen["methods"] = ", ".join(self._keys)
+
+    def passes(self) -> int:
+        """Those of each method and of its deletion; the masks on screen cost nothing more."""
+        encoder = self._encoder()
+        case = replace(self.subject.sketch(), encoder=encoder)
+        maps = sum(0 if key in FROM_MASKS else self._method(key, encoder).passes(case) for key in self._keys)
+        return maps + len(self._keys) * deletion_passes(case, steps=STEPS, seeds=SEEDS)
+
+    def steps(self) -> Parts[list[Answer]]:
+        """Ask each in turn, yielding the answers so far."""
+        encoder = self._encoder()
+        case, answers = self.subject.case(encoder), list[Answer]()
+        for key in self._keys:
+            began, passes = time.monotonic(), 0
+            attribution = yield from self._ask(key, case)
+            if key not in FROM_MASKS:
+                passes = self._method(key, encoder).passes(case)
+            answer = Answer(key, attribution, passes, time.monotonic() - began, None)
+            yield [*answers, answer]
+            if not is_blank(attribution):
+                faithful = yield from self._delete(case, attribution)
+                answer = Answer(key, attribution, passes, answer.seconds, faithful)
+            answers = [*answers, answer]
+            yield answers
+        return answers
+
+    def _ask(self, key: str, case: Case) -> Steps[NDArray[np.float32]]:
+        explanation = self.subject.explanation
+        if key == "distance-explainer":
+            return explanation.relative
+        if key == "rise":
+            return Rise(explanation.probe.masking).of_distances(explanation.probe.masks, explanation.distances)
+        return (yield from self._method(key, case.encoder)(case))
+
+    def _delete(self, case: Case, attribution: NDArray[np.float32]) -> Steps[Deletion]:
+        work = deletion(case, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.question.masking.fill)
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            if isinstance(step, int):
+                yield step
+
+    def _encoder(self) -> Encoder:
+        question = self.subject.question
+        return load_encoder(question.encoder, precision=question.precision)
+
+    def _method(self, key: str, encoder: Encoder) -> Attribution:
+        kind = METHODS[key]
+        if not fits(kind, encoder.gives()):
+            raise InvalidInput(
+                f"{kind.title} needs {' or '.join(kind.needs)}, which {encoder.card.title} does not give here.",
+                code="method_unsupported",
+            )
+        return kind()
+
+    def report(self, result: list[Answer], stopped: bool) -> Report:
+        """The maps on one scale, and a table of what each costs and does."""
+        return {
+            "verdict": verdict(result, stopped),
+            "charts": [],
+            "table": _table(result),
+            "keys": [answer.key for answer in result],
+            "strip": strip(
+                self.subject.question.picture.pixels,
+                self.subject.explanation.probe.box,
+                [(_scaled(a.attribution), METHODS[a.key].title, _facts(a)) for a in result],
+            ),
+        }
+
+
+def methods_section(room: Room, handlers: Handlers) -> None:
+    """Lay the section out and wire it."""
+    gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
+    methods = [
+        {"key": key, "title": kind.title, "about": kind.about, "source": kind.source, "needs": kind.needs}
+        for key, kind in METHODS.items()
+        if key not in LEFT_OUT
+    ]
+    gives = {card.key: list(offered(card)) for card in encoders()}
+    judging_view("methods", {OtherMethods.key: OtherMethods}, room, handlers,
+                 offers=methods, gives=gives, preferred=PREFERRED)  # fmt: skip
+
+
+def verdict(answers: list[Answer], stopped: bool) -> list[str]:
+    """Which map its own red and blue speak for most."""
+    judged = [(answer, _gain(answer.faithful)) for answer in answers if answer.faithful is not None]
+    said = ["Stopped before all had answered."] if stopped else []
+    if not judged:
+        return [*said, "No map says anything here, so none can be judged."]
+    best, gain = max(judged, key=lambda pair: pair[1])
+    if gain <= 0:
+        return [*said, "No map moves the distance the way it says: red first should raise it above blue first."]
+    title = METHODS[best.key].title
+    head = f"{title}, by itself" if len(judged) == 1 else f"Deleting tells most for {title}"
+    return [
+        *said,
+        f"{head}: the distance is {plain(gain)} higher on average when its red goes first than when its blue does.",
+    ]
+
+
+def _gain(faithful: Deletion | None) -> float:
+    """Area between the curves of red first and of blue first."""
+    return 0.0 if faithful is None else faithful.area("lodf") - faithful.area("hidf")
+
+
+def _scaled(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The map relative to its own strongest value."""
+    strongest = float(np.abs(attribution).max())
+    return attribution / strongest if strongest else attribution
+
+
+def _cost(answer: Answer) -> str:
+    if not answer.passes:
+        return "from the masks on screen"
+    return f"{answer.passes} {'pass' if answer.passes == 1 else 'passes'}, {answer.seconds:.1f} s"
+
+
+def _facts(answer: Answer) -> str:
+    if answer.faithful is None:
+        return f"{_cost(answer)}; " + ("says nothing here" if is_blank(answer.attribution) else "being judged …")
+    return f"{_cost(answer)}; deletion area {signed(_gain(answer.faithful))}"
+
+
+def _table(answers: list[Answer]) -> dict[str, Any]:
+    rows = []
+    for answer in answers:
+        areas = ["", "", ""]
+        if answer.faithful is not None:
+            found = answer.faithful
+            areas = [signed(_gain(found)), signed(found.against_random("lodf")), signed(found.against_random("hidf"))]
+        passes = plain(answer.passes, 0)
+        rows.append([METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, METHODS[answer.key].source])
+    return {
+        "caption": f"Areas under the distance while pixels are deleted in {STEPS} steps: red first less blue first, "
+        f"and each against {len(SEEDS)} random orders.",
+        "head": ["Method", "passes", "seconds", "red less blue", "red less random", "blue less random", "source"],
+        "rows": rows,
+    }

@@ -1,0 +1,181 @@
+"""A case in torch: the score of every distance, and runs of the network from a layer on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from explorer.attributions.scored import Scored, blank_if_flat, is_blank, steps_between
+from explorer.case import Case, class_case, make_case, run
+from explorer.distances import measure
+from explorer.encoders.base import from_function
+from explorer.encoders.torch_layers import from_torch
+from explorer.errors import InvalidInput
+from explorer.registry import DISTANCES
+from tests.attributions.networks import SIDE, cnn, picture, question, tiny_cnn
+
+
+def rows_of(case: Case) -> Any:
+    pixels = np.stack([picture(seed) for seed in range(2, 7)])
+    return case.encoder.embed_pixels(pixels)
+
+
+# The score
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_the_score_is_higher_where_the_distance_is_smaller(distance: str, scale: float) -> None:
+    """By the same amount everywhere: 2 for the cosine, whose distance is halved, 1 for the others."""
+    case = question(distance=distance)
+    rows = rows_of(case)
+    found = Scored(case, scale=scale).score(torch.from_numpy(rows)).numpy() / scale
+    distances = measure(distance, rows, case.target.embedding)
+    wanted = 1 - 2 * distances if distance == "cosine" else -distances
+    np.testing.assert_allclose(found, wanted, atol=2e-4 if distance == "angular" else 1e-5)  # arccos is steep at 1
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_gradients_by_the_pixels(distance: str) -> None:
+    """Against differences: moving a pixel moves the score as the gradient says."""
+    case = make_case(picture(1), reference=picture(2), encoder=cnn(exact=True), distance=distance)
+    scored = Scored(case)
+    slopes = run(scored.slopes(scored.pixels))[0]
+    step = 1e-2
+    for place in [(0, 0, 0), (5, 9, 1), (20, 30, 2)]:
+        moved = scored.pixels.repeat(2, 1, 1, 1)
+        moved[0][place] += step
+        moved[1][place] -= step
+        up, down = scored.run(moved).detach()
+        assert float(slopes[place]) == pytest.approx(float(up - down) / (2 * step), rel=0.02, abs=1e-6)
+
+
+def test_the_projection_is_the_similarity_but_linear() -> None:
+    case = question()
+    cos, proj = Scored(case), Scored(case, target="proj")
+    rows = torch.from_numpy(rows_of(case))
+    own = proj.looked.module(proj.pixels).detach()
+    torch.testing.assert_close(proj.score(own), cos.score(own))
+    torch.testing.assert_close(proj.score(3 * rows + own), 3 * proj.score(rows) + proj.score(own))
+    assert not torch.allclose(proj.score(rows), cos.score(rows))
+
+
+def test_of_a_dot_product_the_projection_is_the_product() -> None:
+    case = class_case(picture(1), encoder=cnn())
+    rows = torch.from_numpy(rows_of(case))
+    torch.testing.assert_close(Scored(case, target="proj").score(rows), Scored(case).score(rows))
+
+
+def test_refusals() -> None:
+    with pytest.raises(InvalidInput, match="cos, proj"):
+        Scored(question(), target="sine")
+    with pytest.raises(InvalidInput, match="use target='cos'"):
+        Scored(question(distance="euclidean"), target="proj")
+    with pytest.raises(InvalidInput, match="has 3 stages of maps; stage 4"):
+        Scored(question()).stage(4)
+    with pytest.raises(InvalidInput, match="gives no gradients"):
+        Scored(question(from_function(lambda batch: batch.mean(axis=(1, 2)) + 2)))
+
+
+# Layers
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_from_a_layer_on(number: int) -> None:
+    scored = Scored(question(cnn(exact=True)))
+    path = scored.stage(number)
+    outputs, slopes = run(scored.layer(path))
+    again, score = run(scored.seen(path))
+    torch.testing.assert_close(again, outputs)
+    many = torch.cat([outputs * share for share in (0.2, 1.0, 0.5, 1.5, 1.0)])
+    scores, found = run(scored.from_layer(path, many))
+    torch.testing.assert_close(scores[1:2], score)
+    torch.testing.assert_close(found[1:2], slopes)
+    torch.testing.assert_close(scores[4], scores[1])
+    torch.testing.assert_close(run(scored.scores_from_layer(path, many.split(2))), scores)
+    alone = [run(scored.from_layer(path, row[None])) for row in many]  # parity check 10: a loop of ones
+    torch.testing.assert_close(torch.cat([row for row, _ in alone]), scores)
+    torch.testing.assert_close(torch.cat([row for _, row in alone]), found)
+
+
+def test_networks_that_count_their_rows_at_the_start() -> None:
+    """What comes before a layer is run once for many of its outputs, unless a network does not allow it."""
+
+    class Counting(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = tiny_cnn()
+
+        def forward(self, planes: Any) -> Any:
+            rows = len(planes)
+            return self.network[4:](self.network[:4](planes).view(rows, 16))
+
+    stages = ("network.2", "network.1")
+    plain, counting = (
+        Scored(question(from_torch(network.eval(), stages=names, batch_size=4)))
+        for network, names in ((tiny_cnn(), ("2", "1")), (Counting(), stages))
+    )
+    for number in (1, 2):
+        outputs, _ = run(plain.seen(plain.stage(number)))
+        many = torch.cat([outputs * share for share in (0.2, 0.5, 1.5, 1.0, 0.1)])
+        for ours, theirs in zip(*(run(s.from_layer(s.stage(number), many)) for s in (plain, counting)), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+def test_progress_is_told_after_every_batch() -> None:
+    scored = Scored(question(cnn(batch_size=4)))
+    path = scored.stage(1)
+    outputs, _ = run(scored.seen(path))
+    told: list[int] = []
+    run(scored.from_layer(path, outputs.repeat(9, 1, 1, 1)), told.append)
+    assert told == [4, 8, 9]
+    told.clear()
+    run(scored.slopes(scored.pixels.repeat(5, 1, 1, 1)), told.append)
+    assert told == [4, 5]
+
+
+@pytest.mark.parametrize("distance", ["cosine", "angular", "euclidean"])
+def test_at_the_reference_there_is_no_gradient_but_rounding(distance: str) -> None:
+    scored = Scored(make_case(picture(1), reference=picture(1), encoder=cnn(), distance=distance))
+    assert not run(scored.slopes(scored.pixels)).any()
+    outputs, slopes = run(scored.layer(scored.stage(2)))
+    assert not slopes.any()
+    _, found = run(scored.from_layer(scored.stage(2), torch.cat([outputs, outputs * 0.5])))
+    assert not found[0].any()
+    assert found[1].any()
+
+
+# Maps
+
+
+def test_flat_maps_are_blank() -> None:
+    flat = np.full((3, 4), 0.3) + np.random.default_rng(0).uniform(-1e-8, 1e-8, (3, 4))
+    assert is_blank(flat)
+    assert not blank_if_flat(flat).any()
+    small = np.random.default_rng(0).uniform(-1e-20, 1e-20, (3, 4))
+    assert not is_blank(small)  # small is not flat: products of maps are
+    assert blank_if_flat(small).dtype == np.float32
+    np.testing.assert_allclose(blank_if_flat(small), small, rtol=1e-6)
+    assert is_blank(np.zeros((2, 2)))
+
+
+def test_maps_are_spread_over_the_picture() -> None:
+    scored = Scored(question())
+    small = torch.arange(4.0).view(2, 2)
+    found = scored.spread(small)
+    assert found.shape == (SIDE, SIDE)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found[0, [0, -1]], [0, 1])
+    np.testing.assert_allclose(found[-1, [0, -1]], [2, 3])
+    assert scored.spread(small, "bicubic").max() > 3
+    assert not scored.spread(torch.ones(2, 2)).any()
+    np.testing.assert_allclose(scored.resized(torch.ones(2, 2)), 1)
+
+
+def test_points_of_the_right_riemann_sum() -> None:
+    found = steps_between(torch.zeros(2, 3), torch.full((2, 3), 4.0), 4)
+    assert found.shape == (4, 2, 3)
+    np.testing.assert_allclose(found[:, 0, 0], [1, 2, 3, 4])

@@ -1,0 +1,291 @@
+"""Running a benchmark: every cell once, the same each time, stopped and taken up again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer.benchmark.gallery import Gallery, with_truth
+from explorer.benchmark.plan import Plan, make_plan, prices
+from explorer.benchmark.run import BLANK, CELLS, NO_MASK, Cell, open_folder, read_cells, run_benchmark
+from explorer.case import run
+from explorer.encoders.base import Encoder
+from explorer.errors import CannotWrite, InvalidInput, UnusableEmbedding
+from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, NAMES, pictures, registered
+
+
+@pytest.fixture(autouse=True)
+def fakes() -> Iterator[None]:
+    with registered():
+        yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return pictures(tmp_path / "pictures", masks=True)
+
+
+def plan_of(folder: Path, encoder: Encoder, **settings: Any) -> Plan:
+    chosen = {"methods": list(FAKE_METHODS), "metrics": list(FAKE_METRICS), "n_masks": 10, **settings}
+    return make_plan("pairs", folder, {"tiny": encoder}, **chosen)
+
+
+def done(plan: Plan, out: Path) -> list[Cell]:
+    open_folder(plan, out)
+    run(run_benchmark(plan, out))
+    return read_cells(out)
+
+
+def timeless(cells: list[Cell]) -> list[Cell]:
+    return [replace(cell, seconds=0.0) for cell in cells]
+
+
+def test_every_cell_once(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan = plan_of(folder, picture_encoder)
+    cells = done(plan, tmp_path / "out")
+    assert sorted(cell.name for cell in cells) == sorted(
+        ("tiny", method, item.key) for method in ("brightness", "masked", "sometimes") for item in plan.items
+    )
+    by_name = {(cell.method, cell.item): cell for cell in cells}
+    first = by_name["brightness", "a.png, b.png"]
+    assert first.passes == 2
+    assert first.seconds > 0
+    assert set(first.measured) == {"sums", "outlines"}
+    assert first.measured["sums"]["scorer"] == "similarity"
+    assert first.measured["sums"]["score"] == pytest.approx(1)
+    assert first.measured["outlines"]["object"] == 16 * 32
+    assert first.lacking == {}
+    assert by_name["brightness", "b.png, c.png"].lacking == {"outlines": NO_MASK}
+    assert by_name["masked", "b.png, c.png"].passes == 10
+
+
+def test_maps_that_do_not_count_have_a_reason(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    cells = done(plan_of(folder, picture_encoder, methods=["sometimes"]), tmp_path / "out")
+    pixels = [np.asarray(Image.open(folder / name)).mean() for name in NAMES]
+    said = (BLANK, "the map is not finite", "This picture is not to its taste.")
+    assert [cell.dropped for cell in cells] == [said[round(float(mean)) % 3] for mean in pixels]
+    assert not any(cell.measured or cell.picture for cell in cells)
+    assert [cell.passes for cell in cells] == [2, 2, 2]
+
+
+def test_the_same_again(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    one, other = (done(plan_of(folder, picture_encoder), tmp_path / name) for name in ("one", "other"))
+    assert timeless(one) == timeless(other)
+    another = done(plan_of(folder, picture_encoder, seed=1), tmp_path / "another")
+    assert timeless(one) != timeless(another)
+
+
+def test_ties_are_broken_alike_for_every_method(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    cells = done(plan_of(folder, picture_encoder), tmp_path / "out")
+    seeds: dict[str, set[int]] = {}
+    for cell in cells:
+        if cell.measured:
+            seeds.setdefault(cell.item, set()).add(cell.measured["sums"]["seed"])
+    assert all(len(one) == 1 for one in seeds.values())
+    assert len(set.union(*seeds.values())) == len(NAMES)
+
+
+@pytest.mark.parametrize("steps", [1, 5, 12, 20])
+def test_a_stopped_run_goes_on(folder: Path, tmp_path: Path, picture_encoder: Encoder, steps: int) -> None:
+    plan = plan_of(folder, picture_encoder)
+    whole = done(plan, tmp_path / "whole")
+    out = tmp_path / "stopped"
+    open_folder(plan, out)
+    work = run_benchmark(plan, out)
+    for _ in range(steps):
+        next(work)
+    work.close()
+    before = (out / CELLS).read_text(encoding="utf-8") if (out / CELLS).is_file() else ""
+    assert before.count("\n") < len(whole)
+    again = done(plan_of(folder, picture_encoder), out)
+    assert timeless(again) == timeless(whole)
+    assert (out / CELLS).read_text(encoding="utf-8").startswith(before)
+    rows = picture_encoder.rows  # type: ignore[attr-defined]
+    assert done(plan, out) == again
+    assert picture_encoder.rows == rows  # type: ignore[attr-defined]
+
+
+def test_a_line_that_was_cut_short_is_done_again(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan, out = plan_of(folder, picture_encoder), tmp_path / "out"
+    whole = done(plan, out)
+    text = (out / CELLS).read_bytes()
+    (out / CELLS).write_bytes(text[:-20])
+    assert len(read_cells(out)) == len(whole) - 1
+    assert timeless(done(plan, out)) == timeless(whole)
+    (out / CELLS).write_bytes(b"{}\n" + text)
+    with pytest.raises(InvalidInput, match="damaged"):
+        read_cells(out)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"methods": ["masked"]}, {"metrics": ["sum"]}, {"n_masks": 11},
+                                    {"limit": 2}])  # fmt: skip
+def test_results_of_other_settings_are_left_alone(
+    folder: Path, tmp_path: Path, picture_encoder: Encoder, change: dict[str, Any]
+) -> None:
+    out = tmp_path / "out"
+    before = done(plan_of(folder, picture_encoder), out)
+    other = plan_of(folder, picture_encoder, **change)
+    with pytest.raises(InvalidInput, match="--overwrite") as refused:
+        open_folder(other, out)
+    assert refused.value.code == "benchmark_differs"
+    assert read_cells(out) == before
+    assert open_folder(other, out, overwrite=True) == []
+    assert not read_cells(out)
+    assert not (out / "pictures").exists()
+    recipe = json.loads((out / "benchmark.json").read_text(encoding="utf-8"))["recipe"]
+    assert recipe == other.recipe
+
+
+def test_the_price_is_what_is_embedded(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    """But for the scorer's two pictures an item; maps that are dropped are not judged."""
+    plan, out = plan_of(folder, picture_encoder, methods=["brightness", "masked", "deep"]), tmp_path / "out"
+    costs = prices(plan, ())
+    assert [(cost.method, cost.cells, cost.passes) for cost in costs] == [
+        ("brightness", 3, 2 + 2 + 2), ("masked", 3, 10 + 2 + 2), ("deep", 0, 0),
+    ]  # fmt: skip
+    assert costs[2].why_not == "Deep needs an encoder that gives layers or attention"
+    open_folder(plan, out)
+    told = sum(run_benchmark(plan, out))
+    unjudged = 2 * 2 * 2  # two pictures without an outline, by two methods
+    assert told == sum(cost.cells * cost.passes for cost in costs) + 2 * 3 - unjudged
+    assert all(cost.cells == 0 for cost in prices(plan, (cell.name for cell in read_cells(out))))
+
+
+def test_pictures_that_cannot_be_used(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    """They are told of, and the others are done."""
+    plan = plan_of(folder, picture_encoder, methods=["brightness", "masked"])
+    (folder / "b.png").write_bytes((folder / "b.png").read_bytes()[:60])
+    cells = done(plan, tmp_path / "out")
+    assert len(cells) == 6
+    reasons = {cell.item: cell.dropped for cell in cells}
+    assert "incomplete" in reasons["a.png, b.png"]
+    assert "incomplete" in reasons["b.png, c.png"]
+    assert reasons["c.png, a.png"] == ""
+    assert prices(plan, ())[0].passes == 6  # by the first picture that can be used
+
+
+def test_a_picture_no_nearer_than_a_blank_one_is_told(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    """It has maps, which can be compared with its outline, but no score."""
+    for name in NAMES:
+        Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(folder / name)
+    first, *others = done(plan_of(folder, picture_encoder, methods=["masked"]), tmp_path / "out")
+    assert "blank picture" in first.lacking["sums"]
+    assert first.picture
+    assert first.dropped == ""
+    assert set(first.measured) == {"outlines"}
+    assert set(first.lacking) == {"sums"}
+    assert set(others[0].lacking) == {"sums", "outlines"}
+
+
+# Questions
+
+
+def test_a_gallery_makes_decisions(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan = plan_of(folder, picture_encoder, methods=["brightness"], gallery=folder)
+    cells = done(plan, tmp_path / "out")
+    assert all(set(cell.measured) >= {"sums", "decisions"} for cell in cells)
+    assert {cell.measured["decisions"]["scorer"] for cell in cells} == {"retrieval"}
+
+
+def test_the_true_reference_does_not_compete_with_itself() -> None:
+    gallery = np.eye(3)
+    found = with_truth(gallery, np.array([0, 2.0, 0]))
+    np.testing.assert_array_equal(found, [[0, 2, 0], [1, 0, 0], [0, 0, 1]])
+
+
+def test_galleries(folder: Path, tmp_path: Path) -> None:
+    assert [path.name for path in Gallery.read(folder).pictures] == list(NAMES)
+    (tmp_path / "said.txt").write_text("a bee\n\n a fly \na bee\n", encoding="utf-8")
+    said = Gallery.read(tmp_path / "said.txt")
+    assert said.captions == ("a bee", "a fly")
+    assert said.name != Gallery.read(folder).name
+    (tmp_path / "one.txt").write_text("a bee\n", encoding="utf-8")
+    for path, code in ((tmp_path / "one.txt", "gallery_small"), (tmp_path / "nowhere", "gallery_layout")):
+        with pytest.raises(InvalidInput) as refused:
+            Gallery.read(path)
+        assert refused.value.code == code
+
+
+def test_an_encoder_without_classes_is_told(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan = plan_of(folder, picture_encoder, question="class")
+    assert "no classes" in plan.why_not("tiny", "brightness")
+    assert done(plan, tmp_path / "out") == []
+    assert all(cost.why_not for cost in prices(plan, ()))
+
+
+def test_so_many_of_the_pictures(folder: Path, picture_encoder: Encoder) -> None:
+    everything = [item.key for item in plan_of(folder, picture_encoder).items]
+    plans = [plan_of(folder, picture_encoder, limit=2, seed=seed) for seed in range(8)]
+    drawn = {tuple(item.key for item in plan.items) for plan in plans}
+    assert all(len(keys) == 2 and sorted(keys, key=everything.index) == list(keys) for keys in drawn)
+    assert len(drawn) > 1
+    assert plans[0].of == 3
+    assert len(plan_of(folder, picture_encoder, limit=9).items) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"question": "why"}, "benchmark_question"),
+        ({"label": "wrong"}, "benchmark_question"),
+        ({"label": "truth"}, "benchmark_label"),
+        ({"label": "truth", "question": "class"}, "benchmark_label"),
+        ({"methods": ["nonsense"]}, "unknown_method"),
+        ({"metrics": ["nonsense"]}, "unknown_metric"),
+        ({"limit": 0}, "limit_range"),
+        ({"seed": -1}, "seed_range"),
+        ({"n_masks": 1}, "n_masks_range"),
+        ({"question": "class", "gallery": Path()}, "gallery_class"),
+    ],
+)
+def test_refusals(folder: Path, picture_encoder: Encoder, settings: dict[str, Any], code: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        plan_of(folder, picture_encoder, **settings)
+    assert refused.value.code == code
+
+
+def test_data_without_references_is_refused(tmp_path: Path, picture_encoder: Encoder) -> None:
+    pictures(tmp_path)
+    (tmp_path / "pairs.csv").write_text("picture\na.png\n", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="--question class"):
+        plan_of(tmp_path, picture_encoder)
+    with pytest.raises(InvalidInput, match="choose one of: coco, imagenet"):
+        make_plan("cifar", tmp_path, {})
+
+
+def test_embeddings_that_are_none_are_told(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    def broken(pixels: np.ndarray) -> np.ndarray:
+        raise UnusableEmbedding("The model is tired.", code="tired")
+
+    picture_encoder._forward = broken  # type: ignore[method-assign]
+    cells = done(plan_of(folder, picture_encoder, methods=["masked"]), tmp_path / "out")
+    assert {cell.dropped for cell in cells} == {"The model is tired."}
+
+
+def test_a_folder_that_cannot_be_written(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    out, plan = tmp_path / "out", plan_of(folder, picture_encoder)
+    open_folder(plan, out)
+    (out / CELLS).mkdir()
+    with pytest.raises(CannotWrite, match="cells"):
+        open_folder(plan_of(folder, picture_encoder, seed=1), out, overwrite=True)
+    with pytest.raises(CannotWrite, match="cells"):
+        run(run_benchmark(plan, out))
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotWrite):
+        open_folder(plan, tmp_path / "file" / "out")
+
+
+def test_results_of_unknown_settings_are_left_alone(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan, out = plan_of(folder, picture_encoder), tmp_path / "out"
+    done(plan, out)
+    (out / "benchmark.json").unlink()
+    with pytest.raises(InvalidInput, match="--overwrite"):
+        open_folder(plan, out)
+    assert read_cells(out)

@@ -1,0 +1,105 @@
+"""Other methods on the Compare tab: chosen, priced, side by side on one scale, and one of them large in Explore."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from explorer.attributions.method import offered
+from explorer.encoders.cards import load_encoder
+from explorer.registry import CARDS, METHODS
+from explorer.ui.methods import LEFT_OUT
+
+from .driving import ink
+from .test_accessible import barriers
+from .test_evidence import PATIENCE, says
+
+pytestmark = pytest.mark.browser
+ASKED = ("distance-explainer", "rise", "dix3", "grad-cam")
+PIXELS = """() => [...document.querySelectorAll('.methods-root .strip canvas')].map(canvas => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return [...data].filter((_, i) => i % 401 === 0);
+})"""
+CUT = """() => {
+    const right = document.querySelector('#methods').getBoundingClientRect().right + 1;
+    const seen = e => !e.closest('.wide') && e.getBoundingClientRect().right > right;
+    return [...document.querySelectorAll('#methods *')].filter(seen).map(e => e.outerHTML.slice(0, 200));
+}"""
+"""What reaches beyond the edge, where it is not seen."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded() -> None:
+    """The network in torch, before the app asks for it, which takes seconds the first time."""
+    encoder = load_encoder("efficientnet-lite0")
+    encoder.differentiable(np.zeros((224, 224, 3), np.float32))
+
+
+def open_methods(page) -> None:
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#methods").scroll_into_view_if_needed()
+    page.locator("#evidence-methods").wait_for()
+
+
+def choose_methods(page, keys) -> None:
+    for key in METHODS:
+        if key in LEFT_OUT:
+            continue
+        box = page.locator(f"[id='method-{key}']")
+        if box.is_enabled():
+            box.set_checked(key in keys)
+
+
+def test_four_methods_answer_for_a_preset_and_one_opens_in_explore(page):
+    open_methods(page)
+    choose_methods(page, ASKED)
+    says(page, "#run-methods", "passes through the network")
+    page.locator("#run-methods").click()
+    says(page, "#evidence-methods .progress", r"passes in [0-9.]+ s")
+    titles = page.locator(".methods-root .strip figcaption b").all_inner_texts()
+    assert titles == [METHODS[key].title for key in ASKED]
+    facts = page.locator(".methods-root .strip figcaption span").all_inner_texts()
+    assert [text.partition(";")[0] for text in facts[:2]] == ["from the masks on screen"] * 2
+    assert all("deletion area" in text for text in facts)
+    assert all("passes" in text for text in facts[2:])
+    pictures = page.evaluate(PIXELS)
+    assert len({tuple(pixels) for pixels in pictures}) == len(ASKED)  # each its own map
+    assert page.evaluate(CUT) == []
+    assert barriers(page) == []
+    before = ink(page)
+    page.get_by_role("button", name="Open the map of Grad-CAM in Explore").click()
+    says(page, ".other-map", "is that of Grad-CAM")
+    page.wait_for_function("() => /^Grad-CAM map/.test(document.querySelector('#big-map').ariaLabel)")
+    assert ink(page) != before
+    page.get_by_role("button", name="Back to Distance Explainer").click()
+    page.wait_for_function("() => document.querySelector('.other-map').hidden")
+    page.wait_for_function("() => !/^Grad-CAM/.test(document.querySelector('#big-map').ariaLabel)")
+
+
+def test_only_what_the_encoder_gives_can_be_chosen(page):
+    open_methods(page)
+    works = offered(CARDS["efficientnet-lite0"])
+    for key, kind in METHODS.items():
+        if key in LEFT_OUT:
+            assert page.locator(f"[id='method-{key}']").count() == 0
+            continue
+        assert page.locator(f"[id='method-{key}']").is_enabled() == (key in works), kind.title
+    assert page.locator("[id='method-gae']").is_disabled()
+
+
+def test_nothing_chosen_says_so_and_costs_nothing(page):
+    open_methods(page)
+    choose_methods(page, ())
+    says(page, "#evidence-methods .why", "at least one method")
+    assert page.locator("#run-methods").is_disabled()
+
+
+def test_stop_keeps_the_maps_that_are_there(page):
+    open_methods(page)
+    choose_methods(page, (*ASKED, "integrated-gradients", "ablation-cam"))
+    says(page, "#run-methods", "passes through the network")
+    page.locator("#run-methods").click()
+    page.locator(".methods-root .strip li").nth(0).wait_for(timeout=PATIENCE)
+    page.locator("#stop-methods").click()
+    says(page, "#evidence-methods .progress", "Stopped after")
+    assert 1 <= page.locator(".methods-root .strip li").count() < 6

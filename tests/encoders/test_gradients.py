@@ -1,0 +1,269 @@
+"""Private copies of networks, and what can be seen in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import explorer
+from explorer.encoders.attention import AttentionTaps, plain_attention
+from explorer.encoders.gradients import Differentiable, Tap, as_tensor, look_into, private_copy
+from explorer.encoders.torch_layers import from_torch
+from explorer.errors import InvalidInput
+from tests.attributions.networks import picture, tiny_cnn
+from tests.attributions.vits import BLOCKS, HEADS, NUMBERS, PATCH, SIDE, VITS, vit
+
+STAGES = {
+    "resnet18": ("layer4", "layer3", "layer2"),
+    "densenet121": ("features", "features.denseblock3", "features.denseblock2"),  # features ends in norm5
+    "convnext_tiny": ("features", "features.5", "features.3"),  # and here in 7
+    "vgg11": ("features.20", "features.15", "features.10"),  # the last three poolings
+}
+SCENE = np.kron(np.random.default_rng(4).uniform(-1, 1, (8, 8, 3)), np.ones((28, 28, 1))).astype(np.float32)
+
+
+def rows_of(module: Any, pixels: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        return module(as_tensor(module, pixels))
+
+
+# Stages
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_stages_of_torchvisions_networks(name: str) -> None:
+    models = pytest.importorskip("torchvision").models
+    network = getattr(models, name)(weights=None).eval()
+    looked = from_torch(network).differentiable(SCENE)
+    assert looked.stages == tuple(f"network.{path}" for path in STAGES[name])
+    assert looked.attentions == ()
+    if name == "densenet121":
+        check_in_place_layers(looked, network)
+
+
+def check_in_place_layers(looked: Differentiable, network: Any) -> None:
+    """DenseNet overwrites its last map, and others within its blocks; neither reaches what was recorded."""
+    pixels = as_tensor(looked.module, SCENE[None])
+    with Tap(looked, looked.stages[0]).recording(leaf=True) as tap:
+        rows = looked.module(pixels)
+    with torch.no_grad():
+        torch.testing.assert_close(rows, network(pixels.permute(0, 3, 1, 2)))
+        torch.testing.assert_close(tap.output, network.features(pixels.permute(0, 3, 1, 2)))
+    assert (tap.output < 0).any()
+    assert torch.autograd.grad(rows.square().sum(), tap.output)[0].abs().sum() > 0
+    with Tap(looked, looked.stages[0]).replacing(tap.output.detach()), torch.no_grad():
+        torch.testing.assert_close(looked.module(pixels), rows)
+
+
+def test_stages_of_lite() -> None:
+    looked = explorer.load_encoder("efficientnet-lite0").differentiable(SCENE * 100 + 100)
+    assert looked.stages == tuple(f"network.{path}" for path in ("bn2", "blocks.4", "blocks.2"))
+
+
+def test_stages_of_open_clips_resnet() -> None:
+    from open_clip.modified_resnet import ModifiedResNet
+
+    network = ModifiedResNet(layers=(1, 1, 1, 1), output_dim=8, heads=2, image_size=64, width=8).eval()
+    encoder = from_torch(network)
+    assert encoder.gives() == ("gradients", "layers")
+    looked = encoder.differentiable(SCENE[:64, :64])
+    assert looked.stages == ("network.layer4", "network.layer3", "network.layer2")
+
+
+def test_maps_in_another_order_are_no_stages() -> None:
+    """Swin's maps have their channels last, and its attention sees windows only."""
+    models = pytest.importorskip("torchvision").models
+    settings = {"patch_size": [4, 4], "embed_dim": 8, "depths": [1, 1], "num_heads": [1, 2], "window_size": [4, 4]}
+    network = models.swin_transformer.SwinTransformer(**settings, num_classes=3).eval()
+    looked = from_torch(network).differentiable(SCENE[:64, :64])
+    assert from_torch(network).gives() == ("gradients",)
+    assert (looked.stages, looked.attentions) == ((), ())
+
+
+def test_stages_can_be_named() -> None:
+    encoder = from_torch(tiny_cnn(), stages=("1.0", "0"))
+    assert encoder.differentiable(picture(1)).stages == ("network.1.0", "network.0")
+    assert encoder.randomised(("5",)).differentiable(picture(1)).stages == ("network.1.0", "network.0")
+    with pytest.raises(InvalidInput, match=r"no module 'network\.cellar'"):
+        from_torch(tiny_cnn(), stages=("cellar",)).differentiable(picture(1))
+    named = from_torch(vit(), stages=("patch_embed.proj",))
+    assert named.gives() == ("gradients", "layers")
+    assert named.differentiable(picture(1)).attentions == ()
+
+
+def test_a_network_without_maps() -> None:
+    encoder = from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 2)).eval())
+    assert encoder.gives() == ("gradients",)
+    assert encoder.differentiable(SCENE[:2, :2]).stages == ()
+
+
+# The private copy
+
+
+def state(module: Any) -> list[Any]:
+    parts = list(module.modules())
+    hooks = [len(part._forward_hooks) + len(part._forward_pre_hooks) + len(part._backward_hooks) for part in parts]
+    return [parts, hooks, [array.requires_grad for array in module.parameters()], [part.training for part in parts]]
+
+
+@pytest.mark.parametrize("name", ["cnn", "timm", "torchvision", "torch", "transformers"])
+def test_the_users_network_stays_as_it_is(name: str) -> None:
+    network = tiny_cnn() if name == "cnn" else vit(name)
+    list(network.modules())[-1].train()  # where the user wants one layer to be in training mode, it stays so
+    encoder = from_torch(network)
+    before, rows = state(network), encoder.embed_pixels(picture(1)[None])
+    looked = encoder.differentiable(picture(1))
+    path = looked.attentions[0] if looked.attentions else looked.stages[0]
+    with Tap(looked, path).recording(leaf=True):
+        looked.module(as_tensor(looked.module, picture(1)[None]))
+        np.testing.assert_array_equal(encoder.embed_pixels(picture(1)[None]), rows)
+    assert state(network) == before
+    assert all(array.grad is None for array in network.parameters())
+    np.testing.assert_array_equal(encoder.embed_pixels(picture(1)[None]), rows)
+
+
+def test_a_copy_shares_all_numbers_and_is_frozen() -> None:
+    network = tiny_cnn(normalised=True)
+    twin = private_copy(network)
+    for mine, theirs in zip(twin.state_dict().values(), network.state_dict().values(), strict=True):
+        assert mine.data_ptr() == theirs.data_ptr()
+    assert not any(array.requires_grad for array in twin.parameters())
+    assert not {id(part) for part in twin.modules()} & {id(part) for part in network.modules()}
+
+
+def test_a_copy_overwrites_none_of_its_outputs() -> None:
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True), torch.nn.Flatten()).eval()
+    assert network[1].inplace
+    assert not private_copy(network)[1].inplace
+    assert network[1].inplace
+
+
+# Attention (parity check 6)
+
+
+@pytest.fixture(params=VITS)
+def looked(request: pytest.FixtureRequest) -> Differentiable:
+    """A transformer in float64, from pixels; what it was made of is ``plain``."""
+    network = vit(request.param)
+    wide = 2 * SIDE if "oblong" in request.param else SIDE
+    assert from_torch(network).gives() == ("gradients", "attention")
+    found = from_torch(network).differentiable(SCENE[:SIDE, :wide])
+    found.module.double()
+    found.module.name, found.module.wide = request.param, wide
+    return found
+
+
+def pixels_of(looked: Differentiable) -> torch.Tensor:
+    return torch.from_numpy(SCENE[None, :SIDE, : looked.module.wide]).double()
+
+
+def test_what_a_transformer_shows(looked: Differentiable) -> None:
+    columns = looked.module.wide // PATCH
+    assert looked.grid == (SIDE // PATCH, columns)
+    assert looked.prefix == {"timm, mean": 0, "timm, layer scale and registers": 3}.get(looked.module.name, 1)
+    assert looked.pooled == ("mean" in looked.module.name)
+    assert looked.stages == ()
+    assert len(looked.attentions) == len(looked.blocks) == BLOCKS
+
+
+def test_tapped_is_untapped_and_what_was_recorded_can_be_put_back(looked: Differentiable) -> None:
+    pixels = pixels_of(looked)
+    plain = vit(looked.module.name).double()
+    taps = AttentionTaps(looked.module, looked.attentions)
+    with torch.no_grad():
+        rows = plain(pixels.permute(0, 3, 1, 2))
+        torch.testing.assert_close(looked.module(pixels), rows, rtol=1e-6, atol=1e-9)
+        with taps.recording():
+            torch.testing.assert_close(looked.module(pixels), rows, rtol=1e-6, atol=1e-9)
+        tokens = looked.prefix + looked.grid[0] * looked.grid[1]
+        recorded = list(taps.used)
+        for attention in recorded:
+            assert attention.shape == (1, HEADS, tokens, tokens)
+            torch.testing.assert_close(attention.sum(-1), torch.ones_like(attention[..., 0]))
+            assert attention.std() > 1e-3
+        for block in range(BLOCKS):
+            with taps.recording(block, recorded[block]):
+                torch.testing.assert_close(looked.module(pixels), rows, rtol=1e-6, atol=1e-9)
+            with taps.recording(block, recorded[block] / 2):
+                assert (looked.module(pixels) - rows).abs().max() > 1e-4
+            torch.testing.assert_close(taps.used[block], recorded[block] / 2)
+    assert not any(part._forward_hooks for part in looked.module.modules())
+
+
+def test_slopes_are_those_of_finite_differences(looked: Differentiable) -> None:
+    pixels = pixels_of(looked)
+    taps = AttentionTaps(looked.module, looked.attentions)
+    weights = torch.linspace(-1, 2, NUMBERS, dtype=torch.float64)
+    with taps.recording():
+        slopes = taps.slopes((looked.module(pixels) @ weights).sum())
+    recorded, random = list(taps.used), np.random.default_rng(6)
+    for block, slope in enumerate(slopes):
+        strongest = slope.abs().flatten().argsort(descending=True)[:40]
+        for entry in random.choice(strongest.numpy(), 2, replace=False):
+            scores = []
+            for step in (1e-5, -1e-5):
+                changed = recorded[block].clone()
+                changed.view(-1)[entry] += step
+                with torch.no_grad(), taps.recording(block, changed):
+                    scores.append(float((looked.module(pixels) @ weights).sum()))
+            assert float(slope.flatten()[entry]) == pytest.approx((scores[0] - scores[1]) / 2e-5, rel=1e-3)
+
+
+def test_a_batch_is_replaced_row_by_row() -> None:
+    looked = look_into(from_torch(vit()).differentiable(picture(1)).module, picture(1))
+    taps = AttentionTaps(looked.module, looked.attentions)
+    pixels = as_tensor(looked.module, picture(1)[None])
+    with torch.no_grad(), taps.recording():
+        looked.module(pixels)
+    shares = torch.stack([taps.used[1][0] * share for share in (0.0, 0.5, 1.0)])
+    with torch.no_grad(), taps.recording(1, shares):
+        together = looked.module(pixels.expand(3, -1, -1, -1))
+    for row, share in zip(together, shares, strict=True):
+        with torch.no_grad(), taps.recording(1, share[None]):
+            torch.testing.assert_close(looked.module(pixels)[0], row)
+
+
+def test_attention_that_is_no_self_attention_is_refused() -> None:
+    for settings in ({"kdim": 3}, {"add_bias_kv": True}, {"add_zero_attn": True}):
+        with pytest.raises(InvalidInput, match="cannot be looked into"):
+            plain_attention(torch.nn.MultiheadAttention(4, 2, **settings))
+    tokens = torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(1))
+    plain = plain_attention(torch.nn.MultiheadAttention(4, 2, batch_first=True))
+    with pytest.raises(InvalidInput, match="skips tokens"):
+        plain(tokens, tokens, tokens, torch.zeros(1, 3, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("mask", ["none", "bool", "float"])
+def test_plain_attention_is_torchs(batch_first: bool, bias: bool, mask: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        attention = torch.nn.MultiheadAttention(6, 3, bias=bias, batch_first=batch_first).eval()
+        tokens = torch.randn(4, 4, 6)
+    masks = {
+        "none": None,
+        "bool": torch.ones(4, 4, dtype=torch.bool).triu(1),
+        "float": torch.linspace(-2, 2, 16).view(4, 4),
+    }
+    with torch.no_grad():
+        expected = attention(tokens, tokens, tokens, need_weights=False, attn_mask=masks[mask])[0]
+        answer = plain_attention(attention)(tokens, tokens, tokens, need_weights=False, attn_mask=masks[mask])[0]
+    torch.testing.assert_close(answer, expected)
+
+
+def test_two_towers_or_none_show_no_attention() -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = vit(), vit()
+
+        def forward(self, planes: Any) -> Any:
+            return self.left(planes) + self.right(planes)
+
+    encoder = from_torch(Two().eval())
+    assert "attention" not in encoder.gives()
+    assert encoder.differentiable(picture(1)).attentions == ()
