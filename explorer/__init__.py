@@ -11,11 +11,13 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 # importing the module later would put the module in the verb's place.
 from .encoders.base import Encoder, from_function
 from .encoders.cards import encoders, load_encoder
+from .encoders.torch_layers import from_torch
 from .errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from .masks import masks_from_array
 from .probe import extend, probe, stream
 from .rank import explain, rank
 from .schema import Explanation, MaskSettings, Probe, SelectionSettings
+from .words import explain_words
 
 __all__ = [
     "CannotWrite",
@@ -30,8 +32,10 @@ __all__ = [
     "WeightsMissing",
     "encoders",
     "explain",
+    "explain_words",
     "extend",
     "from_function",
+    "from_torch",
     "load_encoder",
     "masks_from_array",
     "probe",

@@ -12,7 +12,8 @@ from .encoders.base import DEFAULT_ENCODER
 from .errors import InvalidInput
 
 if TYPE_CHECKING:
-    from .benchmark.plan import Plan, Price
+    from .benchmark.plan import Plan
+    from .benchmark.price import Price
 
 STOPPED = 130
 
@@ -63,18 +64,21 @@ def add_command(commands: Any) -> None:
 def _benchmark(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from .benchmark.plan import prices
+    from .benchmark.cells import is_of, open_folder, read_cells
+    from .benchmark.price import prices
     from .benchmark.report import write_report
-    from .benchmark.run import open_folder, run_benchmark
+    from .benchmark.run import run_benchmark
 
     kind, plan = _plan(options)
     out = options.out or Path(f"benchmark-{kind}")
     if options.price:
-        _say_price(plan, prices(plan, ()))
-        return 0
-    done = open_folder(plan, out, overwrite=options.overwrite)
+        done = read_cells(out) if is_of(plan, out) else []
+    else:
+        done = open_folder(plan, out, overwrite=options.overwrite)
     costs = prices(plan, (cell.name for cell in done))
     _say_price(plan, costs)
+    if options.price:
+        return 0
     total = sum(cost.cells * cost.passes for cost in costs)
     with tqdm(total=total, unit="pass", disable=options.quiet or None) as bar:
         work = run_benchmark(plan, out)

@@ -32,7 +32,7 @@ FAMILY = {
 """What a family of encoders may import."""
 
 ALLOWED: dict[str, set[str]] = {
-    "": {"encoders.base", "encoders.cards", "masks", "probe", "rank"},  # the public API
+    "": {"encoders.base", "encoders.cards", "encoders.torch_layers", "masks", "probe", "rank", "words"},  # the public API
     "__main__": {"cli"},
     "errors": set(),
     "caps": {"errors"},

@@ -13,6 +13,9 @@ from ..case import Case, Steps, run
 from ..registry import METHODS
 from .scored import Scored
 
+BATCH = 32
+"""Channels at once. What comes before the layer is run once for all of them."""
+
 
 @METHODS.register("ablation-cam")
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class AblationCam:
         scored = Scored(case)
         path = scored.stage(self.stage)
         outputs, whole = yield from scored.seen(path)
-        fallen = yield from scored.scores_from_layer(path, without_each(outputs, scored.batch))
+        fallen = yield from scored.scores_from_layer(path, without_each(outputs, BATCH))
         return scored.spread(((whole - fallen).view(-1, 1, 1) * outputs[0]).sum(0))
 
 

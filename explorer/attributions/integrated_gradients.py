@@ -12,7 +12,7 @@ from ..case import Case, Steps
 from ..encoders.gradients import as_tensor
 from ..fills import make_background
 from ..registry import METHODS
-from .scored import Scored, blank_if_flat
+from .scored import Scored, blank_if_flat, captum
 
 
 @METHODS.register("integrated-gradients")
@@ -41,11 +41,10 @@ class IntegratedGradients:
 
     def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        from captum.attr import IntegratedGradients as Captum
-
         scored = Scored(case)
         start = as_tensor(scored.looked.module, make_background(self.fill, case.pixels, case.encoder, 0))
-        found = Captum(scored.run).attribute(
+        method = captum().IntegratedGradients(scored.run)
+        found = method.attribute(
             scored.pixels,
             start.expand_as(scored.pixels),
             n_steps=self.steps,

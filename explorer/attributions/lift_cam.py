@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case, Steps
+from ..errors import InvalidInput
 from ..registry import METHODS
-from .scored import Scored
+from .scored import Scored, captum
 
 
 @METHODS.register("lift-cam")
@@ -59,9 +60,11 @@ def contributions(scored: Scored, path: str, outputs: Any) -> Steps[tuple[Any, f
 
     Returns:
         Contributions, shaped as the outputs, and what their sum is above the difference of the two scores.
+
+    Raises:
+        InvalidInput: An activation behind the layer is used more than once.
     """
     import torch
-    from captum.attr import DeepLift
 
     class Head(torch.nn.Module):
         def __init__(self) -> None:
@@ -75,7 +78,16 @@ def contributions(scored: Scored, path: str, outputs: Any) -> Steps[tuple[Any, f
     scored.pixels.requires_grad_()  # captum also hooks the modules before the layer, and wants gradients there
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that it uses hooks, which the private copy is for
-        parts, more = DeepLift(Head().eval()).attribute(outputs, return_convergence_delta=True)
+        try:
+            parts, more = captum().DeepLift(Head().eval()).attribute(outputs, return_convergence_delta=True)
+        except RuntimeError as error:
+            if "DeepLift" not in str(error):
+                raise
+            raise InvalidInput(
+                "DeepLIFT needs each activation behind the stage to be a module that is used once, which this network "
+                "does not keep to; choose stage=1, behind which there is often none.",
+                code="deep_lift_network",
+            ) from error
     scored.pixels.requires_grad_(False)
     yield 2
     return parts.detach(), float(more)

@@ -39,7 +39,7 @@ def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:
 
 
 def is_signed(kind: type[Attribution]) -> bool:
-    """Whether a method's maps tell what brings closer from what pushes apart; one whose do not has ``signed = False``."""
+    """Whether its maps tell what brings closer from what pushes apart; a kind whose do not has ``signed = False``."""
     return bool(getattr(kind, "signed", True))
 
 

@@ -14,20 +14,21 @@ from ..errors import InvalidInput
 SMALL = 1e-9
 """Added to what is divided by."""
 
-MOVES = frozenset(
-    "reshape view permute transpose unbind chunk split __getitem__ select flatten unflatten contiguous expand "
-    "unsqueeze squeeze cat stack clone to float type detach __get__".split()
-)
+MOVES = {"reshape", "view", "permute", "transpose", "unbind", "chunk", "split", "__getitem__", "select", "flatten",
+         "unflatten", "contiguous", "expand", "unsqueeze", "squeeze", "cat", "stack", "clone", "to", "float", "type",
+         "detach", "__get__"}  # fmt: skip
 """Steps that only move numbers about: relevance moves with them, as the gradient does."""
 
-PASSES = frozenset(
-    "softmax layer_norm gelu silu relu tanh dropout normalize mul __mul__ __rmul__ div __truediv__".split()
-)
-"""Steps that hand relevance on as it is: activations, normalisations, scaling by what is no part of the graph."""
+PASSES = ("softmax", "layer_norm", "gelu", "silu", "relu", "tanh", "dropout", "normalize", "mul", "__mul__", "__rmul__",
+          "div", "__truediv__")  # fmt: skip
+"""Steps that hand relevance on as it is: activations, normalisations, and scaling by what relevance does not reach."""
+
+SCALES = ("sigmoid", "norm")
+"""Steps whose result only scales something else: the gate in QuickGELU, a vector's length. They get no relevance."""
 
 
 def share(a: Any, b: Any) -> Any:
-    """a / b; 0 where b is."""
+    """One divided by the other; 0 where the other is."""
     return a / (b + SMALL) * (b != 0)
 
 
@@ -159,14 +160,14 @@ def _rules() -> dict[str, Callable[..., Any]]:
     def mean(func: Any, args: Any, kwargs: Any) -> Any:
         return Mean.apply(args[0], kwargs["dim"] if "dim" in kwargs else args[1])
 
-    def gate(func: Any, args: Any, kwargs: Any) -> Any:
-        return func(*args, **kwargs).detach()  # of QuickGELU, x times sigmoid: an activation, so relevance goes to x
+    def scale(func: Any, args: Any, kwargs: Any) -> Any:
+        return func(*args, **kwargs).detach()
 
     return {
         **dict.fromkeys(PASSES, passed),
-        **dict.fromkeys(("linear",), linear),
+        **dict.fromkeys(SCALES, scale),
         **dict.fromkeys(("matmul", "__matmul__"), matmul),
         **dict.fromkeys(("add", "__add__", "__radd__", "__iadd__", "add_"), add),
+        "linear": linear,
         "mean": mean,
-        "sigmoid": gate,
     }

@@ -83,4 +83,3 @@ def read_patches(looked: Differentiable, rolled: Any) -> Any:
     """
     row = rolled[..., looked.prefix :, :].mean(-2) if looked.pooled else rolled[..., 0, :]
     return row[..., looked.prefix :].unflatten(-1, looked.grid)
-

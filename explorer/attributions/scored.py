@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..case import Case, Steps
 from ..encoders.gradients import Differentiable, Tap, as_tensor
-from ..errors import InvalidInput
+from ..errors import InvalidInput, WeightsMissing
 
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own
@@ -24,7 +24,7 @@ SAME = 1e-6
 """A cosine similarity this near to 1 has no gradient but rounding."""
 
 SHORTEST = 1e-12
-"""Lengths of embeddings below this count as this."""
+"""Embeddings no longer than this have no direction: their cosine counts as 0, without a gradient."""
 
 ROUNDING = 1e-6
 """A map whose values differ by no more than this share of the largest says nothing."""
@@ -84,6 +84,7 @@ class Scored:
             return -self._scale * (embeddings - reference).norm(dim=1)
         lengths = self._length if self._kind == "proj" else embeddings.norm(dim=1)
         cosine = embeddings @ (reference / reference.norm()) / lengths.clamp_min(SHORTEST)
+        cosine = torch.where(lengths > SHORTEST, cosine, 0)
         if self._kind == "angular":
             inside = 1 - SAME / 10  # the angle's slope is infinite at its ends
             return -self._scale * torch.arccos(cosine.clamp(-inside, inside)) / torch.pi
@@ -171,7 +172,7 @@ class Scored:
             with torch.no_grad(), Tap(self.looked, path).replacing(two):
                 try:
                     self._follows[path] = len(self.run(self.pixels)) == len(two)
-                except RuntimeError:  # shapes that do not fit
+                except (RuntimeError, ValueError):  # shapes that do not fit
                     self._follows[path] = False
         return self._follows[path]
 
@@ -186,7 +187,7 @@ class Scored:
         return torch.where(self.at_reference(scores).view(-1, *[1] * (slopes.dim() - 1)), 0, slopes)
 
     def at_reference(self, scores: Any) -> Any:
-        """Whether pictures with these scores (b,) lie at the reference, where gradients are only rounding: (b,) bool."""
+        """Whether pictures with these scores (b,) lie at the reference, where slopes are only rounding: (b,) bool."""
         import torch
 
         value = scores.detach() / self._scale
@@ -232,6 +233,21 @@ def blank_if_flat(attribution: NDArray[Any]) -> NDArray[np.float32]:
 def is_blank(attribution: NDArray[Any]) -> bool:
     """Whether a map says nothing: it is the same everywhere but for rounding."""
     return float(np.ptp(attribution)) <= max(NOTHING, ROUNDING * float(np.abs(attribution).max()))
+
+
+def captum() -> Any:
+    """The module ``captum.attr``.
+
+    Raises:
+        WeightsMissing: It is not installed.
+    """
+    try:
+        import captum.attr
+    except ModuleNotFoundError as error:
+        raise WeightsMissing(
+            "This method needs the package captum: pip install captum", code="packages_missing"
+        ) from error
+    return captum.attr
 
 
 def steps_between(start: Any, end: Any, n: int) -> Any:

@@ -51,7 +51,9 @@ class TransformerAttribution:
             InvalidInput: A distance that is no function of the dot product, or a step that has no rule.
         """
         if case.distance == "euclidean":
-            raise InvalidInput("T-Attr goes with the cosine, the angular distance and the dot product.", code="distance")
+            raise InvalidInput(
+                "T-Attr goes with the cosine, the angular distance and the dot product.", code="distance"
+            )
         scored = Scored(case, scale=self.scale)
         taps = open_taps(scored)
         with taps.recording():
@@ -78,6 +80,9 @@ def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
 
     Returns:
         For the score, and for minus the score.
+
+    Raises:
+        InvalidInput: A step that has no rule.
     """
     import torch
 
@@ -88,6 +93,8 @@ def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
         for tap in others:
             stack.enter_context(tap.recording())
         embedding = looked.module(scored.pixels)
+    if not embedding.requires_grad:
+        raise InvalidInput("Relevance does not reach the embedding of this network.", code="no_rule")
     outputs = [tap.output for tap in others]
     starts = [_start(embedding.detach(), sign * weights) for sign in (1, -1)]
     return [list(torch.autograd.grad(embedding, outputs, start, retain_graph=True)) for start in starts]

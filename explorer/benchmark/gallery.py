@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Steps
+from ..case import Case, Steps
 from ..distances import measure
 from ..encoders.base import Encoder
 from ..errors import InvalidInput
@@ -19,7 +19,7 @@ from ..references import embed_reference
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 SAME = 0.9999
-"""Cosine from which an entry is the true reference itself, which must not compete with itself."""
+"""Cosine above which two embeddings are of the same thing."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,14 @@ class Gallery:
         return np.stack(rows)
 
 
-def with_truth(gallery: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The true reference first, and of the gallery (k, d) what is not the same."""
-    others = gallery[1 - 2 * measure("cosine", gallery, truth) < SAME]
-    return np.concatenate([truth[None].astype(gallery.dtype), others])
+def rivals_of(case: Case, gallery: NDArray[np.floating]) -> Steps[NDArray[np.floating]]:
+    """The case's reference first, and of a gallery (k, d) what is neither that nor the picture itself.
+
+    The picture would be nearer to itself than to any reference, so that nothing else could ever be retrieved.
+    """
+    rows = yield from case.embeddings([case.pixels])
+    truth = case.target.embedding
+    same = np.zeros(len(gallery), bool)
+    for known in (truth, rows[0]):
+        same |= 1 - 2 * measure("cosine", gallery, known) > SAME
+    return np.concatenate([truth[None].astype(gallery.dtype), gallery[~same]])

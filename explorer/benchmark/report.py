@@ -12,10 +12,11 @@ from pathlib import Path
 from ..files import versions, write_whole
 from ..registry import DATASETS
 from ..studies.report_style import STYLE
+from .cells import Cell, read_cells
 from .paper import PAPER
 from .plan import Plan
-from .run import SHOWN, Cell, read_cells
-from .tables import Entry, Results, Sheet, sheets, winners
+from .run import SHOWN
+from .tables import Entry, Results, Sheet, count, sheets, winners
 
 PAGE, MARKDOWN = "index.html", "results.md"
 
@@ -26,6 +27,7 @@ MORE_STYLE = """
 td.best { font-weight: 700; }
 td.second { text-decoration: underline; }
 td { white-space: nowrap; }
+summary h2 { display: inline; margin: 0; padding: 0; border: 0; font-size: 1.15rem; }
 @media (max-width: 44rem) { .maps figure { width: calc(50% - .4rem); } .maps img { width: 100%; } }
 """
 
@@ -142,7 +144,7 @@ def _setup(plan: Plan) -> str:
         for name, encoder in plan.encoders.items()
     )
     return (
-        f"{len(plan.items)} of {plan.of} pictures, {len(plan.methods)} methods and {len(plan.metrics)} metrics on "
+        f"{count(plan)}, {len(plan.methods)} methods and {len(plan.metrics)} metrics on "
         f"{encoders}; question: {plan.question}; seed {plan.seed}."
     )
 
@@ -166,7 +168,7 @@ def _section(sheet: Sheet, *, open_: bool) -> str:
     listed = f"<p class='soft'>Notes:</p><ol>{reasons}</ol>" if reasons else ""
     label = escape(sheet.title, quote=True)
     return (
-        f"<section><details{' open' if open_ else ''}><summary><h2 style='display:inline'>{escape(sheet.title)}</h2>"
+        f"<section><details{' open' if open_ else ''}><summary><h2>{escape(sheet.title)}</h2>"
         f"</summary><p>{escape(sheet.about)}</p>"
         f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{listed}</details></section>"

@@ -1,16 +1,13 @@
 """Running a benchmark: picture by picture, method by method, each result written down as soon as it is there.
 
-A result is one line of JSON, so that a run that was stopped goes on where it was, and nothing is held in memory.
+So a run that was stopped goes on where it was, and nothing is held in memory.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,17 +17,16 @@ from numpy.typing import NDArray
 from ..attributions.scored import is_blank
 from ..case import Case, Steps
 from ..datasets.items import Item
-from ..errors import CannotWrite, InvalidInput, UnusableEmbedding
+from ..errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from ..evaluation.scorers import Scorer, make_scorer
 from ..evaluation.segmentation import as_seen
-from ..files import versions, write_whole
+from ..files import write_whole
 from ..formats import jpeg
 from ..plots import paint, shrink
 from ..studies.drawing import as_seen as as_picture_seen
-from .gallery import with_truth
+from .cells import PICTURES, Cell, append, read_cells
+from .gallery import rivals_of
 from .plan import Plan
-
-RECIPE, CELLS, PICTURES = "benchmark.json", "cells.jsonl", "pictures"
 
 SHOWN = 12
 """How many of the pictures have their maps in the report."""
@@ -39,110 +35,6 @@ SIDE = 168
 
 BLANK = "the map is blank"
 NO_MASK = "no outline of the object"
-
-Name = tuple[str, str, str]
-"""Of an encoder, a method and an item."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one method answered about one picture on one encoder, and how that was judged.
-
-    Attributes:
-        encoder: Its name.
-        method: Its key.
-        item: Its key.
-        seconds: The map took.
-        passes: Pictures embedded for the map.
-        dropped: Why the map does not count, or an empty string.
-        measured: Records of the metrics, by group.
-        lacking: Why groups of metrics have no record.
-        picture: The map over its picture, a file in the folder of results, or an empty string.
-    """
-
-    encoder: str
-    method: str
-    item: str
-    seconds: float = 0.0
-    passes: int = 0
-    dropped: str = ""
-    measured: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    lacking: Mapping[str, str] = field(default_factory=dict)
-    picture: str = ""
-
-    @property
-    def name(self) -> Name:
-        """Names it within a benchmark."""
-        return self.encoder, self.method, self.item
-
-
-def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]:
-    """Make a folder ready for the results of a plan.
-
-    Returns:
-        What an earlier run of the same plan left there.
-
-    Raises:
-        InvalidInput: Results of another plan lie there and nobody asked to replace them, or they are damaged.
-        CannotWrite: The folder cannot be written.
-    """
-    if (out / RECIPE).exists() or (out / CELLS).exists():
-        if _recipe(out) == plan.recipe:
-            return read_cells(out)
-        if not overwrite:
-            raise InvalidInput(
-                f"{out.name or out} holds a benchmark of other data, encoders, methods or settings; name another "
-                "folder with --out, or replace it with --overwrite.",
-                code="benchmark_differs",
-            )
-        _clear(out)
-
-    def write(scratch: Path) -> None:
-        facts = {"recipe": plan.recipe, "versions": versions()}
-        (scratch / RECIPE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-    write_whole(out, write)
-    return []
-
-
-def _recipe(out: Path) -> Any:
-    """What the results in a folder were made from; None where that cannot be read."""
-    try:
-        return json.loads((out / RECIPE).read_text(encoding="utf-8"))["recipe"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _clear(out: Path) -> None:
-    try:
-        (out / CELLS).unlink(missing_ok=True)
-        shutil.rmtree(out / PICTURES, ignore_errors=True)
-    except OSError as error:
-        raise CannotWrite(
-            f"Cannot replace {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write"
-        ) from error
-
-
-def read_cells(out: Path) -> list[Cell]:
-    """The cells in a folder; a last line that was cut short by a stop is taken away.
-
-    Raises:
-        InvalidInput: A line is damaged.
-    """
-    path = out / CELLS
-    if not path.is_file():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        os.truncate(path, len(whole))
-    try:
-        return [Cell(**json.loads(line)) for line in whole.decode().splitlines()]
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"{CELLS} is damaged; begin anew with --overwrite, or name another folder with --out.",
-            code="benchmark_damaged",
-        ) from error
 
 
 def run_benchmark(plan: Plan, out: Path) -> Steps[None]:
@@ -175,7 +67,7 @@ def run_benchmark(plan: Plan, out: Path) -> Steps[None]:
                 if isinstance(step, int):
                     yield step
                 else:
-                    _append(out / CELLS, step)
+                    append(out, step)
 
 
 @dataclass(frozen=True)
@@ -232,7 +124,7 @@ def _about(
 def _judged(plan: Plan, encoder: str, item: Item, gallery: NDArray[np.floating] | None) -> Steps[_Judged]:
     case = plan.case(encoder, item)
     label = item.class_index if plan.label == "truth" else None
-    rivals = None if gallery is None else with_truth(gallery, case.target.embedding)
+    rivals = None if gallery is None else (yield from rivals_of(case, gallery))
     try:
         scorer: Scorer = yield from make_scorer(case, gallery=rivals, label=label)
     except (InvalidInput, UnusableEmbedding) as error:  # maps and outlines can be had all the same
@@ -259,7 +151,7 @@ def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDAr
             else:
                 passes += step
                 yield step
-    except (InvalidInput, UnusableEmbedding) as error:
+    except (InvalidInput, UnusableEmbedding, WeightsMissing) as error:  # the last where a method's package is absent
         dropped = str(error)
     seconds = time.perf_counter() - started
     if attribution is not None:
@@ -295,17 +187,9 @@ def _measured(
             measured[group] = yield from metric.measure(
                 judged.case, attribution, judged.scorer, judged.region, judged.seed
             )
-        except (InvalidInput, UnusableEmbedding) as error:
+        except (InvalidInput, UnusableEmbedding, WeightsMissing) as error:
             lacking[group] = str(error)
     return measured, lacking
-
-
-def _append(path: Path, cell: Cell) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(cell)) + "\n")
-    except OSError as error:
-        raise CannotWrite(f"Cannot write {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write") from error
 
 
 def _draw(case: Case, attribution: NDArray[np.float32], path: Path) -> None:

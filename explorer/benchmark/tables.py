@@ -14,9 +14,9 @@ from statistics import fmean
 
 from ..evaluation.metrics import Metric, why_dropped
 from ..registry import DATASETS, METRICS
+from .cells import Cell
 from .paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, TABLES, PaperTable
 from .plan import Plan
-from .run import Cell
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 NOT_ASKED = "not asked for"
@@ -157,7 +157,7 @@ def everything(results: Results) -> Sheet:
     return Sheet(
         "results",
         "Every method, every metric",
-        f"{DATASETS[plan.data].title}, {_count(plan)}. {_asked(plan)} ↑ higher is better, ↓ lower is better; the best "
+        f"{DATASETS[plan.data].title}, {count(plan)}. {_asked(plan)} ↑ higher is better, ↓ lower is better; the best "
         "of each encoder is bold.",
         ("encoder", "method", "maps", "seconds", "passes", *(_heading(metric) for metric in plan.metrics.values())),
         tuple(rows),
@@ -205,7 +205,7 @@ def _like_paper(results: Results, table: PaperTable) -> Sheet:
 def _our_row(results: Results, table: PaperTable, encoder: str, metric: str, data: str = "") -> tuple[Entry, ...]:
     plan, key = results.plan, PAPER_METRICS[metric]
     found = [results.entry(encoder, PAPER_METHODS[name], key) for name in table.methods]
-    labels = (data or DATASETS[plan.data].title, encoder, metric, f"here, {_count(plan)}")
+    labels = (data or DATASETS[plan.data].title, encoder, metric, f"here, {count(plan)}")
     return (*map(Entry, labels), *_placed(found, METRICS[key].better))
 
 
@@ -231,9 +231,10 @@ def _heading(metric: Metric) -> str:
     return f"{metric.title} {ARROWS[metric.better]}"
 
 
-def _count(plan: Plan) -> str:
-    count = len(plan.items)
-    return f"{count} of {plan.of} pictures" if count < plan.of else f"{count} picture{'s' * (count != 1)}"
+def count(plan: Plan) -> str:
+    """How many pictures, and of how many."""
+    number = len(plan.items)
+    return f"{number} of {plan.of} pictures" if number < plan.of else f"{number} picture{'s' * (number != 1)}"
 
 
 def _asked(plan: Plan) -> str:

@@ -28,7 +28,7 @@ def find_attention(module: Any) -> tuple[str, ...]:
     pyramids, in a pooling at the end or in a second tower does not, and says nothing about all patches at once.
 
     Returns:
-        None where there is no attention, or more of it than one stack.
+        Empty where there is no attention, or more of it than one stack.
     """
     paths = [path for path, part in module.named_modules() if _is_attention(part)]
     numbers = [re.findall(r"\d+", path) for path in paths]

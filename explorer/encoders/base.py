@@ -246,7 +246,7 @@ class Encoder(ABC):
         )
 
     def classifier(self) -> Encoder:
-        """A fresh encoder that embeds a picture as the scores of its classes before the softmax.
+        """An encoder that embeds a picture as the scores of its classes before the softmax.
 
         A class is then a direction in the space of embeddings, see ``explorer.case.class_case``.
 

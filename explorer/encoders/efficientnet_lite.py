@@ -59,6 +59,7 @@ class EfficientNetLite(LayeredEncoder):
         super().__init__()
         self.card, self._run, self.fingerprint = card, run, fingerprint
         self._access = cache(lambda: TorchLayers(module(), "network"))
+        self._scores = cache(self._make_classifier)
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
@@ -73,6 +74,10 @@ class EfficientNetLite(LayeredEncoder):
         return looked
 
     def classifier(self) -> EfficientNetLite:
+        return self._scores()
+
+    def _make_classifier(self) -> EfficientNetLite:
+        """The same network without its softmax; converting it takes seconds."""
         scores = _from_pixels(self._layers().module.network, softmax=False)
         if isinstance(self._run, OnGpu):
             run: Runner = OnGpu(scores, "float32")

@@ -28,21 +28,19 @@ class Differentiable:
     """A network from pixels to embeddings, with names for what attribution methods look at.
 
     Attributes:
-        module: In evaluation mode, frozen: (b, h, w, 3) float32 pixels as ``Encoder.view`` gives them -> (b, d).
+        module: Frozen: (b, h, w, 3) float32 pixels as ``Encoder.view`` gives them -> (b, d).
         stages: Paths of the modules whose outputs are the maps (b, c, rows, columns) of the last stage, the one
             before it, and so on: the specification's L, L-1, L-2. Empty where there are none.
         attentions: Paths of the modules whose outputs are the attention (b, heads, t, t) after the softmax, from the
             first block to the last. Empty where there are none.
-        blocks: Paths of the transformer blocks those attentions belong to, in the same order.
         prefix: How many tokens come before those of the patches.
         grid: (rows, columns) of the patches.
-        pooled: Whether the embedding is the mean over the patches' tokens, not the first token.
+        pooled: Whether the embedding is read from the patches' tokens, not from the first token.
     """
 
     module: Any
     stages: tuple[str, ...] = ()
     attentions: tuple[str, ...] = ()
-    blocks: tuple[str, ...] = ()
     prefix: int = 0
     grid: tuple[int, int] = (0, 0)
     pooled: bool = False
@@ -66,9 +64,8 @@ def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = 
     shapes = _shapes(twin, example)
     if attentions and (patches := _patches(shapes, attentions)):
         prefix, grid = patches
-        blocks = tuple(path.rpartition(".")[0] for path in paths)
         pooled = _pooled(twin, attentions, example, prefix)
-        return Differentiable(twin, (), attentions, blocks, prefix, grid, pooled)
+        return Differentiable(twin, (), attentions, prefix, grid, pooled)
     if stages is None:
         stages = find_stages(twin, shapes, pixels.shape[:2]) if "layers" in gives_of(module) else ()
     known = dict(twin.named_modules())
@@ -111,9 +108,7 @@ def private_copy(module: Any) -> Any:
     return twin
 
 
-def find_stages(
-    module: Any, shapes: Sequence[tuple[str, tuple[int, ...]]], size: tuple[int, int]
-) -> tuple[str, ...]:
+def find_stages(module: Any, shapes: Sequence[tuple[str, tuple[int, ...]]], size: tuple[int, int]) -> tuple[str, ...]:
     """The last module of each size of map, the smallest map first; of nested modules the outermost.
 
     Where the smallest map ends by pooling (VGG), so do the stages before it: their convolutions go on at a size until

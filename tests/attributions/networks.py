@@ -33,7 +33,9 @@ def tiny_cnn(*, normalised: bool = False) -> Any:
                 inner.append(_norm(channels))
             stages.append(torch.nn.Sequential(*inner, torch.nn.ReLU()))
             before = channels
-        network = torch.nn.Sequential(*stages, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 5))
+        network = torch.nn.Sequential(
+            *stages, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(16, 5)
+        )
         for part in network.modules():
             if isinstance(part, (torch.nn.Conv2d, torch.nn.Linear)):  # as torch starts them, biases would say it all
                 torch.nn.init.kaiming_normal_(part.weight)

@@ -22,6 +22,7 @@ from explorer.attributions.scored import Scored, is_blank
 from explorer.attributions.x_grad_cam import XGradCam
 from explorer.case import Case, class_case, make_case, run
 from explorer.encoders.torch_layers import from_torch
+from explorer.errors import InvalidInput
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
 CASES = {
@@ -190,13 +191,24 @@ def test_lift_does_not_add_up_for_a_cosine() -> None:
     assert abs(more) > 0.01
 
 
+def test_lift_refuses_activations_that_are_used_twice() -> None:
+    """As in the blocks of torchvision's ResNets. Behind the last stage there is none."""
+    network, relu = tiny_cnn(), torch.nn.ReLU()
+    for stage in network[:3]:
+        stage[-1] = relu
+    case = question(from_torch(Exact(network).eval()))
+    assert not is_blank(run(LiftCam()(case)))
+    with pytest.raises(InvalidInput, match="used once"):
+        run(LiftCam(stage=3)(case))
+
+
 def test_lift_leaves_no_hooks() -> None:
     scored = Scored(question(), target="proj")
     path = scored.stage(2)
     outputs, _ = run(scored.seen(path))
     run(contributions(scored, path, outputs))
     for part in scored.looked.module.modules():
-        assert not (part._forward_hooks or part._forward_pre_hooks or part._backward_hooks)
+        assert not any((part._forward_hooks, part._forward_pre_hooks, part._backward_hooks))
 
 
 # All of them

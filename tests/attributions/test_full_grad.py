@@ -62,7 +62,8 @@ def test_terms_against_a_network_written_out(name: str) -> None:
 def with_activation_inside() -> Any:
     """Where timm keeps the activation inside the normalisation."""
     norm = timm.layers.BatchNormAct2d(12)
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(2)
         for array in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
             array.uniform_(0.2, 1)
     network = tiny_cnn()

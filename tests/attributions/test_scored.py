@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,8 @@ from explorer.case import Case, class_case, make_case, run
 from explorer.distances import measure
 from explorer.encoders.base import from_function
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
-from explorer.registry import DISTANCES
+from explorer.errors import InvalidInput, WeightsMissing
+from explorer.registry import DISTANCES, METHODS
 from tests.attributions.networks import SIDE, cnn, picture, question, tiny_cnn
 
 
@@ -78,6 +79,13 @@ def test_refusals() -> None:
         Scored(question()).stage(4)
     with pytest.raises(InvalidInput, match="gives no gradients"):
         Scored(question(from_function(lambda batch: batch.mean(axis=(1, 2)) + 2)))
+
+
+@pytest.mark.parametrize("key", ["integrated-gradients", "lift-cam"])
+def test_without_captum_its_methods_say_what_to_install(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    with pytest.raises(WeightsMissing, match="pip install captum"):
+        run(METHODS[key]()(question()))
 
 
 # Layers
@@ -146,6 +154,19 @@ def test_at_the_reference_there_is_no_gradient_but_rounding(distance: str) -> No
     _, found = run(scored.from_layer(scored.stage(2), torch.cat([outputs, outputs * 0.5])))
     assert not found[0].any()
     assert found[1].any()
+
+
+@pytest.mark.parametrize("distance", ["cosine", "angular"])
+def test_an_embedding_without_a_length_has_no_gradient(distance: str) -> None:
+    network = tiny_cnn()
+    with torch.no_grad():
+        for part in network.modules():
+            if hasattr(part, "bias"):
+                part.bias.zero_()
+    scored = Scored(question(from_torch(network), distance=distance))
+    nothing = torch.zeros_like(scored.pixels)
+    assert float(scored.looked.module(nothing).norm()) == 0
+    assert not run(scored.slopes(nothing)).any()
 
 
 # Maps

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from explorer.benchmark import run as running
+from explorer.benchmark.cells import Cell, read_cells
 from explorer.cli import main
 from explorer.encoders import cards
 from explorer.encoders.base import Encoder
@@ -54,25 +55,29 @@ def test_the_price_alone(folder: Path, tmp_path: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert f"in all {3 * (2 + 2) + 3 * (10 + 2)} passes" in " ".join(told.split())
     assert not (tmp_path / "out").exists()
+    assert benchmark(folder, "--out", str(tmp_path / "out")) == 0
+    capsys.readouterr()
+    assert benchmark(folder, "--out", str(tmp_path / "out"), "--price") == 0
+    assert "in all 0 passes" in " ".join(capsys.readouterr().out.split())
 
 
 def test_stopped_and_taken_up(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out, real = tmp_path / "out", running._append
+    out, real = tmp_path / "out", running.append
 
-    def stop_at_the_third(path: Path, cell: running.Cell) -> None:
-        if len(running.read_cells(path.parent)) == 2:
+    def stop_at_the_third(out: Path, cell: Cell) -> None:
+        if len(read_cells(out)) == 2:
             raise KeyboardInterrupt
-        real(path, cell)
+        real(out, cell)
 
-    monkeypatch.setattr(running, "_append", stop_at_the_third)
+    monkeypatch.setattr(running, "append", stop_at_the_third)
     assert benchmark(folder, "--out", str(out)) == 130
     assert "goes on from here" in capsys.readouterr().err
     assert not (out / "index.html").exists()
-    monkeypatch.setattr(running, "_append", real)
+    monkeypatch.setattr(running, "append", real)
     assert benchmark(folder, "--out", str(out)) == 0
-    assert len(running.read_cells(out)) == 6
+    assert len(read_cells(out)) == 6
     assert (out / "index.html").is_file()
 
 

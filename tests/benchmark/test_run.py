@@ -12,10 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.benchmark.gallery import Gallery, with_truth
-from explorer.benchmark.plan import Plan, make_plan, prices
-from explorer.benchmark.run import BLANK, CELLS, NO_MASK, Cell, open_folder, read_cells, run_benchmark
-from explorer.case import run
+import explorer
+from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
+from explorer.benchmark.gallery import Gallery, rivals_of
+from explorer.benchmark.plan import Plan, make_plan
+from explorer.benchmark.price import prices
+from explorer.benchmark.run import BLANK, NO_MASK, run_benchmark
+from explorer.case import make_case, run
 from explorer.encoders.base import Encoder
 from explorer.errors import CannotWrite, InvalidInput, UnusableEmbedding
 from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, NAMES, pictures, registered
@@ -121,7 +124,9 @@ def test_a_line_that_was_cut_short_is_done_again(folder: Path, tmp_path: Path, p
     assert timeless(done(plan, out)) == timeless(whole)
     (out / CELLS).write_bytes(b"{}\n" + text)
     with pytest.raises(InvalidInput, match="damaged"):
-        read_cells(out)
+        open_folder(plan, out)
+    assert open_folder(plan, out, overwrite=True) == []
+    assert read_cells(out) == []
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"methods": ["masked"]}, {"metrics": ["sum"]}, {"n_masks": 11},
@@ -194,10 +199,25 @@ def test_a_gallery_makes_decisions(folder: Path, tmp_path: Path, picture_encoder
     assert {cell.measured["decisions"]["scorer"] for cell in cells} == {"retrieval"}
 
 
-def test_the_true_reference_does_not_compete_with_itself() -> None:
-    gallery = np.eye(3)
-    found = with_truth(gallery, np.array([0, 2.0, 0]))
-    np.testing.assert_array_equal(found, [[0, 2, 0], [1, 0, 0], [0, 0, 1]])
+def test_neither_the_reference_nor_the_picture_is_its_own_rival() -> None:
+    def encoder(batch: np.ndarray) -> np.ndarray:
+        return batch.mean(axis=(1, 2))
+
+    image = np.full((4, 4, 3), [3.0, 0, 0])
+    case = make_case(image, embedding=np.array([0, 2.0, 0]), encoder=explorer.from_function(encoder))
+    gallery = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
+    found = run(rivals_of(case, gallery))
+    np.testing.assert_array_equal(found, [[0, 2, 0], [0, 0, 1], [1, 1, 0]])
+
+
+def test_several_encoders(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    both = {"tiny": picture_encoder, "again": picture_encoder}
+    plan = make_plan("pairs", folder, both, methods=["brightness", "deep"], metrics=["sum"])
+    open_folder(plan, tmp_path / "out")
+    run(run_benchmark(plan, tmp_path / "out"))
+    cells = read_cells(tmp_path / "out")
+    assert [cell.encoder for cell in cells] == ["tiny"] * 3 + ["again"] * 3
+    assert [cell.measured for cell in cells[:3]] == [cell.measured for cell in cells[3:]]
 
 
 def test_galleries(folder: Path, tmp_path: Path) -> None:

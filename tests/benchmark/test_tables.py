@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from explorer.benchmark.cells import Cell, open_folder, read_cells
 from explorer.benchmark.paper import PAPER_METHODS, PAPER_METRICS, TABLES
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.report import to_csv, to_markdown, write_report
-from explorer.benchmark.run import Cell, open_folder, read_cells, run_benchmark
+from explorer.benchmark.run import run_benchmark
 from explorer.benchmark.tables import NOT_RUN, Results, Sheet, everything, sheets, winners
 from explorer.case import run
 from explorer.encoders.base import Encoder

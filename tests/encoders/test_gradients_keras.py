@@ -34,9 +34,9 @@ for block, channels in ((3, 4), (4, 6), (5, 8)):
 rows = keras.layers.Dense(5, activation="softmax", name="predictions")(keras.layers.Flatten()(rows))
 network = keras.Model(inputs, rows)
 last = network.get_layer("predictions")
-last.set_weights([last.get_weights()[0] / 10, last.get_weights()[1]])  # the input goes to 255
+last.set_weights([last.get_weights()[0] / 100, last.get_weights()[1]])  # the input goes to 255
 encoder = KerasApplication(find_card("keras-vgg16"), network, keras.applications.vgg16.preprocess_input, "")
-encoder.input_size = (32, 32)
+KerasApplication.input_size = (32, 32)
 assert encoder.gives() == ("gradients", "layers")
 trainable = [array.requires_grad for array in network.parameters()]
 
@@ -69,7 +69,7 @@ scores = encoder.classifier()
 exact = np.exp(scores.embed_pixels(pixels[None])[0].astype(float))
 np.testing.assert_allclose(exact / exact.sum(), rows[0], atol=1e-5)
 for case in (class_case(pixels.astype(np.uint8), encoder=encoder),
-             make_case(pixels.astype(np.uint8), reference=pixels[::-1].astype(np.uint8), encoder=encoder)):
+             make_case(pixels.astype(np.uint8), embedding=np.arange(5.0), encoder=encoder)):
     attribution = run(GradCam()(case))
     assert attribution.shape == pixels.shape[:2] and np.isfinite(attribution).all() and attribution.any()
 print("done")

@@ -1,0 +1,62 @@
+"""What a benchmark costs, before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..case import Case
+from ..errors import InvalidInput, UnusableEmbedding
+from .cells import Name
+from .plan import Plan
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one method on one encoder costs.
+
+    Attributes:
+        encoder: Its name.
+        method: Its key.
+        cells: Pictures still to be done.
+        passes: Pictures embedded for each of them.
+        why_not: Why there is nothing to do, or an empty string.
+    """
+
+    encoder: str
+    method: str
+    cells: int
+    passes: int
+    why_not: str = ""
+
+
+def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
+    """What is left to do.
+
+    Args:
+        plan: The benchmark.
+        done: Encoder, method and item of what is finished.
+    """
+    finished = set(done)
+    found = []
+    for name in plan.encoders:
+        example = _example(plan, name) if name in plan.asked else None
+        judging = sum(metric.passes(example) for metric in plan.measured(name).values()) if example else 0
+        for key, method in plan.methods.items():
+            reason = plan.why_not(name, key)
+            if reason or example is None:
+                found.append(Price(name, key, 0, 0, reason or "no picture of the data set can be used"))
+                continue
+            left = sum((name, key, item.key) not in finished for item in plan.items)
+            found.append(Price(name, key, left, method.passes(example) + judging))
+    return found
+
+
+def _example(plan: Plan, encoder: str) -> Case | None:
+    """The first question that can be asked."""
+    for item in plan.items:
+        try:
+            return plan.case(encoder, item)
+        except (InvalidInput, UnusableEmbedding):  # told of each when its turn comes
+            continue
+    return None

@@ -1,0 +1,137 @@
+"""What the Compare tab's other methods say and cost, without a browser."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer.attributions.grad_cam import GradCam
+from explorer.attributions.rise import Rise
+from explorer.case import run
+from explorer.encoders.base import Encoder
+from explorer.errors import InvalidInput
+from explorer.evaluation.deletion import Deletion, deletion
+from explorer.images import as_picture
+from explorer.registry import CARDS
+from explorer.schema import MaskSettings, SelectionSettings
+from explorer.ui import judged, methods, workbench
+from explorer.ui.evidenced import Ledger, Trial
+from explorer.ui.instrument import Look
+from explorer.ui.judged import Subject, subject_of
+from explorer.ui.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
+from explorer.ui.workbench import Question, Session, Workbench
+from tests.attributions.networks import cnn
+
+ASSETS = Path(__file__).parents[1] / "assets"
+PLAIN = SelectionSettings()
+ASKED = {"methods": ["distance-explainer", "rise", "grad-cam"]}
+
+
+class Pictured(Encoder):
+    """The tiny network as the app's encoders are: it takes pictures and resizes them."""
+
+    card = replace(CARDS["efficientnet-lite0"], title="Tiny")
+    input_size = (32, 32)
+    zero_colour = np.zeros(3, np.float32)
+    fingerprint = "tiny"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._inner = cnn(batch_size=8)
+
+    def _forward(self, pixels):
+        return self._inner.embed_pixels(pixels)
+
+    def differentiable(self, pixels):
+        return self._inner.differentiable(pixels)
+
+
+@pytest.fixture
+def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """A page that has run 40 masks with a tiny network that gives gradients and layers."""
+    encoder = Pictured()
+    for module in (workbench, judged, methods):
+        monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
+    picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
+    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
+    page = Session()
+    for _ in Workbench().run(question, page, PLAIN):
+        pass
+    return subject_of(page, Look(PLAIN, None, page.shown(), 40))
+
+
+def test_the_price_is_what_is_run(subject: Subject):
+    asked = OtherMethods(subject, ASKED)
+    trial = Trial(asked, 1, Ledger(Workbench()), lambda: False)
+    news = list(trial.news())
+    assert trial.done == asked.passes() == 1 + 3 * (2 + (2 + len(SEEDS)) * (STEPS - 1))
+    assert news[-1]["progress"]["text"].startswith(f"{trial.done} passes in ")
+    assert news[-1]["methods"]["keys"] == ASKED["methods"]
+
+
+def test_the_maps_are_those_of_the_library(subject: Subject):
+    answers = {answer.key: answer for answer in run(OtherMethods(subject, ASKED).steps())}
+    case, explanation = subject.case(), subject.explanation
+    np.testing.assert_array_equal(answers["distance-explainer"].attribution, explanation.relative)
+    np.testing.assert_allclose(answers["rise"].attribution, run(Rise(explanation.probe.masking)(case)), atol=1e-6)
+    np.testing.assert_array_equal(answers["grad-cam"].attribution, run(GradCam()(case)))
+    assert [answer.passes for answer in answers.values()] == [0, 0, 1]
+    expected = run(deletion(case, answers["grad-cam"].attribution, steps=STEPS, seeds=SEEDS))
+    np.testing.assert_allclose(answers["grad-cam"].faithful.lodf, expected.lodf, atol=1e-6)
+
+
+def test_each_map_is_drawn_relative_to_its_own_strongest_value(subject: Subject):
+    asked = OtherMethods(subject, ASKED)
+    report = asked.report(run(asked.steps()), False)
+    assert report["strip"]["limit"] <= 1
+    assert [len(shown["values"]) for shown in report["strip"]["maps"]] == [
+        len(report["strip"]["maps"][0]["values"])
+    ] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({}, "methods_empty"),
+        ({"methods": []}, "methods_empty"),
+        ({"methods": "grad-cam"}, "methods_empty"),
+        ({"methods": ["grad-cam"] * 1000}, "methods_empty"),
+        ({"methods": ["grad-cma"]}, "unknown_method"),
+        ({"methods": [{}]}, "unknown_method"),
+    ],
+)
+def test_what_is_no_choice_is_refused(subject: Subject, options, code):
+    with pytest.raises(InvalidInput) as caught:
+        OtherMethods(subject, options)
+    assert caught.value.code == code
+
+
+def test_a_method_that_the_encoder_cannot_serve_is_refused_before_anything_runs(subject: Subject):
+    with pytest.raises(InvalidInput, match="needs attention, which"):
+        OtherMethods(subject, {"methods": ["rise", "gae"]}).passes()
+
+
+def answer(key: str, lodf: float, hidf: float) -> Answer:
+    shares = np.linspace(0, 1, 3)
+    faithful = Deletion(shares, np.array([0, lodf, 1]), np.array([0, hidf, 1]), np.full((1, 3), 0.5))
+    return Answer(key, np.eye(2, dtype=np.float32), 1, 0.5, faithful)
+
+
+def test_the_verdict_names_the_method_whose_deletion_tells_most():
+    said = verdict([answer("rise", 0.6, 0.4), answer("grad-cam", 0.9, 0.1)], False)
+    assert said == [
+        "Deleting tells most for Grad-CAM: the distance is 0.400 higher on average when its red goes first than when "
+        "its blue does."
+    ]
+
+
+def test_the_verdict_says_when_none_tells_anything():
+    assert "No map moves the distance" in verdict([answer("rise", 0.4, 0.6), answer("grad-cam", 0.5, 0.5)], False)[0]
+    blank = Answer("grad-cam", np.zeros((2, 2), np.float32), 1, 0.5, None)
+    assert verdict([blank], True)[:2] == [
+        "Stopped before all had answered.",
+        "No map says anything here, so none can be judged.",
+    ]
