@@ -8,8 +8,10 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/python app.py
 
+# A core for each process: small networks are slower on several. The browser tests have one app and one screen.
 test: lint types
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n auto --dist loadfile
+	$(BIN)/python -m pytest -m browser
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

@@ -9,8 +9,9 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 
 # The verbs are imported here and now because two share their name with the module they live in:
 # importing the module later would put the module in the verb's place.
-from .encoders.base import Encoder, from_function
+from .encoders.base import Encoder
 from .encoders.cards import encoders, load_encoder
+from .encoders.functions import from_function
 from .encoders.torch_layers import from_torch
 from .errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from .masks import masks_from_array

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .distances import measure
-from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
+from .encoders.base import DEFAULT_ENCODER, Encoder, resolve
+from .encoders.functions import FunctionEncoder
 from .errors import InvalidInput
 from .fills import make_background
 from .images import as_array, as_picture

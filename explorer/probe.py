@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .caps import N_MASKS
-from .encoders.base import DEFAULT_ENCODER, Encoder, FunctionEncoder, resolve
+from .encoders.base import DEFAULT_ENCODER, Encoder, resolve
+from .encoders.functions import FunctionEncoder
 from .errors import InvalidInput, UnusableEmbedding
 from .fills import apply_masks, make_background
 from .images import as_array, as_picture

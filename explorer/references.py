@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .captions import clean_caption
-from .encoders.base import Encoder, FunctionEncoder
+from .encoders.base import Encoder
+from .encoders.functions import FunctionEncoder
 from .errors import InvalidInput
 from .images import as_array, as_picture
 from .schema import Reference

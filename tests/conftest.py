@@ -13,7 +13,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 
 import explorer
-from explorer.encoders.base import Encoder, FunctionEncoder
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
 
 SHARED = Path(__file__).parents[2] / "shared"
 """Material beside the repository: the paper's pictures and golden files, which are not ours to copy."""

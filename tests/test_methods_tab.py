@@ -22,7 +22,8 @@ from explorer.ui.evidenced import Ledger, Trial
 from explorer.ui.instrument import Look
 from explorer.ui.judged import Subject, subject_of
 from explorer.ui.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
-from explorer.ui.workbench import Question, Session, Workbench
+from explorer.ui.session import Question, Session
+from explorer.ui.workbench import Workbench
 from tests.attributions.networks import cnn
 
 ASSETS = Path(__file__).parents[1] / "assets"

@@ -51,9 +51,13 @@ def test_readme_names_only_files_that_exist():
         assert (ROOT / path).is_file(), path
 
 
+RUN_GROUPS = ("app", "lite", "clip", "keras", "methods")
+"""What the app needs."""
+
+
 def test_requirements_are_those_of_the_project(pyproject):
     project = pyproject["project"]
-    groups = [project["dependencies"]] + [project["optional-dependencies"][g] for g in ("app", "lite", "clip", "keras")]
+    groups = [project["dependencies"]] + [project["optional-dependencies"][g] for g in RUN_GROUPS]
     declared: dict[str, str] = {}
     for name, floor in (pair for group in groups for pair in floors(group).items()):
         assert declared.setdefault(name, floor) == floor, f"{name} has two floors"

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import explorer
-from explorer.encoders.base import Encoder, FunctionEncoder
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
 from explorer.errors import InvalidInput, UnusableEmbedding
 from explorer.probe import grow
 from explorer.references import embed_reference

@@ -11,7 +11,8 @@ import pytest
 from explorer.encoders.cards import load_encoder
 from explorer.images import as_picture
 from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui.workbench import Question, Session, Workbench
+from explorer.ui.session import Question, Session
+from explorer.ui.workbench import Workbench
 
 PLAIN = SelectionSettings()
 ASSETS = Path(__file__).parents[1] / "assets"

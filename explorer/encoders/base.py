@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -264,63 +264,6 @@ class Encoder(ABC):
             "choose an encoder of the list, or give a torch network with from_torch.",
             code="no_layers",
         )
-
-
-class FunctionEncoder(Encoder):
-    """Any callable as an encoder; arrays reach it as they are, only multiplied by the mask."""
-
-    card = Card(
-        key="function",
-        title="Your function",
-        compares=("image-image",),
-        embedding="whatever the function returns",
-        family="",
-        packages=(),
-        size="",
-        licence="",
-        source="",
-    )
-    input_size = None
-    pads = False
-    zero_colour = np.zeros((), np.float32)
-
-    def __init__(self, function: Callable[[NDArray[Any]], Any], batch_size: int) -> None:
-        super().__init__()
-        self._function = function
-        self.batch_size = batch_size
-        self.fingerprint = f"function:{getattr(function, '__qualname__', type(function).__qualname__)}"
-
-    def view(self, picture: NDArray[Any]) -> tuple[NDArray[Any], Box]:
-        return picture, Box()
-
-    def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
-        return np.asarray(self._function(pixels))
-
-    def embed_images(self, images: Any) -> NDArray[np.floating]:
-        batch = np.asarray(images)
-        parts = [self.embed_pixels(batch[i : i + self.batch_size]) for i in range(0, len(batch), self.batch_size)]
-        return np.concatenate(parts)
-
-
-def from_function(function: Callable[[NDArray[Any]], Any], *, batch_size: int = 10) -> Encoder:
-    """Make an encoder of any callable.
-
-    Args:
-        function: (b, h, w, c) -> (b, d). It sees the array given to ``probe`` times each mask,
-            in that array's dtype, range and size.
-        batch_size: Rows in a call; 10 is what the reference implementation uses.
-
-    Returns:
-        An encoder without a text side.
-
-    Raises:
-        InvalidInput: Not callable, or a batch size below 1.
-    """
-    if not callable(function):
-        raise InvalidInput("from_function needs a callable (b, h, w, c) -> (b, d).", code="not_callable")
-    if batch_size < 1:
-        raise InvalidInput("batch_size must be at least 1.", code="batch_size_range")
-    return FunctionEncoder(function, batch_size)
 
 
 def resolve(encoder: str | Encoder) -> Encoder:

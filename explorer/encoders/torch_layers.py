@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from .base import Encoder, FunctionEncoder
+from .base import Encoder
+from .functions import FunctionEncoder
 from .gradients import Differentiable, gives_of, look_into
 from .layers import Arrays, LayeredEncoder
 

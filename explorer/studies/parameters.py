@@ -19,7 +19,7 @@ from .subjects import CAPTIONS, Pair
 from .sweeps import SWEEPS, Tile, Tiles, columns, within
 
 MOST = 8000
-"""Masks of one map; the paper's last of figure 13, with 32000, is left out: half an hour for all studies is the limit."""
+"""Masks of one map; figure 13's last, with 32000, is left out: half an hour for all studies is the limit."""
 
 READABLE = 0.7
 """Maps that agree at this or more with another run's look alike; below it, spots come and go."""

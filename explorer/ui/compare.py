@@ -21,8 +21,9 @@ from .instrument import component, look
 from .methods import methods_section
 from .panels import status_panel, turn_panel
 from .room import LIGHT, SESSION_SECONDS, Room
+from .session import Question, Session, on_screen
 from .upload import picture_input
-from .workbench import Question, Session, Step, on_screen
+from .workbench import Step
 
 SECONDS_BETWEEN = 1.0
 REVERSE = "Explain the reference too"

@@ -18,8 +18,8 @@ from ..images import Picture, as_picture
 from ..presets import Preset, asset_path
 from ..registry import FILLS
 from ..schema import MaskSettings
+from .session import Question
 from .upload import picture_input
-from .workbench import Question
 
 PICTURE, CAPTION = "another picture", "a caption"
 Values = Mapping[Any, Any]

@@ -66,7 +66,7 @@ def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:
     k = -(-max(values.shape) // MAP_SIDE)
     padded = np.pad(values, [(0, -side % k) for side in values.shape], mode="edge")
     rows, columns = (side // k for side in padded.shape)
-    return padded.reshape(rows, k, columns, k).mean(axis=(1, 3))
+    return np.asarray(padded.reshape(rows, k, columns, k).mean(axis=(1, 3)), np.float32)
 
 
 def _levels(values: NDArray[np.float32], limit: float) -> str:

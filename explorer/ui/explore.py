@@ -16,10 +16,11 @@ from .instrument import component, words
 from .opening import address_reader, open_links
 from .panels import status_panel
 from .room import LIGHT, QUIET, SESSION_SECONDS, Room
+from .session import Session
 from .share import share_tab
 from .sweeps import sweeps_tab
 from .words import words_tab
-from .workbench import Session, Step, Workbench
+from .workbench import Step, Workbench
 
 INTRO = """# Distance Explorer
 Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,

@@ -21,7 +21,8 @@ from .guard import told, told_stepwise
 from .instrument import look
 from .panels import status_panel, turn_panel
 from .room import Room
-from .workbench import Session, Step, Workbench
+from .session import Session
+from .workbench import Step, Workbench
 
 PLAIN = SelectionSettings()
 LATE_SECONDS = 1.0

@@ -17,7 +17,7 @@ from ..rank import rank_against
 from ..registry import MODES
 from ..schema import Explanation, SelectionSettings
 from .instrument import Look
-from .workbench import Question, Session, on_screen
+from .session import Question, Session, on_screen
 
 Report = dict[str, Any]
 

@@ -24,7 +24,8 @@ from .handlers import REPLAYED, Handlers
 from .instrument import component
 from .panels import status_panel
 from .room import LIGHT, Room
-from .workbench import Session, Step
+from .session import Session
+from .workbench import Step
 
 Answer = dict[Block, Any]
 """Updates by component."""

@@ -24,7 +24,7 @@ from .guard import told
 from .handlers import Handlers
 from .instrument import Look, component, look
 from .room import LIGHT, QUIET, Room
-from .workbench import Session
+from .session import Session
 
 FILES: dict[str, Any] = QUIET | {"concurrency_id": "files", "concurrency_limit": 1}
 """An export takes a second or two, most of it drawing, and no model: it waits for other exports, not for runs."""

@@ -19,8 +19,9 @@ from .handlers import Handlers
 from .instrument import component, look
 from .panels import progress_panel, status_panel, turn_panel
 from .room import LIGHT, QUIET, SESSION_SECONDS, Room
+from .session import Question
 from .swept import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
-from .workbench import Question, Step
+from .workbench import Step
 
 PILOT_ABOUT = (
     "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "

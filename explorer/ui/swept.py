@@ -13,7 +13,8 @@ from ..schema import MaskSettings, SelectionSettings
 from ..studies import pilot as pilots
 from ..studies.sweeps import SWEEPS, Tile, Tiles, passes, within
 from .handlers import packed
-from .workbench import Question, Session, Step, Workbench
+from .session import Question, Session
+from .workbench import Step, Workbench
 
 PILOT = "pilot"
 COSTLY = (PILOT, *(key for key, sweep in SWEEPS.items() if not sweep.free))

@@ -16,8 +16,9 @@ from ..probe import grow
 from ..references import embed_reference
 from ..schema import MaskSettings, Probe, SelectionSettings
 from ..words import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
+from .session import Session
 from .waiting import Waiting
-from .workbench import Session, Step
+from .workbench import Step
 
 THUMBNAIL = 160
 ENDS = 4

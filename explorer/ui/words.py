@@ -22,8 +22,9 @@ from .handlers import LATE_SECONDS, Handlers, streamed
 from .instrument import component
 from .panels import status_panel, turn_panel
 from .room import LIGHT, SESSION_SECONDS, Room
+from .session import on_screen
 from .worded import Asked, Worded
-from .workbench import Step, on_screen
+from .workbench import Step
 
 SENTENCE, PICTURE = "another sentence", "the picture on screen"
 EXAMPLE, OTHER = "a cat drinks coffee in a red car", "a kitten"

@@ -12,7 +12,7 @@ import torch
 from explorer.attributions.scored import Scored, blank_if_flat, is_blank, steps_between
 from explorer.case import Case, class_case, make_case, run
 from explorer.distances import measure
-from explorer.encoders.base import from_function
+from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
 from explorer.errors import InvalidInput, WeightsMissing
 from explorer.registry import DISTANCES, METHODS

@@ -15,7 +15,7 @@ from explorer.ui.evidence_deletion import Faithfulness
 from explorer.ui.evidence_kinds import KINDS
 from explorer.ui.instrument import Look
 from explorer.ui.judged import subject_of
-from explorer.ui.workbench import Session
+from explorer.ui.session import Session
 
 from .conftest import FINISHED
 from .driving import count_forward, press_run, wait_done

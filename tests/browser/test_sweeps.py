@@ -17,9 +17,10 @@ from explorer.replay import load_replay, replay_of, unpack
 from explorer.schema import MaskSettings, SelectionSettings
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, columns
+from explorer.ui.session import Question, Session
 from explorer.ui.sweeps import SLOTS
 from explorer.ui.swept import COSTLY, PILOT, costly_tiles
-from explorer.ui.workbench import Question, Session, Workbench
+from explorer.ui.workbench import Workbench
 
 from .conftest import FINISHED
 from .driving import toast

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import softmax
 
 from explorer.case import Case, make_case
-from explorer.encoders.base import Encoder, FunctionEncoder
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
 from explorer.schema import Reference
 
 SIDE, CELLS, COUNT = 32, 4, 5

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from explorer.case import DistanceExplainer, run
-from explorer.encoders.base import from_function
+from explorer.encoders.functions import from_function
 from explorer.errors import InvalidInput
 from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
 from explorer.evaluation.randomization import pose

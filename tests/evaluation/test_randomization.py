@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from explorer.case import DistanceExplainer, run
-from explorer.encoders.base import from_function
+from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import TorchLayers, from_torch
 from explorer.errors import InvalidInput
 from explorer.evaluation import randomization as module

@@ -112,7 +112,7 @@ def test_clipping_is_a_choice() -> None:
 
 @pytest.mark.parametrize("batch_size", [1, 7])
 def test_the_same_whatever_the_batch_size(batch_size: int) -> None:
-    from explorer.encoders.base import from_function
+    from explorer.encoders.functions import from_function
     from tests.conftest import quarters
 
     results = [

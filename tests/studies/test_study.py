@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from explorer.encoders.base import Encoder, FunctionEncoder
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
 from explorer.errors import InvalidInput
 from explorer.examples import PAPER_SHA256
 from explorer.images import as_picture
