@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from explorer.caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.registry import CARDS, DISTANCES, FILLS, MODES
+from explorer.registry import CARDS, DISTANCES, FILLS, METHODS, METRICS, MODES
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -19,9 +19,10 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def encoders() -> str:
     rows = [
-        (f"`{key}`", " and ".join(c.compares), c.embedding, c.size, c.licence, c.source) for key, c in CARDS.items()
+        (f"`{key}`", " and ".join(c.compares), c.embedding, ", ".join(c.gives), c.size, c.licence, c.source)
+        for key, c in CARDS.items()
     ]
-    return table(("key", "compares", "embedding", "weights", "licence", "source"), rows)
+    return table(("key", "compares", "embedding", "gives", "weights", "licence", "source"), rows)
 
 
 def modes() -> str:
@@ -38,7 +39,20 @@ def settings() -> str:
     return table(("setting", "range", "highest in the app", "default"), rows)
 
 
-TABLES = {"encoders": encoders, "modes": modes, "settings": settings}
+def methods() -> str:
+    rows = [
+        (f"`{key}`", kind.title, " or ".join(kind.needs) or "embeddings", kind.about, kind.source)
+        for key, kind in METHODS.items()
+    ]
+    return table(("key", "method", "needs", "what it looks at", "source"), rows)
+
+
+def metrics() -> str:
+    rows = [(f"`{key}`", metric.title, metric.better, metric.about, metric.source) for key, metric in METRICS.items()]
+    return table(("key", "metric", "better is", "what it is", "source"), rows)
+
+
+TABLES = {"encoders": encoders, "modes": modes, "settings": settings, "methods": methods, "metrics": metrics}
 
 
 def generated(text: str) -> str:

@@ -432,7 +432,7 @@ ENTITY = b'<!DOCTYPE svg [<!ENTITY x SYSTEM "http://127.0.0.1:9/x">]><svg:svg xm
         (gzip.compress(SVG), "SVG is a drawing, not a photo; export it as PNG."),
         (SVG.decode().encode("utf-16"), "SVG is a drawing, not a photo; export it as PNG."),
         (ENTITY, "SVG is a drawing, not a photo; export it as PNG."),
-        (gzip.compress(b"hello"), UNREADABLE),
+        (gzip.compress(b"hello", mtime=0), UNREADABLE),
         (b"\x1f\x8bnot gzip", UNREADABLE),
     ],
 )

@@ -24,6 +24,11 @@ NO_NUMBERS = [float("nan"), float("inf"), float("-inf"), True, False, "1000", "0
 WHOLE = {"n_masks": N_MASKS, "feature_res": FEATURE_RES, "seed": SEED}
 
 
+def named(value: object) -> str:
+    """A test's name, the same in every process."""
+    return repr(value).partition(" at 0x")[0]
+
+
 def refusal(**values: Any) -> InvalidInput:
     """The error that settings with these values raise."""
     cls = SelectionSettings if set(values) <= {"mode", "threshold", "distance", "closest", "farthest"} else MaskSettings
@@ -33,7 +38,7 @@ def refusal(**values: Any) -> InvalidInput:
 
 
 @pytest.mark.parametrize("name", WHOLE)
-@pytest.mark.parametrize("value", [*NO_NUMBERS, 1000.5, 1e308, np.float64(20.5)], ids=repr)
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 1000.5, 1e308, np.float64(20.5)], ids=named)
 def test_no_whole_number(name: str, value: Any) -> None:
     cap, error = WHOLE[name], refusal(**{name: value})
     assert str(error) == f"{name} must be a whole number from {cap.low} to {cap.high}."
@@ -41,7 +46,7 @@ def test_no_whole_number(name: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["p_keep", "threshold"])
-@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=named)
 def test_no_number(name: str, value: Any) -> None:
     error = refusal(**{name: value})
     assert str(error).startswith(f"{name} must be ")

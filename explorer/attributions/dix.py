@@ -37,7 +37,7 @@ class Dix:
     """
 
     about: ClassVar[str] = "gradients and activations integrated from a layer's minimum to its output"
-    source: ClassVar[str] = "Barkan et al. 2023, doi:10.1145/3583780.3614836"
+    source: ClassVar[str] = "Barkan et al. 2023, CIKM"
     needs: ClassVar[tuple[str, ...]] = ("layers", "attention")
 
     depth: int = 3
@@ -80,6 +80,7 @@ class Dix1(Dix):
     """DIX of the last layer."""
 
     title: ClassVar[str] = "DIX1"
+    about: ClassVar[str] = "the last layer's gradients and outputs, integrated from each channel's minimum"
 
     depth: int = 1
 
@@ -90,6 +91,7 @@ class Dix2(Dix):
     """DIX of the last two layers."""
 
     title: ClassVar[str] = "DIX2"
+    about: ClassVar[str] = "as DIX1, mean of the last two layers"
 
     depth: int = 2
 
@@ -100,6 +102,7 @@ class Dix3(Dix):
     """DIX of the last three layers."""
 
     title: ClassVar[str] = "DIX3"
+    about: ClassVar[str] = "as DIX1, mean of the last three layers"
 
 
 @METHODS.register("dix2-mul")
@@ -108,6 +111,7 @@ class Dix2Mul(Dix):
     """The product of two layers' maps in place of their mean."""
 
     title: ClassVar[str] = "DIX2-MUL"
+    about: ClassVar[str] = "as DIX1, product of the last two layers"
 
     depth: int = 2
     product: bool = True
@@ -119,6 +123,7 @@ class Dix3Grads(Dix):
     """The gradient integrated alone."""
 
     title: ClassVar[str] = "DIX3-GRADS"
+    about: ClassVar[str] = "the gradients of the last three layers, integrated alone"
 
     gradients: bool = True
 

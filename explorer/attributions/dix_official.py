@@ -32,7 +32,7 @@ class DixOfficial:
     """
 
     about: ClassVar[str] = "what the published code of DIX computes, for comparison"
-    source: ClassVar[str] = "Barkan et al. 2023, doi:10.1145/3583780.3614836"
+    source: ClassVar[str] = "Barkan et al. 2023, CIKM"
     needs: ClassVar[tuple[str, ...]] = ("layers",)
     signed: ClassVar[bool] = False
 

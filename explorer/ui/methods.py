@@ -134,9 +134,10 @@ class OtherMethods(Evidence):
     def _method(self, key: str, encoder: Encoder) -> Attribution:
         kind = METHODS[key]
         if not fits(kind, encoder.gives()):
+            card = encoder.card
+            gives = f"gives {card.gives_when} only" if card.gives_when else "does not give here"
             raise InvalidInput(
-                f"{kind.title} needs {' or '.join(kind.needs)}, which {encoder.card.title} does not give here.",
-                code="method_unsupported",
+                f"{kind.title} needs {' or '.join(kind.needs)}, which {card.title} {gives}.", code="method_unsupported"
             )
         return kind()
 
