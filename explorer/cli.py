@@ -88,7 +88,7 @@ def _add_explain(commands: Any) -> None:
 
     encoder = explain.add_argument_group("encoder")
     encoder.add_argument("--encoder", metavar="KEY", default=DEFAULT_ENCODER,
-                         help=f"{', '.join(CARDS)}, or open_clip:MODEL:TAG (default: %(default)s)")  # fmt: skip
+                         help=f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME (default: %(default)s)")  # fmt: skip
     encoder.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
     encoder.add_argument("--weights", metavar="FILE", help="a local weights file in place of the encoder's own")
 
@@ -191,7 +191,8 @@ def _list_models(options: argparse.Namespace) -> int:
     for card in encoders():
         print(f"{card.key:18} {', '.join(card.compares):26} {card.missing or 'here'}")
         print(f"{'':18} {card.title}: {card.embedding}; {card.size}; {card.licence}; {card.source}")
-    print("Any open_clip model: open_clip:MODEL:TAG. Weights that are not here: explorer models fetch KEY")
+    print("Any open_clip model: open_clip:MODEL:TAG. Any timm network: timm:NAME, e.g. timm:resnet101.tv_in1k.")
+    print("Weights that are not here: explorer models fetch KEY")
     return 0
 
 

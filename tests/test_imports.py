@@ -132,8 +132,11 @@ ALLOWED: dict[str, set[str]] = {
     "encoders.keras_applications": FAMILY | {"encoders.keras_layers"},
     "encoders.layers": {"encoders.base"},
     "encoders.torch_layers": {"encoders.base", "encoders.functions", "encoders.gradients", "encoders.layers"},
-    "encoders.openclip": FAMILY | {"encoders.openclip_weights"},
-    "encoders.openclip_weights": set(),
+    "encoders.hub": {"encoders.base"},
+    "encoders.preprocessing": set(),
+    "encoders.openclip": FAMILY | {"encoders.hub", "encoders.openclip_weights", "encoders.preprocessing"},
+    "encoders.openclip_weights": {"encoders.hub"},
+    "encoders.timm_models": FAMILY | {"encoders.hub", "encoders.preprocessing"},
     "encoders.conse": FAMILY | {"encoders.efficientnet_lite"},
 }
 
@@ -171,7 +174,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
     **dict.fromkeys(("gradio", "starlette", "uvicorn"), (UI,)),
     "matplotlib": ("plots", "export", "studies.drawing"),  # export for the salt of its SVG
-    "PIL": ("images", "formats", UI, "encoders.openclip"),  # open_clip's own preprocessing takes PIL images
+    "PIL": ("images", "formats", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
     "tqdm": ("benchmark_command", "cli", "study_command", "words_command"),
     "numpy": ("",),
 }

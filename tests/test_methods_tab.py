@@ -15,7 +15,7 @@ from explorer.encoders.base import Encoder
 from explorer.errors import InvalidInput
 from explorer.evaluation.deletion import Deletion, deletion
 from explorer.images import as_picture
-from explorer.registry import CARDS
+from explorer.registry import CARDS, METHODS
 from explorer.schema import MaskSettings, SelectionSettings
 from explorer.ui import judged, methods, workbench
 from explorer.ui.evidenced import Ledger, Trial
@@ -71,6 +71,13 @@ def test_the_price_is_what_is_run(subject: Subject):
     assert trial.done == asked.passes() == 1 + 3 * (2 + (2 + len(SEEDS)) * (STEPS - 1))
     assert news[-1]["progress"]["text"].startswith(f"{trial.done} passes in ")
     assert news[-1]["methods"]["keys"] == ASKED["methods"]
+
+
+def test_prices_need_no_reference(subject: Subject):
+    unknown = replace(subject.explanation.reference, embedding=np.ones(2))  # as of an example embedded earlier
+    sketched = replace(subject, explanation=replace(subject.explanation, reference=unknown))
+    every = [key for key, kind in METHODS.items() if "attention" not in kind.needs or len(kind.needs) > 1]
+    assert OtherMethods(sketched, {"methods": every}).passes() == OtherMethods(subject, {"methods": every}).passes()
 
 
 def test_the_maps_are_those_of_the_library(subject: Subject):

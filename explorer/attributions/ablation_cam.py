@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps, run
+from ..case import Case, Steps
+from ..encoders.gradients import Tap
 from ..registry import METHODS
 from .scored import Scored
 
@@ -37,9 +38,12 @@ class AblationCam:
 
     def passes(self, case: Case) -> int:
         """One for each channel, and one to see them; runs the network to count the channels."""
+        import torch
+
         scored = Scored(case)
-        outputs, _ = run(scored.seen(scored.stage(self.stage)))
-        return 1 + int(outputs.shape[1])
+        with torch.no_grad(), Tap(scored.looked, scored.stage(self.stage)).recording() as tap:
+            scored.looked.module(scored.pixels)
+        return 1 + int(tap.output.shape[1])
 
     def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""

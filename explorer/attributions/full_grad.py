@@ -90,7 +90,13 @@ def biases_of(looked: Differentiable) -> Iterator[tuple[str, Any]]:
     """
     import torch
 
-    for path, part in looked.module.named_modules():
+    parts = list(looked.module.named_modules())
+    if not any(isinstance(part, torch.nn.Conv2d) for _, part in parts):
+        raise InvalidInput(
+            "FullGrad needs torch's own layers, whose biases it can see; networks of Keras hide theirs.",
+            code="full_grad_network",
+        )
+    for path, part in parts:
         if type(part).__name__ in CURVED or getattr(part, "running_mean", 0) is None:
             raise InvalidInput(
                 f"FullGrad needs a network of ReLUs and batch normalisation; this one has {type(part).__name__}.",

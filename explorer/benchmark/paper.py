@@ -1,7 +1,7 @@
 """The figures of the DIX paper (Barkan et al. 2023, CIKM), tables 1 to 5, to stand beside ours.
 
 They are taken from the paper as printed, and belong to its own networks: RN is ResNet-101, CN ConvNeXt-Base, DN
-DenseNet-201, and the two transformers are ViT-Base and ViT-Small.
+DenseNet-201, and the two transformers are ViT-Base and ViT-Small. Its code squeezes whole pictures to 224 x 224.
 """
 
 from __future__ import annotations
@@ -36,6 +36,16 @@ PAPER_METRICS = {
     "PA": "pa", "mAP": "map", "mIoU": "miou", "mF1": "mf1-official",
 }  # fmt: skip
 """Keys of METRICS; the paper's mF1 is what its code computes, which is not the F1 of a picture."""
+
+PAPER_NETWORKS = {
+    "RN": "timm:resnet101.tv_in1k",
+    "DN": "timm:densenet201.tv_in1k",
+    "ViT-B": "timm:vit_base_patch16_224.orig_in21k_ft_in1k",
+}
+"""Keys of the encoders that have the very weights of the paper's code (github.com/dix-cikm23/dix, fda6545).
+
+torchvision's ConvNeXt-Base is not among timm's, and of ViT-Small the code links other weights than it loads.
+"""
 
 PAPER_DATA = {"IN": "imagenet", "IN-Seg": "imagenet-seg", "COCO": "coco", "VOC": "voc"}
 """Keys of DATASETS."""

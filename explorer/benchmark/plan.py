@@ -41,8 +41,8 @@ class Plan:
     Attributes:
         data: A key of DATASETS.
         items: The pictures.
-        encoders: By the name they have in tables; one named as in the paper (``explorer.benchmark.paper``) is taken
-            to be the paper's.
+        encoders: By the name they have in tables; one named as in the paper, or as its network's key
+            (``explorer.benchmark.paper``), is taken to be the paper's.
         methods: By key.
         metrics: By key.
         question: Of QUESTIONS: does the map answer for a distance or for a class?

@@ -15,7 +15,7 @@ from statistics import fmean
 from ..evaluation.metrics import Metric, why_dropped
 from ..registry import DATASETS, METRICS
 from .cells import Cell
-from .paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, TABLES, PaperTable
+from .paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES, PaperTable
 from .plan import Plan
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -182,21 +182,21 @@ def _like_paper(results: Results, table: PaperTable) -> Sheet:
     rows: list[tuple[Entry, ...]] = []
     told: set[str] = set()
     for data, network in dict.fromkeys((data, network) for data, network, _ in table.figures):
-        same = network in ours and _same(plan, data)
+        same = [name for name in ours if name in (network, PAPER_NETWORKS.get(network))] if _same(plan, data) else []
         for metric in table.metrics:
             numbers = [Entry(value=number) for number in table.figures[data, network, metric]]
             labels = (data, network, metric, "paper" if same else NOT_RUN)
             rows.append((*map(Entry, labels), *_placed(numbers, METRICS[PAPER_METRICS[metric]].better)))
-            if same:
-                rows.append(_our_row(results, table, network, metric, data))
-                told.add(network)
+            rows += [_our_row(results, table, encoder, metric, data) for encoder in same]
+        told.update(same)
     for encoder in ours:
         if encoder not in told:
             rows += [_our_row(results, table, encoder, metric) for metric in table.metrics]
+    sizes = " The paper's code squeezes whole pictures to 224 x 224; here each network sees its usual part of them."
     return Sheet(
         f"table-{table.number}",
         f"Table {table.number} of the paper: {table.title}",
-        f"{_asked(plan)} The paper's networks are not those of this run unless a row says so.",
+        f"{_asked(plan)} The paper's networks are not those of this run unless a row says so.{sizes * bool(told)}",
         ("data", "network", "metric", "whose", *table.methods),
         tuple(rows),
     )

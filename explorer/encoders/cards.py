@@ -109,21 +109,42 @@ CARDS.add(
     ),
 )
 
-OPEN_CLIP = "open_clip:"
-"""Prefix of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists."""
+OPEN_CLIP, TIMM = "open_clip:", "timm:"
+"""Prefixes of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists, and ``timm:NAME``, any
+ARCHITECTURE.TAG that timm lists and that tells the classes of ImageNet apart."""
+
+LONGEST_KEY = 120
 
 
 def find_card(key: str) -> Card:
-    """The card of a key, made on the fly for ``open_clip:MODEL:TAG``.
+    """The card of a key, made on the fly for ``open_clip:MODEL:TAG`` and ``timm:NAME``.
 
     Raises:
         InvalidInput: No such key.
     """
-    if isinstance(key, str) and key.startswith(OPEN_CLIP) and len(key) <= 120:
+    if isinstance(key, str) and key.startswith(TIMM) and len(key) <= LONGEST_KEY:
+        return _timm_card(key.removeprefix(TIMM))
+    if isinstance(key, str) and key.startswith(OPEN_CLIP) and len(key) <= LONGEST_KEY:
         name = key.removeprefix(OPEN_CLIP)
         return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {name}", weights=name, revision=None,
                        size="downloaded on first use", licence="see its model card", source="open_clip")  # fmt: skip
     return CARDS[key]
+
+
+def _timm_card(name: str) -> Card:
+    return Card(
+        key=f"{TIMM}{name}",
+        title=f"timm {name}",
+        compares=("image-image",),
+        embedding="ImageNet class probabilities",
+        family="timm_models",
+        packages=("timm", "huggingface-hub", "safetensors"),
+        size="downloaded on first use",
+        licence="see its model card",
+        source="timm",
+        gives=("gradients",),  # besides layers or attention, which only the network itself can tell
+        weights=name,
+    )
 
 
 def encoders() -> list[Card]:
@@ -162,7 +183,7 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
     """Load an encoder once; later calls return the same object, whichever thread asks.
 
     Args:
-        key: A key of the cards, or ``open_clip:MODEL:TAG``.
+        key: A key of the cards, ``open_clip:MODEL:TAG`` or ``timm:NAME``.
         precision: ``"float32"``, or ``"bfloat16"`` (faster, slightly less exact) where the card and this
             machine's processor have it.
         weights: A local weights file to use in place of the card's.

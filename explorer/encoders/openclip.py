@@ -7,24 +7,24 @@ MODEL alone will do. We fetch the weights ourselves, because open_clip can neith
 from __future__ import annotations
 
 import bisect
-import difflib
 import importlib.metadata
-import itertools
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cache import file_hash
-from ..errors import InvalidInput, WeightsMissing
+from ..errors import InvalidInput
 from ..schema import Box
 from .base import Card
 from .gradients import Differentiable, gives_of, look_into
+from .hub import Source, absent, cached, check_choice, have
 from .layers import Arrays, LayeredEncoder
 from .openclip_weights import build_network
+from .preprocessing import picture_steps, see
 from .torch_layers import TorchLayers, numbered_block
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
@@ -33,19 +33,11 @@ REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """What a repository's weights are called, the one we prefer first."""
 
-TIMEOUT = 5.0
-"""Seconds after which a silent network counts as none."""
+LISTED = "open_clip.list_pretrained() lists all that have weights."
+"""What is said to a name that is near none."""
 
 BATCH = 8
 """Rows at once: on two cores ViT-B-32 is as fast with 16 and slower with 32, and a small batch streams better."""
-
-
-class Source(NamedTuple):
-    """A file on the Hugging Face Hub: the names it may have, best first, and the pinned commit or None for any."""
-
-    repository: str
-    files: tuple[str, ...]
-    revision: str | None = None
 
 
 class OpenClipEncoder(LayeredEncoder):
@@ -72,7 +64,7 @@ class OpenClipEncoder(LayeredEncoder):
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
         steps = image_transform_v2(settings, is_train=False).transforms
-        self._steps = list(itertools.takewhile(lambda step: not isinstance(step, MaybeToTensor), steps))
+        self._steps = picture_steps(steps, MaybeToTensor)
         self._device = next(network.parameters()).device
         self._mean, self._std = torch.tensor([settings.mean, settings.std], device=self._device).view(2, 3, 1, 1)
         self.input_size = settings.input_size[1:]
@@ -80,16 +72,7 @@ class OpenClipEncoder(LayeredEncoder):
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
         """The library's own resize, then crop or padding, of a picture (H, W, 3) uint8."""
-        from PIL import Image
-
-        resize, *crop = self._steps
-        whole = resize(Image.fromarray(picture))
-        seen = whole
-        for step in crop:
-            seen = step(seen)
-        left, right = _span(whole.width, seen.width)
-        top, bottom = _span(whole.height, seen.height)
-        return np.array(seen, np.float32), Box(left, top, right, bottom)
+        return see(self._steps, picture)
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         import torch
@@ -155,12 +138,6 @@ class OpenClipEncoder(LayeredEncoder):
         return text[:end], text[end:].strip()
 
 
-def _span(whole: int, seen: int) -> tuple[float, float]:
-    """Where the middle ``seen`` of ``whole`` pixels begin and end, as shares, rounded as torchvision does."""
-    start = round((whole - seen) / 2) if whole >= seen else -((seen - whole) // 2)
-    return start / whole, (start + seen) / whole
-
-
 def _tokens(tokenizer: Any, text: str) -> int:
     """How many tokens a text becomes, start and end marks included."""
     if hasattr(tokenizer, "encode"):  # open_clip's own BPE, which leaves the two marks out
@@ -174,7 +151,7 @@ def missing(card: Card) -> str:
     sources = [_weights_source(card)]
     if card.weights not in REPOSITORIES:
         sources += _text_sources(_checked(card.weights)[0])
-    return "" if all(map(_cached, sources)) else "weights not downloaded"
+    return "" if all(map(cached, sources)) else "weights not downloaded"
 
 
 def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder:
@@ -193,17 +170,17 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
     import torch
 
     model, tag = _checked(card.weights, needs_tag=weights is None)
-    path = weights or _have(card, _weights_source(card))
+    path = weights or have(card, _weights_source(card))
     for source in _text_sources(model):
-        _have(card, source)
+        have(card, source)
     try:
         tokenizer = open_clip.get_tokenizer(model)
         network = build_network(path, model, open_clip.get_pretrained_cfg(model, tag)).eval()
     except (ImportError, OSError) as error:  # transformers is not installed or asks the Hub for yet another file
-        raise _absent(card, "its text side could not be made") from error
+        raise absent(card, "its text side could not be made") from error
     except InvalidInput as error:
         if weights is None:
-            raise _absent(card, "its file in the Hub's cache is damaged; delete it") from error
+            raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
         raise
     device = "cuda" if torch.cuda.is_available() else "cpu"
     runtime = f"open_clip {importlib.metadata.version('open_clip_torch')}:torch {torch.__version__} {device}"
@@ -216,18 +193,10 @@ def _checked(weights: str, *, needs_tag: bool = True) -> tuple[str, str]:
     import open_clip
 
     model, _, tag = weights.partition(":")
-    _check_choice("open_clip model", model, open_clip.list_models())
+    check_choice("open_clip model", model, open_clip.list_models(), LISTED)
     if tag or needs_tag:
-        _check_choice(f"pretrained tag of {model}", tag, open_clip.list_pretrained_tags_by_model(model))
+        check_choice(f"pretrained tag of {model}", tag, open_clip.list_pretrained_tags_by_model(model), LISTED)
     return model, tag
-
-
-def _check_choice(kind: str, name: str, choices: Sequence[str]) -> None:
-    if name in choices:
-        return
-    near = difflib.get_close_matches(name[:80], choices, n=1, cutoff=0.3)
-    hint = f"did you mean {near[0]!r}?" if near else "open_clip.list_pretrained() lists all that have weights."
-    raise InvalidInput(f"Unknown {kind}, one of {len(choices)}; {hint}", code=f"unknown_{kind.split()[1]}")
 
 
 def _weights_source(card: Card) -> Source:
@@ -249,51 +218,3 @@ def _text_sources(model: str) -> list[Source]:
     text = open_clip.get_model_config(model)["text_cfg"]
     wanted = ((text.get("hf_model_name"), "config.json"), (text.get("hf_tokenizer_name"), "tokenizer_config.json"))
     return [Source(name, (file,)) for name, file in wanted if name and not Path(name).is_dir()]
-
-
-def _cached(source: Source) -> Path | None:
-    """The file in the Hub's local cache, if it is there."""
-    from huggingface_hub import try_to_load_from_cache
-
-    for file in source.files:
-        path = try_to_load_from_cache(source.repository, file, revision=source.revision)
-        if isinstance(path, str):
-            return Path(path)
-    return None
-
-
-def _have(card: Card, source: Source) -> Path:
-    """The file, from the cache or the Hub; its client repeats a failed request for half a minute, so we ask first."""
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HTTPError
-
-    if path := _cached(source):
-        return path
-    for file in source.files:
-        try:
-            get_hf_file_metadata(hf_hub_url(source.repository, file, revision=source.revision), timeout=TIMEOUT)
-        except EntryNotFoundError:
-            continue
-        except HfHubHTTPError as error:
-            raise _absent(card, f"the Hugging Face Hub answered {error.response.status_code}") from error
-        except (HTTPError, OSError) as error:
-            raise _absent(card) from error
-        try:
-            return Path(hf_hub_download(source.repository, file, revision=source.revision))
-        except (HTTPError, OSError, RuntimeError) as error:
-            why = getattr(error, "strerror", None) or type(error).__name__
-            raise _absent(card, f"the download broke off ({why})") from error
-    raise _absent(card, "the Hugging Face Hub has no such file any more")
-
-
-def _absent(card: Card, why: str = "") -> WeightsMissing:
-    """The error for weights that cannot be had: for the reason given, or for want of a network."""
-    command = f"`explorer models fetch {card.key}`"
-    if why:
-        return WeightsMissing(
-            f"{card.title} could not be loaded: {why}. {command} tries again.", code="weights_refused"
-        )
-    return WeightsMissing(
-        f"{card.title} is not on this computer and there is no network; run {command} where there is one.",
-        code="weights_offline",
-    )

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput
+from .hub import read_torch_file
 
 
 def build_network(path: Path, model: str, tag: Mapping[str, Any]) -> Any:
-    """The network with its weights; OpenAI's tags, and some others, want QuickGELU in place of GELU."""
+    """The network with its weights; OpenAI's tags, and some others, want QuickGELU in place of GELU.
+
+    open_clip repeats a read that fails with a TypeError in torch's default mode, which an environment variable
+    can turn into running pickles; a file that we have read once ourselves does not get that far.
+    """
     import open_clip
     from safetensors import SafetensorError
 
     try:
         if path.suffix != ".safetensors":
-            _check_state_dict(path)
+            read_torch_file(path)
         return open_clip.create_model(
             model,
             pretrained=str(path.absolute()),  # a bare name could be a tag; a resolved one loses the cache's suffix
@@ -30,19 +34,3 @@ def build_network(path: Path, model: str, tag: Mapping[str, Any]) -> Any:
             f"This file does not hold the weights of {model}; give its .safetensors, or a torch state dict.",
             code="weights_file",
         ) from error
-
-
-def _check_state_dict(path: Path) -> None:
-    """Read a torch file once without running anything in it.
-
-    open_clip repeats a read that fails with a TypeError in torch's default mode, which an environment variable
-    can turn into running pickles; a file that has passed here does not get that far.
-    """
-    import pickle
-
-    import torch
-
-    try:
-        torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
-        raise ValueError("not a torch state dict") from error

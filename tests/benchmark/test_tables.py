@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 
 from explorer.benchmark.cells import Cell, open_folder, read_cells
-from explorer.benchmark.paper import PAPER_METHODS, PAPER_METRICS, TABLES
+from explorer.benchmark.paper import PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.report import to_csv, to_markdown, write_report
 from explorer.benchmark.run import run_benchmark
@@ -116,6 +117,16 @@ def test_the_paper_names_methods_and_metrics_that_exist() -> None:
     assert set(PAPER_METRICS.values()) <= set(METRICS)
 
 
+def test_the_papers_networks_are_those_timm_has() -> None:
+    """By the files that the paper's code loads, where timm says which file its own weights came from."""
+    assert set(PAPER_NETWORKS) <= {network for table in TABLES for _, network, _ in table.figures}
+    names = {network: key.removeprefix("timm:") for network, key in PAPER_NETWORKS.items()}
+    configs = {network: timm.get_pretrained_cfg(name, allow_unregistered=False) for network, name in names.items()}
+    assert configs["RN"].url.endswith("/resnet101-63fe2227.pth")
+    assert configs["ViT-B"].url.endswith("/jx_vit_base_p16_224-80ecf9dd.pth")
+    assert configs["DN"].tag == "tv_in1k"
+
+
 def test_every_row_of_the_paper_is_whole() -> None:
     assert [table.number for table in TABLES] == [1, 2, 3, 4, 5]
     assert [len(table.figures) for table in TABLES] == [24, 16, 36, 24, 16]
@@ -156,16 +167,18 @@ def test_the_papers_networks_were_not_run(plan: Plan, out: Path) -> None:
         assert all(entry.why == "not asked for" for row in ours for entry in row[4:])
 
 
-def test_one_of_the_papers_networks_stands_below_its_figures(plan: Plan) -> None:
+@pytest.mark.parametrize("name", ["RN", "timm:resnet101.tv_in1k"])
+def test_one_of_the_papers_networks_stands_below_its_figures(plan: Plan, name: str) -> None:
     """Only where data and question are the paper's too."""
-    asked = {"encoders": {"RN": plan.encoders["tiny"]}, "of": 50_000}
+    asked = {"encoders": {name: plan.encoders["tiny"]}, "of": 50_000}
     same = Plan(**{**vars(plan), **asked, "data": "imagenet", "question": "class"})
     sheet = sheets(Results(same, ()))[1]
-    whose = [row[3].text for row in sheet.rows if row[1].text == "RN"]
+    whose = [row[3].text for row in sheet.rows if row[1].text in ("RN", name)]
     assert whose == ["paper", "here, 3 of 50000 pictures"] * 8
+    assert "224 x 224" in sheet.about
     other = Plan(**{**vars(plan), **asked, "data": "imagenet", "question": "distance"})
     sheet = sheets(Results(other, ()))[1]
-    whose = [row[3].text for row in sheet.rows if row[1].text == "RN"]
+    whose = [row[3].text for row in sheet.rows if row[1].text in ("RN", name)]
     assert whose == [NOT_RUN] * 8 + ["here, 3 of 50000 pictures"] * 8
 
 

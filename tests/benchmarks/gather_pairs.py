@@ -3,7 +3,7 @@
     python tests/benchmarks/gather_pairs.py pairs
     explorer benchmark --data pairs:pairs --question distance --gallery pairs --out benchmark
 
-Each picture is compared with another that EfficientNet-Lite0 finds something in common with. What the two have in
+Each picture is compared with the one that EfficientNet-Lite0 finds closest among the others. What the two have in
 common lies in a box drawn by hand, for the metrics that compare a map with an outline.
 """
 
@@ -19,11 +19,9 @@ from PIL import Image, ImageDraw
 PAPER = Path(__file__).parents[3] / "shared" / "paper_images"
 SHIPPED = Path(__file__).parents[2] / "assets"
 PAIRS = [
-    ("cat_and_espresso.jpg", "espresso.jpg", (0.48, 0.0, 1.0, 1.0)),
     ("cat_and_espresso.jpg", "cat.jpg", (0.0, 0.0, 0.48, 1.0)),
     ("espresso.jpg", "espresso_closer.jpg", (0.12, 0.03, 0.80, 0.98)),
     ("cheetah_face.jpg", "lion.jpg", (0.10, 0.10, 1.0, 1.0)),
-    ("lion.jpg", "cheetah_face.jpg", (0.02, 0.02, 0.75, 0.95)),
     ("bee.jpg", "bee2.jpg", (0.17, 0.02, 0.70, 0.73)),
     ("car2.png", "car1.jpg", (0.18, 0.40, 0.97, 0.93)),
     ("labradoodle1.jpg", "labradoodle2.jpg", (0.0, 0.09, 0.97, 1.0)),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from conftest import CHROMIUM, FINISHED, FLAGS
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from explorer.ui import build_app, launch
 
@@ -25,11 +25,21 @@ def explore(page: Page) -> None:
     page.locator("#map-frame").click(position={"x": 210, "y": 120})
 
 
-def compare(page: Page) -> None:
+def compare(page: Page) -> Locator:
     """Two modes pinned beside each other."""
     page.get_by_role("button", name="Pin this result").click()
     page.locator("#mode-rank_weighted").check()
     page.get_by_role("tab", name="Compare").click()
+    return page.locator("#board")
+
+
+def methods(page: Page) -> Locator:
+    """The methods chosen at first, asked."""
+    page.get_by_role("tab", name="Compare").click()
+    page.locator("#evidence-methods").scroll_into_view_if_needed()
+    page.locator("#run-methods", has_text="passes through").click(timeout=120_000)
+    page.locator("#evidence-methods .progress", has_text="passes in").wait_for(timeout=240_000)
+    return page.locator("#methods")
 
 
 def sweeps(page: Page) -> None:
@@ -43,7 +53,14 @@ def tour(page: Page) -> None:
     page.get_by_role("button", name="Take the tour").click()
 
 
-SCREENS: dict[str, Callable[[Page], None]] = {"app": explore, "compare": compare, "sweeps": sweeps, "tour": tour}
+SCREENS: dict[str, Callable[[Page], Locator | None]] = {
+    "app": explore,
+    "compare": compare,
+    "methods": methods,
+    "sweeps": sweeps,
+    "tour": tour,
+}
+"""What leads to each screen, and the part of it that is the picture, where that is not all."""
 
 
 def main(folder: Path | None) -> None:
@@ -65,14 +82,14 @@ def main(folder: Path | None) -> None:
     demo.close()
 
 
-def shoot(browser: Browser, url: str, width: int, theme: str, act: Callable[[Page], None]) -> bytes:
-    """One whole screen, as PNG."""
+def shoot(browser: Browser, url: str, width: int, theme: str, act: Callable[[Page], Locator | None]) -> bytes:
+    """One whole screen, or a part of it, as PNG."""
     page = browser.new_page(viewport={"width": width, "height": 1000})
     page.goto(f"{url}?__theme={theme}")
     page.wait_for_function(FINISHED, timeout=120_000)
-    act(page)
+    part = act(page)
     page.wait_for_timeout(2000)  # fonts, transitions and what is drawn when seen
-    picture = page.screenshot(full_page=True)
+    picture = page.screenshot(full_page=True) if part is None else part.screenshot()
     page.close()
     return picture
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import functools
-import http.server
 import json
-import os
 import pickle
-import shutil
 import socket
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,11 +22,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from explorer.encoders import hub as hub_files
 from explorer.encoders import openclip
 from explorer.encoders.base import Card
 from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.layers import HOW
 from explorer.errors import InvalidInput, WeightsMissing
+from tests.encoders.hubs import REVISION, Bomb, FakeHub, empty_hub, point_hub_to, put_in_cache, serve_hub, spoil
 
 TINY = "explorer-tiny"
 CONFIG: dict[str, Any] = {
@@ -38,7 +36,6 @@ CONFIG: dict[str, Any] = {
     "vision_cfg": {"image_size": 64, "layers": 2, "width": 32, "head_width": 16, "patch_size": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
 }
-REVISION = "a" * 40
 OFFLINE = (
     "CLIP ViT-B/32 is not on this computer and there is no network; "
     "run `explorer models fetch clip-vit-b32` where there is one."
@@ -81,26 +78,7 @@ def tags(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and a Hub that refuses connections at once."""
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    point_hub_to(monkeypatch, "http://127.0.0.1:1")
-    return tmp_path / "hub"
-
-
-def point_hub_to(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
-    template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-
-
-def put_in_cache(hub: Path, content: Path, repository: str = "nobody/tiny", revision: str = REVISION) -> None:
-    """Lay a weights file in the Hub's cache as the Hub's client does: a link to a blob without a suffix."""
-    folder = hub / f"models--{repository.replace('/', '--')}"
-    for name in ("blobs", "refs", f"snapshots/{revision}"):
-        (folder / name).mkdir(parents=True)
-    shutil.copy(content, folder / "blobs/abc")
-    (folder / "refs/main").write_text(revision)
-    (folder / f"snapshots/{revision}/open_clip_model.safetensors").symlink_to(folder / "blobs/abc")
+    return empty_hub(tmp_path / "hub", monkeypatch)
 
 
 def card(address: str = f"{TINY}:openai", **changes: Any) -> Card:
@@ -279,14 +257,6 @@ def test_openai_weights_want_quick_gelu() -> None:
     assert not open_clip.get_model_config("ViT-B-32").get("quick_gelu", False)  # so that the tag has to say it
 
 
-class Bomb:
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        return os.mkdir, (str(self.path),)
-
-
 class Lure:
     """A TypeError in torch's safe mode and nothing in any other, so that a reader who tries again goes on."""
 
@@ -308,25 +278,6 @@ def test_pickles_are_not_run(
     with pytest.raises(InvalidInput, match="does not hold the weights"):
         load_encoder(f"open_clip:{TINY}", weights=tmp_path / name)
     assert not (tmp_path / "hole").exists()
-
-
-def spoil(kind: str, good: Path, path: Path) -> None:
-    """Write something to ``path`` that is not the tiny architecture's weights."""
-    if kind == "text":
-        path.write_text("hello")
-    elif kind == "empty file":
-        path.touch()
-    elif kind == "cut short":
-        path.write_bytes(good.read_bytes()[:5000])
-    elif kind == "no tensors":
-        torch.save({}, path) if path.suffix == ".pt" else save_file({}, path)
-    elif kind == "a list":
-        torch.save([torch.zeros(3)], path)
-    elif kind == "other network":
-        state = {"conv1.weight": torch.zeros(3, 3), "fc.bias": torch.zeros(7)}
-        torch.save(state, path) if path.suffix == ".pt" else save_file(state, path)
-    elif kind == "TorchScript":
-        torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)), str(path))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
@@ -398,10 +349,10 @@ def test_offline_mode_of_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_silent_network_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert openclip.TIMEOUT <= 10
+    assert hub_files.TIMEOUT <= 10
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
         point_hub_to(monkeypatch, f"http://127.0.0.1:{server.getsockname()[1]}")
-        monkeypatch.setattr(openclip, "TIMEOUT", 0.1)
+        monkeypatch.setattr(hub_files, "TIMEOUT", 0.1)
         with pytest.raises(WeightsMissing) as info:
             openclip.load(card(), precision="float32", weights=None)
     assert str(info.value) == OFFLINE
@@ -431,46 +382,10 @@ def test_damaged_weights_in_the_cache(files: Path, hub: Path, tmp_path: Path) ->
         openclip.load(card(), precision="float32", weights=None)
 
 
-class FakeHub(http.server.BaseHTTPRequestHandler):
-    """As much of the Hugging Face Hub as its client needs: ``held`` by path."""
-
-    held: dict[str, bytes]
-    asked: list[str]
-    status = 404
-
-    def do_HEAD(self) -> None:
-        self._answer(body=False)
-
-    def do_GET(self) -> None:
-        self._answer(body=True)
-
-    def _answer(self, *, body: bool) -> None:
-        self.asked.append(f"{self.command} {self.path}")
-        content = self.held.get(self.path)
-        self.send_response(self.status if content is None else 200)
-        self.send_header("X-Repo-Commit", REVISION)
-        if content is None:
-            self.send_header("X-Error-Code", "EntryNotFound" if self.status == 404 else "")
-        self.send_header("ETag", '"abc"')
-        self.send_header("Content-Length", str(len(content or b"")))
-        self.end_headers()
-        if body:
-            self.wfile.write(content or b"")
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
 def fake_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeHub]]:
     """A Hub on this machine that holds nothing yet."""
-    handler = type("Hub", (FakeHub,), {"held": {}, "asked": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    point_hub_to(monkeypatch, f"http://127.0.0.1:{server.server_port}")
-    yield handler
-    server.shutdown()
-    server.server_close()
+    yield from serve_hub(monkeypatch)
 
 
 @pytest.mark.parametrize("revision", [None, REVISION])

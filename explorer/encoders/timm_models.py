@@ -1,0 +1,205 @@
+"""Any timm network that tells the classes of ImageNet apart, with timm's own preprocessing.
+
+A card's ``weights`` is ARCHITECTURE.TAG as timm lists them, e.g. ``resnet101.tv_in1k``; with a weights file of one's
+own ARCHITECTURE alone will do. We fetch and read the weights ourselves, so as to fail fast and to run nothing in them.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cache import file_hash
+from ..errors import InvalidInput
+from ..schema import Box
+from .base import Card
+from .gradients import Differentiable, gives_of, look_into
+from .hub import Source, absent, cached, check_choice, have, read_torch_file
+from .layers import Arrays, LayeredEncoder
+from .preprocessing import picture_steps, see
+from .torch_layers import NUMBERED, TorchLayers, numbered_block
+
+FILES = ("model.safetensors", "pytorch_model.bin")
+"""What a repository's weights are called, the one we prefer first."""
+
+LISTED = "timm.list_models(pretrained=True) lists all that have weights."
+"""What is said to a name that is near none."""
+
+BATCH = 8
+"""Rows at once, as for the other encoders."""
+
+
+class TimmEncoder(LayeredEncoder):
+    """A classifier from timm, in float32, on a GPU where there is one: class probabilities.
+
+    Args:
+        card: The facts.
+        network: A model made by timm, in evaluation mode.
+        fingerprint: Names weights and run-time.
+        softmax: Whether the embedding is the probabilities, or the scores before the softmax.
+    """
+
+    batch_size = BATCH
+
+    def __init__(self, card: Card, network: Any, fingerprint: str, *, softmax: bool = True) -> None:
+        super().__init__()
+        from timm.data import create_transform, resolve_model_data_config
+        from timm.data.transforms import MaybeToTensor
+
+        self.card, self.fingerprint, self._softmax = card, fingerprint, softmax
+        settings = resolve_model_data_config(network)
+        self._steps = picture_steps(create_transform(**settings).transforms, MaybeToTensor)
+        self._module = _from_pixels(network, settings["mean"], settings["std"], softmax=softmax)
+        first, last = (_names(network.pretrained_cfg.get(key)) for key in ("first_conv", "classifier"))
+        self._access = TorchLayers(self._module, "network", first=first, last=last)
+        self.input_size = tuple(settings["input_size"][1:])
+        self.zero_colour = np.array(settings["mean"], np.float32) * 255
+
+    def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
+        """The library's own resize and crop of a picture (H, W, 3) uint8."""
+        return see(self._steps, picture)
+
+    def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
+        import torch
+
+        with torch.inference_mode():
+            rows = self._module(torch.from_numpy(pixels).to(self._module.mean.device))
+        return np.asarray(rows.float().cpu().numpy())
+
+    def _layers(self) -> TorchLayers:
+        return self._access
+
+    def gives(self) -> tuple[str, ...]:
+        return gives_of(self._module)
+
+    def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        return look_into(self._module, pixels)
+
+    def classifier(self) -> TimmEncoder:
+        if not self._softmax:
+            return self
+        return TimmEncoder(self.card, self._module.network, f"{self.fingerprint}-scores", softmax=False)
+
+    def _block(self, layer: str) -> str:
+        """The stem, each numbered block, the head; of a network without numbered blocks each part of a part."""
+        if any(map(NUMBERED.match, self._access.names)):
+            return numbered_block(layer, self._access.names)
+        return ".".join(layer.split(".")[:2])
+
+    def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TimmEncoder:
+        network = self._access.replaced(weights).network
+        return TimmEncoder(self.card, network, f"{self.fingerprint}+{label}", softmax=self._softmax)
+
+
+def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], *, softmax: bool) -> Any:
+    """A network from pixels to probabilities, or to what comes before the softmax, where the network is."""
+    import torch
+
+    class FromPixels(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+            place = next(network.parameters()).device
+            self.register_buffer("mean", torch.tensor(mean, device=place).view(3, 1, 1), persistent=False)
+            self.register_buffer("std", torch.tensor(std, device=place).view(3, 1, 1), persistent=False)
+
+        def forward(self, pixels: Any) -> Any:
+            rows = self.network((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
+            return rows.softmax(1) if softmax else rows
+
+    return FromPixels().eval()
+
+
+def _names(layers: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    """What timm says of a layer: one name, many or none."""
+    return (layers,) if isinstance(layers, str) else tuple(layers or ())
+
+
+def missing(card: Card) -> str:
+    """What is not on this machine, found without any network."""
+    return "" if cached(_source(card)) else "weights not downloaded"
+
+
+def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
+    """Load the encoder, fetching its weights if they are not here.
+
+    Args:
+        card: The facts.
+        precision: ``"float32"``.
+        weights: A ``.safetensors`` file, or a torch state dict, of the card's architecture.
+
+    Raises:
+        InvalidInput: No such architecture or tag, it has no classes, or the file is not its weights.
+        WeightsMissing: The weights are not here and cannot be had.
+    """
+    import torch
+
+    _check(card, needs_tag=weights is None)
+    path = weights or have(card, _source(card))
+    try:
+        network = _network(path, card.weights).eval()
+    except InvalidInput as error:
+        if weights is None:
+            raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
+        raise
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
+    fingerprint = f"timm:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
+    return TimmEncoder(card, network.to(device), fingerprint)
+
+
+def _check(card: Card, *, needs_tag: bool) -> None:
+    """Refuse names that timm does not have, and networks without a classifier."""
+    import timm
+    from timm.data import infer_imagenet_subset
+
+    architecture, _, tag = card.weights.partition(".")
+    check_choice("timm network", architecture, timm.list_models(), LISTED)
+    if tag or needs_tag:
+        tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", pretrained=True)]
+        check_choice(f"pretrained tag of {architecture}", tag, tags, LISTED)
+    if infer_imagenet_subset(timm.get_pretrained_cfg(card.weights).to_dict()) is None:
+        raise InvalidInput(
+            f"{card.title} does not tell the classes of ImageNet apart; choose a network that does, such as one whose "
+            "tag ends in in1k, or for CLIP an open_clip:MODEL:TAG.",
+            code="no_classes",
+        )
+
+
+def _source(card: Card) -> Source:
+    """Where timm says the weights lie."""
+    import timm
+
+    _check(card, needs_tag=True)
+    repository = timm.get_pretrained_cfg(card.weights).hf_hub_id
+    if not repository:
+        raise InvalidInput(
+            f"The weights of {card.title} are not on the Hugging Face Hub; give them with --weights FILE.",
+            code="weights_not_on_hub",
+        )
+    return Source(repository, FILES, card.revision)
+
+
+def _network(path: Path, name: str) -> Any:
+    """The network with weights from a file, whose arrays timm renames where they come from elsewhere."""
+    import timm
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        state = dict(load_file(path) if path.suffix == ".safetensors" else read_torch_file(path))
+        if not state:  # for which timm would turn to the network
+            raise ValueError("no arrays")
+        network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"state_dict": state})
+    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
+        raise InvalidInput(
+            f"This file does not hold the weights of {name}; give its .safetensors, or a torch state dict.",
+            code="weights_file",
+        ) from error
+    network.pretrained_cfg.pop("state_dict")  # or the network keeps a second copy of its weights
+    return network
