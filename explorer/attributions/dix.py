@@ -37,7 +37,7 @@ class Dix:
     """
 
     about: ClassVar[str] = "gradients and activations integrated from a layer's minimum to its output"
-    source: ClassVar[str] = "Barkan et al. 2023, CIKM"
+    source: ClassVar[str] = "Barkan et al. 2023, arXiv:2310.15368"
     needs: ClassVar[tuple[str, ...]] = ("layers", "attention")
 
     depth: int = 3

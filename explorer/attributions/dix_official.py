@@ -32,7 +32,7 @@ class DixOfficial:
     """
 
     about: ClassVar[str] = "what the published code of DIX computes, for comparison"
-    source: ClassVar[str] = "Barkan et al. 2023, CIKM"
+    source: ClassVar[str] = "Barkan et al. 2023, arXiv:2310.15368"
     needs: ClassVar[tuple[str, ...]] = ("layers",)
     signed: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""The figures of the DIX paper (Barkan et al. 2023, CIKM), tables 1 to 5, to stand beside ours.
+"""The figures of the DIX paper (Barkan et al. 2023, arXiv:2310.15368), tables 1 to 5, to stand beside ours.
 
 They are taken from the paper as printed, and belong to its own networks: RN is ResNet-101, CN ConvNeXt-Base, DN
 DenseNet-201, and the two transformers are ViT-Base and ViT-Small. Its code squeezes whole pictures to 224 x 224.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PAPER = "Barkan et al. 2023, Deep Integrated Explanations, CIKM"
+PAPER = "Barkan et al. 2023, Deep Integrated Explanations, arXiv:2310.15368"
 
 PAPER_METHODS = {
     "GC": "grad-cam",

@@ -31,7 +31,7 @@ NEEDS = ("decision", "segmentation", "layers")
 
 Measure = Callable[[Case, NDArray[Any], Scorer, "NDArray[np.bool_] | None", int], Steps[Record]]
 
-DIX = "Barkan et al. 2023, CIKM"
+DIX = "Barkan et al. 2023, arXiv:2310.15368"
 CHEFER = "Chefer et al. 2021, arXiv:2012.09838"
 RISE = "Petsiuk et al. 2018, arXiv:1806.07421"
 CHATTOPADHAY = "Chattopadhay et al. 2018, arXiv:1710.11063"
