@@ -55,11 +55,22 @@ class GridMasks:
         return bits.reshape(-1, f, f).astype(bool)
 
     def render(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Masks ``start`` to ``stop`` as (b, h, w) float32 in [0, 1], 1 = kept."""
-        rows, columns = (_windows(side, self.feature_res) for side in self.size)
+        """Masks ``start`` to ``stop`` as (b, h, w) float32 in [0, 1], 1 = kept.
+
+        By picking rows, not by products of matrices: those of fine grids run on all cores, in threads that keep
+        waiting for more and so slow down the network that runs next, by half on two cores.
+        """
         shifts = self.shifts[start:stop]
-        grids = self.grids(start, stop).astype(np.float32)
-        return np.asarray(rows[shifts[:, 0]] @ grids @ columns[shifts[:, 1]].transpose(0, 2, 1), dtype=np.float32)
+        masks = np.empty((len(shifts), *self.size), np.float32)
+        for mask, grid, shift in zip(masks, self.grids(start, stop).astype(np.float32), shifts, strict=True):
+            down, across = map(self._seen, self.size, shift)
+            mask[:] = _mixed(_mixed(grid.T, *across).T, *down)
+        return masks
+
+    def _seen(self, side: int, shift: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The cells that the pixels of a side lie between, and the shares (side, 1), at a shift."""
+        low, share = _cells_between((self.feature_res + 1) * _cell(side, self.feature_res), self.feature_res)
+        return low[shift : shift + side], share[shift : shift + side, None]
 
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sum of weight times mask over the first ``len(weights)`` masks, without rendering any.
@@ -226,16 +237,31 @@ def _windows(side: int, feature_res: int) -> NDArray[np.float32]:
 
 def _interpolation(up: int, feature_res: int) -> NDArray[np.float32]:
     """(up, f) matrix of ``skimage.transform.resize(order=1, mode="reflect")`` along one axis."""
+    low, share = _cells_between(up, feature_res)
+    matrix = np.zeros((up, feature_res), np.float32)
+    matrix[np.arange(up), low] = 1 - share
+    matrix[np.arange(up), np.minimum(low + 1, feature_res - 1)] += share
+    return matrix
+
+
+@lru_cache(maxsize=16)
+def _cells_between(up: int, feature_res: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """For each of ``up`` pixels the first of the two cells it lies between, and its share of the second one."""
     if feature_res == 1:
-        return np.ones((up, 1), np.float32)
+        return np.zeros(up, np.intp), np.zeros(up, np.float32)
     at = (np.arange(up) + 0.5) * feature_res / up - 0.5
     at = np.abs(at)  # beyond the first and last cell's centre the picture is mirrored about that centre
     at = (feature_res - 1) - np.abs(feature_res - 1 - at)
-    low = np.minimum(at.astype(int), feature_res - 2)
-    matrix = np.zeros((up, feature_res))
-    matrix[np.arange(up), low] = 1 - (at - low)
-    matrix[np.arange(up), low + 1] = at - low
-    return matrix.astype(np.float32)
+    low = np.minimum(at.astype(np.intp), feature_res - 2)
+    return low, (at - low).astype(np.float32)
+
+
+def _mixed(rows: NDArray[np.float32], low: NDArray[np.intp], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows (n, m), each mixed from row ``low`` (n,) of a grid and the one after it by the latter's share (n, 1)."""
+    mixed = rows[low]
+    mixed *= 1 - share
+    mixed += rows[np.minimum(low + 1, len(rows) - 1)] * share
+    return mixed
 
 
 def _protocol_check(grid: GridMasks, array: ArrayMasks) -> tuple[MaskSet, MaskSet]:
