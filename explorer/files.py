@@ -171,6 +171,21 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
     return replace(fresh, embeddings=embeddings[: fresh.wanted])
 
 
+def read_text(path: Path) -> str:
+    """The text of a user's file, with or without a byte order mark.
+
+    Raises:
+        InvalidInput: It cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path.name} is not text in UTF-8; save it as UTF-8.", code="text_encoding") from error
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        raise InvalidInput(f"Cannot read {path.name}: {reason}.", code="text_unreadable") from error
+
+
 def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
     """Let ``write`` fill a scratch folder, then move its files into ``folder``; on failure nothing is kept.
 

@@ -26,7 +26,7 @@ from explorer.presets import FIRST_PRESET
 from explorer.probe import first
 from explorer.rank import rank_against
 from explorer.schema import WHOLE, MaskSettings, SelectionSettings
-from explorer.ui import evidence_planting, judged, workbench
+from explorer.ui import judged, workbench
 from explorer.ui.charts import counted, plain, signed
 from explorer.ui.evidence_deletion import Faithfulness, deletion_report, deletion_verdict
 from explorer.ui.evidence_kinds import KINDS
@@ -54,7 +54,7 @@ SMALL = {
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch, picture_encoder) -> Session:
     """A page that has run 40 masks with a tiny encoder."""
-    for module in (workbench, judged, evidence_planting):
+    for module in (workbench, judged):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: picture_encoder)
     picture, reference = as_picture(ASSETS / "cat_and_espresso.jpg"), as_picture(ASSETS / "espresso.jpg")
     question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
@@ -75,12 +75,12 @@ def subject(session: Session) -> Subject:
 def test_the_map_judged_is_the_one_on_screen(session: Session):
     selection = SelectionSettings(mode="closest", threshold=0.3)
     whole = subject_of(session, Look(selection, None, session.shown(), 40))
-    expected = rank_against(session.probe, session.target, selection)
+    expected = rank_against(session.probe, session.result.target, selection)
     np.testing.assert_array_equal(whole.explanation.relative, expected.relative)
     assert whole.wire()["label"] == "cat_and_espresso.jpg against espresso.jpg, closest 30 %, 40 masks"
 
     part = subject_of(session, Look(PLAIN, 20, session.shown(), 40))
-    expected = rank_against(first(session.probe, 20), session.target, PLAIN)
+    expected = rank_against(first(session.probe, 20), session.result.target, PLAIN)
     np.testing.assert_array_equal(part.explanation.relative, expected.relative)
     assert part.wire()["masks"] == part.question.masking.n_masks == 20
     assert part.config != whole.config
@@ -151,10 +151,7 @@ def test_the_same_settings_give_the_same_report(subject: Subject):
     assert reports[0] == reports[1]
 
 
-def test_an_encoder_without_layers_says_so(subject: Subject, monkeypatch: pytest.MonkeyPatch, picture_encoder):
-    from explorer.ui import evidence_randomization
-
-    monkeypatch.setattr(evidence_randomization, "load_encoder", lambda key, **options: picture_encoder)
+def test_an_encoder_without_layers_says_so(subject: Subject):
     with pytest.raises(InvalidInput, match="layers"):
         Dependence(subject, {}).passes()
 

@@ -11,50 +11,30 @@ import pytest
 from explorer.attributions.grad_cam import GradCam
 from explorer.attributions.rise import Rise
 from explorer.case import run
-from explorer.encoders.base import Encoder
 from explorer.errors import InvalidInput
 from explorer.evaluation.deletion import Deletion, deletion
 from explorer.images import as_picture
-from explorer.registry import CARDS, METHODS
+from explorer.registry import METHODS
 from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui import judged, methods, workbench
+from explorer.ui import judged, workbench
 from explorer.ui.evidenced import Ledger, Trial
 from explorer.ui.instrument import Look
 from explorer.ui.judged import Subject, subject_of
 from explorer.ui.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
 from explorer.ui.session import Question, Session
 from explorer.ui.workbench import Workbench
-from tests.attributions.networks import cnn
+from tests.pictured import Pictured
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PLAIN = SelectionSettings()
 ASKED = {"methods": ["distance-explainer", "rise", "grad-cam"]}
 
 
-class Pictured(Encoder):
-    """The tiny network as the app's encoders are: it takes pictures and resizes them."""
-
-    card = replace(CARDS["efficientnet-lite0"], title="Tiny")
-    input_size = (32, 32)
-    zero_colour = np.zeros(3, np.float32)
-    fingerprint = "tiny"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._inner = cnn(batch_size=8)
-
-    def _forward(self, pixels):
-        return self._inner.embed_pixels(pixels)
-
-    def differentiable(self, pixels):
-        return self._inner.differentiable(pixels)
-
-
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
     """A page that has run 40 masks with a tiny network that gives gradients and layers."""
     encoder = Pictured()
-    for module in (workbench, judged, methods):
+    for module in (workbench, judged):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
     picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
     question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 import uuid
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 
 import numpy as np
 import pytest
+from gradio_client.utils import apply_diff
 from PIL import Image
 
 from explorer import MaskSettings, SelectionSettings
@@ -65,13 +67,9 @@ class Page:
         messages = [json.loads(line.removeprefix("data: ")) for line in events.decode().split("\n\n") if line]
         assert messages[-2]["msg"] == "process_completed"  # then the stream is closed
         set_to: dict[str, Any] = {}
-        steps = [message for message in messages if message["msg"] == "process_generating"][
-            :1
-        ]  # the others are changes
-        for message in (*steps, messages[-2]):
-            if message["success"]:
-                answers = zip(function.outputs, message["output"]["data"], strict=True)
-                set_to |= {block.elem_id: answer for block, answer in answers if not skipped(answer)}
+        for data in whole(messages):
+            answers = zip(function.outputs, data, strict=True)
+            set_to |= {block.elem_id: answer for block, answer in answers if not skipped(answer)}
         return set_to, "" if messages[-2]["success"] else str(messages[-2]["output"]["error"])
 
     def follow(self, query: str) -> tuple[dict[str, Any], str]:
@@ -91,6 +89,18 @@ def get(url: str, data: bytes | None = None) -> tuple[int, bytes]:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def whole(messages: list[dict[str, Any]]) -> Iterator[list[Any]]:
+    """What each message sets; on the way all but the first are changes to the one before."""
+    before: list[Any] | None = None
+    for message in messages:
+        if message["msg"] == "process_generating":
+            data = message["output"]["data"]
+            before = data if before is None else [apply_diff(*pair) for pair in zip(before, data, strict=True)]
+            yield before
+        elif message["msg"] == "process_completed" and message["success"]:
+            yield message["output"]["data"]
 
 
 def skipped(answer: Any) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 
 from explorer.encoders.cards import load_encoder
 from explorer.images import as_picture
 from explorer.schema import MaskSettings, SelectionSettings
+from explorer.ui import handlers
 from explorer.ui.session import Question, Session
 from explorer.ui.workbench import Workbench
 
@@ -63,6 +65,43 @@ def test_an_example_chosen_during_a_run_ends_it_quietly():
     assert [step.done for step in run] == []
     assert (session.replay, session.probe, session.question, session.running) == ("cat-cheetah", None, None, False)
     assert workbench.known(question(80)) == 24  # its last batch is not lost
+
+
+def test_an_example_chosen_while_the_encoder_loads_stays():
+    session = Session()
+    run = Workbench().run(question(40), session, PLAIN)
+    assert next(run).text
+    session.show_replay("cat-cheetah", ())
+    assert list(run) == []
+    assert (session.replay, session.result) == ("cat-cheetah", None)
+
+
+def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.MonkeyPatch):
+    """Gradio says the last a second time when a generator ends, so the last must be nothing."""
+    monkeypatch.setattr(handlers, "status_panel", lambda step: step)
+    for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah", ())):
+        workbench, session = Workbench(), Session()
+        said = handlers.streamed(workbench.run(question(24), session, PLAIN), session, workbench, session.shown, 0)
+        words = []
+        for status, view in said:
+            words.append(status)
+            if getattr(status, "done", 0) == 8:
+                assert view == session.shown()
+                leave(session)
+        assert words[-1] == gr.skip()
+        assert [step.done for step in words[2:-1]] == ([8] if session.replay else [8, 16, 24])
+        assert not session.running
+
+
+def test_another_reference_chosen_during_a_run_is_kept():
+    workbench, session = Workbench(), Session()
+    run = workbench.run(question(40), session, PLAIN)
+    while next(run).done < 8:
+        pass
+    other = workbench.embed_target(session.probe.encoder, as_picture(ASSETS / "rocket.jpg"), None)
+    assert session.change(session.turn(), target=other)
+    assert [step.done for step in run][-1] == 40
+    assert (len(session.probe), session.result.target) == (40, other)
 
 
 def test_a_run_until_stable_ends_at_the_same_mask_whatever_was_known():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol
+import dataclasses
+from typing import Any, ClassVar, Protocol
 
 from ..case import Method
 from ..encoders.base import Card, Encoder
 from ..registry import METHODS
+from ..schema import MaskSettings
 
 
 class Attribution(Method, Protocol):
@@ -36,6 +38,17 @@ def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:
     """
     gives = encoder.gives if isinstance(encoder, Card) else encoder.gives()
     return {key: kind for key, kind in METHODS.items() if fits(kind, gives)}
+
+
+def masks_with(kind: type[Attribution], masking: MaskSettings) -> Attribution:
+    """A method with its defaults but for its masks, where it has any."""
+    chosen: dict[str, Any] = {"masking": masking} if has_masks(kind) else {}
+    return kind(**chosen)
+
+
+def has_masks(kind: type[Attribution]) -> bool:
+    """Whether a method hides parts of the picture at random."""
+    return "masking" in {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
 
 
 def is_signed(kind: type[Attribution]) -> bool:

@@ -13,6 +13,7 @@ from ..case import Case, Steps
 from ..distances import measure
 from ..encoders.base import Encoder
 from ..errors import InvalidInput
+from ..files import read_text
 from ..images import as_picture
 from ..references import embed_reference
 
@@ -39,12 +40,12 @@ class Gallery:
         """The pictures of a folder, or the lines of a text file.
 
         Raises:
-            InvalidInput: Neither, or fewer than two entries.
+            InvalidInput: Neither, no text in UTF-8, or fewer than two entries.
         """
         if path.is_dir():
             found = cls(tuple(sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)))
         elif path.is_file() and path.suffix.lower() == ".txt":
-            lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+            lines = (line.strip() for line in read_text(path).splitlines())
             found = cls(captions=tuple(dict.fromkeys(line for line in lines if line)))
         else:
             raise InvalidInput(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attributions.method import Attribution, fits
+from ..attributions.method import Attribution, fits, masks_with
 from ..caps import SEED
 from ..case import Case, case_of_class, make_case
 from ..datasets.items import Item
@@ -96,22 +96,21 @@ class Plan:
             return ""
         return f"{kind.title} needs an encoder that gives {' or '.join(kind.needs)}"
 
-    def lacks(self, encoder: str, metric: str) -> str:
+    def lacks(self, metric: str) -> str:
         """What a metric needs that is not there, in words, or an empty string."""
         needs = self.metrics[metric].needs
         if "decision" in needs and not self.decides:
             return "a distance to one reference decides nothing; --gallery gives references to choose from"
         if "segmentation" in needs and all(item.mask is None for item in self.items):
             return "the data has no outlines of objects"
-        if "layers" in needs and "layers" not in self.encoders[encoder].gives():
-            return "the encoder shows no layers"
         return ""
 
-    def measured(self, encoder: str) -> dict[str, Metric]:
+    @property
+    def measured(self) -> dict[str, Metric]:
         """One metric of each group of which at least one can be had."""
         found: dict[str, Metric] = {}
         for key, metric in self.metrics.items():
-            if not self.lacks(encoder, key):
+            if not self.lacks(key):
                 found.setdefault(metric.group, metric)
         return found
 
@@ -197,11 +196,12 @@ def make_plan(
     everything = kind.load(path)
     items = _drawn(everything, limit, SEED.check(seed))
     _check(items, question, label, gallery)
+    masking = MaskSettings(seed=seed) if n_masks is None else MaskSettings(n_masks=n_masks, seed=seed)
     return Plan(
         data=data,
         items=items,
         encoders=dict(encoders),
-        methods={key: _made(METHODS[key], n_masks, seed) for key in _chosen(methods, METHODS)},
+        methods={key: masks_with(METHODS[key], masking) for key in _chosen(methods, METHODS)},
         metrics={key: METRICS[key] for key in _chosen(metrics, METRICS)},
         question=question,
         label=label,
@@ -230,14 +230,6 @@ def _check(items: Sequence[Item], question: str, label: str, gallery: Path | Non
 def _chosen(names: Sequence[str], registry: Iterable[str]) -> list[str]:
     """Keys without repetition, in the registry's order where all are meant; unknown ones are refused later."""
     return list(registry) if "all" in names else list(dict.fromkeys(names))
-
-
-def _made(kind: type[Attribution], n_masks: int | None, seed: int) -> Attribution:
-    """A method with its defaults but for its masks."""
-    if "masking" not in {field.name for field in dataclasses.fields(kind)}:  # type: ignore[arg-type]
-        return kind()
-    chosen = MaskSettings(seed=seed) if n_masks is None else MaskSettings(n_masks=n_masks, seed=seed)
-    return kind(masking=chosen)  # type: ignore[call-arg]
 
 
 def _drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:

@@ -41,7 +41,7 @@ def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
     found = []
     for name in plan.encoders:
         example = _example(plan, name) if name in plan.asked else None
-        judging = sum(metric.passes(example) for metric in plan.measured(name).values()) if example else 0
+        judging = sum(metric.passes(example) for metric in plan.measured.values()) if example else 0
         for key, method in plan.methods.items():
             reason = plan.why_not(name, key)
             if reason or example is None:

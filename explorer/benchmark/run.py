@@ -158,7 +158,7 @@ def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDAr
         dropped = _nothing(attribution)
     if dropped or attribution is None:
         return replace(cell, seconds=round(seconds, 6), passes=passes, dropped=dropped), None
-    measured, lacking = yield from _measured(plan, cell.encoder, attribution, judged)
+    measured, lacking = yield from _measured(plan, attribution, judged)
     done = replace(cell, seconds=round(seconds, 6), passes=passes, measured=measured, lacking=lacking)
     return done, attribution
 
@@ -171,11 +171,11 @@ def _nothing(attribution: NDArray[np.float32]) -> str:
 
 
 def _measured(
-    plan: Plan, encoder: str, attribution: NDArray[np.float32], judged: _Judged
+    plan: Plan, attribution: NDArray[np.float32], judged: _Judged
 ) -> Steps[tuple[dict[str, dict[str, Any]], dict[str, str]]]:
     """What the metrics say, and why some do not, by group."""
     measured, lacking = {}, {}
-    for group, metric in plan.measured(encoder).items():
+    for group, metric in plan.measured.items():
         outlines = "segmentation" in metric.needs
         if outlines and judged.region is None:
             lacking[group] = NO_MASK

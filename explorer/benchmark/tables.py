@@ -93,7 +93,7 @@ class Results:
         plan = self.plan
         if method not in plan.methods or metric not in plan.metrics:
             return Entry(why=NOT_ASKED)
-        reason = plan.why_not(encoder, method) or plan.lacks(encoder, metric)
+        reason = plan.why_not(encoder, method) or plan.lacks(metric)
         if reason:
             return Entry(why=reason)
         asked, cells = plan.metrics[metric], self.cells(encoder, method)

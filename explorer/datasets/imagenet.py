@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..files import read_text
 from ..registry import DATASETS
 from .items import DataSet, Item, package_missing, wrong_layout
 
@@ -32,7 +33,7 @@ def load(path: Path) -> list[Item]:
 
 def _by_list(folder: Path, listed: Path) -> list[Item]:
     items = []
-    for number, line in enumerate(listed.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(listed).splitlines(), 1):
         if not line.strip():
             continue
         name, _, index = line.strip().rpartition(" ")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import read_text
 from ..images import as_picture
 from ..registry import DATASETS
 from .items import DataSet, Item, wrong_layout
@@ -47,12 +49,14 @@ def _by_name(folder: Path) -> list[Item]:
 
 
 def _listed(folder: Path) -> list[Item]:
-    with (folder / LIST).open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file)
+    rows = csv.DictReader(io.StringIO(read_text(folder / LIST), newline=""))
+    try:
         header = tuple(rows.fieldnames or ())
         if "picture" not in header or not set(header) <= set(COLUMNS):
             raise wrong_layout(TITLE, LAYOUT, f"the columns of {LIST} must be some of {', '.join(COLUMNS)}")
         items = [_item(folder, row, rows.line_num) for row in rows]
+    except csv.Error as error:
+        raise wrong_layout(TITLE, LAYOUT, f"{LIST} is no table of commas ({error})") from error
     if not items:
         raise wrong_layout(TITLE, LAYOUT, f"{LIST} names no picture")
     keys = [item.key for item in items]

@@ -26,8 +26,8 @@ Record = dict[str, Any]
 """What one picture was measured as. ``record["dropped"]``, where there is one, maps keys of metrics to the reason why
 the picture does not count for them."""
 
-NEEDS = ("decision", "segmentation", "layers")
-"""A scorer that decides, a mask of what is in the picture, an encoder that shows its layers."""
+NEEDS = ("decision", "segmentation")
+"""A scorer that decides, a mask of what is in the picture."""
 
 Measure = Callable[[Case, NDArray[Any], Scorer, "NDArray[np.bool_] | None", int], Steps[Record]]
 

@@ -21,7 +21,7 @@ from .instrument import component, look
 from .methods import methods_section
 from .panels import status_panel, turn_panel
 from .room import LIGHT, SESSION_SECONDS, Room
-from .session import Question, Session, on_screen
+from .session import Question, Result, Session, on_screen
 from .upload import picture_input
 from .workbench import Step
 
@@ -159,19 +159,16 @@ class Comparing:
     @told
     def contrast(self, values: Values) -> Any:
         """Rank the probe on screen against a second reference; no mask is embedded again."""
-        session = self._handlers.session(values)
-        if session.probe is None or session.question is None or not len(session.probe):
+        result = self._handlers.session(values).result
+        if result is None or not len(result.probe):
             raise InvalidInput(
                 "This is an example embedded earlier, which knows only its own reference; press Run first, "
                 "then any other can be contrasted with it.",
                 code="contrast_replay",
             )
-        rival = Session()
         reference = self._second(values)
-        rival.probe = session.probe
-        rival.target = self._room.workbench.embed_target(session.probe.encoder, *reference)
-        rival.question = session.question.against(*reference)
-        return gr.update(rival=packed(rival))
+        target = self._room.workbench.embed_target(result.probe.encoder, *reference)
+        return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
 
     def _second(self, values: Values) -> tuple[Any, str | None]:
         parts = self._parts
@@ -236,7 +233,8 @@ class Comparing:
 
 
 def _news(scratch: Scratch) -> Any:
-    return gr.update(reverse=packed(scratch) | {"of": scratch.of})
+    assert scratch.result is not None  # nothing but a run writes to a scratch
+    return gr.update(reverse=packed(scratch.result) | {"of": scratch.of})
 
 
 def _swapped(question: Question) -> Question:

@@ -16,6 +16,7 @@ from .guard import told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .judged import Evidence, Subject, subject_of
+from .offers import offers
 from .room import LIGHT, SESSION_SECONDS, Room
 
 Kinds = Mapping[str, type[Evidence]]
@@ -41,7 +42,7 @@ class Parts:
 def evidence_tab(room: Room, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(INTRO, elem_classes="evidence-title")
-    judging_view("evidence", KINDS, room, handlers)
+    judging_view("evidence", KINDS, room, handlers, **offers())
 
 
 def judging_view(name: str, kinds: Kinds, room: Room, handlers: Handlers, **props: Any) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..attributions.scored import is_blank
 from ..case import Parts
 from ..errors import InvalidInput
 from ..evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
-from ..registry import DISTANCES, FILLS
+from ..registry import DISTANCES, FILLS, METHODS
 from .charts import counted, plain, points, signed, span
-from .evidence_pictures import seen
-from .judged import Evidence, Option, Report, numbers
+from .evidence_pictures import seen, strip
+from .judged import OWN, Evidence, Option, Report, numbers
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Deleted in the copies that are shown, as in the paper's figures 1 and 3."""
@@ -54,14 +55,17 @@ class Faithfulness(Evidence):
         return self.subject.question.masking.fill if chosen == "map" else chosen
 
     def passes(self) -> int:
-        """A copy for each step of each order."""
-        if self.subject.explanation.no_signal:
-            raise InvalidInput("The map has no signal, so there is no order to delete in.", code="evidence_flat")
-        return deletion_passes(self.subject.sketch(), **self._settings())
+        """A copy for each step of each order, and what another method's map takes."""
+        if self.method == OWN and self.subject.explanation.no_signal:
+            raise flat()
+        return self.subject.answer_passes(self.method) + deletion_passes(self.subject.sketch(), **self._settings())
 
     def steps(self) -> Parts[Deletion]:
         """Draw the copies that are shown, then measure."""
-        case, attribution = self.subject.case(), self.subject.explanation.relative
+        case = self.subject.case()
+        self._map = attribution = yield from self.subject.answer(self.method, case)
+        if is_blank(attribution):
+            raise flat()
         self._copies = {
             order: [
                 seen(self.subject, copy) for copy in deleted_copies(case, attribution, order, SHARES, fill=self._fill)
@@ -71,9 +75,14 @@ class Faithfulness(Evidence):
         return (yield from deletion(case, attribution, fill=self._fill, **self._settings()))
 
     def report(self, result: Deletion, stopped: bool) -> Report:
-        """The three curves and the contact sheet."""
+        """The three curves and the contact sheet; and the map, where it is not the one on screen."""
         distance = DISTANCES[self.subject.explanation.selection.distance].label
-        return deletion_report(result, distance, stopped) | {"sheet": self._sheet(result)}
+        report = deletion_report(result, distance, stopped) | {"sheet": self._sheet(result)}
+        if self.method == OWN:
+            return report
+        maps = [(self._map, METHODS[self.method].title, "the map that is judged")]
+        shown = strip(self.subject.question.picture.pixels, self.subject.explanation.probe.box, maps)
+        return report | {"strip": shown}
 
     def _sheet(self, result: Deletion) -> list[dict[str, Any]]:
         """The copies in each order, with their distances; of the random orders it is the first."""
@@ -93,6 +102,11 @@ class Faithfulness(Evidence):
             }
             for order, curve in curves.items()
         ]
+
+
+def flat() -> InvalidInput:
+    """What to raise where a map says nothing."""
+    return InvalidInput("The map has no signal, so there is no order to delete in.", code="evidence_flat")
 
 
 def deletion_report(result: Deletion, distance: str, stopped: bool) -> Report:

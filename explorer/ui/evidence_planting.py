@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import DistanceExplainer, Parts
-from ..encoders.cards import load_encoder
+from ..case import DistanceExplainer, Method, Parts
 from ..evaluation.localization import Localization, box_region, localize, plant
 from ..schema import WHOLE
 from .charts import plain
@@ -35,7 +33,8 @@ class Planting(Evidence):
     title = "Does the method find what we planted?"
     read = (
         "A cup of coffee is pasted into a picture of a rocket, and the reference is the cup. Whoever explains that "
-        "well must be red on the cup and nowhere else; the encoder, masks and selection are those of your map."
+        "well must be red on the cup and nowhere else. The encoder is that of your map, and so are the selection and "
+        "the kind of masks, where there are any."
     )
     limits = (
         "It tests the method, the encoder and the settings, not your map: with a pair less alike than a cup and "
@@ -47,21 +46,23 @@ class Planting(Evidence):
         Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
     )
 
-    def _method(self) -> DistanceExplainer:
-        masking = replace(self.subject.question.masking, n_masks=int(self.chosen["masks"]))
-        return DistanceExplainer(masking, self.subject.explanation.selection)
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
-        """One for each mask."""
-        return self._method().passes(self.subject.sketch())
+        """Those of one map."""
+        return self._method().passes(self.sketch())
 
     def steps(self) -> Parts[Answer]:
         """Plant, and make the map."""
-        question, selection = self.subject.question, self.subject.explanation.selection
-        encoder = load_encoder(question.encoder, precision=question.precision)
-        planted = plant(encoder, box=CORNERS[self.chosen["corner"]], distance=selection.distance)
-        explanation = yield from self._method().explain(planted.case)
-        return planted.case.pixels, explanation.relative
+        distance = self.subject.explanation.selection.distance
+        planted = plant(self.subject.encoder(), box=CORNERS[self.chosen["corner"]], distance=distance)
+        method = self._method()
+        if isinstance(method, DistanceExplainer):
+            attribution = (yield from method.explain(planted.case)).relative
+        else:
+            attribution = yield from method(planted.case)
+        return planted.case.pixels, attribution
 
     def report(self, result: Answer, stopped: bool) -> Report:
         """The planted picture with its map, and how well the two fit."""

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, DistanceExplainer, Parts
-from ..encoders.cards import load_encoder
+from ..attributions.method import has_masks
+from ..case import Method, Parts
 from ..evaluation.randomization import Randomization, randomization, randomization_passes
+from ..evaluation.ranks import spearman
+from ..registry import METHODS
 from ..schema import MaskSettings
 from .charts import counted, plain, points
 from .evidence_pictures import strip
@@ -22,6 +24,8 @@ ORDERS = {
     "bottom_up": "from the input up, each added",
     "independent": "each block by itself",
 }
+MOVES, SIDE = 4, 56
+"""To find what chance does a map is moved by so many parts of its side, at no more than so many pixels a side."""
 
 
 class Dependence(Evidence):
@@ -52,35 +56,47 @@ class Dependence(Evidence):
         Option("reference", "The reference is", (("kept", "kept"), ("re-embedded", "embedded anew")), "kept"),
     )
 
-    @property
-    def _method(self) -> DistanceExplainer:
-        return DistanceExplainer(self._masking, self.subject.explanation.selection)
-
-    @property
-    def _masking(self) -> MaskSettings:
-        return replace(self.subject.question.masking, n_masks=int(self.chosen["masks"]))
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
         """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""
-        question = self.subject.question
-        encoder = load_encoder(question.encoder, precision=question.precision)
-        case: Case = replace(self.subject.sketch(), encoder=encoder)
-        return randomization_passes(case, self._method)
+        case = replace(self.subject.sketch(), encoder=self.subject.encoder())
+        return randomization_passes(case, self._method())
 
     def steps(self) -> Parts[Randomization]:
         """Explain with scrambled networks."""
         order, how, reference = (self.chosen[name] for name in ("order", "how", "reference"))
         case = self.subject.case()
-        return (yield from randomization(case, self._method, order=order, how=how, reference=reference))
+        return (yield from randomization(case, self._method(), order=order, how=how, reference=reference))
 
     def report(self, result: Randomization, stopped: bool) -> Report:
         """The maps, and how alike each is to the first."""
-        report = randomization_report(result, chance(self._masking), stopped)
+        report = randomization_report(result, self._chance(result), stopped)
         probe, texts = self.subject.explanation.probe, ["untouched", *result.layers]
         done = [i for i, value in enumerate(result.similarity) if math.isfinite(value)]
         said = [f"ρ {plain(float(result.similarity[i]), 2)}" if result.maps[i].any() else "no signal" for i in done]
         maps = [(result.maps[i], texts[i], text) for i, text in zip(done, said, strict=True)]
         return report | {"strip": strip(self.subject.question.picture.pixels, probe.box, maps)}
+
+    def _chance(self, result: Randomization) -> float:
+        if not has_masks(METHODS[self.method]):
+            return chance_of(result.maps[0])
+        return chance(replace(self.subject.question.masking, n_masks=int(self.chosen["masks"])))
+
+
+def chance_of(attribution: NDArray[np.float32]) -> float:
+    """How far from 0 the correlation of a map with an unrelated one as smooth lies, about 19 times in 20.
+
+    The unrelated ones are the map itself, moved over the edges and in again at the other side, as often as turned.
+    """
+    step = -(-max(attribution.shape) // SIDE)
+    attribution = attribution[::step, ::step]
+    h, w = attribution.shape
+    moves = [(h * i // MOVES, w * j // MOVES) for i in range(MOVES) for j in range(MOVES)]
+    turned = [attribution, attribution[::-1], attribution[:, ::-1], attribution[::-1, ::-1]]
+    found = [abs(spearman(np.roll(each, move, (0, 1)), attribution)) for each in turned for move in moves if any(move)]
+    return float(np.quantile(found, 0.95))
 
 
 def chance(masking: MaskSettings) -> float:

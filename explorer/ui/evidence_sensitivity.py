@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..case import DistanceExplainer, Parts
+from ..case import Method, Parts
 from ..evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
 from .charts import counted, plain, points
-from .judged import Evidence, Option, Report, numbers
+from .judged import OWN, Evidence, Option, Report, numbers
 
 NOISES = {"described": ("gaussian", 25.5), "measured": ("uniform", 0.2)}
 """The paper's two: what section 4.2 describes, and what its software did."""
@@ -48,14 +47,12 @@ class Calmness(Evidence):
         Option("clip", "Values outside the range", (("no", "left, as in the paper"), ("yes", "cut off")), "no"),
     )
 
-    @property
-    def _method(self) -> DistanceExplainer:
-        masking = replace(self.subject.question.masking, n_masks=int(self.chosen["masks"]))
-        return DistanceExplainer(masking, self.subject.explanation.selection)
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
         """One map of the picture, and one of each noisy one."""
-        return sensitivity_passes(self.subject.sketch(), self._method, int(self.chosen["samples"]))
+        return sensitivity_passes(self.sketch(), self._method(), int(self.chosen["samples"]))
 
     def steps(self) -> Parts[Sensitivity]:
         """Explain noisy pictures."""
@@ -63,7 +60,7 @@ class Calmness(Evidence):
         return (
             yield from sensitivity(
                 self.subject.case(),
-                self._method,
+                self._method(),
                 n_samples=int(self.chosen["samples"]),
                 law=law,
                 spread=spread,
@@ -73,15 +70,17 @@ class Calmness(Evidence):
 
     def report(self, result: Sensitivity, stopped: bool) -> Report:
         """The change of each map, their mean and their maximum."""
-        return sensitivity_report(result, self.chosen["noise"] == "measured", stopped)
+        as_measured = self.chosen["noise"] == "measured" if self.method == OWN else None
+        return sensitivity_report(result, as_measured, stopped)
 
 
-def sensitivity_report(result: Sensitivity, as_measured: bool, stopped: bool) -> Report:
+def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: bool) -> Report:
     """How far noise moves the map.
 
     Args:
         result: Whole, or in part.
-        as_measured: Whether the noise is the one that the paper's numbers were measured with.
+        as_measured: Whether the noise is the one that the paper's numbers were measured with; None for a method that
+            is not the paper's.
         stopped: Whether it goes no further.
     """
     samples = range(1, len(result.values) + 1)
@@ -107,7 +106,7 @@ def sensitivity_report(result: Sensitivity, as_measured: bool, stopped: bool) ->
     return {"verdict": sensitivity_verdict(result, as_measured, stopped), "charts": [chart], "table": table}
 
 
-def sensitivity_verdict(result: Sensitivity, as_measured: bool, stopped: bool) -> list[str]:
+def sensitivity_verdict(result: Sensitivity, as_measured: bool | None, stopped: bool) -> list[str]:
     """The mean with its standard error, the maximum, and the paper's numbers where they can be compared."""
     if not result.done:
         return ["Stopped before a noisy picture was explained."]
@@ -125,6 +124,8 @@ def sensitivity_verdict(result: Sensitivity, as_measured: bool, stopped: bool) -
         f"Noise moves it by {plain(result.mean)}{doubt} of its own size on average over "
         f"{counted(len(known), 'picture')}, at most by {plain(result.max)}."
     )
+    if as_measured is None:
+        return [part + head, said]
     if as_measured:
         return [part + head, f"{said} The paper found 0.06 for bee and fly and 0.04 for two bees, with 500 masks."]
     return [

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..case import Parts
+from ..errors import InvalidInput
 from ..evaluation.stability import Stability, masks_to_reach, stability, stability_passes
 from ..schema import SelectionSettings
 from .charts import counted, plain, points, span
-from .judged import Evidence, Option, Report, method_words, numbers
+from .judged import OWN, Evidence, Option, Report, method_words, numbers
 
 LADDER = (30, 100, 300, 1000, 3000)
 """Numbers of masks that are looked at, up to the one chosen."""
@@ -58,6 +59,12 @@ class Steadiness(Evidence):
 
     def passes(self) -> int:
         """As many masks as the longest run has, for each run."""
+        if self.method != OWN:
+            raise InvalidInput(
+                "This compares draws of masks and ways to select them, which are Distance Explainer's; judge the map "
+                "on screen.",
+                code="evidence_draws",
+            )
         return stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.question.masking)
 
     def steps(self) -> Parts[Stability]:

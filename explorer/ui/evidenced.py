@@ -167,9 +167,8 @@ class Trial:
 
     def _tell(self, report: Report) -> dict[str, Any]:
         self._said += 1
-        return {
-            self.evidence.key: report | {"of": self.evidence.subject.wire(), "press": self._press, "step": self._said}
-        }
+        of = self.evidence.subject.wire(self.evidence.method)
+        return {self.evidence.key: report | {"of": of, "press": self._press, "step": self._said}}
 
 
 def line(kind: str, press: int, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from .handlers import REPLAYED, Handlers
 from .instrument import component, words
 from .opening import address_reader, open_links
 from .panels import status_panel
-from .room import LIGHT, QUIET, SESSION_SECONDS, Room
+from .room import LIGHT, SESSION_SECONDS, Room
 from .session import Session
 from .share import share_tab
 from .sweeps import sweeps_tab
@@ -90,10 +90,9 @@ def _wire_runs(
     c, everything, shown = room.controls, room.everything(), [room.status, room.view]
     run.click(handlers.queue, everything, [room.status, room.session], **LIGHT)  # before the run, or it would wait
     pressed = run.click(handlers.run, everything, shown, **room.queued())
-    # Not input, which this control also sends when it is left unchanged. What is still queued must not come after it.
-    chosen = preset.change(
-        handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), *shown], cancels=[pressed], **QUIET
-    )
+    # Not input, which this control also sends when it is left unchanged.
+    left = preset.change(handlers.leave, {preset, room.session}, None, cancels=[pressed], **LIGHT)
+    chosen = left.then(handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
     running = [pressed, *others]
     for event in running:

@@ -21,7 +21,7 @@ from .guard import told, told_stepwise
 from .instrument import look
 from .panels import status_panel, turn_panel
 from .room import Room
-from .session import Session
+from .session import Result, Runner, Session
 from .workbench import Step, Workbench
 
 PLAIN = SelectionSettings()
@@ -83,12 +83,12 @@ class Handlers:
 
     def _news(self, session: Session, sent: str) -> tuple[Any, str]:
         """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
-        assert session.probe is not None
-        assert session.target is not None
-        fresh = rows(session.probe, session.target)
+        if (result := session.result) is None:
+            return gr.skip(), sent  # an example has taken its place
+        fresh = rows(result.probe, result.target)
         if fresh["id"] == sent:
             return gr.update(rows=fresh), sent
-        return gr.update(result=packed(session)), fresh["id"]
+        return gr.update(result=packed(result)), fresh["id"]
 
     @told
     def compare(self, values: Values) -> tuple[Any, Any]:
@@ -97,14 +97,15 @@ class Handlers:
         reference = self._controls.reference_of(values)
         if reference is None:
             return gr.skip(), gr.skip()
-        question = session.question
-        if session.probe is None or question is None or values[self._controls.encoder] != question.encoder:
+        turn, result = session.turn(), session.result
+        if result is None or values[self._controls.encoder] != result.question.encoder:
             return self.stale(values), gr.skip()
-        if question.config(0, PLAIN) == question.against(*reference).config(0, PLAIN):
+        question = result.question.against(*reference)
+        if question.config(0, PLAIN) == result.question.config(0, PLAIN):
             return gr.skip(), gr.skip()
-        session.target = self._workbench.embed_target(session.probe.encoder, *reference)
-        session.question = question.against(*reference)
-        return gr.skip(), gr.update(result=packed(session))
+        target = self._workbench.embed_target(result.probe.encoder, *reference)
+        session.change(turn, question=question, target=target)
+        return gr.skip(), self._news(session, "")[0]
 
     def settle(self, values: Values) -> tuple[Any, Any]:
         """After a run, rank its probe against what the reference has become meanwhile."""
@@ -142,11 +143,20 @@ class Handlers:
             return status_panel(Step(f"{len(probe)} masks; all were done before Stop."))
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
+    def leave(self, values: Values) -> None:
+        """End the run that an example takes the place of; ``apply_preset`` speaks."""
+        if self._chosen(values):
+            self.session(values).stopping = True
+
+    def _chosen(self, values: Values) -> bool:
+        """Whether an example was chosen, and not set by a link, which shows what it asks for."""
+        return values[self._preset] not in (None, self.session(values).replay)
+
     @told
     def apply_preset(self, values: Values) -> Any:
         """Set the controls to a preset, and show its replay where it has one."""
-        if values[self._preset] in (None, self.session(values).replay):
-            return gr.skip()  # set by a link, which shows what it asks for
+        if not self._chosen(values):
+            return gr.skip()
         preset = preset_named(values[self._preset])
         self.session(values).show_replay(preset.key, ())
         shown = self._controls.showing(preset_config(preset.key))
@@ -204,9 +214,12 @@ class Handlers:
 
 
 def streamed(
-    steps: Iterator[Step], session: Session, workbench: Workbench, news: Callable[[], Any], every: float
+    steps: Iterator[Step], session: Runner, workbench: Workbench, news: Callable[[], Any], every: float
 ) -> Iterator[tuple[Any, Any]]:
     """What a run says and shows, until Stop is pressed: for the status line and for a view.
+
+    The last is always nothing: Gradio says the last a second time when a generator ends, which may be after Stop or an
+    example has spoken.
 
     Args:
         steps: The run.
@@ -218,38 +231,36 @@ def streamed(
     Raises:
         ExplorerError: As ``steps``.
     """
-    yield gr.skip(), gr.skip()  # Stop may come before the first step, and Gradio blanks what never is yielded
+    yield gr.skip(), gr.skip()  # Stop may come before the first step
     session.stopping, session.running, last = False, True, 0.0
     try:
         for step in steps:
             if session.ended():
-                return
+                break
             if step.text:
                 yield status_panel(step), gr.skip()
             elif step.final or time.monotonic() - last >= every:
                 view = news()
                 if session.ended():  # pressed while packing
-                    return
+                    break
                 yield status_panel(step), view
                 last = time.monotonic()
+        else:
+            session.running, session.over = False, time.monotonic()
     except ExplorerError:
         session.running = False
         workbench.waiting.done(session)
         yield status_panel(Step("That could not be run; see the message.")), gr.skip()
         raise
-    session.running, session.over = False, time.monotonic()
+    yield gr.skip(), gr.skip()
 
 
-def packed(session: Session) -> dict[str, Any]:
+def packed(result: Result) -> dict[str, Any]:
     """What is on screen, for the browser."""
-    question = session.question
-    assert session.probe is not None
-    assert session.target is not None
-    assert question is not None
-    config = question.config(len(session.probe), SelectionSettings())
+    config = result.question.config(len(result.probe), SelectionSettings())
     return pack(
-        session.probe,
-        session.target,
+        result.probe,
+        result.target,
         precision=config.precision,
         picture_name=config.picture,
         picture_sha256=config.picture_sha256,

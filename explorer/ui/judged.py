@@ -7,19 +7,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..case import Case, Parts, make_case
+import numpy as np
+from numpy.typing import NDArray
+
+from ..attributions.method import Attribution, fits, has_masks, masks_with
+from ..attributions.rise import Rise
+from ..case import Case, DistanceExplainer, Method, Parts, Steps, make_case
 from ..config import Config
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
 from ..probe import first
 from ..rank import rank_against
-from ..registry import MODES
+from ..registry import METHODS, MODES
 from ..schema import Explanation, SelectionSettings
 from .instrument import Look
 from .session import Question, Session, on_screen
 
 Report = dict[str, Any]
+
+OWN = "distance-explainer"
+"""The method whose map is on screen."""
+FROM_MASKS = (OWN, "rise")
+"""Made of the masks on screen, which are embedded already."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +71,76 @@ class Subject:
         probe, reference = self.explanation.probe, self.explanation.reference
         return Case(probe.encoder, probe.pixels, lambda _: reference, self.explanation.selection.distance)
 
-    def wire(self) -> dict[str, Any]:
-        """For the browser, which map this is, and for people."""
+    def method(self, key: str, n_masks: int, encoder: Encoder | None = None) -> Method:
+        """What makes another map by a method, with masks as those on screen.
+
+        Args:
+            key: Of the method.
+            n_masks: Where it has masks.
+            encoder: In place of the question's own.
+
+        Raises:
+            InvalidInput: The encoder cannot give what the method needs.
+        """
+        masking = replace(self.question.masking, n_masks=n_masks)
+        if key == OWN:
+            return DistanceExplainer(masking, self.explanation.selection)
+        kind = METHODS[key]
+        if kind.needs:  # the encoder need not be loaded to know that
+            _check_fits(kind, encoder or self.encoder())
+        return masks_with(kind, masking)
+
+    def encoder(self) -> Encoder:
+        """The question's own."""
+        return load_encoder(self.question.encoder, precision=self.question.precision)
+
+    def answer(self, key: str, case: Case) -> Steps[NDArray[np.float32]]:
+        """A method's map (h, w); made of the masks on screen where it is made of masks."""
+        explanation = self.explanation
+        if key == OWN:
+            return explanation.relative
+        if key in FROM_MASKS:
+            return Rise(explanation.probe.masking).of_distances(explanation.probe.masks, explanation.distances)
+        return (yield from self.method(key, len(explanation.weights), case.encoder)(case))
+
+    def answer_passes(self, key: str) -> int:
+        """How many pictures ``answer`` embeds."""
+        if key in FROM_MASKS:
+            return 0
+        encoder = self.encoder()
+        case = replace(self.sketch(), encoder=encoder)
+        return self.method(key, len(self.explanation.weights), encoder).passes(case)
+
+    def wire(self, method: str = OWN) -> dict[str, Any]:
+        """For the browser, which map this is, and for people.
+
+        Args:
+            method: Whose map of the pair.
+        """
         config, selection = self.config, self.explanation.selection
+        with_masks = has_masks(METHODS[method])
+        made = method_words(selection) if method == OWN else METHODS[method].title
+        if with_masks:
+            made += f", {self.question.masking.n_masks} masks"
         picture = config.picture or "your picture"
         compared = f"“{config.caption}”" if config.caption is not None else config.reference or "your reference"
         return {
             "id": self.shown,
             "selection": selection.to_dict(),
             "masks": self.question.masking.n_masks,
-            "label": f"{picture} against {compared}, {method_words(selection)}, {self.question.masking.n_masks} masks",
+            "method": method,
+            "of_masks": with_masks,
+            "label": f"{picture} against {compared}, {made}",
         }
+
+
+def _check_fits(kind: type[Attribution], encoder: Encoder) -> None:
+    if not fits(kind, encoder.gives()):
+        card = encoder.card
+        gives = f"gives {card.gives_when} only" if card.gives_when else "does not give here"
+        raise InvalidInput(
+            f"{kind.title} needs {' or '.join(kind.needs)}, which {card.title} {gives}.", code="method_unsupported"
+        )
 
 
 def method_words(selection: SelectionSettings) -> str:
@@ -143,9 +212,11 @@ class Evidence(ABC):
 
     Args:
         subject: The map.
-        options: Settings by name; the others are as at first.
+        options: Settings by name; the others are as at first. ``method``, a key of METHODS, is the one that is put to
+            the test in place of the map on screen.
 
     Attributes:
+        method: Whose map is judged.
         key: Names it.
         title: The question, in plain words.
         read: How to read the answer.
@@ -166,10 +237,17 @@ class Evidence(ABC):
     def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
         self.subject = subject
         self.chosen = {option.name: option.read(options.get(option.name)) for option in self.options}
+        self.method = METHODS.check(options.get("method", OWN))
+        self.chosen["method"] = self.method
+
+    def sketch(self) -> Case:
+        """The case for asking prices; its encoder is loaded only for methods that look inside it."""
+        case = self.subject.sketch()
+        return replace(case, encoder=self.subject.encoder()) if METHODS[self.method].needs else case
 
     @abstractmethod
     def passes(self) -> int:
-        """How many pictures it embeds; embeds none."""
+        """How many pictures it embeds; embeds none itself, but a method may have to look at the network."""
 
     @abstractmethod
     def steps(self) -> Parts[Any]:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attributions.method import Attribution, fits, offered
-from ..attributions.rise import Rise
 from ..attributions.scored import is_blank
 from ..case import Case, Parts, Steps
-from ..encoders.base import Encoder
-from ..encoders.cards import encoders, load_encoder
 from ..errors import InvalidInput
 from ..evaluation.deletion import Deletion, deletion, deletion_passes
 from ..registry import METHODS
@@ -25,6 +21,7 @@ from .evidence import judging_view
 from .evidence_pictures import strip
 from .handlers import Handlers
 from .judged import Evidence, Report, Subject
+from .offers import offers
 from .room import Room
 
 STEPS = 10
@@ -33,12 +30,6 @@ SEEDS = (0, 1)
 
 PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
 """Chosen at first, as far as the encoder has them."""
-
-LEFT_OUT = ("dix-official-1", "dix-official-2", "dix-official-3")
-"""For checks against published code, and for nothing else."""
-
-FROM_MASKS = ("distance-explainer", "rise")
-"""Made of the masks on screen, which are embedded already."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,20 +77,15 @@ class OtherMethods(Evidence):
 
     def passes(self) -> int:
         """Those of each method and of its deletion; the masks on screen cost nothing more."""
-        encoder = self._encoder()
-        case = replace(self.subject.sketch(), encoder=encoder)
-        maps = sum(0 if key in FROM_MASKS else self._method(key, encoder).passes(case) for key in self._keys)
-        return maps + len(self._keys) * deletion_passes(case, steps=STEPS, seeds=SEEDS)
+        maps = sum(self.subject.answer_passes(key) for key in self._keys)
+        return maps + len(self._keys) * deletion_passes(self.subject.sketch(), steps=STEPS, seeds=SEEDS)
 
     def steps(self) -> Parts[list[Answer]]:
         """Ask each in turn, yielding the answers so far."""
-        encoder = self._encoder()
-        case, answers = self.subject.case(encoder), list[Answer]()
+        case, answers = self.subject.case(), list[Answer]()
         for key in self._keys:
-            began, passes = time.monotonic(), 0
-            attribution = yield from self._ask(key, case)
-            if key not in FROM_MASKS:
-                passes = self._method(key, encoder).passes(case)
+            passes, began = self.subject.answer_passes(key), time.monotonic()
+            attribution = yield from self.subject.answer(key, case)
             answer = Answer(key, attribution, passes, time.monotonic() - began, None)
             yield [*answers, answer]
             if not is_blank(attribution):
@@ -108,14 +94,6 @@ class OtherMethods(Evidence):
             answers = [*answers, answer]
             yield answers
         return answers
-
-    def _ask(self, key: str, case: Case) -> Steps[NDArray[np.float32]]:
-        explanation = self.subject.explanation
-        if key == "distance-explainer":
-            return explanation.relative
-        if key == "rise":
-            return Rise(explanation.probe.masking).of_distances(explanation.probe.masks, explanation.distances)
-        return (yield from self._method(key, case.encoder)(case))
 
     def _delete(self, case: Case, attribution: NDArray[np.float32]) -> Steps[Deletion]:
         work = deletion(case, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.question.masking.fill)
@@ -126,20 +104,6 @@ class OtherMethods(Evidence):
                 return end.value  # type: ignore[no-any-return]
             if isinstance(step, int):
                 yield step
-
-    def _encoder(self) -> Encoder:
-        question = self.subject.question
-        return load_encoder(question.encoder, precision=question.precision)
-
-    def _method(self, key: str, encoder: Encoder) -> Attribution:
-        kind = METHODS[key]
-        if not fits(kind, encoder.gives()):
-            card = encoder.card
-            gives = f"gives {card.gives_when} only" if card.gives_when else "does not give here"
-            raise InvalidInput(
-                f"{kind.title} needs {' or '.join(kind.needs)}, which {card.title} {gives}.", code="method_unsupported"
-            )
-        return kind()
 
     def report(self, result: list[Answer], stopped: bool) -> Report:
         """The maps on one scale, and a table of what each costs and does."""
@@ -159,14 +123,7 @@ class OtherMethods(Evidence):
 def methods_section(room: Room, handlers: Handlers) -> None:
     """Lay the section out and wire it."""
     gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
-    methods = [
-        {"key": key, "title": kind.title, "about": kind.about, "source": kind.source, "needs": kind.needs}
-        for key, kind in METHODS.items()
-        if key not in LEFT_OUT
-    ]
-    gives = {card.key: list(offered(card)) for card in encoders()}
-    judging_view("methods", {OtherMethods.key: OtherMethods}, room, handlers,
-                 offers=methods, gives=gives, preferred=PREFERRED)  # fmt: skip
+    judging_view("methods", {OtherMethods.key: OtherMethods}, room, handlers, preferred=PREFERRED, **offers())
 
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:

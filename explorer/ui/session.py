@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from ..caps import N_MASKS
 from ..config import Config, example_named
@@ -15,6 +17,9 @@ from ..rank import rank_against
 from ..replay import replay_of, rows
 from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
 from ..unpacking import load_replay, unpack
+
+_TURNS = threading.Lock()
+"""Held for an assignment or two. Of the module, as Gradio copies a page's first ``Session`` and locks have no copy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,43 +64,91 @@ class Question:
         )
 
 
-class Session:
-    """What one open page is looking at. A running probe and a moved control both write here.
+class Result(NamedTuple):
+    """What a run has made so far.
 
     Attributes:
-        question: What the result on screen answers; None before any, and for an example's replay.
-        probe: What has been embedded so far.
+        question: What it answers.
+        probe: What has been embedded.
         target: The reference it is ranked against.
-        replay: The key of the example shown without a model, if one is.
+    """
+
+    question: Question
+    probe: Probe
+    target: Reference
+
+
+class Runner:
+    """Whoever starts runs, one at a time. A run and Stop both write here.
+
+    Attributes:
         stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
             words could then come after those of Stop.
         running: Whether a run began that neither ended nor was stopped.
         over: When the last run came to its end, by the monotonic clock.
-        asked: What the costly controls said when the result on screen was asked for.
     """
 
     def __init__(self) -> None:
-        self.question: Question | None = None
-        self.probe: Probe | None = None
-        self.target: Reference | None = None
-        self.replay: str | None = None
         self.stopping = self.running = False
         self.over = -math.inf
-        self.asked: tuple[object, ...] = ()
 
     def ended(self) -> bool:
         """Whether Stop was pressed, which can happen between any two lines of a run."""
         return self.stopping
 
-    def replayed(self) -> bool:
-        """Whether an example is on screen, which can be chosen between any two lines of a run."""
-        return self.replay is not None
+
+class Session(Runner):
+    """What one open page is looking at. A running probe and a moved control both write here.
+
+    Attributes:
+        result: What is on screen; None before any, and for an example's replay. Whoever reads more than one part
+            reads it once, for an example can take its place between any two lines.
+        replay: The key of the example shown without a model, if one is.
+        asked: What the costly controls said when the result on screen was asked for.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.result: Result | None = None
+        self.replay: str | None = None
+        self.asked: tuple[object, ...] = ()
+        self._turn = 0
+
+    @property
+    def question(self) -> Question | None:
+        """What the result on screen answers."""
+        return self.result and self.result.question
+
+    @property
+    def probe(self) -> Probe | None:
+        """What has been embedded so far."""
+        return self.result and self.result.probe
+
+    def turn(self) -> int:
+        """A number that lasts until an example takes the place of what is on screen, for ``put`` and ``change``."""
+        return self._turn
+
+    def put(self, turn: int, result: Result) -> bool:
+        """Show the first of a run; False where an example was chosen since its turn."""
+        with _TURNS:
+            if turn == self._turn:
+                self.result, self.replay = result, None
+            return turn == self._turn
+
+    def change(self, turn: int, **parts: Any) -> bool:
+        """Put other parts into the result that a run of that turn has put, without losing those set meanwhile."""
+        with _TURNS:
+            if turn == self._turn and self.result is not None:
+                self.result = self.result._replace(**parts)
+            return turn == self._turn
 
     def show_replay(self, key: str, asked: tuple[object, ...]) -> None:
         """An example takes the place of whatever was on screen, and of a run that goes on."""
-        self.question = self.probe = self.target = None
-        self.stopping, self.running = True, False
-        self.replay, self.asked = key, asked
+        with _TURNS:
+            self._turn += 1
+            self.result = None
+            self.stopping, self.running = True, False
+            self.replay, self.asked = key, asked
 
     def config(self, selection: SelectionSettings) -> Config:
         """What names the result on screen.
@@ -105,17 +158,16 @@ class Session:
         """
         if self.replay is not None:
             return replace(preset_config(self.replay), selection=selection)
-        if self.question is None or self.probe is None:
+        if (result := self.result) is None:
             raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
-        return self.question.config(len(self.probe), selection)
+        return result.question.config(len(result.probe), selection)
 
     def shown(self) -> str | None:
         """The ``id`` of the result on screen, as ``replay.rows`` makes it; None before there is one."""
         if self.replay is not None and (path := replay_of(self.replay)):
             return str(load_replay(path)["id"])
-        if self.probe is None or self.target is None:
-            return None
-        return str(rows(self.probe, self.target)["id"])
+        result = self.result
+        return None if result is None else str(rows(result.probe, result.target)["id"])
 
     def explanation(self, selection: SelectionSettings) -> Explanation:
         """What is on screen, ranked.
@@ -128,9 +180,9 @@ class Session:
             assert path is not None
             picture = asset_path(preset_named(self.replay).image)  # larger than the replay's own
             return rank_against(*unpack(load_replay(path), picture=picture), selection)
-        if self.probe is None or self.target is None or not len(self.probe):
+        if (result := self.result) is None or not len(result.probe):
             raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
-        return rank_against(self.probe, self.target, selection)
+        return rank_against(result.probe, result.target, selection)
 
 
 def on_screen(session: Session) -> Question:
@@ -139,10 +191,9 @@ def on_screen(session: Session) -> Question:
     Raises:
         InvalidInput: Nothing is there yet.
     """
-    if session.probe is not None and session.question is not None:
-        count = max(int(N_MASKS.low), len(session.probe))
-        masking = replace(session.question.masking, n_masks=count)
-        return replace(session.question, masking=masking, until=None)
+    if (result := session.result) is not None:
+        masking = replace(result.question.masking, n_masks=max(int(N_MASKS.low), len(result.probe)))
+        return replace(result.question, masking=masking, until=None)
     if session.replay is None:
         raise InvalidInput("There is nothing to explain yet; press Run.", code="nothing_yet")
     preset = preset_named(session.replay)

@@ -182,8 +182,9 @@ class Sharing:
                 code="not_on_screen",
             )
         count = max(int(N_MASKS.low), seen.masks or 0)
-        if session.probe is not None and count < len(session.probe):  # a batch more than was sent before Stop
-            session.probe = first(session.probe, count)
+        result = session.result
+        if result is not None and count < len(result.probe):  # a batch more than was sent before Stop
+            session.result = result._replace(probe=first(result.probe, count))
         return session, seen
 
 

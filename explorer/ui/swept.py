@@ -91,16 +91,15 @@ class Sweep:
 
     def news(self) -> dict[str, Any]:
         """The tile just finished, without what is the same in the first, as its pictures are."""
-        wire = packed(self.session)
+        result = self.session.result
+        assert result is not None  # after a final step
+        wire = packed(result)
         own = {name: value for name, value in wire.items() if self._first.get(name) != value}
         self._first = self._first or wire
         self.done += 1
         if self.plan.key != PILOT:
             return {"stamp": self.plan.stamp, "wire": own}
-        probe, target = self.session.probe, self.session.target
-        assert probe is not None
-        assert target is not None
-        trial = pilots.trial(probe, target, self.plan.tiles[self.tile].selection)
+        trial = pilots.trial(result.probe, result.target, self.plan.tiles[self.tile].selection)
         self._trials.append(trial)
         return {"stamp": self.plan.stamp, "wire": own, "trial": {name: getattr(trial, name) for name in TRIAL}}
 

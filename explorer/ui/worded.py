@@ -16,7 +16,7 @@ from ..probe import grow
 from ..references import embed_reference
 from ..schema import MaskSettings, Probe, SelectionSettings
 from ..words import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
-from .session import Session
+from .session import Runner
 from .waiting import Waiting
 from .workbench import Step
 
@@ -52,7 +52,7 @@ class Asked:
         return self.text, self.hide, self.encoder, self.masking
 
 
-class Worded(Session):
+class Worded(Runner):
     """What one open page has asked about a sentence, and got.
 
     Attributes:

@@ -16,7 +16,7 @@ from ..images import Picture
 from ..probe import enlarge, first, grow, prepare
 from ..references import embed_reference
 from ..schema import Probe, Reference, SelectionSettings
-from .session import Question, Session
+from .session import Question, Result, Session
 from .waiting import Waiting
 
 CACHE_BYTES = 512_000_000
@@ -105,22 +105,22 @@ class Workbench:
         """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
+        turn = session.turn()
         yield Step(text="Loading the encoder …")
         encoder = load_encoder(question.encoder, precision=question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)
         start = self._start(encoder, question)
-        session.question, session.probe, session.target, session.replay = question, start, target, None
+        if not session.put(turn, Result(question, start, target)):
+            return
         known, began = len(start), time.monotonic()
         stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):
             self._keep(question, probe)
-            if session.replayed():
-                return
-            session.probe = probe
             stable = stability and stability.reached(probe)
-            if stable:
-                session.probe = stable
-            done, seconds = len(session.probe), time.monotonic() - began
+            shown = stable or probe
+            if not session.change(turn, probe=shown):
+                return
+            done, seconds = len(shown), time.monotonic() - began
             agreement = None if stability is None else stability.agreement
             if len(probe) > known:
                 self.waiting.expect(session, seconds / (len(probe) - known) * (probe.wanted - done))

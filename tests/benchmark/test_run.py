@@ -227,9 +227,11 @@ def test_galleries(folder: Path, tmp_path: Path) -> None:
     assert said.captions == ("a bee", "a fly")
     assert said.name != Gallery.read(folder).name
     (tmp_path / "one.txt").write_text("a bee\n", encoding="utf-8")
-    for path, code in ((tmp_path / "one.txt", "gallery_small"), (tmp_path / "nowhere", "gallery_layout")):
+    (tmp_path / "old.txt").write_bytes("a caf\u00e9\na fly\n".encode("latin-1"))
+    refusals = {"one.txt": "gallery_small", "nowhere": "gallery_layout", "old.txt": "text_encoding"}
+    for name, code in refusals.items():
         with pytest.raises(InvalidInput) as refused:
-            Gallery.read(path)
+            Gallery.read(tmp_path / name)
         assert refused.value.code == code
 
 

@@ -230,7 +230,7 @@ def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
     assert values == ["20", "0.3", "8"]
     assert set(rows) <= {1}
     session = known(served, MaskSettings(n_masks=20, p_keep=0.3, seed=seed))
-    assert_same_map(page, rank_against(session.probe, session.target, SelectionSettings()).relative)
+    assert_same_map(page, rank_against(session.probe, session.result.target, SelectionSettings()).relative)
     page.get_by_role("button", name="Back to the sweep").click()
     says(page, "#sweep-grid .current", "^p_keep 0.3")
 
@@ -341,7 +341,7 @@ def test_the_pilot_says_what_it_found(page, served, monkeypatch):
     masking, trials = MaskSettings(n_masks=500, seed=seed), []
     for p in pilots.P_KEEPS:
         session = known(served, replace(masking, n_masks=40, p_keep=p))
-        trials.append(pilots.trial(session.probe, session.target))
+        trials.append(pilots.trial(session.probe, session.result.target))
     expected = pilots.verdict(pilots.Pilot(masking, tuple(trials)))
     assert page.locator("#sweep-grid .verdict li").all_inner_texts() == list(expected)
     rows = page.locator("#sweep-grid tbody tr").all()

@@ -232,6 +232,7 @@ def test_a_list_of_pairs(tmp_path: Path) -> None:
         ("picture,class\nbee.png,bee\n", "class in line 2"),
         ("picture\n", "names no picture"),
         ("picture\nbee.png\nbee.png\n", "same twice: bee.png"),
+        (f"picture\n{'bee' * 50_000}.png\n", "no table"),
     ],
 )
 def test_a_wrong_list_of_pairs(tmp_path: Path, table: str, said: str) -> None:
@@ -239,6 +240,14 @@ def test_a_wrong_list_of_pairs(tmp_path: Path, table: str, said: str) -> None:
         load("pairs", mini.pairs(tmp_path, table))
     assert refused.value.code == "dataset_layout"
     assert str(tmp_path) not in str(refused.value)
+
+
+@pytest.mark.parametrize("data", ["pairs", "imagenet"])
+def test_a_list_in_another_encoding(tmp_path: Path, data: str) -> None:
+    name = {"pairs": "pairs.csv", "imagenet": "val.txt"}[data]
+    (tmp_path / name).write_bytes("caf\u00e9.png 3\n".encode("latin-1"))
+    with pytest.raises(InvalidInput, match=f"{name} is not text in UTF-8"):
+        load(data, tmp_path)
 
 
 def test_no_pictures(tmp_path: Path) -> None:

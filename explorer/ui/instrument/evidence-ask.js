@@ -3,6 +3,8 @@ import { card } from "./evidence-card.js";
 import { store } from "./store.js";
 import { same } from "./sweep-tiles.js";
 
+/** The method whose map is on screen. */
+export const OWN = "distance-explainer";
 const SETTLED = 400; // ms without another change before Python is asked for the prices
 
 /**
@@ -31,7 +33,7 @@ export function questions(props, trigger, watch, more = {}) {
     }
   };
   const judge = (state) => {
-    for (const [key, { take }] of cards) take(reports.get(key), Boolean(reports.has(key) && isOther(reports.get(key).of, state)));
+    for (const [key, { take }] of cards) take(reports.get(key), Boolean(reports.has(key) && isOther(reports.get(key).of, state, more.options?.().method)));
   };
   for (const kind of props.kinds) {
     const { key } = kind;
@@ -102,7 +104,9 @@ function whenSeen(element, then) {
   watcher.observe(element);
 }
 
-/** Whether a report is about another map than the one on screen. */
-function isOther({ id, selection, masks }, { result, selection: now, upto }) {
-  return Boolean(result) && (id !== result.id || masks !== (upto ?? result.n) || !same(selection, now));
+/** Whether a report is about another map than the one on screen, or than that of the method now chosen for the pair on screen. */
+function isOther({ id, selection, masks, method, of_masks: ofMasks }, { result, selection: now, upto }, chosen = OWN) {
+  if (!result) return false;
+  if (id !== result.id || method !== chosen || selection.distance !== now.distance) return true;
+  return ofMasks && (masks !== (upto ?? result.n) || (method === OWN && !same(selection, now)));
 }

@@ -1,0 +1,134 @@
+"""The Evidence tab's questions put to other methods than the one on screen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer.attributions.grad_cam import GradCam
+from explorer.case import run
+from explorer.errors import InvalidInput
+from explorer.evaluation.deletion import deletion
+from explorer.evaluation.ranks import spearman
+from explorer.evaluation.sensitivity import sensitivity
+from explorer.images import as_picture
+from explorer.schema import MaskSettings, SelectionSettings
+from explorer.ui import judged, workbench
+from explorer.ui.evidence_kinds import KINDS
+from explorer.ui.evidence_randomization import chance_of
+from explorer.ui.evidenced import Ledger, Trial
+from explorer.ui.instrument import Look
+from explorer.ui.judged import OWN, Subject, subject_of
+from explorer.ui.session import Question, Session
+from explorer.ui.workbench import Workbench
+
+from .pictured import Pictured
+
+ASSETS = Path(__file__).parents[1] / "assets"
+PLAIN = SelectionSettings()
+SMALL = {
+    "deletion": {"steps": "10", "orders": "3"},
+    "sensitivity": {"samples": "5", "masks": "60"},
+    "randomization": {"masks": "30"},
+    "planting": {"masks": "60"},
+}
+
+
+@pytest.fixture
+def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
+    """A page that has run 40 masks with a tiny network that gives gradients and layers."""
+    encoder = Pictured()
+    for module in (workbench, judged):
+        monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
+    picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
+    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
+    page = Session()
+    for _ in Workbench().run(question, page, PLAIN):
+        pass
+    return subject_of(page, Look(PLAIN, None, page.shown(), 40))
+
+
+@pytest.mark.parametrize("method", ["rise", "grad-cam", "ablation-cam", "integrated-gradients"])
+@pytest.mark.parametrize("key", SMALL)
+def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, key: str, method: str):
+    evidence = KINDS[key](subject, SMALL[key] | {"method": method})
+    trial = Trial(evidence, 1, Ledger(Workbench()), lambda: False)
+    news = list(trial.news())
+    assert trial.done == evidence.passes()
+    report = news[-1][key]
+    json.dumps(report, allow_nan=False)
+    assert report["over"]
+    assert report["of"]["method"] == method
+    assert report["of"]["label"].startswith("cat_and_espresso.jpg against espresso.jpg, ")
+    assert report["of"]["of_masks"] == report["of"]["label"].endswith(", 40 masks") == (method == "rise")
+
+
+def test_what_is_deleted_is_the_methods_map(subject: Subject):
+    evidence = KINDS["deletion"](subject, SMALL["deletion"] | {"method": "grad-cam"})
+    result, case = run(evidence.steps()), subject.case()
+    expected = run(deletion(case, run(GradCam()(case)), steps=10, seeds=range(3)))
+    np.testing.assert_array_equal(result.lodf, expected.lodf)
+    assert evidence.report(result, False)["strip"]["maps"][0]["title"] == "Grad-CAM"
+    on_screen = KINDS["deletion"](subject, SMALL["deletion"])
+    own = run(on_screen.steps())
+    assert not np.array_equal(result.lodf, own.lodf)
+    assert "strip" not in on_screen.report(own, False)  # it is on screen
+
+
+def test_what_is_made_noisy_is_the_methods_map(subject: Subject):
+    evidence = KINDS["sensitivity"](subject, SMALL["sensitivity"] | {"method": "grad-cam"})
+    result = run(evidence.steps())
+    expected = run(sensitivity(subject.case(), GradCam(), n_samples=5, law="gaussian", spread=25.5))
+    np.testing.assert_array_equal(result.values, expected.values)
+    assert "The paper" not in " ".join(evidence.report(result, False)["verdict"])
+
+
+def test_masks_on_screen_are_not_embedded_again(subject: Subject):
+    own, rise = (KINDS["deletion"](subject, SMALL["deletion"] | {"method": key}).passes() for key in (OWN, "rise"))
+    assert own == rise == 47
+
+
+def test_draws_of_masks_are_compared_for_the_map_on_screen_only(subject: Subject):
+    with pytest.raises(InvalidInput, match="judge the map on screen"):
+        KINDS["stability"](subject, {"method": "grad-cam"}).passes()
+
+
+@pytest.mark.parametrize("key", SMALL)
+def test_what_the_encoder_cannot_serve_is_refused_before_anything_runs(subject: Subject, key: str):
+    with pytest.raises(InvalidInput, match="GAE needs attention, which Tiny does not give here"):
+        KINDS[key](subject, {"method": "gae"}).passes()
+
+
+@pytest.mark.parametrize("method", ["grad-cma", None, 3, ["rise"]])
+def test_what_is_no_method_is_refused(subject: Subject, method: object):
+    with pytest.raises(InvalidInput) as refused:
+        KINDS["deletion"](subject, {"method": method})
+    assert refused.value.code == "unknown_method"
+
+
+def test_a_blank_map_has_nothing_to_delete(subject: Subject):
+    alike = replace(subject, question=replace(subject.question, reference=subject.question.picture))
+    with pytest.raises(InvalidInput, match="no signal"):
+        run(KINDS["deletion"](alike, SMALL["deletion"] | {"method": "grad-cam"}).steps())
+
+
+def test_reports_about_two_methods_are_kept_apart(subject: Subject):
+    ledger = Ledger(Workbench())
+    ledger.keep(KINDS["deletion"](subject, {}), {"verdict": []})
+    assert ledger.known(KINDS["deletion"](subject, {"method": OWN})) == {"verdict": []}
+    assert ledger.known(KINDS["deletion"](subject, {"method": "rise"})) is None
+
+
+@pytest.mark.parametrize("cells", [4, 7, 14])
+def test_unrelated_maps_lie_within_what_chance_is_said_to_do(cells: int):
+    random, inside = np.random.default_rng(1), []
+    for _ in range(150):
+        small = (Image.fromarray(random.normal(size=(cells, cells)).astype(np.float32)) for _ in range(2))
+        one, other = (np.array(each.resize((56, 56), Image.Resampling.BILINEAR)) for each in small)
+        inside.append(abs(spearman(one, other)) <= chance_of(one))
+    assert 0.85 <= np.mean(inside) <= 1
