@@ -449,4 +449,4 @@ def test_maps_survive_the_way_to_the_browser():
 
 def test_numbers_for_people():
     assert [plain(-0.0004), plain(-1.5, 1), plain(math.nan), signed(0.25, 1)] == ["0.000", "−1.5", "–", "+0.2"]
-    assert [counted(1, "block"), counted(0, "block")] == ["1 block", "0 blocks"]
+    assert [counted(1, "block"), counted(0, "block"), counted(2, "pass")] == ["1 block", "0 blocks", "2 passes"]

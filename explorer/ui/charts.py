@@ -38,4 +38,4 @@ def span(*values: NDArray[Any] | Sequence[float], low: float | None = None) -> t
 
 def counted(number: int, what: str) -> str:
     """A number of things."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    return f"{number} {what}" if number == 1 else f"{number} {what}{'es' if what.endswith('s') else 's'}"

@@ -39,26 +39,33 @@ Titled = tuple[NDArray[np.float32] | None, str, str]
 """A map (h, w), or None for the picture without one; its title; a line of text."""
 
 
-def strip(picture: NDArray[np.uint8], box: Box, maps: Sequence[Titled]) -> dict[str, Any]:
+def strip(picture: NDArray[np.uint8], box: Box, maps: Sequence[Titled], *, relative: bool = False) -> dict[str, Any]:
     """Maps over one picture, on one scale.
 
     Args:
         picture: (H, W, 3).
         box: Where in it the maps lie.
         maps: At least one with values.
+        relative: Whether each is drawn relative to its own strongest value, as maps without a common unit must be.
     """
-    thin = [_thinned(values) for values, _, _ in maps if values is not None]
+    thin = [_thinned(_to_strongest(values) if relative else values) for values, _, _ in maps if values is not None]
     limit, rest = colour_limit(*thin), iter(thin)
     return {
         "picture": data_url(shrink(picture, SIDE)),
         "box": [box.left, box.top, box.right, box.bottom],
         "size": list(thin[0].shape),
         "limit": limit,
+        "relative": relative,
         "maps": [
             {"values": None if values is None else _levels(next(rest), limit), "title": title, "text": text}
             for values, title, text in maps
         ],
     }
+
+
+def _to_strongest(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    strongest = float(np.abs(attribution).max())
+    return attribution / strongest if strongest else attribution
 
 
 def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..attributions.method import has_masks
 from ..case import Method, Parts
 from ..evaluation.randomization import Randomization, randomization, randomization_passes
-from ..evaluation.ranks import spearman
 from ..registry import METHODS
 from ..schema import MaskSettings
 from .charts import counted, plain, points
@@ -24,8 +23,6 @@ ORDERS = {
     "bottom_up": "from the input up, each added",
     "independent": "each block by itself",
 }
-MOVES, SIDE = 4, 56
-"""To find what chance does a map is moved by so many parts of its side, at no more than so many pixels a side."""
 
 
 class Dependence(Evidence):
@@ -72,31 +69,20 @@ class Dependence(Evidence):
 
     def report(self, result: Randomization, stopped: bool) -> Report:
         """The maps, and how alike each is to the first."""
-        report = randomization_report(result, self._chance(result), stopped)
+        report = randomization_report(result, self._chance(), stopped)
         probe, texts = self.subject.explanation.probe, ["untouched", *result.layers]
         done = [i for i, value in enumerate(result.similarity) if math.isfinite(value)]
         said = [f"ρ {plain(float(result.similarity[i]), 2)}" if result.maps[i].any() else "no signal" for i in done]
         maps = [(result.maps[i], texts[i], text) for i, text in zip(done, said, strict=True)]
-        return report | {"strip": strip(self.subject.question.picture.pixels, probe.box, maps)}
+        relative = not has_masks(METHODS[self.method])  # a scrambled network's slopes are of another size altogether
+        shown = strip(self.subject.question.picture.pixels, probe.box, maps, relative=relative)
+        return report | {"strip": shown}
 
-    def _chance(self, result: Randomization) -> float:
+    def _chance(self) -> float | None:
+        """What chance does to maps made of masks; of others it is not known."""
         if not has_masks(METHODS[self.method]):
-            return chance_of(result.maps[0])
+            return None
         return chance(replace(self.subject.question.masking, n_masks=int(self.chosen["masks"])))
-
-
-def chance_of(attribution: NDArray[np.float32]) -> float:
-    """How far from 0 the correlation of a map with an unrelated one as smooth lies, about 19 times in 20.
-
-    The unrelated ones are the map itself, moved over the edges and in again at the other side, as often as turned.
-    """
-    step = -(-max(attribution.shape) // SIDE)
-    attribution = attribution[::step, ::step]
-    h, w = attribution.shape
-    moves = [(h * i // MOVES, w * j // MOVES) for i in range(MOVES) for j in range(MOVES)]
-    turned = [attribution, attribution[::-1], attribution[:, ::-1], attribution[::-1, ::-1]]
-    found = [abs(spearman(np.roll(each, move, (0, 1)), attribution)) for each in turned for move in moves if any(move)]
-    return float(np.quantile(found, 0.95))
 
 
 def chance(masking: MaskSettings) -> float:
@@ -109,17 +95,18 @@ def chance(masking: MaskSettings) -> float:
     return min(1.0, 2 * math.sqrt(1 / (cells - 1) + 1 / n)) if cells > 1 else 1.0
 
 
-def randomization_report(result: Randomization, by_chance: float, stopped: bool) -> Report:
+def randomization_report(result: Randomization, by_chance: float | None, stopped: bool) -> Report:
     """How alike the maps of scrambled networks are to the map of the untouched one.
 
     Args:
         result: Whole, or in part.
-        by_chance: From ``chance``.
+        by_chance: From ``chance``; None where that is not known.
         stopped: Whether it goes no further.
     """
     steps, similarity = range(len(result.similarity)), result.similarity
     each = result.order == "independent"
-    low = min(-by_chance, float(np.nanmin(similarity))) - 0.05
+    low = min(-(by_chance or 0.0), float(np.nanmin(similarity))) - 0.05
+    zones = [] if by_chance is None else [{"low": -by_chance, "high": by_chance, "text": "by chance"}]
     said = ", ".join(
         f"{name} {plain(float(value), 2)}"
         for name, value in zip(result.layers, similarity[1:], strict=True)
@@ -134,7 +121,7 @@ def randomization_report(result: Randomization, by_chance: float, stopped: bool)
             "high": len(result.layers) + 0.3,
         },
         "y": {"label": "rank correlation ρ", "low": low, "high": 1.05},
-        "zones": [{"low": -by_chance, "high": by_chance, "text": "by chance"}],
+        "zones": zones,
         "series": [{"name": "", "tone": "ink", "joined": not each, "points": points(steps, similarity)}],
     }
     return {"verdict": _verdict(result, by_chance, stopped), "charts": [chart], "table": _table(result)}
@@ -153,15 +140,37 @@ def _table(result: Randomization) -> dict[str, Any]:
     }
 
 
-def _verdict(result: Randomization, by_chance: float, stopped: bool) -> list[str]:
+def _verdict(result: Randomization, by_chance: float | None, stopped: bool) -> list[str]:
     done = np.flatnonzero(np.isfinite(result.similarity[1:]))
     if not len(done):
         return ["Stopped before a scrambled network was asked."]
     part = f"Stopped after {counted(len(done), 'map')}. " if stopped else ""
     values = result.similarity[1:][done]
     names = [result.layers[i] for i in done]
-    told = _each(values, names, by_chance) if result.order == "independent" else _added(values, names, by_chance)
+    each = result.order == "independent"
+    if by_chance is None:
+        told = _plainly(values, names, each)
+    else:
+        told = _each(values, names, by_chance) if each else _added(values, names, by_chance)
     return [part + told[0], *told[1:], *result.notices]
+
+
+def _plainly(values: NDArray[np.float64], names: list[str], each: bool) -> list[str]:
+    """What is left of a map where nobody knows what chance leaves."""
+    low, high = int(np.argmin(values)), int(np.argmax(values))
+    head = (
+        f"Scrambled one at a time, {counted(len(values), 'block')} leave a rank correlation of "
+        f"{plain(float(values.mean()), 2)} on average."
+        if each
+        else f"With {counted(len(values), 'block')} scrambled, what is left is a rank correlation of "
+        f"{plain(float(values[-1]), 2)}."
+    )
+    return [
+        head,
+        f"It is lowest at {names[low]} ({plain(float(values[low]), 2)}) and highest at {names[high]} "
+        f"({plain(float(values[high]), 2)}). How alike unrelated maps of this method are by chance is not known: "
+        "smooth ones can be very much so.",
+    ]
 
 
 def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:

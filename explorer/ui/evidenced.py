@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..case import Parts
+from .charts import counted
 from .judged import Evidence, Report
 from .workbench import Workbench
 
@@ -156,7 +157,7 @@ class Trial:
             report = self.evidence.report(self._result, False) | {"over": True}
             self._ledger.timed(self.evidence, self._rate())
             self._ledger.keep(self.evidence, report)
-            return self._tell(report) | self._line(f"{self.done} passes in {seconds:.1f} s.", rest=True)
+            return self._tell(report) | self._line(f"{counted(self.done, 'pass')} in {seconds:.1f} s.", rest=True)
         told = self._line(f"Stopped after {self.done} of {self._wanted} passes; to run it is to begin anew.", rest=True)
         if self._result is None:
             return told

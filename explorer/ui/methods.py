@@ -16,7 +16,7 @@ from ..case import Case, Parts, Steps
 from ..errors import InvalidInput
 from ..evaluation.deletion import Deletion, deletion, deletion_passes
 from ..registry import METHODS
-from .charts import plain, signed
+from .charts import counted, plain, signed
 from .evidence import judging_view
 from .evidence_pictures import strip
 from .handlers import Handlers
@@ -115,7 +115,8 @@ class OtherMethods(Evidence):
             "strip": strip(
                 self.subject.question.picture.pixels,
                 self.subject.explanation.probe.box,
-                [(_scaled(a.attribution), METHODS[a.key].title, _facts(a)) for a in result],
+                [(a.attribution, METHODS[a.key].title, _facts(a)) for a in result],
+                relative=True,
             ),
         }
 
@@ -148,16 +149,10 @@ def _gain(faithful: Deletion | None) -> float:
     return 0.0 if faithful is None else faithful.area("lodf") - faithful.area("hidf")
 
 
-def _scaled(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The map relative to its own strongest value."""
-    strongest = float(np.abs(attribution).max())
-    return attribution / strongest if strongest else attribution
-
-
 def _cost(answer: Answer) -> str:
     if not answer.passes:
         return "from the masks on screen"
-    return f"{answer.passes} {'pass' if answer.passes == 1 else 'passes'}, {answer.seconds:.1f} s"
+    return f"{counted(answer.passes, 'pass')}, {answer.seconds:.1f} s"
 
 
 def _facts(answer: Answer) -> str:

@@ -7,14 +7,17 @@ import re
 import numpy as np
 import pytest
 
+from explorer.attributions.method import offered
 from explorer.encoders.cards import load_encoder
 from explorer.evaluation.deletion import deletion_passes
 from explorer.presets import FIRST_PRESET
+from explorer.registry import CARDS, METHODS
 from explorer.schema import SelectionSettings
 from explorer.ui.evidence_deletion import Faithfulness
 from explorer.ui.evidence_kinds import KINDS
 from explorer.ui.instrument import Look
 from explorer.ui.judged import subject_of
+from explorer.ui.offers import LEFT_OUT
 from explorer.ui.session import Session
 
 from .conftest import FINISHED
@@ -160,6 +163,29 @@ def test_a_report_says_that_it_is_about_another_map(page):
     open_evidence(page)
     says(page, "#evidence-deletion .of", "^About cat_and_espresso.jpg")
     says(page, "#run-deletion", "known already")
+
+
+def test_another_methods_map_is_put_to_the_test(page):
+    open_evidence(page)
+    works = offered(CARDS["efficientnet-lite0"])
+    for key in METHODS:
+        if key not in LEFT_OUT:
+            option = page.locator(f"#evidence-method option[value='{key}']")
+            assert option.is_enabled() == (key in works), key
+    page.locator("#evidence-method").select_option("grad-cam")
+    assert "Grad-CAM: the last layer" in page.locator("#evidence-method-about").inner_text()
+    says(page, "#evidence-stability .why", "judge the map on screen")
+    ask(page, "deletion", ": 66 passes through the network", steps="10", orders="5")
+    finished(page, "deletion", 66)
+    about = "About cat_and_espresso.jpg against espresso.jpg, Grad-CAM."
+    assert page.locator("#evidence-deletion .of").inner_text() == about
+    assert page.locator("#evidence-deletion .strip b").all_inner_texts() == ["Grad-CAM"]
+    evidence = Faithfulness(on_screen(), {"steps": "10", "orders": "5", "method": "grad-cam"})
+    assert verdict(page, "deletion") == evidence.report(works_out(evidence), False)["verdict"]
+    page.locator("#evidence-method").select_option(label="the map on screen")
+    says(page, "#evidence-deletion .of", "This is about another map: .*Grad-CAM")
+    says(page, "#run-deletion", ": 65 passes through the network")
+    assert page.locator("#run-stability").is_enabled()
 
 
 def test_stop_keeps_the_part(page, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from explorer.attributions.method import offered
 from explorer.encoders.cards import load_encoder
 from explorer.registry import CARDS, METHODS
-from explorer.ui.methods import LEFT_OUT
+from explorer.ui.offers import LEFT_OUT
 
 from .driving import ink
 from .test_accessible import barriers

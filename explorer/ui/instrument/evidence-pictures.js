@@ -1,6 +1,6 @@
 // What the evidence shows as pictures: copies with pixels deleted, and maps of other networks or masks.
 import { colourBar } from "./board-parts.js";
-import { el, inWords } from "./dom.js";
+import { el, inWords, write } from "./dom.js";
 import { describe } from "./maths.js";
 import { fit, loadPictures, paintMap } from "./paint.js";
 
@@ -17,11 +17,13 @@ export function contactSheet() {
 }
 
 /**
- * Maps in a row on one scale: `draw({picture, box, size, limit, maps: [{values, title, text}]}, report)`; no values, no map.
+ * Maps in a row: `draw({picture, box, size, limit, relative, maps: [{values, title, text}]}, report)`; no values, no map. They are on one
+ * scale, or `relative`, each to its own strongest value.
  * @param {function} open called with ({map, limit, size, title}, report) where a map is chosen; without it none can be
  */
 export function mapStrip(open) {
-  const list = el("ol", { class: "strip" }), bar = colourBar("All maps on one scale"), pictures = new Map();
+  const list = el("ol", { class: "strip" }), bar = colourBar(""), scale = el("p"), pictures = new Map();
+  bar.element.prepend(scale);
   const element = el("div", {}, list, bar.element);
   let turn = 0;
   const draw = async (strip, report) => {
@@ -33,6 +35,7 @@ export function mapStrip(open) {
     const held = [...list.children].findIndex((item) => item.contains(document.activeElement));
     list.replaceChildren(...strip.maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => open(chosen, report)))));
     if (held >= 0) list.children[held]?.querySelector("button")?.focus();
+    write(scale, strip.relative ? "Each map relative to its own strongest value" : "All maps on one scale");
     bar.draw(strip.limit);
   };
   return { element, draw };
