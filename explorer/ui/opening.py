@@ -88,6 +88,7 @@ class Opening:
             yield self._seen(link.view)
             if link.config is not None:
                 yield self._shown(link.config, link.replay, self._handlers.session(values))
+            yield gr.skip()  # Gradio says the last a second time
         except ExplorerError as error:
             yield {self._room.view: _show(replay=FIRST_PRESET)}
             raise InvalidInput(f"This link cannot be followed. {error}", code=error.code) from error
