@@ -72,10 +72,12 @@ def _benchmark(options: argparse.Namespace) -> int:
     kind, plan = _plan(options)
     out = options.out or Path(f"benchmark-{kind}")
     if options.price:
-        done = read_cells(out) if is_of(plan, out) else []
+        cells = read_cells(out) if is_of(plan, out) else []
     else:
-        done = open_folder(plan, out, overwrite=options.overwrite)
-    costs = prices(plan, (cell.name for cell in done))
+        cells = open_folder(plan, out, overwrite=options.overwrite)
+    done = {cell.name for cell in cells}
+    del cells  # many and long; the names are enough
+    costs = prices(plan, done)
     _say_price(plan, costs)
     if options.price:
         return 0

@@ -48,7 +48,7 @@ def save_explanation(explanation: Explanation, folder: Path, *, overwrite: bool 
 
 def refuse_overwriting(folder: Path, overwrite: bool) -> None:
     """Raise InvalidInput where results lie already and nobody asked to replace them."""
-    if not overwrite and any((folder / name).exists() for name in RESULT_FILES):
+    if not overwrite and any(os.path.exists(folder / name) for name in RESULT_FILES):  # no folder can be there: False
         raise InvalidInput(
             f"{folder.name or folder} holds results already; name another folder, or overwrite them (--overwrite).",
             code="output_exists",
@@ -192,9 +192,9 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
     Raises:
         CannotWrite: Not writable, or the disk is full.
     """
-    made = not folder.exists()
-    scratch: Path | None = None
+    made, scratch = False, None
     try:
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         write(scratch)
@@ -202,7 +202,7 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
     except OSError as error:
         reason = (error.strerror or "it failed").lower()
         raise CannotWrite(
-            f"Cannot write to {folder.name or folder}: {reason}; nothing was kept.", code="write"
+            f"Cannot write to {folder.name or str(folder):.80}: {reason}; nothing was kept.", code="write"
         ) from error
     finally:
         if scratch is not None:

@@ -253,6 +253,13 @@ def test_a_file_in_the_folders_place(explanation: Explanation, tmp_path: Path) -
     assert (tmp_path / "out").read_text() == "mine"
 
 
+def test_a_folder_that_no_disk_can_hold(explanation: Explanation, tmp_path: Path) -> None:
+    with pytest.raises(CannotWrite, match=r"Cannot write to oooo.*: file name too long; nothing was kept") as caught:
+        explanation.save(tmp_path / ("o" * 300))
+    assert len(str(caught.value)) < 160
+    assert names(tmp_path) == set()
+
+
 def test_a_folder_that_may_not_be_written(
     explanation: Explanation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,7 @@ from ..case import Case, Steps
 from ..encoders.gradients import as_tensor
 from ..fills import make_background
 from ..registry import METHODS
-from .scored import Scored, blank_if_flat
+from .scored import Scored, at_least, blank_if_flat
 
 Numbers = NDArray[np.float64]
 
@@ -42,6 +42,10 @@ class BlurIg:
 
     steps: int = 100
     max_sigma: float = 50.0
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps)
+        at_least(0, max_sigma=self.max_sigma)
 
     def passes(self, case: Case) -> int:
         """One for each step, and back."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..case import Case, Steps
 from ..registry import METHODS
 from .dix_attention import integrate_attention
-from .scored import Scored, blank_if_flat, steps_between
+from .scored import Scored, at_least, blank_if_flat, steps_between
 
 RESIZE = "bicubic"
 """The paper does not say; this is what its code uses for convolutional networks. It can overshoot near zero."""
@@ -47,6 +47,9 @@ class Dix:
     target: str = "cos"
     scale: float = 1.0
     rollout: str = "product"
+
+    def __post_init__(self) -> None:
+        at_least(1, depth=self.depth, steps=self.steps)
 
     def passes(self, case: Case) -> int:
         """One for each step and layer, and one to see each layer's output."""
@@ -141,7 +144,7 @@ def integrate(scored: Scored, path: str, steps: int, *, gradients: bool) -> Step
 
     The integral runs from z, each channel's smallest value, to the layer's output; D is the difference.
     """
-    outputs, _ = yield from scored.layer(path)
+    outputs, _ = yield from scored.seen(path)
     base = outputs.amin((2, 3), keepdim=True).expand_as(outputs)
     points = steps_between(base[0], outputs[0], steps)
     _, slopes = yield from scored.from_layer(path, points)

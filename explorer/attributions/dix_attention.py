@@ -57,7 +57,9 @@ def integrate_attention(
     blocks = len(scored.looked.attentions)
     if not 1 <= depth <= blocks:
         raise InvalidInput(
-            f"The network has {blocks} blocks; number {depth} from the end was asked for.", code="block_range"
+            f"The network has {blocks} blocks; number {depth} from the end was asked for. Choose a number, or a "
+            "method, that needs no more than there are.",
+            code="block_range",
         )
     if rollout not in ROLLOUTS:
         raise InvalidInput(f"Unknown rollout; choose one of: {', '.join(ROLLOUTS)}.", code="unknown_rollout")

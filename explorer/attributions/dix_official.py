@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case, Steps
+from ..errors import InvalidInput
 from ..registry import METHODS
-from .scored import Scored
+from .scored import Scored, at_least
 
 CHANNELS = 1024
 SIDES = {1: 14, 2: 28, 3: 28}
@@ -38,6 +39,11 @@ class DixOfficial:
 
     depth: int = 3
     steps: int = 4
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps)
+        if self.depth not in SIDES:
+            raise InvalidInput(f"depth must be 1 to {max(SIDES)}, got {self.depth}.", code="depth_range")
 
     def passes(self, case: Case) -> int:
         """One for the last layer; one for each term and other layer, and one to see its output."""

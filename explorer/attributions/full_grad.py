@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case, Steps
-from ..encoders.gradients import Differentiable, Tap, as_tensor
+from ..encoders.gradients import Differentiable, as_tensor
 from ..errors import InvalidInput
 from ..fills import make_background
 from ..registry import METHODS
@@ -70,13 +70,19 @@ def terms(scored: Scored, zero: Any) -> Steps[list[Any]]:
     import torch
 
     leaf = scored.pixels.clone().requires_grad_()
-    with ExitStack() as stack:
-        taps = [
-            (stack.enter_context(Tap(scored.looked, path).recording()), bias) for path, bias in biases_of(scored.looked)
-        ]
+    run: list[tuple[Any, Any]] = []  # a layer that is used twice is there twice
+
+    def see(bias: Any, output: Any) -> Any:
+        run.append((output, bias.view(-1, 1, 1)))
+        return output.clone()  # what follows may write in it
+
+    with ExitStack() as hooks:
+        for path, bias in biases_of(scored.looked):
+            part = scored.looked.module.get_submodule(path)
+            hook = part.register_forward_hook(lambda _part, _inputs, output, bias=bias: see(bias, output))
+            hooks.callback(hook.remove)
         score = scored.run(leaf)
     yield 1
-    run = [(tap.output, bias.view(-1, 1, 1)) for tap, bias in taps if tap.output is not None]
     first, *slopes = torch.autograd.grad(score.sum(), [leaf, *(output for output, _ in run)], allow_unused=True)
     shares = [slope[0] * bias for slope, (_, bias) in zip(slopes, run, strict=True) if slope is not None]
     return [(first * (scored.pixels - zero))[0].permute(2, 0, 1), *shares]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from ..case import Case, Steps
 from ..encoders.gradients import as_tensor
+from ..errors import InvalidInput
 from ..fills import make_background
 from ..registry import METHODS
-from .scored import Scored, blank_if_flat
+from .scored import Scored, at_least, blank_if_flat
 
 Numbers = NDArray[np.float64]
 
@@ -41,6 +42,12 @@ class GuidedIg:
     fraction: float = 0.25
     max_dist: float = 0.02
     fill: str = "zero"
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps)
+        at_least(0, fraction=self.fraction, max_dist=self.max_dist)
+        if self.fraction > 1:
+            raise InvalidInput(f"fraction must be 0 to 1, got {self.fraction}.", code="fraction_range")
 
     def passes(self, case: Case) -> int:
         """One for each step, and back, one after another."""

@@ -12,7 +12,7 @@ from ..case import Case, Steps
 from ..encoders.gradients import as_tensor
 from ..fills import make_background
 from ..registry import METHODS
-from .scored import Scored, blank_if_flat, captum
+from .scored import Scored, at_least, blank_if_flat, captum
 
 
 @METHODS.register("integrated-gradients")
@@ -34,6 +34,9 @@ class IntegratedGradients:
 
     steps: int = 50
     fill: str = "zero"
+
+    def __post_init__(self) -> None:
+        at_least(1, steps=self.steps)
 
     def passes(self, case: Case) -> int:
         """One for each step, and back."""

@@ -76,18 +76,19 @@ def contributions(scored: Scored, path: str, outputs: Any) -> Steps[tuple[Any, f
 
     scored.rest(path, outputs)  # so that what is tried out once is tried out before captum's hooks are there
     scored.pixels.requires_grad_()  # captum also hooks the modules before the layer, and wants gradients there
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that it uses hooks, which the private copy is for
-        try:
-            parts, more = captum().DeepLift(Head().eval()).attribute(outputs, return_convergence_delta=True)
-        except RuntimeError as error:
-            if "DeepLift" not in str(error):
-                raise
-            raise InvalidInput(
-                "DeepLIFT needs each activation behind the stage to be a module that is used once, which this network "
-                "does not keep to; choose stage=1, behind which there is often none.",
-                code="deep_lift_network",
-            ) from error
+    # That it uses hooks, which the private copy is for. What catch_warnings puts back is not safe between threads.
+    warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)
+    try:
+        leaf = outputs.detach().requires_grad_()
+        parts, more = captum().DeepLift(Head().eval()).attribute(leaf, return_convergence_delta=True)
+    except RuntimeError as error:
+        if "DeepLift" not in str(error):
+            raise
+        raise InvalidInput(
+            "DeepLIFT needs each activation behind the stage to be a module that is used once, which this network "
+            "does not keep to; choose stage=1, behind which there is often none.",
+            code="deep_lift_network",
+        ) from error
     scored.pixels.requires_grad_(False)
     yield 2
     return parts.detach(), float(more)

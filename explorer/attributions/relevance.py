@@ -1,7 +1,7 @@
 """Relevance propagation through transformers, by the rules of Chefer et al. 2021 (arXiv:2012.09838) with alpha = 1.
 
-While ``Relevance`` is on, every step a network takes is recorded with a backward rule that hands on relevance in the
-place of the gradient, so that ``torch.autograd.grad`` returns relevance. Steps without a rule are refused.
+In the context of ``recorder``, every step a network takes is recorded with a backward rule that hands on relevance in
+the place of the gradient, so that ``torch.autograd.grad`` returns relevance. Steps without a rule are refused.
 """
 
 from __future__ import annotations
@@ -138,11 +138,14 @@ def _rules() -> dict[str, Callable[..., Any]]:
             (x,) = ctx.saved_tensors
             return x * share(relevance, x.sum(ctx.dim)).unsqueeze(ctx.dim), None
 
+    def no_rule(func: Any) -> InvalidInput:
+        return InvalidInput(f"There is no rule for relevance through this {func.__name__:.40}.", code="no_rule")
+
     def passed(func: Any, args: Any, kwargs: Any) -> Any:
         sources = [value for value in args if _in_graph(value)]
         value = func(*args, **kwargs)
         if len(sources) != 1 or sources[0].shape != value.shape:
-            raise InvalidInput(f"There is no rule for relevance through this {func.__name__:.40}.", code="no_rule")
+            raise no_rule(func)
         return Pass.apply(sources[0], value.detach())
 
     def linear(func: Any, args: Any, kwargs: Any) -> Any:
@@ -154,11 +157,16 @@ def _rules() -> dict[str, Callable[..., Any]]:
         return Linear.apply(a, b.T, (a @ b).detach()) if is_layer else Product.apply(a, b)
 
     def add(func: Any, args: Any, kwargs: Any) -> Any:
+        if len(args) != 2 or kwargs:  # a factor, say
+            raise no_rule(func)
         a, b = args
         return Sum.apply(a, b) if _in_graph(a) and _in_graph(b) else passed(func, args, kwargs)
 
     def mean(func: Any, args: Any, kwargs: Any) -> Any:
-        return Mean.apply(args[0], kwargs["dim"] if "dim" in kwargs else args[1])
+        dim = kwargs.get("dim", *args[1:2])
+        if not isinstance(dim, int) or len(args) > 2 or kwargs.keys() - {"dim"}:
+            raise no_rule(func)
+        return Mean.apply(args[0], dim)
 
     def scale(func: Any, args: Any, kwargs: Any) -> Any:
         return func(*args, **kwargs).detach()

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case, Steps
+from ..distances import measure
 from ..encoders.gradients import Differentiable, Tap, as_tensor
-from ..errors import InvalidInput, WeightsMissing
+from ..errors import InvalidInput, UnusableEmbedding, WeightsMissing
 
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own
@@ -48,7 +49,8 @@ class Scored:
         batch: How many pictures are run at once.
 
     Raises:
-        InvalidInput: The encoder gives no gradients, or there is no such target.
+        InvalidInput: The encoder gives no gradients, or there is no such target or distance.
+        UnusableEmbedding: The reference has no distance to anything.
     """
 
     def __init__(self, case: Case, *, target: str = "cos", scale: float = 1.0) -> None:
@@ -61,12 +63,16 @@ class Scored:
                 "The target proj goes with the cosine distance and the dot product; use target='cos' with others.",
                 code="target_distance",
             )
+        reference = np.array(case.target.embedding, np.float64)
+        measure(case.distance, reference[None], reference)  # refuses one without a distance
+        if case.distance in ("cosine", "angular"):
+            reference /= np.linalg.norm(reference)  # here, as float32 does not hold the square of every number
         self.looked: Differentiable = case.encoder.differentiable(case.pixels)
         self.pixels = as_tensor(self.looked.module, case.pixels[None])
         self.batch = case.encoder.batch_size
         self._kind = "proj" if target == "proj" and case.distance == "cosine" else case.distance
         self._scale = scale
-        self._reference = torch.from_numpy(np.array(case.target.embedding, np.float64))
+        self._reference = torch.from_numpy(reference)
         self._size: tuple[int, int] = (case.pixels.shape[0], case.pixels.shape[1])
         self._follows: dict[str, bool] = {}
         if self._kind == "proj":
@@ -74,17 +80,27 @@ class Scored:
                 self._length = self.looked.module(self.pixels).norm()
 
     def score(self, embeddings: Any) -> Any:
-        """Scores (b,) of embeddings (b, d), differentiable."""
+        """Scores (b,) of embeddings (b, d), differentiable.
+
+        Raises:
+            InvalidInput: The reference has another length.
+        """
         import torch
 
+        if embeddings.shape[1:] != self._reference.shape:
+            raise InvalidInput(
+                f"The reference embedding has shape {tuple(self._reference.shape)}, the picture's "
+                f"{tuple(embeddings.shape[1:])}; give one of the same length, made by the same encoder.",
+                code="reference_shape",
+            )
         reference = self._reference.to(embeddings.device, embeddings.dtype)
         if self._kind == "dot":
             return self._scale * (embeddings @ reference)
         if self._kind == "euclidean":
             return -self._scale * (embeddings - reference).norm(dim=1)
         lengths = self._length if self._kind == "proj" else embeddings.norm(dim=1)
-        cosine = embeddings @ (reference / reference.norm()) / lengths.clamp_min(SHORTEST)
-        cosine = torch.where(lengths > SHORTEST, cosine, 0)
+        cosine = embeddings @ reference / lengths.clamp_min(SHORTEST)
+        cosine = torch.where(lengths <= SHORTEST, 0, cosine)  # what is no number stays so
         if self._kind == "angular":
             inside = 1 - SAME / 10  # the angle's slope is infinite at its ends
             return -self._scale * torch.arccos(cosine.clamp(-inside, inside)) / torch.pi
@@ -207,7 +223,8 @@ class Scored:
         """
         if not 1 <= number <= len(self.looked.stages):
             raise InvalidInput(
-                f"The network has {len(self.looked.stages)} stages of maps; stage {number} was asked for.",
+                f"The network has {len(self.looked.stages)} stages of maps; stage {number} was asked for. "
+                "Choose a method, or a number, that needs no more than there are.",
                 code="stage_range",
             )
         return self.looked.stages[number - 1]
@@ -225,14 +242,35 @@ class Scored:
 
 
 def blank_if_flat(attribution: NDArray[Any]) -> NDArray[np.float32]:
-    """The map as float32; all zero where it varies no more than rounding does."""
+    """The map as float32; all zero where it varies no more than rounding does.
+
+    Raises:
+        UnusableEmbedding: It holds what is no number.
+    """
     found = np.asarray(attribution, np.float32)
+    if bad := int((~np.isfinite(found)).sum()):
+        raise UnusableEmbedding(
+            f"The map has {bad} non-finite values of {found.size}, as the network's embedding or its gradient has; "
+            "check the encoder's weights, or choose a method that only embeds pictures (Distance Explainer, RISE).",
+            code="map_finite",
+        )
     return np.zeros_like(found) if is_blank(found) else found
 
 
 def is_blank(attribution: NDArray[Any]) -> bool:
     """Whether a map says nothing: it is the same everywhere but for rounding."""
     return float(np.ptp(attribution)) <= max(NOTHING, ROUNDING * float(np.abs(attribution).max()))
+
+
+def at_least(low: float, **settings: float) -> None:
+    """Check settings of a method.
+
+    Raises:
+        InvalidInput: One is below.
+    """
+    for name, value in settings.items():
+        if not value >= low:
+            raise InvalidInput(f"{name} must be at least {low}, got {value}.", code=f"{name}_range")
 
 
 def captum() -> Any:

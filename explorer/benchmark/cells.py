@@ -15,6 +15,8 @@ from ..files import versions, write_whole
 from .plan import Plan
 
 RECIPE, CELLS, PICTURES = "benchmark.json", "cells.jsonl", "pictures"
+PAGE, MARKDOWN = "index.html", "results.md"
+TABLES = ("results.csv", *(f"table-{number}.csv" for number in range(1, 6)))
 
 Name = tuple[str, str, str]
 """Of an encoder, a method and an item."""
@@ -64,11 +66,14 @@ def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]
     """
     if is_of(plan, out):
         try:
-            return read_cells(out)
+            cells, whole = _read(out)
         except InvalidInput:
             if not overwrite:
                 raise
-    if (out / RECIPE).exists() or (out / CELLS).exists():
+        else:
+            _cut(out / CELLS, whole)
+            return cells
+    if os.path.exists(out / RECIPE) or os.path.exists(out / CELLS):
         if not overwrite:
             raise InvalidInput(
                 f"{out.name or out} holds a benchmark of other data, encoders, methods or settings; name another "
@@ -95,9 +100,12 @@ def is_of(plan: Plan, out: Path) -> bool:
 
 
 def _clear(out: Path) -> None:
+    """Take away the results and all that was made of them."""
     try:
-        (out / CELLS).unlink(missing_ok=True)
-        shutil.rmtree(out / PICTURES, ignore_errors=True)
+        for name in (CELLS, PAGE, MARKDOWN, *TABLES):
+            (out / name).unlink(missing_ok=True)
+        if (out / PICTURES).exists():
+            shutil.rmtree(out / PICTURES)
     except OSError as error:
         raise CannotWrite(
             f"Cannot replace {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write"
@@ -105,25 +113,46 @@ def _clear(out: Path) -> None:
 
 
 def read_cells(out: Path) -> list[Cell]:
-    """The cells in a folder; a last line that was cut short by a stop is taken away.
+    """The cells in a folder, each once; a last line that was cut short, or is being written, does not count.
 
     Raises:
-        InvalidInput: A line is damaged.
+        InvalidInput: A line is damaged, or the file cannot be read.
     """
-    path = out / CELLS
-    if not path.is_file():
-        return []
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        os.truncate(path, len(whole))
+    return _read(out)[0]
+
+
+def _read(out: Path) -> tuple[list[Cell], int]:
+    """The cells, and the length in bytes of their lines."""
+    path, found, whole = out / CELLS, dict[Name, Cell](), 0
+    if not os.path.isfile(path):
+        return [], 0
     try:
-        return [Cell(**json.loads(line)) for line in whole.decode().splitlines()]
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    cell = Cell(**json.loads(line))
+                    found[cell.name] = cell  # two runs at a time in one folder would each have written it
+                    whole += len(line)
     except (ValueError, TypeError) as error:
         raise InvalidInput(
             f"{CELLS} is damaged; begin anew with --overwrite, or name another folder with --out.",
             code="benchmark_damaged",
         ) from error
+    except OSError as error:
+        raise InvalidInput(
+            f"Cannot read {CELLS}: {(error.strerror or 'it failed').lower()}; name another folder with --out.",
+            code="benchmark_unreadable",
+        ) from error
+    return list(found.values()), whole
+
+
+def _cut(path: Path, whole: int) -> None:
+    """Take away a last line that a stop cut short, so that the next is one of its own."""
+    try:
+        if os.path.isfile(path) and path.stat().st_size > whole:
+            os.truncate(path, whole)
+    except OSError as error:
+        raise CannotWrite(f"Cannot write {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write") from error
 
 
 def append(out: Path, cell: Cell) -> None:
@@ -132,8 +161,9 @@ def append(out: Path, cell: Cell) -> None:
     Raises:
         CannotWrite: The folder cannot be written.
     """
+    line = (json.dumps(asdict(cell)) + "\n").encode()
     try:
-        with (out / CELLS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(cell)) + "\n")
+        with (out / CELLS).open("ab", buffering=len(line) + 1) as file:  # in one piece
+            file.write(line)
     except OSError as error:
         raise CannotWrite(f"Cannot write {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write") from error

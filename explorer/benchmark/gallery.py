@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..case import Case, Steps
+from ..datasets.items import content, pictures_in
 from ..distances import measure
 from ..encoders.base import Encoder
 from ..errors import InvalidInput
 from ..files import read_text
 from ..images import as_picture
 from ..references import embed_reference
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 SAME = 0.9999
 """Cosine above which two embeddings are of the same thing."""
@@ -43,7 +44,7 @@ class Gallery:
             InvalidInput: Neither, no text in UTF-8, or fewer than two entries.
         """
         if path.is_dir():
-            found = cls(tuple(sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)))
+            found = cls(tuple(pictures_in(path)))
         elif path.is_file() and path.suffix.lower() == ".txt":
             lines = (line.strip() for line in read_text(path).splitlines())
             found = cls(captions=tuple(dict.fromkeys(line for line in lines if line)))
@@ -62,7 +63,7 @@ class Gallery:
     @property
     def name(self) -> str:
         """Names what is in it."""
-        entries = (*(file.name for file in self.pictures), *self.captions)
+        entries = (*map(content, self.pictures), *self.captions)
         return hashlib.sha256("\n".join(entries).encode()).hexdigest()[:20]
 
     def embed(self, encoder: Encoder) -> Steps[NDArray[np.floating]]:
@@ -74,12 +75,23 @@ class Gallery:
         """
         rows = []
         for picture in self.pictures:
-            rows.append(embed_reference(encoder, reference=as_picture(picture).pixels).embedding)
+            with _named(picture.name):
+                rows.append(embed_reference(encoder, reference=as_picture(picture).pixels).embedding)
             yield 1
-        for caption in self.captions:
-            rows.append(embed_reference(encoder, caption=caption).embedding)
+        for number, caption in enumerate(self.captions, 1):
+            with _named(f"caption {number}"):
+                rows.append(embed_reference(encoder, caption=caption).embedding)
             yield 1
         return np.stack(rows)
+
+
+@contextmanager
+def _named(entry: str) -> Iterator[None]:
+    """Say which entry of the gallery cannot be used."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(f"The gallery's {entry} cannot be used. {error}", code=error.code) from error
 
 
 def rivals_of(case: Case, gallery: NDArray[np.floating]) -> Steps[NDArray[np.floating]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..datasets.items import Item
 from ..encoders.base import Encoder
 from ..errors import InvalidInput
 from ..evaluation.metrics import Metric
-from ..registry import DATASETS, METHODS, METRICS
+from ..registry import DATASETS, METHODS, METRICS, Registry, T
 from ..schema import MaskSettings
 from .gallery import Gallery
 
@@ -28,7 +29,7 @@ QUESTIONS = ("distance", "class")
 LABELS = ("predicted", "truth")
 """Which decision NEG and POS watch: the encoder's own, as the DIX paper says, or the true class, as Chefer's code."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 DRAWING_STREAM = 7
 """Keeps the pictures drawn apart from what other parts draw of the same seed."""
@@ -135,11 +136,14 @@ class Plan:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Everything the results depend on, as plain values: the same recipe gives the same numbers."""
+        """Everything the results depend on, as plain values: the same recipe gives the same numbers.
+
+        Of pictures and outlines that a data set's own code reads, only the place counts.
+        """
         values = {
             "schema_version": SCHEMA_VERSION,
             "data": self.data,
-            "items": hashlib.sha256("\n".join(item.key for item in self.items).encode()).hexdigest(),
+            "items": hashlib.sha256("\n".join(item.fingerprint for item in self.items).encode()).hexdigest(),
             "count": len(self.items),
             "of": self.of,
             "encoders": {name: encoder.fingerprint for name, encoder in self.encoders.items()},
@@ -193,22 +197,40 @@ def make_plan(
             f"The question is one of: {', '.join(QUESTIONS)}; the label one of: {', '.join(LABELS)}.",
             code="benchmark_question",
         )
-    everything = kind.load(path)
+    if not encoders:
+        raise InvalidInput("Name at least one encoder; explorer models lists them.", code="no_encoder")
+    chosen_methods, chosen_metrics = _chosen("method", methods, METHODS), _chosen("metric", metrics, METRICS)
+    with _reading():
+        everything = kind.load(path)
+    if not everything:
+        raise InvalidInput(f"{kind.title}: there is no picture to ask about.", code="dataset_layout")
     items = _drawn(everything, limit, SEED.check(seed))
     _check(items, question, label, gallery)
+    with _reading():
+        others = None if gallery is None else Gallery.read(gallery)
     masking = MaskSettings(seed=seed) if n_masks is None else MaskSettings(n_masks=n_masks, seed=seed)
     return Plan(
         data=data,
         items=items,
         encoders=dict(encoders),
-        methods={key: masks_with(METHODS[key], masking) for key in _chosen(methods, METHODS)},
-        metrics={key: METRICS[key] for key in _chosen(metrics, METRICS)},
+        methods={key: masks_with(method, masking) for key, method in chosen_methods.items()},
+        metrics=chosen_metrics,
         question=question,
         label=label,
         seed=seed,
-        gallery=None if gallery is None else Gallery.read(gallery),
+        gallery=others,
         of=len(everything),
     )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Tell of what the system does not let us read."""
+    try:
+        yield
+    except OSError as error:
+        name, reason = Path(str(error.filename)).name[:80], (error.strerror or "it failed").lower()
+        raise InvalidInput(f"Cannot read {name}: {reason}.", code="data_unreadable") from error
 
 
 def _check(items: Sequence[Item], question: str, label: str, gallery: Path | None) -> None:
@@ -227,9 +249,12 @@ def _check(items: Sequence[Item], question: str, label: str, gallery: Path | Non
         raise InvalidInput("A gallery is for questions about distances; leave --gallery out.", code="gallery_class")
 
 
-def _chosen(names: Sequence[str], registry: Iterable[str]) -> list[str]:
-    """Keys without repetition, in the registry's order where all are meant; unknown ones are refused later."""
-    return list(registry) if "all" in names else list(dict.fromkeys(names))
+def _chosen(kind: str, names: Sequence[str], registry: Registry[T]) -> dict[str, T]:
+    """Entries without repetition, in the registry's order where all are meant."""
+    if not names:
+        raise InvalidInput(f"Name at least one {kind}, or all.", code=f"no_{kind}")
+    named = {name: registry[name] for name in names if name != "all"}
+    return dict(registry.items()) if "all" in names else named
 
 
 def _drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:

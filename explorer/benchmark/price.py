@@ -40,23 +40,24 @@ def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
     finished = set(done)
     found = []
     for name in plan.encoders:
-        example = _example(plan, name) if name in plan.asked else None
-        judging = sum(metric.passes(example) for metric in plan.measured.values()) if example else 0
+        example = _example(plan, name) if name in plan.asked else ""
+        judging = 0 if isinstance(example, str) else sum(metric.passes(example) for metric in plan.measured.values())
         for key, method in plan.methods.items():
             reason = plan.why_not(name, key)
-            if reason or example is None:
-                found.append(Price(name, key, 0, 0, reason or "no picture of the data set can be used"))
+            if reason or isinstance(example, str):
+                found.append(Price(name, key, 0, 0, reason or f"no picture can be used, for example: {example}"))
                 continue
             left = sum((name, key, item.key) not in finished for item in plan.items)
             found.append(Price(name, key, left, method.passes(example) + judging))
     return found
 
 
-def _example(plan: Plan, encoder: str) -> Case | None:
-    """The first question that can be asked."""
+def _example(plan: Plan, encoder: str) -> Case | str:
+    """The first question that can be asked, or why the first cannot."""
+    reason = ""
     for item in plan.items:
         try:
             return plan.case(encoder, item)
-        except (InvalidInput, UnusableEmbedding):  # told of each when its turn comes
-            continue
-    return None
+        except (InvalidInput, UnusableEmbedding) as error:  # told of each when its turn comes
+            reason = reason or str(error)
+    return reason

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -12,13 +13,11 @@ from pathlib import Path
 from ..files import versions, write_whole
 from ..registry import DATASETS
 from ..studies.report_style import STYLE
-from .cells import Cell, read_cells
+from .cells import MARKDOWN, PAGE, Cell, read_cells
 from .paper import PAPER
 from .plan import Plan
 from .run import SHOWN
 from .tables import Entry, Results, Sheet, count, sheets, winners
-
-PAGE, MARKDOWN = "index.html", "results.md"
 
 MORE_STYLE = """
 .maps { display: flex; flex-wrap: wrap; gap: .75rem; }
@@ -27,8 +26,12 @@ MORE_STYLE = """
 td.best { font-weight: 700; }
 td.second { text-decoration: underline; }
 td { white-space: nowrap; }
+h3, li, p { overflow-wrap: anywhere; }
 summary h2 { display: inline; margin: 0; padding: 0; border: 0; font-size: 1.15rem; }
-@media (max-width: 44rem) { .maps figure { width: calc(50% - .4rem); } .maps img { width: 100%; } }
+@media (max-width: 44rem) { .maps figure { width: calc(50% - .4rem); } .maps img { width: 100%; }
+  th, td { padding: .3rem .4rem; }
+  td:not(.number) { white-space: normal; }
+  td:not(.number):nth-child(-n + 2) { min-width: 6.2rem; overflow-wrap: anywhere; } }
 """
 
 
@@ -105,8 +108,8 @@ def _in_markdown(entry: Entry, notes: _Notes) -> str:
 
 
 def _plain(text: str) -> str:
-    """Words that cannot end a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Words that cannot end a cell of a table, nor be a tag, a link or code."""
+    return re.sub(r"([\\|<\[`])", r"\\\1", text).replace("\n", " ")
 
 
 def page(results: Results, made: Sequence[Sheet], out: Path) -> str:

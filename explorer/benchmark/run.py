@@ -1,6 +1,6 @@
 """Running a benchmark: picture by picture, method by method, each result written down as soon as it is there.
 
-So a run that was stopped goes on where it was, and nothing is held in memory.
+So a run that was stopped goes on where it was, and no map is held in memory.
 """
 
 from __future__ import annotations
@@ -90,11 +90,12 @@ class _Unscored:
 
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """A question and what judges its answers."""
+    """A question and what judges its answers; without a region, why there is none."""
 
     case: Case
     scorer: Scorer
     region: NDArray[np.bool_] | None
+    no_region: str
     seed: int
 
 
@@ -129,12 +130,21 @@ def _judged(plan: Plan, encoder: str, item: Item, gallery: NDArray[np.floating] 
         scorer: Scorer = yield from make_scorer(case, gallery=rivals, label=label)
     except (InvalidInput, UnusableEmbedding) as error:  # maps and outlines can be had all the same
         scorer = _Unscored(str(error))
+    region, no_region = None, NO_MASK
+    if item.mask is not None:
+        try:
+            region = _region(case, item)
+        except InvalidInput as error:  # what needs no outline can be had all the same
+            no_region = f"the outline of the object cannot be used: {error}"
+    return _Judged(case, scorer, region, no_region, plan.seed_of(item))
+
+
+def _region(case: Case, item: Item) -> NDArray[np.bool_] | None:
+    """Where the object is in what the encoder sees."""
     picture = item.load()
-    region = item.load_mask(picture.shape[:2])
-    if region is not None:
-        h, w = case.pixels.shape[:2]
-        region = as_seen(region, case.encoder.view(picture)[1], (h, w))
-    return _Judged(case, scorer, region, plan.seed_of(item))
+    mask = item.load_mask(picture.shape[:2])
+    h, w = case.pixels.shape[:2]
+    return None if mask is None else as_seen(mask, case.encoder.view(picture)[1], (h, w))
 
 
 def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDArray[np.float32] | None]]:
@@ -178,7 +188,7 @@ def _measured(
     for group, metric in plan.measured.items():
         outlines = "segmentation" in metric.needs
         if outlines and judged.region is None:
-            lacking[group] = NO_MASK
+            lacking[group] = judged.no_region
             continue
         if not outlines and isinstance(judged.scorer, _Unscored):
             lacking[group] = judged.scorer.why

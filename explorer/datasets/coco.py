@@ -38,7 +38,7 @@ def load(path: Path) -> list[Item]:
         objects = instances.loadAnns(instances.getAnnIds(imgIds=number))
         if not objects:
             continue
-        picture = path / "val2017" / instances.loadImgs(number)[0]["file_name"]
+        picture = path / "val2017" / str(instances.loadImgs(number)[0].get("file_name"))
         if not picture.is_file():
             raise wrong_layout(TITLE, LAYOUT, f"{picture.name} is not there")
         mask = partial(_union, instances, objects)
@@ -65,13 +65,21 @@ def _captions(file: Path) -> dict[int, str]:
     told: dict[int, str] = {}
     index = _index(file)
     for annotation in index.loadAnns(sorted(index.getAnnIds())):
+        if "caption" not in annotation:
+            raise wrong_layout(TITLE, LAYOUT, f"{file.name} has annotations without a caption")
         told.setdefault(annotation["image_id"], str(annotation["caption"]).strip())
     return told
 
 
 def _union(instances: Any, objects: list[dict[str, Any]]) -> NDArray[np.bool_]:
     """All objects of a picture, crowds included."""
-    return np.asarray(np.any([instances.annToMask(one) for one in objects], axis=0))
+    try:
+        for outline in (one["segmentation"] for one in objects):
+            if isinstance(outline, list) and len(outline[0]) < 6:  # of which pycocotools raises a bare Exception
+                raise ValueError("a polygon of less than three points")
+        return np.asarray(np.any([instances.annToMask(one) for one in objects], axis=0))
+    except (LookupError, TypeError, ValueError) as error:
+        raise wrong_layout(TITLE, LAYOUT, f"an outline of picture {objects[0]['image_id']} is damaged") from error
 
 
 DATASETS.add("coco", DataSet(TITLE, LAYOUT, "Lin et al. 2014, arXiv:1405.0312", "class", load))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..files import read_text
 from ..registry import DATASETS
-from .items import DataSet, Item, package_missing, wrong_layout
+from .items import DataSet, Item, package_missing, refuse_twins, wrong_layout
 
 TITLE = "ImageNet validation"
 LAYOUT = (
@@ -28,7 +29,9 @@ def load(path: Path) -> list[Item]:
     """
     folder = path / "val" if (path / "val").is_dir() else path
     listed = next((place / LIST for place in (folder, path) if (place / LIST).is_file()), None)
-    return _by_class(folder) if listed is None else _by_list(folder, listed)
+    items = _by_class(folder) if listed is None else _by_list(folder, listed)
+    refuse_twins(TITLE, LAYOUT, items)
+    return items
 
 
 def _by_list(folder: Path, listed: Path) -> list[Item]:
@@ -37,7 +40,7 @@ def _by_list(folder: Path, listed: Path) -> list[Item]:
         if not line.strip():
             continue
         name, _, index = line.strip().rpartition(" ")
-        if not name or not index.isdecimal() or int(index) >= CLASSES:
+        if not name or not re.fullmatch(r"\d{1,4}", index) or int(index) >= CLASSES:
             raise wrong_layout(TITLE, LAYOUT, f"line {number} of {LIST} is not 'name index'")
         picture = folder / name.strip()
         if not picture.is_file():
@@ -60,7 +63,10 @@ def _by_class(folder: Path) -> list[Item]:
     if not all(re.fullmatch(r"n\d{8}", wnid) for wnid in found.classes):
         raise wrong_layout(TITLE, LAYOUT, "the folders are not named by wnids")
     indices = _class_indices(found.classes)
-    return [Item(Path(path).stem, Path(path), indices[label]) for path, label in found.samples]
+    files = [Path(path) for path, _ in found.samples]
+    alike = Counter(file.stem for file in files)
+    keys = [file.stem if alike[file.stem] == 1 else f"{file.parent.name}/{file.stem}" for file in files]
+    return [Item(key, file, indices[label]) for key, file, (_, label) in zip(keys, files, found.samples, strict=True)]
 
 
 def _class_indices(wnids: Sequence[str]) -> list[int]:

@@ -43,7 +43,7 @@ def _read(path: Path, what: Callable[..., Any], *place: int) -> Any:
     try:
         with h5py.File(path, "r") as file:
             return what(file, *place)
-    except (OSError, KeyError, IndexError, AttributeError) as error:
+    except (OSError, LookupError, AttributeError, ValueError, TypeError, RuntimeError) as error:
         raise wrong_layout(TITLE, LAYOUT, "the file is damaged, or not this data set") from error
 
 

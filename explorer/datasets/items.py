@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput, WeightsMissing
 from ..images import as_picture
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +28,7 @@ class Item:
         class_index: The true class, where it is known.
         reference: The picture it is compared with.
         caption: The sentence it is compared with.
-        mask: Reads (H, W) bool, True where the object is.
+        mask: A picture, black where the object is not, or what reads (H, W) bool, True where the object is.
     """
 
     key: str
@@ -31,12 +36,19 @@ class Item:
     class_index: int | None = None
     reference: Path | None = None
     caption: str | None = None
-    mask: Callable[[], NDArray[np.bool_]] | None = None
+    mask: Path | Callable[[], NDArray[np.bool_]] | None = None
 
     @property
     def compared(self) -> bool:
         """Whether there is something to compare the picture with."""
         return self.reference is not None or self.caption is not None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what is known about it and of the files named here: other pixels under the same name have another."""
+        files = (self.picture, self.reference, self.mask)
+        facts = [content(file) if isinstance(file, Path) else file is not None for file in files]
+        return json.dumps([self.key, self.class_index, self.caption, *facts])
 
     def load(self) -> NDArray[np.uint8]:
         """The picture (H, W, 3) uint8.
@@ -65,7 +77,7 @@ class Item:
         """
         if self.mask is None:
             return None
-        found = self.mask()
+        found = np.asarray(as_picture(self.mask).pixels.any(axis=2) if isinstance(self.mask, Path) else self.mask())
         if found.shape != size:
             raise InvalidInput(
                 f"The mask of {self.key} is {found.shape}, its picture {size}; they must be of one size.",
@@ -91,6 +103,33 @@ class DataSet:
     source: str
     question: str
     load: Callable[[Path], list[Item]]
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """What is called like a picture in a folder, by name."""
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
+def content(file: Path) -> str:
+    """Of the bytes in a file; empty where there is none, which is told of when its turn comes."""
+    try:
+        if not file.is_file():  # a pipe or a device would never end
+            return ""
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def refuse_twins(title: str, layout: str, items: Sequence[Item]) -> None:
+    """Results are kept by the items' keys, so that two of one key would be one.
+
+    Raises:
+        InvalidInput: A key is there twice.
+    """
+    twins = [key for key, count in Counter(item.key for item in items).items() if count > 1]
+    if twins:
+        raise wrong_layout(title, layout, f"it has the same twice: {twins[0][:80]}")
 
 
 def wrong_layout(title: str, layout: str, found: str) -> InvalidInput:

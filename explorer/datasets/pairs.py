@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..files import read_text
-from ..images import as_picture
 from ..registry import DATASETS
-from .items import DataSet, Item, wrong_layout
+from .items import DataSet, Item, pictures_in, refuse_twins, wrong_layout
 
 TITLE = "Pairs of pictures"
 LIST = "pairs.csv"
+DIGITS = 9
+"""Of a class; Python refuses to read numbers of thousands."""
 COLUMNS = ("picture", "reference", "caption", "mask", "class")
 LAYOUT = (
     f"pictures, and if {LIST} is among them what to compare: a column picture, and any of reference (a picture), "
     "caption, mask (a picture, black where the object is not) and class (a number); without it each picture is "
     "compared with the next by name, the last with the first"
 )
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 
 
 def load(path: Path) -> list[Item]:
@@ -38,7 +34,7 @@ def load(path: Path) -> list[Item]:
 
 
 def _by_name(folder: Path) -> list[Item]:
-    pictures = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    pictures = pictures_in(folder)
     if not pictures:
         raise wrong_layout(TITLE, LAYOUT, "there is no picture")
     if len(pictures) == 1:
@@ -52,16 +48,14 @@ def _listed(folder: Path) -> list[Item]:
     rows = csv.DictReader(io.StringIO(read_text(folder / LIST), newline=""))
     try:
         header = tuple(rows.fieldnames or ())
-        if "picture" not in header or not set(header) <= set(COLUMNS):
+        if "picture" not in header or not set(header) <= set(COLUMNS) or len(set(header)) < len(header):
             raise wrong_layout(TITLE, LAYOUT, f"the columns of {LIST} must be some of {', '.join(COLUMNS)}")
         items = [_item(folder, row, rows.line_num) for row in rows]
     except csv.Error as error:
         raise wrong_layout(TITLE, LAYOUT, f"{LIST} is no table of commas ({error})") from error
     if not items:
         raise wrong_layout(TITLE, LAYOUT, f"{LIST} names no picture")
-    keys = [item.key for item in items]
-    if len(set(keys)) < len(keys):
-        raise wrong_layout(TITLE, LAYOUT, f"{LIST} asks the same twice: {max(keys, key=keys.count)}")
+    refuse_twins(TITLE, LAYOUT, items)
     return items
 
 
@@ -76,16 +70,16 @@ def _item(folder: Path, row: dict[str, str | None], line: int) -> Item:
         raise wrong_layout(
             TITLE, LAYOUT, f"line {line} of {LIST} must name a picture, and not both a reference and a caption"
         )
-    if number and not number.isdecimal():
+    if number and not (number.isdecimal() and len(number) <= DIGITS):
         raise wrong_layout(TITLE, LAYOUT, f"the class in line {line} of {LIST} is not a number from 0")
-    against = reference.name if reference is not None else caption
+    name, against = values["picture"], values.get("reference") or caption
     return Item(
-        key=picture.name if against is None else f"{picture.name}, {against}",
+        key=name if against is None else f"{name}, {against}",
         picture=picture,
         class_index=int(number) if number else None,
         reference=reference,
         caption=caption,
-        mask=None if mask is None else partial(_not_black, mask),
+        mask=mask,
     )
 
 
@@ -96,10 +90,6 @@ def _file(folder: Path, name: str, line: int) -> Path | None:
     if not path.is_file():
         raise wrong_layout(TITLE, LAYOUT, f"line {line} of {LIST} names {name[:80]}, which is not there")
     return path
-
-
-def _not_black(file: Path) -> NDArray[np.bool_]:
-    return np.asarray(as_picture(file).pixels.any(axis=2))
 
 
 DATASETS.add("pairs", DataSet(TITLE, LAYOUT, "", "distance", load))

@@ -39,7 +39,10 @@ def load(path: Path) -> list[Item]:
 
 def _objects(found: Any, i: int) -> NDArray[np.bool_]:
     """The palette's indices, 0 for what is no object."""
-    return np.asarray(np.asarray(found[i][1]) != 0)
+    try:
+        return np.asarray(np.asarray(found[i][1]) != 0)
+    except (OSError, SyntaxError, ValueError) as error:  # as PIL reads damaged files
+        raise wrong_layout(TITLE, LAYOUT, f"the outlines {Path(found.masks[i]).name} are damaged") from error
 
 
 DATASETS.add("voc", DataSet(TITLE, LAYOUT, "Everingham et al. 2010, doi:10.1007/s11263-009-0275-4", "class", load))

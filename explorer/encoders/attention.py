@@ -41,8 +41,8 @@ def find_attention(module: Any) -> tuple[str, ...]:
 def _is_attention(part: Any) -> bool:
     import torch
 
-    if isinstance(part, torch.nn.MultiheadAttention):
-        return True
+    if isinstance(part, torch.nn.MultiheadAttention):  # with keys and values as long as the queries, and none added
+        return bool(part.in_proj_weight is not None and part.bias_k is None and not part.add_zero_attn)
     if hasattr(part, TAP):
         return hasattr(part, "fused_attn") or hasattr(part, "use_sdpa")  # timm; open_clip 4
     return _is_of_transformers(part)
@@ -61,9 +61,6 @@ def open_attention(module: Any, path: str) -> str:
 
     Returns:
         The path of a module whose output the probabilities (b, heads, t, t) are.
-
-    Raises:
-        InvalidInput: It is no self-attention.
     """
     import torch
 
@@ -81,15 +78,8 @@ def open_attention(module: Any, path: str) -> str:
 
 
 def plain_attention(attention: Any) -> Any:
-    """A module that computes what a ``torch.nn.MultiheadAttention`` does, its probabilities passing ``attn_drop``.
-
-    Raises:
-        InvalidInput: Keys or values of another size than the queries, or added ones: no self-attention.
-    """
+    """A module that computes what a ``torch.nn.MultiheadAttention`` does, its probabilities passing ``attn_drop``."""
     import torch
-
-    if attention.in_proj_weight is None or attention.bias_k is not None or attention.add_zero_attn:
-        raise InvalidInput("This kind of attention cannot be looked into.", code="attention_kind")
 
     class PlainAttention(torch.nn.Module):
         _qkv_same_embed_dim = False  # or torch.nn.TransformerEncoderLayer takes a fast path past this module
@@ -102,7 +92,14 @@ def plain_attention(attention: Any) -> Any:
             self.attn_drop = torch.nn.Identity()
 
         def forward(
-            self, query: Any, key: Any, value: Any, key_padding_mask: Any = None, *_: Any, **options: Any
+            self,
+            query: Any,
+            key: Any,
+            value: Any,
+            key_padding_mask: Any = None,
+            need_weights: bool = True,
+            attn_mask: Any = None,
+            **_: Any,
         ) -> tuple[Any, None]:
             if key_padding_mask is not None:
                 raise InvalidInput("Attention that skips tokens cannot be looked into.", code="attention_kind")
@@ -116,9 +113,9 @@ def plain_attention(attention: Any) -> Any:
                 for tokens, weight, bias in zip((query, key, value), weights, biases, strict=True)
             )
             logits = q @ k.transpose(2, 3) * q.shape[3] ** -0.5
-            mask = options.get("attn_mask")
-            if mask is not None:
-                logits = logits.masked_fill(mask, -math.inf) if mask.dtype == torch.bool else logits + mask
+            if attn_mask is not None:
+                is_bool = attn_mask.dtype == torch.bool
+                logits = logits.masked_fill(attn_mask, -math.inf) if is_bool else logits + attn_mask
             out = self.out_proj((self.attn_drop(logits.softmax(3)) @ v).transpose(1, 2).flatten(2))
             return (out if self.batch_first else out.transpose(0, 1)), None
 

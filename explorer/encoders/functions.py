@@ -33,6 +33,8 @@ class FunctionEncoder(Encoder):
 
     def __init__(self, function: Callable[[NDArray[Any]], Any], batch_size: int) -> None:
         super().__init__()
+        if batch_size < 1:
+            raise InvalidInput("batch_size must be at least 1.", code="batch_size_range")
         self._function = function
         self.batch_size = batch_size
         self.fingerprint = f"function:{getattr(function, '__qualname__', type(function).__qualname__)}"
@@ -65,6 +67,4 @@ def from_function(function: Callable[[NDArray[Any]], Any], *, batch_size: int = 
     """
     if not callable(function):
         raise InvalidInput("from_function needs a callable (b, h, w, c) -> (b, d).", code="not_callable")
-    if batch_size < 1:
-        raise InvalidInput("batch_size must be at least 1.", code="batch_size_range")
     return FunctionEncoder(function, batch_size)

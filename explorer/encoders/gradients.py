@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInput
-from .attention import AttentionTaps, find_attention, open_attention
+from .attention import TAP, AttentionTaps, find_attention, open_attention
 
 SIZE_OF_MAP = 4
 """Dimensions of a convolution's output: batch, channels, rows, columns."""
@@ -55,7 +56,8 @@ def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = 
         stages: Paths of the stages, last first, where they are known better.
 
     Raises:
-        InvalidInput: There is no module of such a path.
+        InvalidInput: There is no module of such a path, or not one that gives one output for a picture; or gradients
+            do not reach the pixels.
     """
     twin = private_copy(module)
     example = as_tensor(twin, pixels[None])
@@ -71,6 +73,13 @@ def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = 
     known = dict(twin.named_modules())
     if unknown := [path for path in stages if path not in known]:
         raise InvalidInput(f"The network has no module {unknown[0]!r:.60}.", code="unknown_layer")
+    ran = [path for path, _ in shapes]
+    if unfit := [path for path in stages if ran.count(path) != 1]:
+        raise InvalidInput(
+            f"The network's module {unfit[0]!r:.60} gives {ran.count(unfit[0])} outputs for one picture; "
+            "name as a stage one that gives 1, such as the block it is part of.",
+            code="unfit_layer",
+        )
     return Differentiable(twin, tuple(stages))
 
 
@@ -111,6 +120,8 @@ def private_copy(module: Any) -> Any:
 def find_stages(module: Any, shapes: Sequence[tuple[str, tuple[int, ...]]], size: tuple[int, int]) -> tuple[str, ...]:
     """The last module of each size of map, the smallest map first; of nested modules the outermost.
 
+    A module that is used more than once ends no stage. Nor does attention, some of which is as square as the picture.
+
     Where the smallest map ends by pooling (VGG), so do the stages before it: their convolutions go on at a size until
     the next pooling, which already belongs to the next stage.
 
@@ -128,9 +139,10 @@ def find_stages(module: Any, shapes: Sequence[tuple[str, tuple[int, ...]]], size
     head = (torch.nn.AdaptiveAvgPool2d, torch.nn.AdaptiveMaxPool2d)
     chosen: dict[int, str] = {}
     pooled: dict[int, str] = {}
+    runs = Counter(path for path, _ in shapes)
     for path, shape in shapes:
         part, cells = module.get_submodule(path), math.prod(shape[2:])
-        if not _is_map(shape, size) or isinstance(part, head):
+        if not _is_map(shape, size) or isinstance(part, head) or path.endswith(f".{TAP}") or runs[path] > 1:
             continue
         if cells not in chosen or path.count(".") <= chosen[cells].count("."):
             chosen[cells] = path
@@ -159,23 +171,36 @@ def _last(part: Any) -> Any:
 
 
 def _shapes(module: Any, pixels: Any) -> list[tuple[str, tuple[int, ...]]]:
-    """Paths of modules and the shapes of their outputs, in the order in which they ended."""
+    """Paths of modules and the shapes of their outputs, in the order in which they ended.
+
+    Only those outputs count that the pixels make a difference to: an encoding of positions is no map of the picture.
+
+    Raises:
+        InvalidInput: None does that reaches the embedding.
+    """
     import torch
 
     found: list[tuple[str, tuple[int, ...]]] = []
 
     def note(path: str) -> Callable[..., None]:
         return lambda _module, _inputs, output: (
-            found.append((path, tuple(output.shape))) if isinstance(output, torch.Tensor) else None
+            found.append((path, tuple(output.shape)))
+            if isinstance(output, torch.Tensor) and output.requires_grad
+            else None
         )
 
     hooks = [part.register_forward_hook(note(path)) for path, part in module.named_modules() if path]
     try:
-        with torch.no_grad():
-            module(pixels)
+        rows = module(pixels.clone().requires_grad_())
     finally:
         for hook in hooks:
             hook.remove()
+    if not rows.requires_grad:
+        raise InvalidInput(
+            "The network cuts its embedding off from the pixels (by no_grad or detach, say), so that there are no "
+            "gradients; choose a method that only embeds pictures (Distance Explainer, RISE).",
+            code="no_gradients",
+        )
     return found
 
 
@@ -185,12 +210,13 @@ def _patches(
     """How many of the tokens come before the patches', and the grid of those: the last map before the first block.
 
     Returns:
-        None where there is no such map, or the blocks have different numbers of tokens.
+        None where there is no such map, or the blocks are not run once each, one after another, or not every token
+        of every block looks at all of them: in CaiT's last blocks only the first one does.
     """
-    places = {path: place for place, (path, _) in enumerate(shapes)}
-    if not places.keys() >= set(attentions):
+    if [path for path, _ in shapes if path in attentions] != [*attentions]:
         return None
-    tokens = {shapes[places[path]][1][-1] for path in attentions}
+    places = {path: place for place, (path, _) in enumerate(shapes)}
+    tokens = {count for path in attentions for count in shapes[places[path]][1][-2:]}
     count = tokens.pop()
     before = [shape for _, shape in shapes[: places[attentions[0]]] if len(shape) == SIZE_OF_MAP and shape[0] == 1]
     maps = [(shape[2], shape[3]) for shape in before if shape[2] * shape[3] <= count]

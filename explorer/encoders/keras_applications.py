@@ -7,6 +7,7 @@ import importlib.util
 import os
 import re
 import tempfile
+import urllib.error
 import urllib.request
 import warnings
 from collections.abc import Callable, Mapping
@@ -23,14 +24,12 @@ from ..cache import file_hash
 from ..errors import InvalidInput, WeightsMissing
 from .base import Card
 from .gradients import Differentiable
+from .hub import TIMEOUT, absent
 from .keras_layers import KerasLayers, chain, cut
 from .layers import Arrays, LayeredEncoder
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""
-
-TIMEOUT = 5.0
-"""Seconds after which a silent network counts as none."""
 
 
 @dataclass(frozen=True)
@@ -220,17 +219,22 @@ def _cached_intact(application: Application) -> Path | None:
 
 
 def _download(card: Card, application: Application) -> Path:
-    """The weights, brought by Keras; it would wait for ever on a dead network, so we knock first."""
+    """The weights, brought by Keras; it would wait for ever on a dead network, so we knock first.
+
+    Raises:
+        WeightsMissing: They cannot be had.
+    """
     import keras
 
     try:
         request = urllib.request.Request(application.url, method="HEAD")
         urllib.request.urlopen(request, timeout=TIMEOUT).close()
+    except urllib.error.HTTPError as error:
+        raise absent(card, f"the server of its weights answered {error.code}") from error
     except OSError as error:
-        raise WeightsMissing(
-            f"{card.title} is not on this computer and there is no network; "
-            f"run `explorer models fetch {card.key}` where there is one.",
-            code="weights_offline",
-        ) from error
-    path = keras.utils.get_file(origin=application.url, cache_subdir="models", file_hash=application.md5)
+        raise absent(card) from error
+    try:
+        path = keras.utils.get_file(origin=application.url, cache_subdir="models", file_hash=application.md5)
+    except Exception as error:  # Keras says it in no other way
+        raise absent(card, "the download broke off, or brought another file than it should") from error
     return Path(path)

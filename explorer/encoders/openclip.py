@@ -100,7 +100,9 @@ class OpenClipEncoder(LayeredEncoder):
 
             def forward(self, pixels: Any) -> Any:
                 rows = self.visual((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
-                return rows[0] if isinstance(rows, tuple) else rows  # CoCa also gives the tokens
+                if isinstance(rows, tuple):  # CoCa, which also gives the tokens, and embeds at a length of 1
+                    return torch.nn.functional.normalize(rows[0], dim=-1)
+                return rows
 
         return look_into(FromPixels(), pixels)
 

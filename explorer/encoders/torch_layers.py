@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
+from ..errors import InvalidInput, UnusableEmbedding
 from .base import Encoder
 from .functions import FunctionEncoder
-from .gradients import Differentiable, gives_of, look_into
+from .gradients import Differentiable, as_tensor, gives_of, look_into
 from .layers import Arrays, LayeredEncoder
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
@@ -134,9 +135,9 @@ def start(
 
 def _own_arrays(part: Any) -> list[str]:
     """Names of the floating-point arrays that a module itself holds and saves."""
-    saved = {name for name in part._buffers if name not in part._non_persistent_buffers_set}
-    named = {**part._parameters, **{name: part._buffers[name] for name in saved}}
-    return [name for name, tensor in named.items() if tensor is not None and tensor.is_floating_point()]
+    named = {**part._parameters, **part._buffers}.items()
+    saved = [(name, tensor) for name, tensor in named if name not in part._non_persistent_buffers_set]
+    return [name for name, tensor in saved if tensor is not None and tensor.is_floating_point()]
 
 
 def _layer_name(path: str, part: Any, name: str) -> str:
@@ -159,18 +160,23 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
     """Any torch network as an encoder; arrays reach it as they are, channels first."""
 
     def __init__(self, module: Any, batch_size: int, fingerprint: str) -> None:
-        super().__init__(self._embed, batch_size)
+        super().__init__(module, batch_size)
         self._access = TorchLayers(module)
         self._stages: tuple[str, ...] | None = None
         self.fingerprint = fingerprint
 
-    def _embed(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
+    def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
         import torch
 
-        device = next(self._access.module.parameters()).device
-        with torch.inference_mode():
-            planes = torch.from_numpy(np.ascontiguousarray(pixels, np.float32)).to(device).permute(0, 3, 1, 2)
-            return np.asarray(self._access.module(planes).float().cpu().numpy())
+        module = self._access.module
+        with torch.inference_mode():  # of a copy, as a network may write in what it is shown
+            rows = module(as_tensor(module, pixels).permute(0, 3, 1, 2))
+        if not isinstance(rows, torch.Tensor):
+            raise UnusableEmbedding(
+                f"The network returned a {type(rows).__name__:.40}; wrap it in one that returns a tensor (b, d).",
+                code="embedding_shape",
+            )
+        return np.asarray(rows.float().cpu().numpy())
 
     def _layers(self) -> TorchLayers:
         return self._access
@@ -200,9 +206,21 @@ def _channels_first(module: Any) -> Any:
             self.network = module
 
         def forward(self, pixels: Any) -> Any:
-            return self.network(pixels.permute(0, 3, 1, 2))
+            return self.network(pixels.permute(0, 3, 1, 2).clone())  # a network may write in what it is shown
 
     return ChannelsFirst()
+
+
+def _digest(module: Any) -> str:
+    """Hash of all that a network saves: a network of the same class with other numbers is another."""
+    import torch
+
+    found = hashlib.sha256()
+    for name, array in module.state_dict().items():
+        if isinstance(array, torch.Tensor):  # and not what some modules save besides
+            found.update(f"{name}:{array.dtype}:{tuple(array.shape)};".encode())
+            found.update(array.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | None = None) -> Encoder:
@@ -219,10 +237,10 @@ def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | Non
         An encoder without a text side. Its embedding also counts as the scores of classes before the softmax.
 
     Raises:
-        InvalidInput: The network is in training mode, where it would change as it is used.
+        InvalidInput: The network is in training mode, where it would change as it is used; or a batch size below 1.
     """
     if module.training:
         raise InvalidInput("The network is in training mode; call its eval() first.", code="training_mode")
-    encoder = TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}")
+    encoder = TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}:{_digest(module)[:12]}")
     encoder._stages = None if stages is None else tuple(stages)
     return encoder

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInput
 
-FLAT = 1e-12
-"""A map that varies no more than this has no order, and scaling it would divide rounding by rounding."""
+FLAT = 1e-6
+"""A positive part that varies by no more than this share of the map's largest value has no order: scaling it would
+divide rounding by rounding. A share, since maps that are products of gradients can be as small as 1e-13."""
 
 
 def as_map(attribution: NDArray[Any], size: tuple[int, int] | None = None) -> NDArray[np.float64]:
@@ -44,4 +45,4 @@ def unit_positive(values: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """
     positive = values.clip(min=0)
     low, high = positive.min(), positive.max()
-    return (positive - low) / (high - low) if high - low > FLAT else None
+    return (positive - low) / (high - low) if high - low > FLAT * np.abs(values).max() else None

@@ -109,7 +109,7 @@ def figure_11(bench: Bench) -> Outline:
             for pair in pairs
             for e in found[pair]
         }
-        said, compared = _kept(bench, pairs, table, regions)
+        said, compared = _kept(pairs, table, regions)
         return Findings(
             draw_maps(panels, len(tiles), "Maps of two pairs, p_keep growing from left to right. " + " ".join(said)),
             table,
@@ -232,7 +232,7 @@ def _rising(what: str, says: str, values: Sequence[tuple[int, float]]) -> Compar
 
 
 def _kept(
-    bench: Bench, pairs: Sequence[Pair], table: Table, regions: dict[str, dict[str, float]]
+    pairs: Sequence[Pair], table: Table, regions: dict[str, dict[str, float]]
 ) -> tuple[tuple[str, ...], tuple[Compared, ...]]:
     """What the shares kept do to amplitude and repeatability, and whether the wheels come out."""
     said, compared, step = [], [], len(table.rows) // len(pairs)

@@ -82,10 +82,10 @@ def read_result(out: Path, key: str) -> Result | None:
     """The result of a study in a folder; None where there is none, or not all of it.
 
     Raises:
-        InvalidInput: The manifest is damaged.
+        InvalidInput: The manifest is damaged, or a file is not the one it tells of.
     """
     folder = out / key
-    path = folder / MANIFEST
+    path, damaged = folder / MANIFEST, MANIFEST
     if not path.is_file():
         return None
     try:
@@ -94,11 +94,15 @@ def read_result(out: Path, key: str) -> Result | None:
             return None
         if any(not (folder / name).is_file() for name in manifest["files"]):
             return None
+        changed = [name for name in manifest["files"] if _digest(folder / name) != manifest["files"][name]]
+        if changed:
+            damaged = changed[0]
+            raise ValueError("not as it was written")
         about = manifest["findings"]["tables"]
         tables = {name: _from_csv((folder / name).read_text(encoding="utf-8"), about[name]) for name in about}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{key}/{MANIFEST} is damaged; remove the folder {key}, or name another with --out.", code="study_damaged"
+            f"{key}/{damaged} is damaged; remove the folder {key}, or name another with --out.", code="study_damaged"
         ) from error
     return Result(key, manifest, tables)
 

@@ -6,6 +6,7 @@ the car that is compared with a bicycle is not the one that is a reference.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,7 +77,13 @@ class Subjects:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every picture's shape and pixels, by file name."""
-        return {name: as_picture(path).sha256 for name, path in sorted(self.files.items())}
+        found = {}
+        for name, path in sorted(self.files.items()):
+            try:
+                found[name] = as_picture(path).sha256
+            except InvalidInput as error:
+                raise InvalidInput(f"The picture {name} cannot be used. {error}", code=error.code) from error
+        return found
 
 
 def find_subjects(folder: Path | None = None) -> Subjects:
@@ -89,7 +96,7 @@ def find_subjects(folder: Path | None = None) -> Subjects:
         InvalidInput: The folder lacks some of them.
     """
     files = {name: folder / name for name in PAPER_SHA256} if folder is not None else paper_files()
-    absent = [name for name, path in files.items() if not path.is_file()]
+    absent = [name for name, path in files.items() if not os.path.isfile(path)]  # nor may it be one we may not see
     if folder is not None and absent:
         raise InvalidInput(
             f"The folder of pictures lacks {', '.join(absent)}; put the paper's ten there, or leave --pictures out.",

@@ -211,15 +211,26 @@ def test_what_cannot_be_asked() -> None:
             )
 
 
-def test_steps_without_a_rule_are_refused() -> None:
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (lambda rows: rows.sort(1).values, "the step 'sort'"),
+        (lambda rows: rows.add(rows, alpha=2), "this add"),
+        (lambda rows: rows[None].mean(0, True)[0], "this mean"),
+        (lambda rows: rows[None].mean(0, keepdim=True)[0], "this mean"),
+        (lambda rows: rows[None].mean((0,)), "this mean"),
+        (lambda rows: rows + rows.mean(), "this mean"),
+    ],
+)
+def test_steps_without_a_rule_are_refused(step: Callable[[Any], Any], said: str) -> None:
     class Odd(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = vit()
 
         def forward(self, planes: Any) -> Any:
-            return self.network(planes).sort(1).values
+            return step(self.network(planes))
 
     case = make_case(picture(1), embedding=REFERENCE, encoder=from_torch(Odd().eval()))
-    with pytest.raises(InvalidInput, match="the step 'sort'"):
+    with pytest.raises(InvalidInput, match=f"no rule for relevance through {said}"):
         run(TransformerAttribution()(case))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -200,6 +201,26 @@ def test_lift_refuses_activations_that_are_used_twice() -> None:
     assert not is_blank(run(LiftCam()(case)))
     with pytest.raises(InvalidInput, match="used once"):
         run(LiftCam(stage=3)(case))
+
+
+@pytest.mark.filterwarnings("ignore:mine")  # outside of what is looked at
+def test_lift_hides_no_warning_but_captums() -> None:
+    """Nor does it put back the filters of warnings, which other threads may have changed meanwhile."""
+
+    class Warns(torch.nn.Module):
+        def forward(self, maps: Any) -> Any:
+            if maps.requires_grad:
+                warnings.warn("mine", UserWarning, stacklevel=1)
+            return maps
+
+    network = tiny_cnn()
+    network[3] = torch.nn.Sequential(Warns(), network[3])
+    scored = Scored(question(from_torch(network.eval(), stages=("2",))), target="proj")
+    outputs, _ = run(scored.seen(scored.stage(1)))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        run(contributions(scored, scored.stage(1), outputs))
+    assert {str(warning.message) for warning in told} == {"mine"}
 
 
 def test_lift_leaves_no_hooks() -> None:

@@ -71,8 +71,21 @@ def with_activation_inside() -> Any:
     return network
 
 
+def with_a_layer_used_twice() -> Any:
+    network = tiny_cnn()
+    again = torch.nn.Conv2d(16, 16, 3, padding=1)
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(3)
+        torch.nn.init.kaiming_normal_(again.weight)
+        again.bias.uniform_(-0.5, 0.5)
+    network[2] = torch.nn.Sequential(network[2], again, torch.nn.ReLU(), again, torch.nn.ReLU())
+    return network
+
+
 @pytest.mark.parametrize(
-    "network", [tiny_cnn(), tiny_cnn(normalised=True), with_activation_inside()], ids=["plain", "normalised", "timm"]
+    "network",
+    [tiny_cnn(), tiny_cnn(normalised=True), with_activation_inside(), with_a_layer_used_twice()],
+    ids=["plain", "normalised", "timm", "used twice"],
 )
 def test_terms_and_dense_biases_add_up_to_the_score(network: Any) -> None:
     bias = network[-1].bias.detach().double()

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from explorer.attributions.ablation_cam import AblationCam
+from explorer.attributions.grad_cam import GradCam
+from explorer.attributions.integrated_gradients import IntegratedGradients
 from explorer.attributions.scored import Scored, blank_if_flat, is_blank, steps_between
-from explorer.case import Case, class_case, make_case, run
+from explorer.case import Case, Method, class_case, make_case, run
 from explorer.distances import measure
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput, WeightsMissing
+from explorer.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.registry import DISTANCES, METHODS
 from tests.attributions.networks import SIDE, cnn, picture, question, tiny_cnn
 
@@ -79,6 +82,60 @@ def test_refusals() -> None:
         Scored(question()).stage(4)
     with pytest.raises(InvalidInput, match="gives no gradients"):
         Scored(question(from_function(lambda batch: batch.mean(axis=(1, 2)) + 2)))
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+def test_references_of_another_length_are_refused(distance: str) -> None:
+    """Also one of length 1, which would go with an embedding of any."""
+    for length in (1, 4):
+        case = make_case(picture(1), embedding=np.ones(length), encoder=cnn(), distance=distance)
+        with pytest.raises(InvalidInput, match=rf"has shape \({length},\), the picture's \(5,\)") as info:
+            run(GradCam()(case))
+        assert info.value.code == "reference_shape"
+
+
+@pytest.mark.parametrize("number", [0.0, np.nan, np.inf])
+def test_references_without_a_direction_are_refused(number: float) -> None:
+    case = make_case(picture(1), embedding=np.full(5, number), encoder=cnn())
+    with pytest.raises(UnusableEmbedding, match="1 of 1 references"):
+        Scored(case)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_the_length_of_a_reference_does_not_matter(scale: float) -> None:
+    """Not even one whose square float32 cannot hold."""
+    found, wanted = (
+        run(GradCam()(make_case(picture(1), embedding=factor * np.arange(5.0), encoder=cnn()))) for factor in (scale, 1)
+    )
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_unknown_distances_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="distance"):
+        Scored(question(distance="manhattan"))
+
+
+@pytest.mark.parametrize("method", [GradCam(), AblationCam(), IntegratedGradients(steps=2)])
+def test_a_network_that_answers_with_no_numbers_has_no_map(method: Method) -> None:
+    network = tiny_cnn()
+    with torch.no_grad():
+        network[-1].weight[0, 0] = torch.nan
+    case = make_case(picture(1), embedding=np.arange(5.0), encoder=from_torch(network))
+    with pytest.raises(UnusableEmbedding, match=r"non-finite values .* check the encoder's weights"):
+        run(method(case))
+
+
+@pytest.mark.parametrize(
+    ("key", "settings"),
+    [(key, {"steps": 0}) for key in ("dix1", "dix-official-1", "integrated-gradients", "guided-ig", "blur-ig")]
+    + [("dix1", {"depth": 0}), ("dix-official-1", {"depth": 0}), ("dix-official-1", {"depth": 4})]
+    + [("guided-ig", {"fraction": 1.5}), ("guided-ig", {"max_dist": np.nan}), ("blur-ig", {"max_sigma": -1})],
+)
+def test_settings_out_of_range_are_refused(key: str, settings: dict[str, float]) -> None:
+    ((name, value),) = settings.items()
+    with pytest.raises(InvalidInput, match=f"{name} must be .* got {value}") as info:
+        METHODS[key](**settings)
+    assert info.value.code == f"{name}_range"
 
 
 @pytest.mark.parametrize("key", ["integrated-gradients", "lift-cam"])

@@ -17,6 +17,7 @@ from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
 from explorer.benchmark.gallery import Gallery, rivals_of
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.price import prices
+from explorer.benchmark.report import write_report
 from explorer.benchmark.run import BLANK, NO_MASK, run_benchmark
 from explorer.case import make_case, run
 from explorer.encoders.base import Encoder
@@ -127,6 +128,69 @@ def test_a_line_that_was_cut_short_is_done_again(folder: Path, tmp_path: Path, p
         open_folder(plan, out)
     assert open_folder(plan, out, overwrite=True) == []
     assert read_cells(out) == []
+
+
+def test_a_line_that_is_being_written_is_left_alone(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    """Reading, as the price does beside a run, changes nothing; what two runs at a time wrote twice counts once."""
+    plan, out = plan_of(folder, picture_encoder), tmp_path / "out"
+    whole = done(plan, out)
+    text = (out / CELLS).read_bytes()
+    (out / CELLS).write_bytes(text + text[:-20])
+    assert timeless(read_cells(out)) == timeless(whole)
+    assert (out / CELLS).read_bytes() == text + text[:-20]
+    assert open_folder(plan, out) == whole
+    assert (out / CELLS).read_bytes().endswith(b"\n")
+
+
+def test_other_pictures_of_the_same_names_are_other_data(
+    folder: Path, tmp_path: Path, picture_encoder: Encoder
+) -> None:
+    out = tmp_path / "out"
+    done(plan_of(folder, picture_encoder, gallery=folder), out)
+    others = tmp_path / "others"
+    pictures(others)
+    Image.fromarray(np.full((32, 32, 3), 9, np.uint8)).save(others / "a.png")
+    with pytest.raises(InvalidInput, match="other data"):
+        open_folder(plan_of(folder, picture_encoder, gallery=others), out)
+    Image.fromarray(np.full((32, 32, 3), 9, np.uint8)).save(folder / "upper.bmp", "PNG")
+    with pytest.raises(InvalidInput, match="other data"):
+        open_folder(plan_of(folder, picture_encoder, gallery=folder), out)
+
+
+def test_replaced_results_take_their_report_along(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    """A run that is stopped after --overwrite would else leave the old numbers beside the new recipe."""
+    out, plan = tmp_path / "out", plan_of(folder, picture_encoder, methods=["brightness"])
+    done(plan, out)
+    write_report(plan, out)
+    (out / "mine.csv").touch()
+    open_folder(plan_of(folder, picture_encoder, seed=1), out, overwrite=True)
+    assert sorted(path.name for path in out.iterdir()) == ["benchmark.json", "mine.csv"]
+
+
+def test_an_outline_that_cannot_be_used_costs_its_own_metrics_only(
+    folder: Path, tmp_path: Path, picture_encoder: Encoder
+) -> None:
+    (folder / "upper.bmp").write_bytes(b"no picture")
+    first = done(plan_of(folder, picture_encoder, methods=["brightness"]), tmp_path / "out")[0]
+    assert first.dropped == ""
+    assert set(first.measured) == {"sums"}
+    assert "outline of the object cannot be used: Not an image" in first.lacking["outlines"]
+
+
+def test_the_gallery_says_which_entry_is_damaged(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    others = pictures(tmp_path / "others")
+    (others / "b.png").write_bytes(b"no picture")
+    plan = plan_of(folder, picture_encoder, methods=["brightness"], gallery=others)
+    with pytest.raises(InvalidInput, match=r"gallery's b\.png") as refused:
+        done(plan, tmp_path / "out")
+    assert refused.value.code == "image_format"
+
+
+def test_the_price_says_why_nothing_can_be_done(folder: Path, picture_encoder: Encoder) -> None:
+    plan = plan_of(folder, picture_encoder, methods=["brightness"])
+    for name in NAMES:
+        (folder / name).write_bytes(b"")
+    assert prices(plan, ())[0].why_not == "no picture can be used, for example: This file is empty."
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"methods": ["masked"]}, {"metrics": ["sum"]}, {"n_masks": 11},
@@ -260,6 +324,10 @@ def test_so_many_of_the_pictures(folder: Path, picture_encoder: Encoder) -> None
         ({"label": "truth"}, "benchmark_label"),
         ({"label": "truth", "question": "class"}, "benchmark_label"),
         ({"methods": ["nonsense"]}, "unknown_method"),
+        ({"methods": ["all", "nonsense"]}, "unknown_method"),
+        ({"methods": []}, "no_method"),
+        ({"metrics": []}, "no_metric"),
+        ({"gallery": Path("x" * 300)}, "data_unreadable"),
         ({"metrics": ["nonsense"]}, "unknown_metric"),
         ({"limit": 0}, "limit_range"),
         ({"seed": -1}, "seed_range"),
@@ -280,6 +348,26 @@ def test_data_without_references_is_refused(tmp_path: Path, picture_encoder: Enc
         plan_of(tmp_path, picture_encoder)
     with pytest.raises(InvalidInput, match="choose one of: coco, imagenet"):
         make_plan("cifar", tmp_path, {})
+    with pytest.raises(InvalidInput, match="at least one encoder"):
+        make_plan("pairs", tmp_path, {})
+
+
+@pytest.mark.parametrize(("kind", "name"), [("imagenet", "a.png"), ("pairs", "x" * 300)])
+def test_data_that_the_system_does_not_let_us_read(
+    kind: str, name: str, folder: Path, picture_encoder: Encoder
+) -> None:
+    with pytest.raises(InvalidInput, match=f"Cannot read {name[:80]}: ") as refused:
+        make_plan(kind, folder / name, {"tiny": picture_encoder})
+    assert str(folder) not in str(refused.value)
+
+
+def test_data_without_any_item(tmp_path: Path, picture_encoder: Encoder) -> None:
+    pytest.importorskip("pycocotools")
+    (tmp_path / "val2017").mkdir()
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "instances_val2017.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(InvalidInput, match="no picture"):
+        make_plan("coco", tmp_path, {"tiny": picture_encoder})
 
 
 def test_embeddings_that_are_none_are_told(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import timm
 
-from explorer.benchmark.cells import Cell, open_folder, read_cells
+from explorer.benchmark.cells import MARKDOWN, PAGE, Cell, open_folder, read_cells
+from explorer.benchmark.cells import TABLES as FILES
 from explorer.benchmark.paper import PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.report import to_csv, to_markdown, write_report
@@ -248,3 +249,17 @@ def test_markdown_tables_are_tables(plan: Plan, out: Path) -> None:
         assert len({line.count("|") - line.count("\\|") for line in block.splitlines()}) == 1
     assert "On tiny, Masked: SUM" in text
     assert "Deep needs an encoder that gives layers or attention" in text
+
+
+def test_reasons_are_not_markup_in_markdown(plan: Plan) -> None:
+    """They can name a user's file."""
+    cells = [Cell("tiny", "brightness", item.key, dropped="[x](y) <img src=z>|`") for item in plan.items]
+    text = to_markdown(plan, sheets(Results(plan, cells)))
+    assert r"\[x](y) \<img src=z>\|\`" in text
+    assert not re.search(r"(?<!\\)[<`]", text)
+
+
+def test_the_files_that_are_replaced_are_those_that_are_written(plan: Plan, out: Path) -> None:
+    before = {path.name for path in out.iterdir()}
+    write_report(plan, out)
+    assert {path.name for path in out.iterdir()} - before == {PAGE, MARKDOWN, *FILES}

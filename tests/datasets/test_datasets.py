@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,7 @@ def test_imagenet_by_list(tmp_path: Path) -> None:
         ("ILSVRC2012_val_00000001.JPEG 1000\n", "line 1"),
         ("ILSVRC2012_val_00000001.JPEG 1\n\nb\n", "line 3"),
         ("other.JPEG 1\n", "other.JPEG"),
+        (f"ILSVRC2012_val_00000001.JPEG {'9' * 5000}\n", "line 1"),
         ("\n", "empty"),
     ],
 )
@@ -106,6 +108,26 @@ def test_imagenet_folders_of_another_kind(tmp_path: Path) -> None:
         load("imagenet", mini.imagenet_folders(tmp_path / "a", ("tench", "goldfish")))
     with pytest.raises(InvalidInput, match="none of the 1000"):
         load("imagenet", mini.imagenet_folders(tmp_path / "b", ("n01440764", "n99999999")))
+
+
+def test_pictures_of_one_name_in_two_classes_stay_two(tmp_path: Path) -> None:
+    """Results are kept by key: of two items with one key, the second would never be done after a stop."""
+    pytest.importorskip("torchvision")
+    for wnid in ("n01440764", "n01443537"):
+        mini.save(tmp_path / "val" / wnid / "1.JPEG", mini.picture(0))
+    mini.save(tmp_path / "val" / "n01440764" / "2.JPEG", mini.picture(0))
+    assert [item.key for item in load("imagenet", tmp_path)] == ["n01440764/1", "2", "n01443537/1"]
+    mini.save(tmp_path / "val" / "n01440764" / "1.png", mini.picture(1))
+    with pytest.raises(InvalidInput, match="same twice: n01440764/1"):
+        load("imagenet", tmp_path)
+
+
+def test_a_picture_listed_twice(tmp_path: Path) -> None:
+    mini.imagenet_list(tmp_path)
+    with (tmp_path / "val.txt").open("a", encoding="utf-8") as file:
+        file.write("ILSVRC2012_val_00000001.JPEG 66\n")
+    with pytest.raises(InvalidInput, match="same twice: ILSVRC2012_val_00000001"):
+        load("imagenet", tmp_path)
 
 
 # Those with outlines
@@ -184,6 +206,54 @@ def test_voc_of_another_layout(tmp_path: Path) -> None:
         load("voc", tmp_path)
 
 
+def test_a_damaged_outline_is_told_of(tmp_path: Path) -> None:
+    """Of the one picture, in our words, so that the others go on."""
+    pytest.importorskip("torchvision")
+    first, second = load("voc", mini.voc(tmp_path))
+    outlines = tmp_path / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "2007_000033.png"
+    for damaged in (b"not a picture", outlines.read_bytes()[:80]):
+        outlines.write_bytes(damaged)
+        with pytest.raises(InvalidInput, match=r"2007_000033.png are damaged"):
+            first.load_mask(mini.SIZE)
+    assert second.load_mask(mini.SIZE) is not None
+
+
+@pytest.mark.parametrize(
+    "outline", [[], None, 5, "abc", [[1, 2]], [["a"]], {"counts": [1e9], "size": [24, 32]}, {"counts": "x"}]
+)
+def test_a_damaged_outline_of_coco_is_told_of(tmp_path: Path, outline: object) -> None:
+    pytest.importorskip("pycocotools")
+    file = mini.coco(tmp_path) / "annotations" / "instances_val2017.json"
+    told = json.loads(file.read_text(encoding="utf-8"))
+    told["annotations"][0]["segmentation"] = outline
+    file.write_text(json.dumps(told), encoding="utf-8")
+    with pytest.raises(InvalidInput, match="picture 7 is damaged"):
+        load("coco", tmp_path)[0].load_mask(mini.SIZE)
+
+
+@pytest.mark.parametrize(("file", "field"), [("captions", "caption"), ("instances", "file_name")])
+def test_coco_without_a_field(tmp_path: Path, file: str, field: str) -> None:
+    pytest.importorskip("pycocotools")
+    mini.coco(tmp_path)
+    path = tmp_path / "annotations" / f"{file}_val2017.json"
+    path.write_text(path.read_text(encoding="utf-8").replace(f'"{field}"', '"other"'), encoding="utf-8")
+    with pytest.raises(InvalidInput) as refused:
+        load("coco", tmp_path)
+    assert refused.value.code == "dataset_layout"
+
+
+def test_imagenet_segmentation_of_another_shape(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    items = load("imagenet-seg", mini.imagenet_seg(tmp_path))
+    with h5py.File(tmp_path / "gtsegs_ijcv.mat", "a") as file:
+        del file["#refs#/img0"]
+        flat = file.create_dataset("#refs#/img0", data=np.zeros((4, 4)))
+        file["value/img"][0, 0] = flat.ref
+    with pytest.raises(InvalidInput, match="damaged"):
+        items[0].load()
+    items[1].load()
+
+
 # Pairs
 
 
@@ -230,6 +300,8 @@ def test_a_list_of_pairs(tmp_path: Path) -> None:
         ("picture,reference\nbee.png,cow.png\n", "cow.png"),
         ("picture,reference,caption\nbee.png,dog.png,a dog\n", "not both"),
         ("picture,class\nbee.png,bee\n", "class in line 2"),
+        (f"picture,class\nbee.png,{'9' * 5000}\n", "class in line 2"),
+        ("picture,picture\nbee.png,dog.png\n", "columns"),
         ("picture\n", "names no picture"),
         ("picture\nbee.png\nbee.png\n", "same twice: bee.png"),
         (f"picture\n{'bee' * 50_000}.png\n", "no table"),
@@ -248,6 +320,33 @@ def test_a_list_in_another_encoding(tmp_path: Path, data: str) -> None:
     (tmp_path / name).write_bytes("caf\u00e9.png 3\n".encode("latin-1"))
     with pytest.raises(InvalidInput, match=f"{name} is not text in UTF-8"):
         load(data, tmp_path)
+
+
+def test_pictures_of_one_name_in_two_folders(tmp_path: Path) -> None:
+    mini.save(tmp_path / "x" / "bee.png", mini.picture(5))
+    first, second = load("pairs", mini.pairs(tmp_path, "picture,reference\nx/bee.png,dog.png\nbee.png,dog.png\n"))
+    assert (first.key, second.key) == ("x/bee.png, dog.png", "bee.png, dog.png")
+
+
+def test_the_fingerprint_is_of_what_lies_in_the_files(tmp_path: Path) -> None:
+    """Another picture, reference, mask or class under the same name is told apart; a missing one is no error."""
+    table = "picture,reference,mask,class\nbee.png,dog.png,masks/bee.png,3\n"
+    mini.pairs(tmp_path, table)
+
+    def fingerprint() -> str:
+        return load("pairs", tmp_path)[0].fingerprint
+
+    told = [fingerprint()]
+    assert fingerprint() == told[0]
+    for name in ("bee.png", "dog.png", "masks/bee.png"):
+        mini.save(tmp_path / name, mini.picture(9))
+        told.append(fingerprint())
+    (tmp_path / "pairs.csv").write_text(table.replace(",3", ",4"), encoding="utf-8")
+    told.append(fingerprint())
+    item = load("pairs", tmp_path)[0]
+    (tmp_path / "dog.png").unlink()
+    told.append(item.fingerprint)
+    assert len(set(told)) == 6
 
 
 def test_no_pictures(tmp_path: Path) -> None:

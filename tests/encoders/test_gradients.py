@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import explorer
-from explorer.encoders.attention import AttentionTaps, plain_attention
+from explorer.encoders.attention import AttentionTaps, find_attention, plain_attention
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor, look_into, private_copy
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
+from explorer.errors import InvalidInput, UnusableEmbedding
 from tests.attributions.networks import picture, tiny_cnn
 from tests.attributions.vits import BLOCKS, HEADS, NUMBERS, PATCH, SIDE, VITS, vit
 
@@ -92,6 +92,100 @@ def test_stages_can_be_named() -> None:
     named = from_torch(vit(), stages=("patch_embed.proj",))
     assert named.gives() == ("gradients", "layers")
     assert named.differentiable(picture(1)).attentions == ()
+
+
+class Pooled(torch.nn.Module):
+    """As in torch's first lesson: one pooling, used after every convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Conv2d(4, 4, 3, padding=1)
+        self.pool, self.head = torch.nn.MaxPool2d(2), torch.nn.Linear(256, 5)
+
+    def forward(self, planes: Any) -> Any:
+        return self.head(self.pool(self.second(self.pool(self.first(planes)).relu()).relu()).flatten(1))
+
+
+def test_a_module_that_is_used_twice_ends_no_stage() -> None:
+    encoder = from_torch(Pooled().eval())
+    looked = encoder.differentiable(picture(1))
+    assert looked.stages == ("network.second", "network.first")
+    pixels = as_tensor(looked.module, picture(1)[None])
+    for path in looked.stages:
+        with Tap(looked, path).recording() as tap, torch.no_grad():
+            rows = looked.module(pixels)
+        with Tap(looked, path).replacing(tap.output), torch.no_grad():
+            torch.testing.assert_close(looked.module(pixels), rows)
+    with pytest.raises(InvalidInput, match=r"'network\.pool' gives 2 outputs .* name as a stage one that gives 1"):
+        from_torch(Pooled().eval(), stages=("pool",)).differentiable(picture(1))
+
+
+def test_neither_places_nor_attention_make_a_stage() -> None:
+    """XCiT encodes the places of its patches in a map, and its attention between channels is a square."""
+    from timm.models.xcit import Xcit
+
+    network = Xcit(img_size=64, patch_size=8, num_classes=3, embed_dim=16, depth=2, num_heads=4).eval()
+    stages = from_torch(network).differentiable(SCENE[:64, :64]).stages
+    assert stages
+    assert not [path for path in stages if "pos_embed" in path or "attn" in path]
+
+
+def test_a_network_that_lets_no_gradients_through() -> None:
+    class Cut(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = tiny_cnn()
+
+        @torch.no_grad()
+        def forward(self, planes: Any) -> Any:
+            return self.network(planes)
+
+    with pytest.raises(InvalidInput, match=r"cuts its embedding off .* choose a method") as info:
+        from_torch(Cut().eval()).differentiable(picture(1))
+    assert info.value.code == "no_gradients"
+
+
+def test_a_network_may_write_in_what_it_is_shown() -> None:
+    class Writing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = tiny_cnn()
+
+        def forward(self, planes: Any) -> Any:
+            return self.network(planes.sub_(0.5).mul_(2))
+
+    class Plain(Writing):
+        def forward(self, planes: Any) -> Any:
+            return self.network((planes - 0.5) * 2)
+
+    pixels = picture(1)[None].copy()
+    rows = from_torch(Writing().eval()).embed_images(pixels)
+    np.testing.assert_array_equal(pixels, picture(1)[None])
+    np.testing.assert_array_equal(rows, from_torch(Plain().eval()).embed_images(pixels))
+    slopes = []
+    for network in (Writing(), Plain()):
+        looked = from_torch(network.eval()).differentiable(picture(1))
+        leaf = as_tensor(looked.module, pixels).requires_grad_()
+        slopes.append(torch.autograd.grad(looked.module(leaf).square().sum(), leaf)[0])
+        np.testing.assert_array_equal(leaf.detach().numpy(), pixels)
+    torch.testing.assert_close(*slopes)
+
+
+def test_a_network_that_returns_more_than_a_tensor() -> None:
+    class Two(torch.nn.Module):
+        def forward(self, planes: Any) -> Any:
+            return planes.mean((2, 3)), planes
+
+    with pytest.raises(UnusableEmbedding, match=r"returned a tuple; wrap it .* returns a tensor \(b, d\)"):
+        from_torch(Two().eval()).embed_images(picture(1)[None])
+
+
+def test_a_network_without_numbers() -> None:
+    encoder = from_torch(torch.nn.Sequential(torch.nn.AvgPool2d(16), torch.nn.Flatten()).eval())
+    rows = encoder.embed_images(picture(1)[None])
+    assert rows.shape == (1, 12)
+    looked = encoder.differentiable(picture(1))
+    torch.testing.assert_close(looked.module(as_tensor(looked.module, picture(1)[None])), torch.from_numpy(rows))
 
 
 def test_a_network_without_maps() -> None:
@@ -226,10 +320,10 @@ def test_a_batch_is_replaced_row_by_row() -> None:
             torch.testing.assert_close(looked.module(pixels)[0], row)
 
 
-def test_attention_that_is_no_self_attention_is_refused() -> None:
+def test_attention_that_is_no_self_attention_is_not_looked_into() -> None:
+    assert find_attention(torch.nn.MultiheadAttention(4, 2)) == ("",)
     for settings in ({"kdim": 3}, {"add_bias_kv": True}, {"add_zero_attn": True}):
-        with pytest.raises(InvalidInput, match="cannot be looked into"):
-            plain_attention(torch.nn.MultiheadAttention(4, 2, **settings))
+        assert find_attention(torch.nn.MultiheadAttention(4, 2, **settings)) == ()
     tokens = torch.randn(1, 3, 4, generator=torch.Generator().manual_seed(1))
     plain = plain_attention(torch.nn.MultiheadAttention(4, 2, batch_first=True))
     with pytest.raises(InvalidInput, match="skips tokens"):
@@ -252,7 +346,25 @@ def test_plain_attention_is_torchs(batch_first: bool, bias: bool, mask: str) -> 
     with torch.no_grad():
         expected = attention(tokens, tokens, tokens, need_weights=False, attn_mask=masks[mask])[0]
         answer = plain_attention(attention)(tokens, tokens, tokens, need_weights=False, attn_mask=masks[mask])[0]
+        in_order = plain_attention(attention)(tokens, tokens, tokens, None, False, masks[mask])[0]
     torch.testing.assert_close(answer, expected)
+    torch.testing.assert_close(in_order, expected)
+
+
+def test_tokens_that_only_the_first_looks_at_show_no_attention() -> None:
+    """CaiT's last blocks, which alone are one stack of blocks."""
+    from timm.models.cait import Cait
+
+    network = Cait(img_size=32, patch_size=8, num_classes=5, embed_dim=16, depth=2, num_heads=2).eval()
+    assert find_attention(network)
+    assert from_torch(network).differentiable(picture(1)).attentions == ()
+
+
+def test_a_block_that_is_run_twice_shows_no_attention() -> None:
+    """Its attention could not be replaced in one of the runs alone."""
+    network = vit()
+    network.blocks = torch.nn.Sequential(*[network.blocks[0]] * 2)
+    assert from_torch(network).differentiable(picture(1)).attentions == ()
 
 
 def test_two_towers_or_none_show_no_attention() -> None:

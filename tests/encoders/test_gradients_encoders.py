@@ -83,6 +83,21 @@ def test_open_clip(vision: dict[str, Any], gives: tuple[str, ...]) -> None:
         encoder.classifier()
 
 
+def test_coca() -> None:
+    """Its embeddings are of length 1, which other distances than the cosine see."""
+    from open_clip.coca_model import CoCa, MultimodalCfg
+
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        pooled = {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True}
+        network = CoCa(16, MultimodalCfg(**TEXT), TEXT, {**VISION, **pooled}).eval()
+    encoder = OpenClipEncoder(find_card("clip-vit-b32"), network, None, "tiny")
+    pixels = PIXELS[:64, :64]
+    rows = encoder.embed_pixels(pixels[None])
+    assert np.linalg.norm(rows) == pytest.approx(1)
+    np.testing.assert_allclose(rows_of(encoder, pixels), rows, atol=1e-5)
+
+
 def test_a_function_gives_nothing() -> None:
     encoder = explorer.from_function(lambda batch: batch[:, 0, 0])
     assert encoder.gives() == ()

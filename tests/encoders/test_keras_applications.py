@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import inspect
 import os
 import pickle
@@ -10,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -276,6 +278,41 @@ def test_fetches_what_is_not_there(cached: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))  # read from KERAS_HOME at import
     assert keras_applications._download(CARD, APPLICATIONS["ResNet50"]) == cached
     assert keras_applications._cached_intact(APPLICATIONS["ResNet50"]) == cached
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Knows the file when asked for its head, and then breaks off."""
+
+    head = 200
+
+    def do_HEAD(self) -> None:
+        self.send_response(self.head)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.send_error(503)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("head", "why"), [(200, "the download broke off"), (403, "weights answered 403")])
+def test_a_server_that_will_not_give_them(head: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from keras.src.utils import file_utils
+
+    monkeypatch.setattr(file_utils.config, "keras_home", lambda: str(tmp_path))
+    monkeypatch.setattr(Answering, "head", head)
+    with http.server.HTTPServer(("127.0.0.1", 0), Answering) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        change_application(monkeypatch, url=f"http://127.0.0.1:{server.server_port}/resnet50.h5")
+        try:
+            with pytest.raises(WeightsMissing, match=why) as info:
+                keras_applications._download(CARD, APPLICATIONS["ResNet50"])
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "`explorer models fetch keras-resnet50` tries again" in str(info.value)
 
 
 # Keras itself

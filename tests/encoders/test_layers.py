@@ -86,6 +86,27 @@ def test_the_original_stays_and_the_copy_embeds_otherwise(network: Any, how: str
     assert changed.fingerprint.startswith(f"{encoder.fingerprint}+{how}:1:")
 
 
+def test_arrays_have_the_order_in_which_the_network_holds_them() -> None:
+    """They are drawn one after another from one stream, so a seed means nothing where their order varies."""
+    part, names = torch.nn.Module(), [*"hzcafebdg"]
+    for name in names:
+        part.register_buffer(name, torch.zeros(2))
+    part.register_parameter("weight", torch.nn.Parameter(torch.zeros(2)))
+    layers = TorchLayers(torch.nn.Sequential(part))
+    assert list(layers.arrays("0")) == ["weight", *names]
+
+
+def test_a_network_of_the_same_class_with_other_numbers_is_another() -> None:
+    """Probes are taken up, and benchmarks gone on with, where the fingerprint is the same."""
+    networks = [torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).eval() for _ in range(2)]
+    first, other = (from_torch(network).fingerprint for network in networks)
+    assert first != other
+    networks[1].load_state_dict(networks[0].state_dict())
+    assert from_torch(networks[1]).fingerprint == first
+    networks[1][1].running_mean += 1
+    assert from_torch(networks[1]).fingerprint != first
+
+
 def test_shuffling_keeps_the_numbers_of_each_array(network: Any) -> None:
     encoder = from_torch(network)
     changed = encoder.randomised(encoder.layers())
@@ -180,6 +201,9 @@ def test_a_layer_is_randomised_in_the_same_way_whatever_others_are(network: Any)
 
 
 def test_what_cannot_be_used_is_refused(network: Any) -> None:
+    for make in (from_torch, explorer.from_function):
+        with pytest.raises(InvalidInput, match="at least 1"):
+            make(network, batch_size=0)
     encoder = from_torch(network)
     with pytest.raises(InvalidInput, match="no layer 'cellar'"):
         encoder.randomised(("cellar",))

@@ -107,3 +107,11 @@ def test_a_mask_is_cut_and_padded_like_the_picture() -> None:
     np.testing.assert_array_equal(padded, np.pad(OBJECT, ((0, 0), (5, 5))))
     everything = np.ones((12, 10), bool)
     assert not as_seen(everything, Box(-0.5, 0, 1.5, 1), (12, 20))[:, :5].any()
+
+
+def test_how_small_a_map_is_does_not_matter() -> None:
+    """Maps that are products of gradients are of the order of 1e-13; what varies by rounding alone is flat."""
+    values = np.random.default_rng(0).normal(size=OBJECT.shape)
+    assert segmented(values * 1e-13, OBJECT) == segmented(values, OBJECT)
+    assert "dropped" in segmented(1e9 + values * 1e-3, OBJECT)
+    assert "dropped" in segmented(np.where(values > 0, values * 1e-9, values), OBJECT)

@@ -25,6 +25,7 @@ from explorer.studies import drawing
 from explorer.studies.bench import Bench
 from explorer.studies.charts import Chart, Line, draw_charts
 from explorer.studies.drawing import Panel, draw_maps, save
+from explorer.studies.report import write_report
 from explorer.studies.results import finished, read_result, recipe
 from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
 from explorer.studies.study import STUDIES, ProbeNeed, few_masks, plan
@@ -251,6 +252,17 @@ def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
         finished(STUDIES["figure-16"], bench, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["figure-16.png", "figure-16.csv"])
+def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
+    """Also where only the report would read it: a figure that was cut short has no size."""
+    bench = bench_in(tmp_path)
+    do(bench, tmp_path, "figure-16")
+    path = tmp_path / "figure-16" / name
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(InvalidInput, match=f"figure-16/{name} is damaged"):
+        write_report(bench, tmp_path)
+
+
 def test_a_lost_file_makes_a_study_unfinished(tmp_path: Path) -> None:
     bench = bench_in(tmp_path)
     do(bench, tmp_path, "figure-16")
@@ -292,12 +304,19 @@ def test_a_folder_that_lacks_pictures_is_refused(tmp_path: Path) -> None:
     assert str(tmp_path) not in str(error.value)
 
 
+def test_a_folder_that_cannot_be_looked_into_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"lacks bee\.jpg"):
+        find_subjects(Path("x" * 300))
+
+
 def test_other_files_of_the_same_names_are_noted(tmp_path: Path) -> None:
     for name in PAPER_SHA256:
         (tmp_path / name).write_bytes(b"another picture")
     subjects = find_subjects(tmp_path)
     assert not subjects.paper
     assert "bee.jpg" in subjects.note
+    with pytest.raises(InvalidInput, match=r"picture bee\.jpg cannot be used\. Not an image"):
+        _ = subjects.hashes
 
 
 def test_regions_lie_where_an_encoder_sees_them(tmp_path: Path) -> None:
