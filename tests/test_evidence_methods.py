@@ -14,17 +14,13 @@ from explorer.case import run
 from explorer.errors import InvalidInput
 from explorer.evaluation.deletion import deletion
 from explorer.evaluation.sensitivity import sensitivity
-from explorer.images import as_picture
-from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui import judged, workbench
+from explorer.schema import SelectionSettings
 from explorer.ui.evidence_kinds import KINDS
 from explorer.ui.evidenced import Ledger, Trial
-from explorer.ui.instrument import Look
-from explorer.ui.judged import OWN, Subject, subject_of
-from explorer.ui.session import Question, Session
+from explorer.ui.judged import OWN, Subject
 from explorer.ui.workbench import Workbench
 
-from .pictured import Pictured
+from .pictured import pictured_subject
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PLAIN = SelectionSettings()
@@ -38,16 +34,7 @@ SMALL = {
 
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """A page that has run 40 masks with a tiny network that gives gradients and layers."""
-    encoder = Pictured()
-    for module in (workbench, judged):
-        monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
-    picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
-    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
-    page = Session()
-    for _ in Workbench().run(question, page, PLAIN):
-        pass
-    return subject_of(page, Look(PLAIN, None, page.shown(), 40))
+    return pictured_subject(monkeypatch)
 
 
 @pytest.mark.parametrize("method", ["rise", "grad-cam", "ablation-cam", "integrated-gradients"])

@@ -13,17 +13,13 @@ from explorer.attributions.rise import Rise
 from explorer.case import run
 from explorer.errors import InvalidInput
 from explorer.evaluation.deletion import Deletion, deletion
-from explorer.images import as_picture
 from explorer.registry import METHODS
-from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui import judged, workbench
+from explorer.schema import SelectionSettings
 from explorer.ui.evidenced import Ledger, Trial
-from explorer.ui.instrument import Look
-from explorer.ui.judged import Subject, subject_of
+from explorer.ui.judged import Subject
 from explorer.ui.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
-from explorer.ui.session import Question, Session
 from explorer.ui.workbench import Workbench
-from tests.pictured import Pictured
+from tests.pictured import pictured_subject
 
 ASSETS = Path(__file__).parents[1] / "assets"
 PLAIN = SelectionSettings()
@@ -32,16 +28,7 @@ ASKED = {"methods": ["distance-explainer", "rise", "grad-cam"]}
 
 @pytest.fixture
 def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
-    """A page that has run 40 masks with a tiny network that gives gradients and layers."""
-    encoder = Pictured()
-    for module in (workbench, judged):
-        monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
-    picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
-    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
-    page = Session()
-    for _ in Workbench().run(question, page, PLAIN):
-        pass
-    return subject_of(page, Look(PLAIN, None, page.shown(), 40))
+    return pictured_subject(monkeypatch)
 
 
 def test_the_price_is_what_is_run(subject: Subject):

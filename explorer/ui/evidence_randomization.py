@@ -31,8 +31,8 @@ class Dependence(Evidence):
     key = "randomization"
     title = "Is the map about the model? Scramble its weights"
     read = (
-        "The network's weights are scrambled block by block, and the map is made again with the same masks. A map "
-        "that outlives what the network has learnt was never about it."
+        "The network's weights are scrambled block by block, and the map is made again, its masks (where it has any) "
+        "the same. A map that outlives what the network has learnt was never about it."
     )
     limits = (
         "That the map depends on the weights does not make it right. A block by itself may keep the map because the "

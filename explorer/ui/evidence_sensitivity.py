@@ -26,8 +26,8 @@ class Calmness(Evidence):
     key = "sensitivity"
     title = "Does a little noise in the picture change the map?"
     read = (
-        "The picture gets fresh noise again and again, and the map is made anew with the same masks. Shown is how far "
-        "it moves: 0 = not at all, 1 = by as much as the map itself."
+        "The picture gets fresh noise again and again, and the map is made anew, its masks (where it has any) the "
+        "same. Shown is how far it moves: 0 = not at all, 1 = by as much as the map itself."
     )
     limits = (
         "A calm map need not be a true one: a map that ignores the picture is the calmest. With few masks part of the "
