@@ -41,7 +41,7 @@ class Range:
             InvalidInput: Not a number of the right kind, or outside the range.
         """
         high = self.app_high if app else self.high
-        number = self._number(value)
+        number = self._number(value, high)
         if not self.low <= number <= high:
             why = f" ({self.why})" if self.why else ""
             raise InvalidInput(
@@ -59,10 +59,10 @@ class Range:
     def _spec(self) -> str:
         return ".0f" if self.whole else "g"
 
-    def _number(self, value: Any) -> int | float:
+    def _number(self, value: Any, high: float) -> int | float:
         kind = "a whole number" if self.whole else "a number"
         wrong = InvalidInput(
-            f"{self.name} must be {kind} from {self.low:{self._spec}} to {self.high:{self._spec}}.",
+            f"{self.name} must be {kind} from {self.low:{self._spec}} to {high:{self._spec}}.",
             code=f"{self.name}_type",
         )
         if isinstance(value, bool) or not hasattr(value, "__float__"):

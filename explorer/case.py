@@ -104,7 +104,7 @@ def make_case(
 ) -> Case:
     """The question ``explain`` answers, for evaluations; arguments and errors are those of ``explain``."""
     encoder = resolve(encoder)
-    pixels = as_array(image) if isinstance(encoder, FunctionEncoder) else encoder.view(as_picture(image).pixels)[0]
+    pixels = as_array(image) if isinstance(encoder, FunctionEncoder) else as_picture(image).view(encoder)[0]
 
     def refer(by: Encoder) -> Reference:
         return embed_reference(by, reference=reference, caption=caption, embedding=embedding)
@@ -142,7 +142,7 @@ def case_of_class(classes: Encoder, image: Any, *, class_index: int | None = Non
     Raises:
         InvalidInput: No such class.
     """
-    pixels = as_array(image) if isinstance(classes, FunctionEncoder) else classes.view(as_picture(image).pixels)[0]
+    pixels = as_array(image) if isinstance(classes, FunctionEncoder) else as_picture(image).view(classes)[0]
     scores = classes.embed_pixels(pixels[None].copy())[0]
     chosen = int(scores.argmax()) if class_index is None else class_index
     if not 0 <= chosen < len(scores):

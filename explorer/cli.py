@@ -1,6 +1,6 @@
 """The same work from a terminal: ``explorer explain``, ``explain-words``, ``study``, ``benchmark`` and the rest.
 
-Exit status: 0 done, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C.
+Exit status: 0 done, 1 not enough memory, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from .benchmark_command import add_command as add_benchmark
 from .caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
 from .encoders.base import DEFAULT_ENCODER
-from .errors import ExplorerError, InvalidInput
+from .errors import ExplorerError, InvalidInput, in_words
 from .formats import refuse_bombs
 from .probe import Progress, grow, prepare
 from .registry import CARDS, DISTANCES, FILLS, MODES
@@ -36,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ExplorerError as error:
         print(f"explorer: {error}", file=sys.stderr)
         return error.exit_status
+    except (MemoryError, OSError, RuntimeError, ImportError, SystemError) as error:
+        said = in_words(error)
+        if said.code == "failed":
+            raise
+        print(f"explorer: {said}", file=sys.stderr)
+        return said.exit_status
     except KeyboardInterrupt:
         print("\nexplorer: stopped.", file=sys.stderr)
         return STOPPED
@@ -160,6 +166,12 @@ def _explain(options: argparse.Namespace) -> int:
         print(f"\nexplorer: stopped at {len(reached)}/{reached.wanted}; the same command with --resume goes on.",
               file=sys.stderr)  # fmt: skip
         return STOPPED
+    except Exception:
+        if len(reached) > len(probe):
+            save_probe(reached, options.out)
+            print(f"\nexplorer: stopped at {len(reached)}/{reached.wanted}; the same command with --resume goes on.",
+                  file=sys.stderr)  # fmt: skip
+        raise
     explanation = rank_against(reached, target, selection)
     explanation.save(options.out, overwrite=options.overwrite)
     (options.out / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now

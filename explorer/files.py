@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import CannotWrite, InvalidInput
+from .images import as_picture
 from .masks import GridMasks
 from .probe import prepare
 from .schema import Explanation, MaskSettings, Probe
@@ -111,29 +112,24 @@ def distances_csv(explanation: Explanation) -> str:
 
 
 def save_probe(probe: Probe, folder: Path) -> Path:
-    """Write ``probe.npz``: settings, picture and embeddings, enough to rank again or to go on.
+    """Write ``probe.npz``: settings, embeddings and the name of the picture, enough to go on with the picture at hand.
 
     Raises:
         InvalidInput: The masks or the picture were given as arrays; only drawn masks on pictures are kept.
         CannotWrite: The folder cannot be written; nothing was kept.
     """
-    if not isinstance(probe.masks, GridMasks) or probe.picture is None:
+    if not isinstance(probe.masks, GridMasks) or not probe.picture_sha256:
         raise InvalidInput("Only probes of pictures with drawn masks can be saved.", code="probe_given")
-    picture = probe.picture
     facts = {
         "schema_version": SCHEMA_VERSION,
         "encoder": probe.encoder.card.key,
         "fingerprint": probe.encoder.fingerprint,
         "masking": probe.masking.to_dict(),
+        "picture_sha256": probe.picture_sha256,
     }
 
     def write(scratch: Path) -> None:
-        np.savez(
-            scratch / PROBE_FILE,
-            facts=np.array(json.dumps(facts)),
-            picture=picture,
-            embeddings=probe.embeddings,
-        )
+        np.savez(scratch / PROBE_FILE, facts=np.array(json.dumps(facts)), embeddings=probe.embeddings)
 
     write_whole(folder, write)
     return folder / PROBE_FILE
@@ -149,7 +145,9 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
     try:
         with np.load(path, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
-            picture, embeddings = stored["picture"], stored["embeddings"]
+            embeddings = stored["embeddings"]
+            # Files of before kept all the pixels in place of their name.
+            picture = as_picture(stored["picture"]).sha256 if "picture" in stored else facts["picture_sha256"]
         before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
         if facts["schema_version"] != SCHEMA_VERSION or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
             raise ValueError("not a probe of this version")
@@ -163,7 +161,7 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
     if masking.scheme == "dianna":
         before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
     changed = [f"{name} changed {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
-    if fresh.picture is None or not np.array_equal(picture, fresh.picture):
+    if picture != fresh.picture_sha256:
         changed.append("the picture changed")
     if changed:
         raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")

@@ -5,14 +5,17 @@ Other formats are told by their first bytes and never handed to a parser.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 import os
 import re
+import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from .caps import MAX_ASPECT, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, MIN_SIDE
 from .errors import InvalidInput
@@ -24,6 +27,14 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 
 JPEG_QUALITY = 88
+SNIFFED = 4096
+"""Bytes of a file in which its format shows."""
+INCOMPLETE = "The image file is incomplete. Save it again and retry."
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError),
+    *(struct.error, zlib.error, UserWarning),
+)
+"""What PIL's parsers of the four formats raise on damaged files, also where warnings are made errors."""
 _UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
 
 
@@ -120,6 +131,40 @@ def sniff(data: bytes) -> str:
     raise InvalidInput(_UNREADABLE, code="image_format")
 
 
+@contextlib.contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn what PIL raises on a damaged or huge file into our words."""
+    from PIL import Image
+
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        found = re.search(r"\((\d+) pixels", str(error))  # PIL's alarm rings before we can look at the size
+        raise too_large(int(found[1]) if found else Image.MAX_IMAGE_PIXELS or 0) from error
+    except BROKEN as error:
+        raise InvalidInput(INCOMPLETE, code="image_incomplete") from error
+
+
+def read_header(file: BinaryIO) -> str:
+    """Check a file by its first bytes and its picture's size, without decoding a pixel.
+
+    Returns:
+        Its format, one of FORMATS.
+
+    Raises:
+        InvalidInput: No picture that we take, as far as its header tells.
+    """
+    from PIL import Image
+
+    kind = sniff(file.read(SNIFFED))
+    file.seek(0)
+    with damage_told():
+        check_size(*Image.open(file, formats=(kind,)).size)
+    return kind
+
+
 def _other_media(brands: bytes) -> InvalidInput:
     """HEIC, AVIF and films share one container; the brands tell them apart."""
     if b"avif" in brands or b"avis" in brands:
@@ -130,10 +175,10 @@ def _other_media(brands: bytes) -> InvalidInput:
 
 
 def _is_svg(data: bytes) -> bool:
-    head = data[:4096]
+    head = data[:SNIFFED]
     if head.startswith(b"\x1f\x8b"):
         try:
-            head = zlib.decompressobj(31).decompress(head, 4096)
+            head = zlib.decompressobj(31).decompress(head, SNIFFED)
         except zlib.error:
             return False
     head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable

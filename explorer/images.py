@@ -11,26 +11,28 @@ before a pixel is decoded, and whatever is incomplete is refused.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import os
-import re
-import struct
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .arrays import as_array as as_array
+from .arrays import eight_bits
 from .errors import InvalidInput
-from .formats import FORMATS, check_bytes, check_size, read_file, sniff, too_large
+from .formats import BROKEN, FORMATS, check_bytes, check_size, damage_told, read_file, sniff
 
 if TYPE_CHECKING:
     from PIL import Image
 
+    from .encoders.base import Encoder
+    from .schema import Box
+
+SCREEN_SIDE = 1024
+"""Longer side of the picture that a result keeps for people; the encoder is shown the whole one."""
 GREY = 127
 """What transparent pixels become: mid-grey, the colour that EfficientNet-Lite reads as zero."""
 
@@ -38,27 +40,37 @@ ANIMATED = "Animated: only the first frame is used."
 TRANSPARENT = "Image is fully transparent; it is drawn on grey, so there is nothing to explain."
 SEE_THROUGH = "Transparent parts are drawn on mid-grey."
 
-_INCOMPLETE = "The image file is incomplete. Save it again and retry."
-_BROKEN = (
-    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError),
-    *(struct.error, zlib.error, UserWarning),
-)
-"""What PIL's parsers of the four formats raise on damaged files, also where warnings are made errors."""
 
-
-@dataclass(frozen=True, eq=False)
 class Picture:
     """A picture ready for any encoder.
 
-    Attributes:
+    Args:
         pixels: (H, W, 3) uint8 RGB, upright, opaque; read-only.
         notices: What the user should know about it.
         sha256: Of shape and pixels: the same picture in another file format has the same one.
     """
 
-    pixels: NDArray[np.uint8]
-    notices: tuple[str, ...]
-    sha256: str
+    def __init__(self, pixels: NDArray[np.uint8], notices: tuple[str, ...], sha256: str) -> None:
+        self._pixels, self.notices, self.sha256 = pixels, notices, sha256
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) all of them; 75 MB for a picture of 25 megapixels, so results keep ``screen`` instead."""
+        return self._pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self._pixels.shape[0], self._pixels.shape[1]
+
+    @cached_property
+    def screen(self) -> NDArray[np.uint8]:
+        """(h, w, 3) the picture for people to look at, its longer side at most ``SCREEN_SIDE``; read-only."""
+        return self._pixels if max(self.size) <= SCREEN_SIDE else read_only(shrink(self._pixels, SCREEN_SIDE))
+
+    def view(self, encoder: Encoder) -> tuple[NDArray[Any], Box]:
+        """What an encoder sees of the whole picture, as ``Encoder.view``."""
+        return encoder.view(self._pixels)
 
 
 def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike | Picture) -> Picture:
@@ -86,7 +98,7 @@ def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike 
         return _from_file(bytes(source))
     if isinstance(source, Image.Image):
         return _from_pil(source)
-    return _picture(_from_array(source))
+    return _picture(eight_bits(source))
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -105,14 +117,26 @@ def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
+def shrink(picture: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
+    """The picture with its longer side at most ``long_side``, its shape kept."""
+    h, w = picture.shape[:2]
+    factor = min(1.0, long_side / max(h, w))
+    return resize(picture, (max(1, round(h * factor)), max(1, round(w * factor))))
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, which can no longer be written in."""
+    array.setflags(write=False)
+    return array
+
+
 def is_uniform(pixels: NDArray[Any]) -> bool:
     """Whether every pixel of (h, w, c) is the same, so that no region can matter."""
     return bool((pixels == pixels[:1, :1]).all())
 
 
 def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = ()) -> Picture:
-    pixels = np.ascontiguousarray(pixels)
-    pixels.setflags(write=False)
+    pixels = read_only(np.ascontiguousarray(pixels))
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.data)
     return Picture(pixels, notices, digest.hexdigest())
@@ -126,28 +150,12 @@ def _from_file(data: bytes) -> Picture:
 
     check_bytes(len(data))
     kind = sniff(data)
-    with _damage_told():
+    with damage_told():
         image = Image.open(io.BytesIO(data), formats=(kind,))
         check_size(*image.size)
         image.verify()  # the checksums of a PNG, which decoding skips; the image is spent by it
         image = Image.open(io.BytesIO(data), formats=(kind,))
     return _from_pil(image)
-
-
-@contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
-    """Turn what PIL raises on a damaged or huge file into our words."""
-    from PIL import Image
-
-    try:
-        yield
-    except InvalidInput:
-        raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        found = re.search(r"\((\d+) pixels", str(error))  # PIL's alarm rings before we can look at the size
-        raise too_large(int(found[1]) if found else Image.MAX_IMAGE_PIXELS or 0) from error
-    except _BROKEN as error:
-        raise InvalidInput(_INCOMPLETE, code="image_incomplete") from error
 
 
 # Colours
@@ -157,7 +165,7 @@ def _from_pil(image: Image.Image) -> Picture:
     if image.format not in (None, "MPO", *FORMATS):  # MPO: a phone's JPEG with a second picture inside
         raise InvalidInput(f"{image.format} is not supported; use JPEG or PNG.", code="image_format")
     check_size(*image.size)
-    with _damage_told():
+    with damage_told():
         animated = image.format in FORMATS and getattr(image, "is_animated", False)
         _load(image)
         turn = _orientation(image)
@@ -192,7 +200,7 @@ def _orientation(image: Image.Image) -> Image.Transpose | None:
     }
     try:
         value = image.getexif().get(ExifTags.Base.Orientation)
-    except _BROKEN:
+    except BROKEN:
         return None
     return turns.get(value) if isinstance(value, int) else None
 
@@ -205,7 +213,7 @@ def _flatten(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
         image = _eight_bits(image)
     try:
         if not image.has_transparency_data:
-            return np.asarray(image.convert("RGB")), ""
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), ""  # no copy of 100 MB for RGB
         layer = image.convert("RGBA")
     except ValueError as error:
         raise InvalidInput(f"Colour mode {image.mode} is not supported; convert to RGB.", code="image_mode") from error
@@ -234,61 +242,3 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     if key is None:
         return grey
     return pil.merge("LA", (grey, pil.fromarray(np.where(values == key, 0, 255).astype(np.uint8))))
-
-
-# Arrays
-
-
-def _from_array(source: ArrayLike) -> NDArray[np.uint8]:
-    try:
-        array = np.asarray(source)
-    except (TypeError, ValueError) as error:  # ragged lists, tensors on a GPU
-        raise _not_a_picture("something that is no array") from error
-    shape = array.shape
-    hint = ""
-    if array.ndim == 3 and shape[0] in (1, 3, 4) and shape[2] != 3:
-        hint = " Did you mean channels last? array.transpose(1, 2, 0) moves them."
-    elif array.ndim == 3 and shape[2] == 4:
-        hint = " Drop the fourth channel."
-    if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
-        raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
-    check_size(shape[1], shape[0])
-    return np.array(array, order="C") if array.dtype == np.uint8 else _rounded(array)
-
-
-def _not_a_picture(got: str, hint: str = "") -> InvalidInput:
-    return InvalidInput(f"Expected height x width x 3, uint8 or float in [0, 1], got {got}.{hint}", code="image_shape")
-
-
-def _rounded(array: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Floats in [0, 1] as 8 bits; 1e-6 outside is rounding of whoever made them."""
-    broken = array.size - int(np.isfinite(array).sum())
-    if broken:
-        raise InvalidInput(
-            f"The image contains {broken} non-finite values; replace them by numbers in [0, 1].",
-            code="image_not_finite",
-        )
-    low, high = float(array.min()), float(array.max())
-    if low < -1e-6:
-        raise InvalidInput(
-            f"Values down to {low:.4g} in a float image; undo its normalisation, so that it lies in [0, 1].",
-            code="image_values",
-        )
-    if high > 1 + 1e-6:
-        raise InvalidInput(
-            f"Values up to {high:.4g} in a float image; divide by 255 or pass uint8.", code="image_values"
-        )
-    return np.rint(np.clip(array.astype(np.float32, copy=False), 0, 1) * 255).astype(np.uint8)
-
-
-def as_array(image: Any) -> NDArray[Any]:
-    """An array (h, w, c) for a function, whatever its range."""
-    pixels = np.asarray(image)
-    if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
-        raise InvalidInput(
-            f"Expected numbers of shape height x width x channels, got {pixels.shape}.", code="image_shape"
-        )
-    bad = int((~np.isfinite(pixels)).sum())
-    if bad:
-        raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
-    return pixels

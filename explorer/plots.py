@@ -47,11 +47,9 @@ def picture_of(probe: Probe) -> NDArray[np.uint8]:
 
 def shrink(picture: NDArray[np.uint8], long_side: int = LONG_SIDE) -> NDArray[np.uint8]:
     """The picture with its longer side at most ``long_side``, its shape kept."""
-    from .images import resize
+    from .images import shrink as smaller  # late, as every import of this module need not pay for it
 
-    h, w = picture.shape[:2]
-    factor = min(1.0, long_side / max(h, w))
-    return resize(picture, (max(1, round(h * factor)), max(1, round(w * factor))))
+    return smaller(picture, long_side)
 
 
 def paint(

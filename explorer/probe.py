@@ -96,13 +96,13 @@ def prepare(
     """Everything but the embeddings: a probe with no mask done, to be given to ``grow``."""
     encoder = resolve(encoder)
     picture: NDArray[np.uint8] | None = None
-    notices: tuple[str, ...] = ()
+    notices, sha256 = tuple[str, ...](), ""
     if isinstance(encoder, FunctionEncoder):
         pixels, box = as_array(image), Box()
     else:
         loaded = as_picture(image)
-        picture, notices = loaded.pixels, loaded.notices
-        pixels, box = encoder.view(picture)
+        pixels, box = loaded.view(encoder)
+        picture, notices, sha256 = loaded.screen, loaded.notices, loaded.sha256
     masking, masks = _masks_for(pixels, masking, masks)
     return Probe(
         encoder=encoder,
@@ -116,6 +116,7 @@ def prepare(
         picture=picture,
         box=box,
         notices=notices,
+        picture_sha256=sha256,
     )
 
 

@@ -61,7 +61,7 @@ def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) 
     if no_signal:
         weights = np.zeros_like(weights)
     notices = probe.notices + target.notices
-    if target.picture is not None and probe.picture is not None and np.array_equal(target.picture, probe.picture):
+    if probe.picture_sha256 and probe.picture_sha256 == target.picture_sha256:
         notices += (IDENTICAL,)
     return Explanation(
         attribution=probe.masks.weighted_sum(weights),

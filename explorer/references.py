@@ -43,8 +43,9 @@ def embed_reference(
         copy = as_array(reference).copy()  # a function may write in what it is shown
         return Reference(encoder.embed_images(copy[None])[0], "an array")
     loaded = as_picture(reference)
-    pixels, _ = encoder.view(loaded.pixels)
-    return Reference(encoder.embed_pixels(pixels[None])[0], "a picture", loaded.pixels, loaded.notices)
+    pixels, _ = loaded.view(encoder)
+    row = encoder.embed_pixels(pixels[None])[0]
+    return Reference(row.copy(), "a picture", loaded.screen, loaded.notices, loaded.sha256)
 
 
 def _from_caption(encoder: Encoder, caption: str) -> Reference:

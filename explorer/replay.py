@@ -113,7 +113,7 @@ def pack(
 def _pictures(probe: Probe, target: Reference) -> dict[str, Any]:
     """What people look at, and where in it lies what was embedded."""
     _, picture = _drawn(probe)
-    identical = target.picture is not None and np.array_equal(picture, target.picture)
+    identical = bool(probe.picture_sha256) and probe.picture_sha256 == target.picture_sha256
     shown = _data_url(shrink(picture))
     compared = shown if identical else None if target.picture is None else _data_url(shrink(target.picture))
     return {
@@ -155,10 +155,10 @@ def rows(probe: Probe, target: Reference) -> dict[str, Any]:
         InvalidInput: As ``pack``.
         UnusableEmbedding: As ``pack``.
     """
-    _, picture = _drawn(probe)
-    facts = [probe.encoder.fingerprint, probe.masking.to_dict(), astuple(probe.box), picture.shape]
+    _drawn(probe)
+    facts = [probe.encoder.fingerprint, probe.masking.to_dict(), astuple(probe.box), probe.picture_sha256]
     digest = hashlib.sha256(json.dumps(facts).encode())
-    for array in (probe.pixels, target.embedding):  # what was embedded; the picture itself may be 40 times as large
+    for array in (probe.pixels, target.embedding):  # what was embedded
         digest.update(array.tobytes())
     points = _finite(plane(probe.embeddings, target.embedding), target)
     return {"id": digest.hexdigest()[:16], "plane": _text(points.astype("<f8", copy=False))}

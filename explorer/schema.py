@@ -1,7 +1,6 @@
 """Settings and results that cross a module line.
 
 Array shapes, everywhere in the project:
-
     n  masks        b  items of one batch    f  feature_res    d  embedding length
     h, w  height and width of what the encoder sees            c  channels
 
@@ -189,9 +188,10 @@ class Probe:
         pixels: (h, w, c) what was masked, as the encoder sees it.
         background: What hidden pixels become; broadcasts to (h, w, c).
         unmasked: Embeds the whole picture, once, when first called.
-        picture: (H, W, 3) uint8 as the user gave it, or None when an array went through as it was.
+        picture: (H, W, 3) uint8 for the screen (``images.SCREEN_SIDE``); None where an array went through as it was.
         box: Where in the picture ``pixels`` lies.
         notices: What the user should know (animated picture, ...).
+        picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
     """
 
     encoder: Encoder
@@ -204,6 +204,7 @@ class Probe:
     picture: NDArray[np.uint8] | None = None
     box: Box = WHOLE
     notices: tuple[str, ...] = ()
+    picture_sha256: str = ""
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -226,14 +227,16 @@ class Reference:
     Attributes:
         embedding: (d,).
         label: What it was, in words.
-        picture: (H, W, 3) uint8 where it was a picture.
+        picture: (H, W, 3) uint8 for the screen, where it was a picture.
         notices: What the user should know about it.
+        picture_sha256: As of a probe.
     """
 
     embedding: NDArray[np.floating]
     label: str
     picture: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
+    picture_sha256: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,11 +288,8 @@ class Explanation:
         """Write ``attribution.npy``, ``distances.csv``, ``overlay.png`` and ``manifest.json``: all or nothing.
 
         Args:
-            folder: Where to; made when absent.
+            folder: Where to, also what is returned; made when absent.
             overwrite: Replace results already there.
-
-        Returns:
-            The folder.
 
         Raises:
             InvalidInput: Results are there already and ``overwrite`` is false.

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +17,7 @@ from .caps import FEATURE_RES, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, N_MASKS
 from .encoders.base import Card, Encoder
 from .encoders.cards import find_card
 from .errors import InvalidInput
-from .images import as_picture, resize
+from .images import Picture, as_picture, resize
 from .masks import GridMasks
 from .schema import Box, MaskSettings, Probe, Reference
 
@@ -82,9 +82,9 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
     length, *whole = _numbers([wire.get("reference_length"), *_part(wire, "whole", list)], "whole", 3)
     if length < 0:
         raise _damaged("reference_length")
-    shown = _picture(_part(wire, "picture", str)) if picture is None else as_picture(picture).pixels
+    shown = _picture(_part(wire, "picture", str)) if picture is None else as_picture(picture)
     box = Box(*_numbers(wire.get("box"), "box", 4))
-    pixels = _seen(shown, box, masks.size)
+    pixels = _seen(shown.pixels, box, masks.size)
     probe = Probe(
         encoder=_Replayed(find_card(_part(encoder, "key", str)), _part(encoder, "fingerprint", str), masks.size),
         masking=masking,
@@ -93,14 +93,16 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
         pixels=np.broadcast_to(pixels[:1, :1], pixels.shape) if _part(wire, "uniform", bool) else pixels,
         background=_colours(_part(wire, "background", str), masks.size),
         unmasked=lambda: np.array(whole),
-        picture=shown,
+        picture=shown.screen,
         box=box,
         notices=tuple(str(notice) for notice in _part(wire, "notices", list)),
+        picture_sha256=shown.sha256,
     )
-    compared = reference.get("picture")
+    target, compared = Reference(np.array([length, 0.0]), _part(reference, "label", str)), reference.get("picture")
     if compared is not None:
-        compared = shown if _part(wire, "identical", bool) else _picture(_part(reference, "picture", str))
-    return probe, Reference(np.array([length, 0.0]), _part(reference, "label", str), compared)
+        other = shown if _part(wire, "identical", bool) else _picture(_part(reference, "picture", str))
+        target = replace(target, picture=other.screen, picture_sha256=other.sha256)
+    return probe, target
 
 
 def _masks(wire: Mapping[str, Any]) -> GridMasks:
@@ -153,17 +155,17 @@ def _seen(picture: NDArray[np.uint8], box: Box, size: tuple[int, int]) -> NDArra
 def _colours(background: str, size: tuple[int, int]) -> NDArray[np.float32]:
     if re.fullmatch(r"#[0-9a-f]{6}", background):
         return np.array(list(bytes.fromhex(background[1:])), np.float32)
-    colours = _picture(background)
+    colours = _picture(background).pixels
     if colours.shape[:2] != size:
         raise _damaged("background")
     return colours.astype(np.float32)
 
 
-def _picture(url: str) -> NDArray[np.uint8]:
+def _picture(url: str) -> Picture:
     if not url.startswith(DATA_URL) or len(url) > MAX_UPLOAD_BYTES:
         raise _damaged("picture")
     try:
-        return as_picture(base64.b64decode(url.removeprefix(DATA_URL), validate=True)).pixels
+        return as_picture(base64.b64decode(url.removeprefix(DATA_URL), validate=True))
     except ValueError as error:
         raise _damaged("picture") from error
 

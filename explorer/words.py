@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -88,9 +88,9 @@ class MaskedSentence(Encoder):
         self._known: dict[str, NDArray[np.floating]] = {}
 
     @property
-    def embedded(self) -> int:
-        """How many sentences were embedded so far; copies that read the same share one embedding."""
-        return len(self._known)
+    def known(self) -> Mapping[str, NDArray[np.floating]]:
+        """What was embedded so far, by sentence; copies that read the same share one embedding."""
+        return self._known
 
     def copies(self, kept: NDArray[Any]) -> list[str]:
         """The masked sentences of (b, k) values, 0 = hidden."""

@@ -376,6 +376,30 @@ def test_another_picture_or_encoder_is_refused(
         load_probe(path, image=picture, encoder=other, masking=FEW)
 
 
+def test_a_large_picture_is_told_by_all_its_pixels(picture_encoder: Encoder, tmp_path: Path) -> None:
+    large = np.full((1500, 2000, 3), 90, np.uint8)
+    large[:, :1000] = 200
+    probe = explorer.probe(large, encoder=picture_encoder, masking=FEW)
+    path = save_probe(probe, tmp_path)
+    assert path.stat().st_size < 20_000  # 9 MB of pixels before
+    loaded = load_probe(path, image=large, encoder=picture_encoder, masking=FEW)
+    np.testing.assert_array_equal(loaded.embeddings, probe.embeddings)
+    large[700, 1500, 1] ^= 1
+    with pytest.raises(InvalidInput, match="the picture changed"):
+        load_probe(path, image=large, encoder=picture_encoder, masking=FEW)
+
+
+def test_a_probe_saved_with_all_its_pixels_is_taken_up(
+    probe: Probe, picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path
+) -> None:
+    path = tmp_path / PROBE_FILE
+    np.savez(path, facts=np.array(json.dumps(FACTS)), picture=picture, embeddings=probe.embeddings)
+    loaded = load_probe(path, image=picture, encoder=picture_encoder, masking=FEW)
+    np.testing.assert_array_equal(loaded.embeddings, probe.embeddings)
+    with pytest.raises(InvalidInput, match="the picture changed"):
+        load_probe(path, image=picture[::-1], encoder=picture_encoder, masking=FEW)
+
+
 def test_the_same_picture_from_another_file_is_the_same(
     probe: Probe, picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import threading
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -489,18 +490,21 @@ def test_an_export_lies_where_nobody_can_guess(page):
         assert get(guess)[0] in (403, 404), guess
 
 
-def test_exports_are_swept_with_the_other_files(demo, page):
+def test_exports_are_swept(demo, page):
     address, _ = exported(page, seeing(id_of(FIRST_PRESET)))
-    path = unquote(address.split("file=")[1])
-    assert any(path in files for files in demo.temp_file_sets)
-    assert Path(path).is_relative_to(demo.GRADIO_CACHE)
+    path, sweep = Path(unquote(address.split("file=")[1])), vars(demo)["behind"].uploads.sweep
+    sweep(time.time() + 500)
+    assert get(address)[0] == 200
+    sweep(time.time() + 700)
+    assert get(address)[0] == 404
+    assert not path.parent.exists()
 
 
 def test_an_export_that_cannot_be_written_says_so(page, monkeypatch, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "file"))
+    monkeypatch.setattr("explorer.ui.folders.root", lambda: tmp_path / "file")
     answers, error = page.send("Sharing.export", instrument=seeing(id_of(FIRST_PRESET)))
-    assert "could not be written" in error
+    assert "cannot store files now" in error
     assert str(tmp_path) not in error
     assert answers == {}
 

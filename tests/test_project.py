@@ -26,7 +26,7 @@ def pyproject() -> dict:
 
 def floors(lines: list[str]) -> dict[str, str]:
     """Distribution -> floor."""
-    matches = [re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+)$", line.split("#")[0].strip()) for line in lines]
+    matches = [re.match(r"([A-Za-z0-9_.-]+)>=([0-9.]+(?:,<[0-9.]+)?)$", line.split("#")[0].strip()) for line in lines]
     return {m[1]: m[2] for m in matches if m}
 
 
@@ -43,7 +43,8 @@ def test_readme_is_a_spaces_front_page(pyproject):
     assert (ROOT / facts["app_file"]).is_file()
     assert len(facts["short_description"]) <= 60
     wanted = floors(pyproject["project"]["optional-dependencies"]["app"])["gradio"]
-    assert tuple(map(int, facts["sdk_version"].split("."))) >= tuple(map(int, wanted.split(".")))
+    low, high = (tuple(map(int, end.split("."))) for end in wanted.split(",<"))
+    assert low <= tuple(map(int, facts["sdk_version"].split("."))) < high
 
 
 def test_readme_names_only_files_that_exist():

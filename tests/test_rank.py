@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import explorer
 from explorer import Encoder, Explanation, InvalidInput, MaskSettings, SelectionSettings, UnusableEmbedding
 from explorer.distances import measure
+from explorer.images import as_picture
 from explorer.masks import GridMasks
 from explorer.probe import prepare
 from explorer.rank import IDENTICAL
@@ -312,6 +315,39 @@ def test_a_bad_reference_is_told_before_any_work(picture: np.ndarray, picture_en
     with pytest.raises(InvalidInput, match=r"No such file: nowhere\.jpg"):
         explorer.explain(picture, reference="nowhere.jpg", encoder=picture_encoder)
     assert picture_encoder.rows == 0  # type: ignore[attr-defined]
+
+
+def large_pictures(folder: Path) -> tuple[Path, Path]:
+    """Two of 12 megapixels that differ in one pixel, which no small copy shows."""
+    pixels = np.linspace(0, 255, 4000, dtype=np.uint8)[None, :, None].repeat(3000, 0).repeat(3, 2)
+    paths = folder / "one.png", folder / "other.png"
+    Image.fromarray(pixels).save(paths[0], compress_level=1)
+    pixels[1500, 2000, 0] ^= 1
+    Image.fromarray(pixels).save(paths[1], compress_level=1)
+    return paths
+
+
+def held(result: object) -> int:
+    """The bytes of its arrays, and of what they are views of."""
+    arrays = [value for value in vars(result).values() if isinstance(value, np.ndarray)]
+    return sum(max(a.nbytes, a.base.nbytes if isinstance(a.base, np.ndarray) else 0) for a in arrays)
+
+
+def test_results_keep_a_picture_for_the_screen_only(picture_encoder: Encoder, tmp_path: Path) -> None:
+    one, other = large_pictures(tmp_path)
+    probe = explorer.probe(one, encoder=picture_encoder, masking=FEW)
+    found = explorer.rank(probe, reference=other)
+    assert held(found.reference) < 5_000_000  # 36 MB before
+    assert held(probe) < 5_000_000
+    assert probe.picture is not None
+    assert found.reference.picture is not None
+    assert probe.picture.shape == found.reference.picture.shape == (768, 1024, 3)
+    # The encoder was shown the whole picture all the same, and names go by all its pixels.
+    np.testing.assert_array_equal(probe.pixels, picture_encoder.view(as_picture(one).pixels)[0])
+    seen = picture_encoder.view(as_picture(other).pixels)[0]
+    np.testing.assert_array_equal(found.reference.embedding, picture_encoder.embed_pixels(seen[None])[0])
+    assert found.notices == ()
+    assert explorer.rank(probe, reference=one).notices == (IDENTICAL,)
 
 
 def test_identical_inputs_are_noticed(picture: np.ndarray, picture_encoder: Encoder) -> None:

@@ -174,6 +174,17 @@ def _family(card: Card) -> ModuleType:
     return importlib.import_module(f"explorer.encoders.{card.family}")
 
 
+def _check_readable(weights: Path) -> None:
+    try:
+        if weights.is_file():
+            with weights.open("rb"):
+                return
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        raise InvalidInput(f"The weights file cannot be read: {reason}.", code="weights_file") from error
+    raise InvalidInput("No such weights file.", code="weights_file")
+
+
 _loaded: dict[tuple[str, str, str | None], Encoder] = {}
 _locks: dict[tuple[str, str, str | None], threading.Lock] = {}
 _guard = threading.Lock()
@@ -201,8 +212,8 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
             f"{card.title} has no precision {precision!r:.40}; choose one of: {', '.join(card.precisions)}.",
             code="precision",
         )
-    if weights is not None and not Path(weights).is_file():
-        raise InvalidInput("No such weights file.", code="weights_file")
+    if weights is not None:
+        _check_readable(Path(weights))
     name = (key, precision, None if weights is None else str(Path(weights).resolve()))
     with _guard:
         lock = _locks.setdefault(name, threading.Lock())

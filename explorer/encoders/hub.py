@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -101,13 +102,15 @@ def read_torch_file(path: Path) -> Mapping[str, Any]:
     Raises:
         ValueError: It is none.
     """
-    import pickle
-
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except (pickle.UnpicklingError, EOFError, OSError) as error:
+        with warnings.catch_warnings():  # of what it finds in files that are none
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except MemoryError:
+        raise
+    except Exception as error:  # torch's reader trips over what is no state dict in as many ways as there are files
         raise ValueError("not a torch state dict") from error
     if not isinstance(state, dict):
         raise ValueError("not a torch state dict")

@@ -203,7 +203,8 @@ def _import_keras() -> ModuleType:
 def _cached(application: Application) -> Path | None:
     """The weights in Keras' cache, if they are there, by the rules Keras goes by."""
     spare = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # where home cannot be written
-    home = Path.home() if os.access(Path.home(), os.W_OK) else spare
+    own = Path(os.path.expanduser("~"))  # a mere "~" for a user without a home
+    home = own if os.access(own, os.W_OK) else spare
     folders = Path(os.environ.get("KERAS_HOME", home / ".keras")).expanduser(), spare / ".keras"
     paths = [folder / "models" / application.file for folder in folders]
     return next((path for path in paths if path.is_file()), None)

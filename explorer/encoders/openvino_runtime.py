@@ -11,6 +11,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ from ..errors import InvalidInput
 log = logging.getLogger(__name__)
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+UNFINISHED = ".unfinished-"
+UNFINISHED_SECONDS = 3600
+"""After which a temporary folder of the cache belongs to nobody."""
 
 SAME = 1e-5
 """How far a constant may lie from what it was computed from anew."""
@@ -111,7 +116,7 @@ def bfloat16_here() -> bool:
 def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """An array from the cache, or built and kept there."""
     path = cache_folder() / "arrays" / f"{key}.npy"
-    if path.is_file() and _intact(path):
+    if _intact(path):
         return np.asarray(np.load(path, allow_pickle=False))
     array = build()
     _keep(path.parent, lambda folder: np.save(folder / path.name, array, allow_pickle=False))
@@ -122,7 +127,7 @@ def _cached(core: Any, name: str, build: Callable[[], tuple[Any, Any]]) -> Any:
     import openvino
 
     path = cache_folder() / "networks" / f"{name}.xml"
-    if path.is_file() and _intact(path) and _intact(path.with_suffix(".bin")):
+    if _intact(path, path.with_suffix(".bin")):
         return core.read_model(path)
     model = _converted(build)
     _keep(path.parent, lambda folder: openvino.save_model(model, folder / path.name, compress_to_fp16=False))
@@ -139,29 +144,49 @@ def _converted(build: Callable[[], tuple[Any, Any]]) -> Any:
         return openvino.convert_model(module, example_input=example)
 
 
-def _intact(path: Path) -> bool:
-    """Whether a cached file is the one that was written: a cut or edited one is made anew."""
-    digest = path.with_name(path.name + ".sha256")
-    if digest.is_file() and path.is_file() and digest.read_text() == file_hash(path):
-        return True
-    log.warning("The cached %s is not what was written there; it is made again.", path.name)
+def _intact(*paths: Path) -> bool:
+    """Whether cached files are what was written: any that is cut, edited, unreadable or alone is made anew."""
+    try:
+        if not os.path.lexists(paths[0]):
+            return False
+        if all(_digest(path).read_bytes() == file_hash(path).encode() for path in paths):
+            return True
+    except OSError as error:
+        log.info("The cache: %s.", error.strerror)
+    log.warning("The cached %s is not what was written there; it is made again.", paths[0].name)
     return False
 
 
+def _digest(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
 def _keep(folder: Path, write: Callable[[Path], None]) -> None:
-    """Write files to a temporary folder and move them in, each whole, with its hash beside it."""
+    """Write files to a temporary folder and move them in, each whole, with its hash beside it; do without where not."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder))
-    except OSError as error:
-        log.warning("Nothing can be kept in the cache (%s); this work is done again at the next start.", error.strerror)
-        return
-    try:
-        write(scratch)
-        for made in list(scratch.iterdir()):
-            digest = made.with_name(made.name + ".sha256")
-            digest.write_text(file_hash(made))
-            for file in (made, digest):
-                os.replace(file, folder / file.name)
-    finally:
-        shutil.rmtree(scratch)
+        _sweep(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED, ignore_cleanup_errors=True) as scratch:
+            write(Path(scratch))
+            for made in list(Path(scratch).iterdir()):
+                digest = _digest(made)
+                digest.write_text(file_hash(made))
+                for file in (made, digest):
+                    _move(file, folder / file.name)
+    except (OSError, RuntimeError) as error:  # the latter is how OpenVINO says that the disk is full
+        reason = getattr(error, "strerror", None) or "it could not be written"
+        log.warning("Nothing can be kept in the cache (%s); this work is done again at the next start.", reason)
+
+
+def _move(file: Path, place: Path) -> None:
+    """Put a file where it belongs, also in the place of a folder."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place)
+    os.replace(file, place)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        if time.time() - left.lstat().st_mtime > UNFINISHED_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)

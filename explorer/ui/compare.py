@@ -9,7 +9,6 @@ from typing import Any
 import gradio as gr
 
 from ..errors import InvalidInput
-from ..images import as_picture
 from ..presets import shipped_presets
 from ..registry import FILLS
 from ..replay import replay_of
@@ -20,9 +19,9 @@ from .handlers import Handlers, packed, streamed
 from .instrument import component, look
 from .methods import methods_section
 from .panels import status_panel, turn_panel
+from .picture_input import picture_input
 from .room import LIGHT, SESSION_SECONDS, Room
 from .session import Question, Result, Session, on_screen
-from .upload import picture_input
 from .workbench import Step
 
 SECONDS_BETWEEN = 1.0
@@ -151,6 +150,7 @@ class Comparing:
     def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
         self._room, self._handlers, self._parts = room, handlers, parts
 
+    @told
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference."""
         by_caption = values[self._parts.kind] == CAPTION
@@ -159,7 +159,10 @@ class Comparing:
     @told
     def contrast(self, values: Values) -> Any:
         """Rank the probe on screen against a second reference; no mask is embedded again."""
-        result = self._handlers.session(values).result
+        session = self._handlers.session(values)
+        result = session.result
+        if session.lost:
+            raise session.nothing()
         if result is None or not len(result.probe):
             raise InvalidInput(
                 "This is an example embedded earlier, which knows only its own reference; press Run first, "
@@ -176,14 +179,15 @@ class Comparing:
             return None, values[parts.caption] or ""
         if not values[parts.picture]:
             raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
-        return as_picture(values[parts.picture]), None
+        return self._room.workbench.pictures.open(values[parts.picture]), None
 
     @told_stepwise
     def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Run the question on screen with its two pictures swapped."""
         scratch = values[self._parts.scratch]
         steps, workbench = self._steps(values, scratch), self._room.workbench
-        yield from streamed(steps, scratch, workbench, lambda: _news(scratch), SECONDS_BETWEEN)
+        again = "press again to go on from here"
+        yield from streamed(steps, scratch, workbench, lambda: _news(scratch), SECONDS_BETWEEN, again)
 
     def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
         session = self._handlers.session(values)
@@ -192,6 +196,7 @@ class Comparing:
             _swapped(on_screen(session)), scratch, look(values[self._room.view]).selection
         )
 
+    @told
     def turn(self, values: Values) -> tuple[Any, Scratch]:
         """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
         scratch, waiting = values[self._parts.scratch], self._room.workbench.waiting
@@ -200,10 +205,12 @@ class Comparing:
         runs, wait = waiting.before(scratch)
         return turn_panel(runs, wait) if runs and not scratch.running else gr.skip(), scratch
 
+    @told
     def stop(self, values: Values) -> None:
         """End the reverse run; ``stopped`` speaks."""
         values[self._parts.scratch].stopping = True
 
+    @told
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
         scratch = values[self._parts.scratch]
@@ -218,6 +225,7 @@ class Comparing:
         more = "" if probe.complete else "; press again to go on from here"
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(scratch)
 
+    @told
     def possible(self, values: Values) -> tuple[Any, Any]:
         """Put what the other direction costs on its button, and say whether there is a probe to contrast."""
         session = self._handlers.session(values)
@@ -233,8 +241,8 @@ class Comparing:
 
 
 def _news(scratch: Scratch) -> Any:
-    assert scratch.result is not None  # nothing but a run writes to a scratch
-    return gr.update(reverse=packed(scratch.result) | {"of": scratch.of})
+    result = scratch.result
+    return gr.skip() if result is None else gr.update(reverse=packed(result) | {"of": scratch.of})
 
 
 def _swapped(question: Question) -> Question:

@@ -14,12 +14,14 @@ from ..config import Config
 from ..encoders.base import DEFAULT_ENCODER, Card
 from ..encoders.cards import encoders, find_card
 from ..errors import InvalidInput
-from ..images import Picture, as_picture
-from ..presets import Preset, asset_path
+from ..images import Picture
+from ..presets import Preset
 from ..registry import FILLS
 from ..schema import MaskSettings
+from .folders import example_copy
+from .picture_input import picture_input
+from .pictures import Pictures
 from .session import Question
-from .upload import picture_input
 
 PICTURE, CAPTION = "another picture", "a caption"
 Values = Mapping[Any, Any]
@@ -27,8 +29,9 @@ Values = Mapping[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """Every control a question is read from."""
+    """Every control a question is read from, and what opens the pictures they name."""
 
+    pictures: Pictures
     picture: gr.Image
     kind: gr.Radio
     reference: gr.Image
@@ -46,7 +49,7 @@ class Controls:
 
     def all(self) -> set[Block]:
         """For an event's inputs: passed as a set, values arrive keyed by component."""
-        return {getattr(self, field.name) for field in fields(self)}
+        return {getattr(self, field.name) for field in fields(self) if field.name != "pictures"}
 
     def costly(self) -> list[Any]:
         """The controls that make another probe when they move."""
@@ -89,6 +92,18 @@ class Controls:
         """The agreement to run until, or None to run them all."""
         return AGREEMENT.check(values[self.agreement], app=True) if values[self.until] else None
 
+    def network(self, values: Values) -> tuple[str, str]:
+        """The encoder asked for and its precision.
+
+        Raises:
+            InvalidInput: Values that no control has.
+        """
+        encoder, precision = values[self.encoder], values[self.precision]
+        find_card(encoder)
+        if not isinstance(precision, str):
+            raise InvalidInput("Unknown precision; choose one of those listed.", code="precision")
+        return encoder, precision
+
     def masking(self, values: Values) -> MaskSettings:
         """The costly settings, inside the app's caps."""
         numbers = {
@@ -100,7 +115,7 @@ class Controls:
         """The picture or the caption to compare with; None while there is neither."""
         if values[self.kind] == CAPTION:
             return (None, values[self.caption]) if values[self.caption] else None
-        return (as_picture(values[self.reference]), None) if values[self.reference] else None
+        return (self.pictures.open(values[self.reference]), None) if values[self.reference] else None
 
     def question(self, values: Values) -> Question:
         """Everything asked.
@@ -108,10 +123,10 @@ class Controls:
         Raises:
             InvalidInput: A picture is missing, or anything is outside its caps.
         """
-        find_card(values[self.encoder])
+        encoder, precision = self.network(values)
         if not values[self.picture]:
             raise InvalidInput("Add an image first.", code="picture_missing")
-        picture = as_picture(values[self.picture])
+        picture = self.pictures.open(values[self.picture])
         reference = self.reference_of(values)
         if reference is None:
             by_caption = values[self.kind] == CAPTION
@@ -125,8 +140,8 @@ class Controls:
             picture=picture,
             reference=reference[0],
             caption=reference[1],
-            encoder=values[self.encoder],
-            precision=values[self.precision],
+            encoder=encoder,
+            precision=precision,
             masking=self.masking(values),
             until=self.target(values),
         )
@@ -139,14 +154,14 @@ def _number(cap: Range, value: Any) -> Any:
     return cap.check(value, app=True)
 
 
-def lay_out_controls(start: Preset) -> Controls:
+def lay_out_controls(start: Preset, pictures: Pictures) -> Controls:
     """Create the controls in the current Gradio context, top to bottom, set to a preset of two pictures."""
-    return Controls(**_lay_out_question(start), **_lay_out_masks(), **_lay_out_advanced())
+    return Controls(pictures, **_lay_out_question(start), **_lay_out_masks(), **_lay_out_advanced())
 
 
-def example(name: str | None) -> Any:
-    """The pixels of an example picture, as an image component takes them."""
-    return None if name is None else as_picture(asset_path(name)).pixels
+def example(name: str | None) -> str | None:
+    """An example picture, as an image component takes it."""
+    return None if name is None else str(example_copy(name))
 
 
 def _lay_out_question(start: Preset) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..errors import ExplorerError, InvalidInput
 from .controls import Values
 from .evidence_kinds import KINDS
 from .evidenced import Ledger, Page, Trial, line
-from .guard import told_stepwise
+from .guard import broken_off, noted, told, told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .judged import Evidence, Subject, subject_of
@@ -98,10 +98,12 @@ class Judging:
     def _subject(self, values: Values) -> Subject:
         return subject_of(self._handlers.session(values), look(values[self._room.view]))
 
+    @told
     def price(self, values: Values, event: gr.EventData) -> Any:
         """What each piece of evidence needs of the network, for the map on screen and the settings of its card."""
         return gr.update(prices=self._prices(values, event, slow=False))
 
+    @told
     def price_slow(self, values: Values, event: gr.EventData) -> Any:
         """The same for what takes seconds to tell, so that the others need not wait for it."""
         return gr.update(slow_prices=self._prices(values, event, slow=True))
@@ -127,6 +129,7 @@ class Judging:
             return {"why": str(error)}
         return {"passes": passes, "seconds": self._ledger.seconds(evidence, passes)}
 
+    @told
     def turn(self, values: Values, event: gr.EventData) -> Any:
         """Say whose turn it is, when it is not the visitor's yet."""
         page, data = self._page(values), _named(event._data)
@@ -147,18 +150,24 @@ class Judging:
         page, data = self._page(values), _named(event._data)
         press, key = _press(data), str(data.get("kind"))
         yield gr.skip()  # Gradio blanks what never is yielded
+        trial = None
         try:
             if press <= page.over:  # stopped while it waited for its turn
                 return
             page.running = press
+            self._ledger.check_open()
             trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= page.over)
             for news in trial.news():
                 self._waiting.expect(page, trial.left)
                 yield gr.update(**news)
-        except ExplorerError:
-            said = "That could not be run; see the message."
-            yield gr.update(progress=line(key, press, said, rest=True))
-            raise
+        except Exception as error:
+            self._waiting.done(page)
+            if trial is None:
+                yield gr.update(progress=line(key, press, broken_off("", error, ""), rest=True))
+            else:
+                for news in trial.broken(error):
+                    yield gr.update(**news)
+            raise noted(error) from error
         finally:
             page.end(press)
             self._waiting.done(page)
@@ -168,6 +177,7 @@ class Judging:
             raise InvalidInput(f"Unknown evidence; choose one of: {', '.join(self._kinds)}.", code="unknown_evidence")
         return self._kinds[key](self._subject(values), _named(data.get("options")))
 
+    @told
     def stop(self, values: Values, event: gr.EventData) -> None:
         """End what was begun; what is running says so itself, after its last batch."""
         page = self._page(values)
@@ -175,6 +185,7 @@ class Judging:
         if page.running is None:
             self._waiting.done(page)
 
+    @told
     def over(self, values: Values) -> Any:
         """Tell the browser which press has come to its end."""
         page = self._page(values)

@@ -81,7 +81,7 @@ class Faithfulness(Evidence):
         if self.method == OWN:
             return report
         maps = [(self._map, METHODS[self.method].title, "the map that is judged")]
-        shown = strip(self.subject.question.picture.pixels, self.subject.explanation.probe.box, maps)
+        shown = strip(self.subject.picture, self.subject.explanation.probe.box, maps)
         return report | {"strip": shown}
 
     def _sheet(self, result: Deletion) -> list[dict[str, Any]]:

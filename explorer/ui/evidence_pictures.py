@@ -29,7 +29,7 @@ def data_url(pixels: NDArray[Any]) -> str:
 
 def seen(subject: Subject, pixels: NDArray[Any]) -> str:
     """What the encoder sees (h, w, 3), small and in the picture's own proportions."""
-    box, (height, width) = subject.explanation.probe.box, subject.question.picture.pixels.shape[:2]
+    box, (height, width) = subject.explanation.probe.box, subject.question.picture.size
     sides = height * (box.bottom - box.top), width * (box.right - box.left)
     shape = max(1, round(SIDE * sides[0] / max(sides))), max(1, round(SIDE * sides[1] / max(sides)))
     return data_url(resize(pixels.clip(0, 255).round().astype(np.uint8), shape))

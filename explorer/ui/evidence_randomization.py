@@ -75,7 +75,7 @@ class Dependence(Evidence):
         said = [f"ρ {plain(float(result.similarity[i]), 2)}" if result.maps[i].any() else "no signal" for i in done]
         maps = [(result.maps[i], texts[i], text) for i, text in zip(done, said, strict=True)]
         relative = not has_masks(METHODS[self.method])  # a scrambled network's slopes are of another size altogether
-        shown = strip(self.subject.question.picture.pixels, probe.box, maps, relative=relative)
+        shown = strip(self.subject.picture, probe.box, maps, relative=relative)
         return report | {"strip": shown}
 
     def _chance(self) -> float | None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from ..case import Parts
 from .charts import counted
+from .guard import broken_off
 from .judged import Evidence, Report
+from .memory import Kept
+from .patience import patient, patiently
 from .workbench import Workbench
 
 REPORTS = 64
-"""How many finished reports are kept for whoever asks the same; each is some 100 kB."""
+"""How many finished reports are kept for whoever asks the same, as long as there is room; each is some 100 kB."""
 SECONDS_BETWEEN = 0.3
 
 
@@ -24,7 +27,7 @@ class Ledger:
 
     def __init__(self, workbench: Workbench) -> None:
         self._workbench = workbench
-        self._reports: OrderedDict[object, Report] = OrderedDict()
+        self._reports: OrderedDict[object, Kept[Report]] = OrderedDict()
         self._rates: dict[tuple[str, str, str], float] = {}
         self._guard = threading.Lock()
 
@@ -44,15 +47,20 @@ class Ledger:
         if not evidence.slow:  # which says nothing about the others
             self._rates["", question.encoder, question.precision] = rate
 
+    def check_open(self) -> None:
+        """As ``Workbench.check_open``."""
+        self._workbench.check_open()
+
     def known(self, evidence: Evidence) -> Report | None:
         """The finished report of the same question with the same settings."""
         with self._guard:
-            return self._reports.get(_name(evidence))
+            kept = self._reports.get(_name(evidence))
+            return None if kept is None else kept.get()
 
     def keep(self, evidence: Evidence, report: Report) -> None:
         """Remember a finished report."""
         with self._guard:
-            self._reports[_name(evidence)] = report
+            self._reports[_name(evidence)] = self._workbench.memory.keep(report)
             self._reports.move_to_end(_name(evidence))
             while len(self._reports) > REPORTS:
                 self._reports.popitem(last=False)
@@ -101,6 +109,7 @@ class Trial:
         self._told: Any = None
         self._finished, self._said, self._wanted = False, 0, 0
         self._first: tuple[float, int] | None = None
+        self._began = 0.0
 
     def news(self) -> Iterator[dict[str, Any]]:
         """Work until it is done or stopped, yielding what the browser is to be told, its properties by name."""
@@ -109,30 +118,41 @@ class Trial:
             yield self._tell(known) | self._line("Known from an earlier run.", rest=True)
             return
         yield self._line("Loading the encoder …")
-        self._wanted, began = self.evidence.passes(), time.monotonic()
-        last = began
-        for _ in self._advance(self.evidence.steps()):
+        last = self._began = time.monotonic()
+        for told in self._advance():
             if self._ended():
                 break
+            self._ledger.check_open()
             self.left = self._seconds_left()
             if time.monotonic() - last >= SECONDS_BETWEEN:
-                yield self._moment()
+                yield self._moment() if told else self._where()
                 last = time.monotonic()
-        yield self._last_words(time.monotonic() - began)
+        yield self._last_words(time.monotonic() - self._began)
 
-    def _advance(self, steps: Parts[Any]) -> Iterator[None]:
-        while True:
-            try:
-                step = next(steps)
-            except StopIteration as end:
-                self._result, self._finished = end.value, True
-                return
-            if isinstance(step, int):
-                self.done += step
-                self._first = self._first or (time.monotonic(), self.done)
-            else:
-                self._result = step
-            yield
+    def _advance(self) -> Iterator[bool]:
+        """Take the steps, yielding whether one is done: one that takes long must not keep a visitor who has gone."""
+        aside = ThreadPoolExecutor(1, thread_name_prefix="evidence")
+        steps = self._steps(aside)
+        try:
+            while True:
+                try:
+                    step = next(steps)
+                except StopIteration as end:
+                    self._result, self._finished = end.value, True
+                    return
+                if isinstance(step, int):
+                    self.done += step
+                    self._first = self._first or (time.monotonic(), self.done)
+                elif step is not None:
+                    self._result = step
+                yield step is not None
+        finally:
+            aside.shutdown(wait=False)
+
+    def _steps(self, aside: ThreadPoolExecutor) -> Generator[Any, None, Any]:
+        self._wanted = yield from patiently(self.evidence.passes, aside)
+        self._began = time.monotonic()
+        return (yield from patient(self.evidence.steps(), aside))
 
     def _rate(self) -> float:
         """Pictures a second, not counting the first batch, which waited for the encoder; 0.0 while unknown."""
@@ -144,9 +164,14 @@ class Trial:
         rate = self._rate()
         return max(0, self._wanted - self.done) / rate if rate else 0.0
 
-    def _moment(self) -> dict[str, Any]:
+    def _where(self) -> dict[str, Any]:
+        if not self._wanted:
+            return self._line("Loading the encoder …")
         left = f", about {self.left:.0f} s left" if self.left else ""
-        told = self._line(f"{self.done} of {self._wanted} passes{left}", done=self.done, wanted=self._wanted)
+        return self._line(f"{self.done} of {self._wanted} passes{left}", done=self.done, wanted=self._wanted)
+
+    def _moment(self) -> dict[str, Any]:
+        told = self._where()
         if self._result is None or self._result is self._told:
             return told
         self._told = self._result
@@ -159,9 +184,21 @@ class Trial:
             self._ledger.keep(self.evidence, report)
             return self._tell(report) | self._line(f"{counted(self.done, 'pass')} in {seconds:.1f} s.", rest=True)
         told = self._line(f"Stopped after {self.done} of {self._wanted} passes; to run it is to begin anew.", rest=True)
+        return told | self._part()
+
+    def _part(self) -> dict[str, Any]:
+        """What there is of a result that goes no further."""
         if self._result is None:
-            return told
-        return told | self._tell(self.evidence.report(self._result, True) | {"over": True})
+            return {}
+        return self._tell(self.evidence.report(self._result, True) | {"over": True})
+
+    def broken(self, error: Exception) -> Iterator[dict[str, Any]]:
+        """The last words where an error ended it, and what there is by then."""
+        reached = f"Stopped after {self.done} of {self._wanted} passes" if self.done else ""
+        said = broken_off(reached, error, "To run it is to begin anew.")
+        yield self._line(said, rest=True)
+        if not self._finished and (part := self._part()):
+            yield part
 
     def _line(self, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:
         return {"progress": line(self.evidence.key, self._press, text, rest=rest, done=done, wanted=wanted)}

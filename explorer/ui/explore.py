@@ -46,7 +46,7 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                 elem_id="preset",
             )
             story = gr.Markdown(start.story, elem_id="story")
-            controls = lay_out_controls(start)
+            controls = lay_out_controls(start, workbench.pictures)
         with gr.Column(scale=3, min_width=340, elem_id="results"):
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)

@@ -10,18 +10,18 @@ import gradio as gr
 
 from ..caps import N_MASKS
 from ..encoders.cards import find_card
-from ..errors import ExplorerError
 from ..links import preset_config
 from ..presets import Preset, preset_named
 from ..registry import CARDS
 from ..replay import pack, replay_of, rows
 from ..schema import SelectionSettings
 from .controls import CAPTION, PICTURE, Values
-from .guard import told, told_stepwise
+from .guard import broken_off, noted, told, told_stepwise
 from .instrument import look
 from .panels import status_panel, turn_panel
 from .room import Room
-from .session import Result, Runner, Session
+from .session import Result, Session
+from .worded import Worded
 from .workbench import Step, Workbench
 
 PLAIN = SelectionSettings()
@@ -66,6 +66,7 @@ class Handlers:
         session.asked = self._controls.asked(values)
         yield from self._workbench.run(question, session, selection)
 
+    @told
     def queue(self, values: Values) -> tuple[Any, Session]:
         """Say whose turn it is, when it is not the visitor's yet.
 
@@ -98,6 +99,8 @@ class Handlers:
         if reference is None:
             return gr.skip(), gr.skip()
         turn, result = session.turn(), session.result
+        if session.lost:
+            raise session.nothing()
         if result is None or values[self._controls.encoder] != result.question.encoder:
             return self.stale(values), gr.skip()
         question = result.question.against(*reference)
@@ -107,10 +110,12 @@ class Handlers:
         session.change(turn, question=question, target=target)
         return gr.skip(), self._news(session, "")[0]
 
+    @told
     def settle(self, values: Values) -> tuple[Any, Any]:
         """After a run, rank its probe against what the reference has become meanwhile."""
         return (gr.skip(), gr.skip()) if self.session(values).probe is None else self.compare(values)
 
+    @told
     def stale(self, values: Values) -> Any:
         """Say that a costly setting moved and what is on screen belongs to the last run."""
         session = self.session(values)
@@ -124,10 +129,12 @@ class Handlers:
         asked = self._controls.asked(values)
         return asked if session.replay is None else (*asked, *self._controls.compared(values))
 
+    @told
     def stop(self, values: Values) -> None:
         """End the run; ``stopped`` speaks."""
         self.session(values).stopping = True
 
+    @told
     def stopped(self, values: Values) -> Any:
         """Say what a stopped run leaves, once whatever it had still to say is on its way."""
         session = self.session(values)
@@ -143,6 +150,7 @@ class Handlers:
             return status_panel(Step(f"{len(probe)} masks; all were done before Stop."))
         return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
 
+    @told
     def leave(self, values: Values) -> None:
         """End the run that an example takes the place of; ``apply_preset`` speaks."""
         if self._chosen(values):
@@ -167,6 +175,7 @@ class Handlers:
             return gr.skip(), gr.skip()
         return status_panel(Step(REPLAYED)), gr.update(show={"replay": preset.key, "stamp": time.monotonic()})
 
+    @told
     def after_preset(self, values: Values) -> Any:
         """Start the run of a preset that has no replay; remember what the controls say where it has one."""
         session = self.session(values)
@@ -178,6 +187,7 @@ class Handlers:
         session.asked = self._asked(session, values)
         return gr.skip()
 
+    @told
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference, and an encoder that can read it."""
         by_caption = values[self._controls.kind] == CAPTION
@@ -186,11 +196,13 @@ class Handlers:
             encoder = next(key for key, card in CARDS.items() if card.captions and card.offline)
         return [gr.update(visible=not by_caption), gr.update(visible=by_caption), encoder]
 
+    @told
     def choose_encoder(self, values: Values) -> list[Any]:
         """Go back to a picture as reference where the encoder cannot read captions."""
         by_caption = values[self._controls.kind] == CAPTION and find_card(values[self._controls.encoder]).captions
         return [gr.update(visible=not by_caption), gr.update(visible=by_caption), CAPTION if by_caption else PICTURE]
 
+    @told
     def price(self, values: Values) -> list[Any]:
         """Put what a run costs on its button, and show the target where a run ends on one."""
         c = self._controls
@@ -210,16 +222,21 @@ class Handlers:
         c = self._controls
         if not self._fair(values[c.n_masks]):
             return None
-        return self._workbench.seconds(values[c.encoder], values[c.precision], int(values[c.n_masks]))
+        return self._workbench.seconds(*c.network(values), int(values[c.n_masks]))
 
 
 def streamed(
-    steps: Iterator[Step], session: Runner, workbench: Workbench, news: Callable[[], Any], every: float
+    steps: Iterator[Step],
+    session: Session | Worded,
+    workbench: Workbench,
+    news: Callable[[], Any],
+    every: float,
+    again: str = "Run goes on from here",
 ) -> Iterator[tuple[Any, Any]]:
     """What a run says and shows, until Stop is pressed: for the status line and for a view.
 
     The last is always nothing: Gradio says the last a second time when a generator ends, which may be after Stop or an
-    example has spoken.
+    example has spoken. Any error ends the run with what it had reached on screen, and goes on to the caller.
 
     Args:
         steps: The run.
@@ -227,16 +244,19 @@ def streamed(
         workbench: Whose queue it waited in.
         news: Makes the view of what is there now.
         every: Seconds between two views at least.
+        again: How a run that broke off is taken up.
 
     Raises:
-        ExplorerError: As ``steps``.
+        ExplorerError: Whatever went wrong, in words.
     """
     yield gr.skip(), gr.skip()  # Stop may come before the first step
     session.stopping, session.running, last = False, True, 0.0
+    before = session.probe
     try:
         for step in steps:
             if session.ended():
                 break
+            workbench.check_open()
             if step.text:
                 yield status_panel(step), gr.skip()
             elif step.final or time.monotonic() - last >= every:
@@ -247,11 +267,17 @@ def streamed(
                 last = time.monotonic()
         else:
             session.running, session.over = False, time.monotonic()
-    except ExplorerError:
-        session.running = False
+    except Exception as error:
+        if not session.ended():  # or Stop has the word
+            session.running = False
+            probe = None if session.probe is before else session.probe
+            reached = "" if probe is None else f"Stopped at {len(probe)} of {probe.wanted} masks"
+            yield status_panel(Step(broken_off(reached, error, f"What was done is kept; {again}."))), gr.skip()
+            if probe is not None and len(probe):
+                yield gr.skip(), news()
+        raise noted(error) from error
+    finally:
         workbench.waiting.done(session)
-        yield status_panel(Step("That could not be run; see the message.")), gr.skip()
-        raise
     yield gr.skip(), gr.skip()
 
 

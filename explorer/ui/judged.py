@@ -17,6 +17,7 @@ from ..config import Config
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
 from ..errors import InvalidInput
+from ..plots import picture_of
 from ..probe import first
 from ..rank import rank_against
 from ..registry import METHODS, MODES
@@ -50,6 +51,11 @@ class Subject:
     def config(self) -> Config:
         """What names the map."""
         return self.question.config(self.question.masking.n_masks, self.explanation.selection)
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """(h, w, 3) for people to look at."""
+        return picture_of(self.explanation.probe)
 
     def case(self, encoder: Encoder | None = None) -> Case:
         """The question as evaluations take it; embeds the reference.

@@ -113,7 +113,7 @@ class OtherMethods(Evidence):
             "table": _table(result),
             "keys": [answer.key for answer in result],
             "strip": strip(
-                self.subject.question.picture.pixels,
+                self.subject.picture,
                 self.subject.explanation.probe.box,
                 [(a.attribution, METHODS[a.key].title, _facts(a)) for a in result],
                 relative=True,

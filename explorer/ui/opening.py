@@ -13,13 +13,13 @@ from gradio.blocks import Block
 from ..caps import N_MASKS
 from ..config import Config, check_app, example_sha256
 from ..encoders.cards import find_card
-from ..errors import ExplorerError, InvalidInput
+from ..errors import InvalidInput
 from ..links import OURS, VIEW, View, from_query, preset_config
 from ..presets import FIRST_PRESET, preset_named, shipped_presets
 from ..replay import replay_of
 from ..schema import SelectionSettings
 from .controls import Values
-from .guard import told, told_stepwise
+from .guard import noted, told, told_stepwise
 from .handlers import REPLAYED, Handlers
 from .instrument import component
 from .panels import status_panel
@@ -89,9 +89,10 @@ class Opening:
             if link.config is not None:
                 yield self._shown(link.config, link.replay, self._handlers.session(values))
             yield gr.skip()  # Gradio says the last a second time
-        except ExplorerError as error:
+        except Exception as error:
             yield {self._room.view: _show(replay=FIRST_PRESET)}
-            raise InvalidInput(f"This link cannot be followed. {error}", code=error.code) from error
+            said = noted(error)
+            raise InvalidInput(f"This link cannot be followed. {said}", code=said.code) from error
 
     @told
     def load(self, values: Values, event: gr.EventData) -> Answer:
@@ -156,6 +157,7 @@ class Opening:
         told = {"hide": view.hide, "lock": view.lock, "projector": view.projector}
         return locked | {self._reader: gr.update(view=told)}
 
+    @told
     def replay_again(self, values: Values) -> Any:
         """Where the run of a link failed, show the example that a page begins with, unless something is on it."""
         shown = _replay(self._handlers.session(values))

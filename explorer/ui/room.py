@@ -8,10 +8,9 @@ from typing import Any
 import gradio as gr
 
 from .controls import Controls
+from .memory import SESSION_SECONDS as SESSION_SECONDS
 from .workbench import Workbench
 
-SESSION_SECONDS = 3600
-"""How long what a page looks at is kept after its last press of Run."""
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 HEAVY: dict[str, Any] = QUIET | {"concurrency_id": "model", "concurrency_limit": 1, "trigger_mode": "always_last"}
 """One run at a time; the others wait in the queue, and see it. A press while the page still waits for the end of a run

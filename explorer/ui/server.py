@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 import os
-import signal
-import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from starlette.middleware import Middleware
+from starlette.applications import Starlette
 
 from ..caps import MAX_UPLOAD_BYTES
 from ..formats import refuse_bombs
-from .doorkeeper import Doorkeeper
+from . import folders
+from .admission import Admission
 from .explore import main_screen
+from .fetching import fetch_nothing
+from .gate import Gate
+from .lifecycle import Caretaker, allow_more_files, health_route
+from .origins import PROXIES, Origins
+from .states import keep_states_small
 from .static import routes
+from .uploads import Uploads
 from .workbench import Workbench
 
 SESSIONS = 200
-QUEUE_SIZE = 2 * SESSIONS
-"""Gradio counts the cheap events too, so a queue as long as a class would refuse its Stop."""
-CACHE_AGE = (600, 3600)
-"""Seconds between sweeps of uploaded files, and the age at which they go."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What an app stands on, besides its components.
+
+    Attributes:
+        workbench: Where the work is done.
+        uploads: The files that were uploaded.
+    """
+
+    workbench: Workbench
+    uploads: Uploads
 
 
 def build_app(workbench: Workbench | None = None) -> gr.Blocks:
@@ -32,13 +49,15 @@ def build_app(workbench: Workbench | None = None) -> gr.Blocks:
         workbench: Where the work is done and the probes are kept; a new one when None.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-    if "GRADIO_TEMP_DIR" not in os.environ:  # components ask for it; a shared /tmp/gradio may be somebody else's
-        os.environ["GRADIO_TEMP_DIR"] = tempfile.mkdtemp(prefix="distance-explorer-")
-    demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=CACHE_AGE, fill_width=True)
+    fetch_nothing()
+    behind = Behind(workbench or Workbench(), Uploads(folders.root()))
+    demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
     with demo:
-        main_screen(workbench or Workbench(), demo)
-    # Off Spaces Gradio would open an endpoint for every function that skips the queue.
-    demo.queue(max_size=QUEUE_SIZE, default_concurrency_limit=4, api_open=False)
+        main_screen(behind.workbench, demo)
+    # Off Spaces Gradio would open an endpoint for every function that skips the queue. How many may wait is for the
+    # gate to say: Gradio's own number counts the cheap events too, so that a full class would lose its Stop.
+    demo.queue(max_size=None, default_concurrency_limit=4, api_open=False)
+    vars(demo)["behind"] = behind
     return demo
 
 
@@ -59,31 +78,76 @@ def launch_settings() -> dict[str, Any]:
         "mcp_server": False,
         "pwa": False,
         "allowed_paths": [],
-        "app_kwargs": {
-            "middleware": [Middleware(Doorkeeper)],
-            "routes": routes(),
-            "docs_url": None,
-            "redoc_url": None,
-        },
+        "prevent_thread_lock": True,  # waiting is ours, so that a signal ends it politely
     }
 
 
 def launch(demo: gr.Blocks, **overrides: Any) -> Any:
-    """Serve the app until Ctrl-C or SIGTERM.
+    """Serve the app until Ctrl-C or SIGTERM, and end the process then.
 
     Args:
         demo: From ``build_app``.
-        overrides: More of ``Blocks.launch``, e.g. ``server_port``.
+        overrides: More of ``Blocks.launch``, e.g. ``server_port``; with ``prevent_thread_lock`` it returns at once.
     """
     refuse_bombs()
-    if not overrides.get("prevent_thread_lock"):
-        signal.signal(signal.SIGTERM, _interrupt)
-    return demo.launch(**{**launch_settings(), **overrides})
+    allow_more_files()
+    origins = Origins()
+    behind: Behind = vars(demo)["behind"]
+    admission = Admission(demo._queue, lambda page: _give_up_places(demo, behind.workbench, page))
+    caretaker = Caretaker(demo, admission, behind.workbench.close, folders.remove)
+    app = {
+        "routes": [health_route(caretaker), *routes(behind.uploads)],
+        "lifespan": _lifespan(demo, caretaker, lambda inner: Gate(inner, demo, admission, behind.uploads, origins)),
+        "docs_url": None,
+        "redoc_url": None,
+    }
+    stay = not overrides.pop("prevent_thread_lock", False)
+    with _forwarded_headers_left_to_the_gate():
+        launched = demo.launch(**{**launch_settings(), "app_kwargs": app, **overrides})
+    if stay:
+        caretaker.serve()
+    return launched
 
 
-def _interrupt(*_: object) -> None:
-    """End as Ctrl-C does, also where the shell has switched Ctrl-C off: Gradio then closes its server."""
-    raise KeyboardInterrupt
+@contextmanager
+def _forwarded_headers_left_to_the_gate() -> Iterator[None]:
+    """Uvicorn would believe whoever is on this machine, and the first of several addresses, which anyone can write."""
+    said = os.environ.get(PROXIES)
+    os.environ[PROXIES] = ""
+    try:
+        yield
+    finally:
+        if said is None:
+            del os.environ[PROXIES]
+        else:
+            os.environ[PROXIES] = said
+
+
+def _give_up_places(demo: gr.Blocks, workbench: Workbench, page: str) -> None:
+    """Nobody is told any more that the runs of a page that is gone come before theirs."""
+    state = demo.app.state_holder.session_data.get(page)
+    for value in list(state.state_data.values()) if state else ():
+        workbench.waiting.done(value)
+
+
+def _lifespan(
+    demo: gr.Blocks, caretaker: Caretaker, gate: Callable[[Any], Gate]
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """What goes on around the server; the gate goes outermost, before anything that Gradio puts around its app."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.middleware_stack = gate(app.middleware_stack)
+        keep_states_small(demo)
+        uploads: Uploads = vars(demo)["behind"].uploads
+        uploads.start()
+        try:
+            async with caretaker.watching():
+                yield
+        finally:
+            uploads.stop()
+
+    return lifespan
 
 
 def _theme() -> gr.themes.Base:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from ..rank import rank_against
 from ..replay import replay_of, rows
 from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
 from ..unpacking import load_replay, unpack
+from .memory import GONE, Kept
 
 _TURNS = threading.Lock()
 """Held for an assignment or two. Of the module, as Gradio copies a page's first ``Session`` and locks have no copy."""
@@ -101,52 +103,74 @@ class Session(Runner):
     """What one open page is looking at. A running probe and a moved control both write here.
 
     Attributes:
-        result: What is on screen; None before any, and for an example's replay. Whoever reads more than one part
-            reads it once, for an example can take its place between any two lines.
         replay: The key of the example shown without a model, if one is.
         asked: What the costly controls said when the result on screen was asked for.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.result: Result | None = None
+        self._kept: Kept[Result] | None = None
         self.replay: str | None = None
         self.asked: tuple[object, ...] = ()
         self._turn = 0
 
     @property
+    def result(self) -> Result | None:
+        """What is on screen; None before any, for an example's replay, and once there was no more room for it.
+
+        Whoever reads more than one part reads it once, for an example can take its place between any two lines.
+        """
+        return None if self._kept is None else self._kept.get()
+
+    @property
+    def lost(self) -> bool:
+        """Whether there was a result that the server had to let go."""
+        return self._kept is not None and self._kept.forgotten
+
+    @property
     def question(self) -> Question | None:
         """What the result on screen answers."""
-        return self.result and self.result.question
+        return (result := self.result) and result.question
 
     @property
     def probe(self) -> Probe | None:
         """What has been embedded so far."""
-        return self.result and self.result.probe
+        return (result := self.result) and result.probe
 
     def turn(self) -> int:
         """A number that lasts until an example takes the place of what is on screen, for ``put`` and ``change``."""
         return self._turn
 
-    def put(self, turn: int, result: Result) -> bool:
+    def put(self, turn: int, kept: Kept[Result]) -> bool:
         """Show the first of a run; False where an example was chosen since its turn."""
         with _TURNS:
             if turn == self._turn:
-                self.result, self.replay = result, None
+                self._kept, self.replay = kept, None
             return turn == self._turn
 
     def change(self, turn: int, **parts: Any) -> bool:
         """Put other parts into the result that a run of that turn has put, without losing those set meanwhile."""
         with _TURNS:
-            if turn == self._turn and self.result is not None:
-                self.result = self.result._replace(**parts)
+            if turn == self._turn and self._kept is not None and (result := self._kept.get()) is not None:
+                self._kept.set(result._replace(**parts))
             return turn == self._turn
+
+    def at_rest(self, result: Result | None = None) -> Session:
+        """The page as it is now, which a run that goes on does not change.
+
+        Args:
+            result: In place of what is on it.
+        """
+        page, result = copy(self), result or self.result
+        if result is not None:
+            page._kept = Kept(result)
+        return page
 
     def show_replay(self, key: str, asked: tuple[object, ...]) -> None:
         """An example takes the place of whatever was on screen, and of a run that goes on."""
         with _TURNS:
             self._turn += 1
-            self.result = None
+            self._kept = None
             self.stopping, self.running = True, False
             self.replay, self.asked = key, asked
 
@@ -159,8 +183,14 @@ class Session(Runner):
         if self.replay is not None:
             return replace(preset_config(self.replay), selection=selection)
         if (result := self.result) is None:
-            raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
+            raise self.nothing()
         return result.question.config(len(result.probe), selection)
+
+    def nothing(self) -> InvalidInput:
+        """Why there is no result."""
+        if self.lost:
+            return InvalidInput(GONE, code="result_gone")
+        return InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
 
     def shown(self) -> str | None:
         """The ``id`` of the result on screen, as ``replay.rows`` makes it; None before there is one."""
@@ -181,7 +211,7 @@ class Session(Runner):
             picture = asset_path(preset_named(self.replay).image)  # larger than the replay's own
             return rank_against(*unpack(load_replay(path), picture=picture), selection)
         if (result := self.result) is None or not len(result.probe):
-            raise InvalidInput("There is nothing to show yet; press Run.", code="nothing_yet")
+            raise self.nothing()
         return rank_against(result.probe, result.target, selection)
 
 
@@ -195,7 +225,7 @@ def on_screen(session: Session) -> Question:
         masking = replace(result.question.masking, n_masks=max(int(N_MASKS.low), len(result.probe)))
         return replace(result.question, masking=masking, until=None)
     if session.replay is None:
-        raise InvalidInput("There is nothing to explain yet; press Run.", code="nothing_yet")
+        raise session.nothing()
     preset = preset_named(session.replay)
     reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
     return Question(

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import time
-from copy import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ..caps import N_MASKS
 from ..config import MAX_JSON_BYTES, Config
-from ..errors import CannotWrite, InvalidInput
+from ..errors import InvalidInput
 from ..export import export_zip
 from ..links import CONTROLS, PLAIN, STEP, View, to_query
 from ..probe import first
 from ..registry import MODES
 from .controls import Values
+from .folders import keep_export
 from .guard import told
 from .handlers import Handlers
 from .instrument import Look, component, look
@@ -147,7 +144,7 @@ class Sharing:
     def teach(self, values: Values) -> Any:
         """The same, with controls hidden or locked."""
         parts = self._parts
-        hide, lock = tuple(values[parts.hide]), tuple(values[parts.lock])
+        hide, lock = _names(values[parts.hide]), _names(values[parts.lock])
         return self._link(values, View(hide, lock, values[parts.step] or None, bool(values[parts.projector])))
 
     def _link(self, values: Values, view: View) -> Any:
@@ -162,20 +159,14 @@ class Sharing:
         session, seen = self._on_screen(values)
         config = session.config(seen.selection)
         packed = export_zip(session.explanation(seen.selection), config)
-        # Files here are served to whoever names them, so the name cannot be guessed; Gradio sweeps the folder.
-        path = Path(os.environ["GRADIO_TEMP_DIR"]) / secrets.token_hex(16) / "distance-explorer.zip"
-        try:
-            path.parent.mkdir(parents=True)
-            path.write_bytes(packed)
-        except OSError as error:
-            raise CannotWrite("The file could not be written; try again later.", code="export_write") from error
+        path = keep_export(packed)
         selection = "slices" if config.selection.free else MODES[config.selection.mode].label
         again = f"Save again: {config.picture or 'own picture'}, {config.masking.n_masks} masks, {selection}"
         return gr.update(label=again, value=str(path), visible=True)
 
     def _on_screen(self, values: Values) -> tuple[Session, Look]:
         """What the visitor sees and how, while a run goes on; refuses what the server lacks, as after a restart."""
-        session, seen = copy(self._handlers.session(values)), look(values[self._room.view])
+        session, seen = self._handlers.session(values).at_rest(), look(values[self._room.view])
         if seen.result is None or seen.result != session.shown():
             raise InvalidInput(
                 "The server no longer has what is on screen; press Run or choose an example, and try again.",
@@ -184,8 +175,15 @@ class Sharing:
         count = max(int(N_MASKS.low), seen.masks or 0)
         result = session.result
         if result is not None and count < len(result.probe):  # a batch more than was sent before Stop
-            session.result = result._replace(probe=first(result.probe, count))
+            session = session.at_rest(result._replace(probe=first(result.probe, count)))
         return session, seen
+
+
+def _names(chosen: Any) -> tuple[str, ...]:
+    """What was ticked; anyone can send anything."""
+    if not isinstance(chosen, list) or not all(isinstance(name, str) for name in chosen):
+        raise InvalidInput("The choice could not be read; reload the page.", code="share_choice")
+    return tuple(chosen)
 
 
 def _notes(config: Config, session: Session, seen: Look) -> list[str]:

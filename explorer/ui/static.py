@@ -14,14 +14,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ..replay import replay_of
+from . import transfers
+from .uploads import Uploads
 
 INSTRUMENT = Path(__file__).with_name("instrument")
 TYPES = {"js": "text/javascript", "css": "text/css", "json": "application/json"}
 
 
-def routes() -> list[Route]:
-    """``/instrument/<file>`` and ``/replay/<preset>.json``; for GET and HEAD, and for nothing else in their folders."""
+def routes(uploads: Uploads) -> list[Route]:
+    """``/instrument/<file>`` and ``/replay/<preset>.json``; for GET and HEAD, and for nothing else in their folders.
+
+    Those of uploaded files stand beside them: all that goes before Gradio's own.
+    """
     return [
+        *transfers.routes(uploads),
         Route("/instrument/{name}", _instrument),
         # Most of a result is text of six bits a character.
         Route("/replay/{name}", _replay, middleware=[Middleware(GZipMiddleware, compresslevel=6)]),

@@ -10,11 +10,10 @@ from typing import Any
 import gradio as gr
 
 from ..errors import ExplorerError, InvalidInput
-from ..images import as_picture
 from ..schema import SelectionSettings
 from ..studies.sweeps import SWEEPS
 from .controls import Values
-from .guard import told, told_stepwise
+from .guard import broken_off, noted, told, told_stepwise
 from .handlers import Handlers
 from .instrument import component, look
 from .panels import progress_panel, status_panel, turn_panel
@@ -32,6 +31,7 @@ SLOTS = tuple(f"tile{i}" for i in range(12))
 MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
 """Tells the choice, if it is on the page, that the prices may be others now."""
 SECONDS_BETWEEN = 0.5
+KEPT = "What is embedded is kept; run it again to go on."
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +98,7 @@ class Sweeping:
     def _swept(self, values: Values) -> Swept:
         return values[self._parts.swept]  # type: ignore[no-any-return]
 
+    @told
     def price(self, values: Values) -> tuple[Any, Any]:
         """What each costly sweep needs of the network, as the controls stand now."""
         swept = self._swept(values)
@@ -114,8 +115,8 @@ class Sweeping:
         c = self._controls
         if not values[c.picture]:
             raise InvalidInput("Add an image first.", code="picture_missing")
-        picture, masking = as_picture(values[c.picture]), c.masking(values)
-        return Question(picture, None, None, values[c.encoder], values[c.precision], masking)
+        picture, masking = c.pictures.open(values[c.picture]), c.masking(values)
+        return Question(picture, None, None, *c.network(values), masking)
 
     def _price(self, key: str, question: Question) -> dict[str, Any]:
         tiles = costly_tiles(key, question.masking, SelectionSettings())
@@ -152,10 +153,13 @@ class Sweeping:
             sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
             yield gr.skip(), gr.update(plan=sweep.plan.wire())
             yield from self._steps(swept, sweep, press)
-        except ExplorerError:
-            over = gr.skip() if swept.running is None else gr.update(ended=swept.running.ended())
-            yield status_panel(Step("That could not be run; see the message.")), over
-            raise
+        except Exception as error:
+            self._workbench.waiting.done(swept)
+            begun = swept.running
+            yield status_panel(Step(broken_off("" if begun is None else _reached(begun), error, KEPT))), gr.skip()
+            if begun is not None:
+                yield gr.skip(), gr.update(ended=begun.ended())
+            raise noted(error) from error
         finally:
             self._workbench.waiting.done(swept)
             swept.end(press)
@@ -225,10 +229,16 @@ def _progress(sweep: Sweep, step: Step) -> str:
     return progress_panel(sweep.tile * step.wanted + step.done, count * step.wanted, "the sweep", said)
 
 
+def _reached(sweep: Sweep) -> str:
+    if not (sweep.done or sweep.embedded):
+        return ""
+    return f"Stopped: {sweep.done} of {len(sweep.plan.tiles)} maps are here"
+
+
 def _summary(sweep: Sweep) -> str:
     count = len(sweep.plan.tiles)
     if sweep.done < count:
-        return f"Stopped: {sweep.done} of {count} maps are here. What is embedded is kept; run it again to go on."
+        return f"Stopped: {sweep.done} of {count} maps are here. {KEPT}"
     if not sweep.embedded:
         return f"{count} maps, known from earlier runs"
     return f"{count} maps; {sweep.embedded} masks embedded in {sweep.seconds:.1f} s"

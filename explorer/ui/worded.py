@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..encoders.base import Encoder
-from ..encoders.cards import load_encoder
+from ..errors import InvalidInput
 from ..formats import jpeg
-from ..images import Picture, resize
+from ..images import Picture, shrink
 from ..probe import grow
 from ..references import embed_reference
-from ..schema import MaskSettings, Probe, SelectionSettings
+from ..schema import MaskSettings, Probe, Reference, SelectionSettings
 from ..words import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
+from .memory import GONE, Kept
 from .session import Runner
-from .waiting import Waiting
-from .workbench import Step
+from .workbench import Step, Workbench, loaded
 
 THUMBNAIL = 160
 ENDS = 4
@@ -52,6 +55,24 @@ class Asked:
         return self.text, self.hide, self.encoder, self.masking
 
 
+class Reading(NamedTuple):
+    """What a run has made so far.
+
+    Attributes:
+        asked: What it answers.
+        probe: The sentences embedded so far.
+        target: What they are compared with.
+        thumbnail: The same as a small picture, where it is one.
+        texts: The embeddings by sentence, in which the probe looks.
+    """
+
+    asked: Asked
+    probe: Probe
+    target: Reference
+    thumbnail: str | None
+    texts: Mapping[str, NDArray[np.floating]]
+
+
 class Worded(Runner):
     """What one open page has asked about a sentence, and got.
 
@@ -64,44 +85,59 @@ class Worded(Runner):
         super().__init__()
         self.selection: SelectionSettings = ALL_COUNT
         self.rate: float | None = None
-        self._asked: Asked | None = None
-        self._thumbnail: str | None = None
+        self._kept: Kept[Reading] | None = None
 
-    def steps(self, asked: Asked, waiting: Waiting) -> Iterator[Step]:
+    @property
+    def probe(self) -> Probe | None:
+        """The sentences embedded so far; None before any, and once there was no more room for them."""
+        reading = self._reading()
+        return None if reading is None else reading.probe
+
+    def _reading(self) -> Reading | None:
+        return None if self._kept is None else self._kept.get()
+
+    def steps(self, asked: Asked, workbench: Workbench) -> Iterator[Step]:
         """Embed what is missing, batch by batch; the same sentence as before goes on where it stopped."""
-        yield Step("Loading the encoder …")
-        encoder = load_encoder(asked.encoder)
+        encoder = yield from loaded(asked.encoder)
         start = self._start(asked, encoder)
         target = embed_reference(encoder, reference=asked.picture, caption=asked.caption)
-        self._asked, self.target, self.probe = asked, target, start
-        self._thumbnail = None if asked.picture is None else _thumbnail(asked.picture)
-        known, before, began = len(start), self._embedded(), time.monotonic()
+        assert isinstance(start.encoder, MaskedSentence)
+        texts = start.encoder.known
+        reading = Reading(asked, start, target, None if asked.picture is None else _thumbnail(asked.picture), texts)
+        self._kept = kept = workbench.memory.keep(reading, busy=True)
+        known, before, began = len(start), len(texts), time.monotonic()
         try:
             for probe in grow(start):
-                self.probe = probe
+                reading = reading._replace(probe=probe)
+                kept.swap(reading)
                 done, seconds = len(probe), time.monotonic() - began
                 if done > known:
-                    waiting.expect(self, seconds / (done - known) * (probe.wanted - done))
+                    workbench.waiting.expect(self, seconds / (done - known) * (probe.wanted - done))
                 yield Step("", done, probe.wanted, seconds, done - known, final=probe.complete)
         finally:
-            waiting.done(self)
-            if self._embedded() > before:
-                self.rate = (self._embedded() - before) / (time.monotonic() - began)
+            kept.busy = False
+            kept.set(reading)
+            workbench.waiting.done(self)
+            if len(texts) > before:
+                self.rate = (len(texts) - before) / (time.monotonic() - began)
 
     def _start(self, asked: Asked, encoder: Encoder) -> Probe:
-        if self._asked is not None and self.probe is not None and self._asked.key() == asked.key():
-            return self.probe
+        if (reading := self._reading()) is not None and reading.asked.key() == asked.key():
+            return reading.probe
         return prepare_words(asked.text, encoder=encoder, masking=asked.masking, hide=asked.hide)
 
-    def _embedded(self) -> int:
-        row = None if self.probe is None else self.probe.encoder
-        return row.embedded if isinstance(row, MaskedSentence) else 0
-
     def answer(self) -> dict[str, Any] | None:
-        """The words' values and what they were made from, as plain values; None before the first masks."""
-        if self.probe is None or self.target is None or not len(self.probe):
+        """The words' values and what they were made from, as plain values; None before the first masks.
+
+        Raises:
+            InvalidInput: They are no longer here.
+        """
+        if (reading := self._reading()) is None and self._kept is not None:
+            raise InvalidInput(GONE, code="result_gone")
+        if reading is None or not len(reading.probe):
             return None
-        found = rank_words(self.probe, self.target, self.selection)
+        probe, target = reading.probe, reading.target
+        found = rank_words(probe, target, self.selection)
         order = found.distances.argsort(kind="stable")
         return {
             "words": found.words,
@@ -109,17 +145,17 @@ class Worded(Runner):
             "cut": found.sentence.cut,
             "values": found.relative.tolist(),
             "chance": found.chance,
-            "done": len(self.probe),
-            "wanted": self.probe.wanted,
-            "all": tries_all(len(found.words), self.probe.masking),
+            "done": len(probe),
+            "wanted": probe.wanted,
+            "all": tries_all(len(found.words), probe.masking),
             "counted": [int((found.weights > 0).sum()), int((found.weights < 0).sum())],
             "noSignal": found.no_signal,
             "notices": found.notices,
             "whole": found.unmasked_distance,
             "near": _copies(found, order[:LOOKS]),
             "far": _copies(found, order[::-1][:LOOKS]),
-            "reference": {"label": self.target.label, "picture": self._thumbnail},
-            "encoder": self.probe.encoder.card.title,
+            "reference": {"label": target.label, "picture": reading.thumbnail},
+            "encoder": probe.encoder.card.title,
         }
 
 
@@ -136,7 +172,4 @@ def _copies(found: WordsExplanation, places: Iterable[Any]) -> list[dict[str, An
 
 
 def _thumbnail(picture: Picture) -> str:
-    h, w = picture.pixels.shape[:2]
-    factor = min(1.0, THUMBNAIL / max(h, w))
-    small = resize(picture.pixels, (max(1, round(h * factor)), max(1, round(w * factor))))
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(small)).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(shrink(picture.screen, THUMBNAIL))).decode()}"

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ..caps import N_MASKS, P_KEEP, THRESHOLD
-from ..encoders.cards import encoders
+from ..encoders.cards import encoders, find_card
 from ..errors import InvalidInput
 from ..registry import DISTANCES, MODES
 from ..schema import MaskSettings, SelectionSettings
@@ -182,15 +182,18 @@ class Wording:
     def _worded(self, values: Values) -> Worded:
         return values[self._parts.worded]  # type: ignore[no-any-return]
 
+    @told
     def choose_kind(self, values: Values) -> Any:
         """Show the box for another sentence where that is what is compared."""
         return gr.update(visible=values[self._parts.kind] == SENTENCE)
 
+    @told
     def price(self, values: Values) -> tuple[Any, Any]:
         """Put what a run costs on its button, and lock the share kept where it plays no part."""
         parts = self._parts
         try:
             masking, text = self._masking(values), values[parts.sentence]
+            find_card(values[parts.encoder])
             label = self.label(text, values[parts.encoder], masking, values[parts.hide])
             free = not tries_all(len(split_words(text).words), masking)
         except InvalidInput:  # a run will say so; a price while typing must not
@@ -228,14 +231,16 @@ class Wording:
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed the masked sentences, sending the words' values as they settle."""
         worded, workbench = self._worded(values), self._room.workbench
-        yield from streamed(self._steps(values, worded), worded, workbench, lambda: _news(worded), SECONDS_BETWEEN)
+        steps, again = self._steps(values, worded), "press again to go on from here"
+        yield from streamed(steps, worded, workbench, lambda: _news(worded), SECONDS_BETWEEN, again)
 
     def _steps(self, values: Values, worded: Worded) -> Iterator[Step]:
         asked, worded.selection = self._asked(values), self._selection(values)
-        yield from worded.steps(asked, self._room.workbench.waiting)
+        yield from worded.steps(asked, self._room.workbench)
         if worded.rate is not None:
             self._rates[asked.encoder] = worded.rate
 
+    @told
     def turn(self, values: Values) -> tuple[Any, Worded]:
         """Say whose turn it is; what the page has goes back for its time to live, as in ``Handlers.queue``."""
         worded, waiting = self._worded(values), self._room.workbench.waiting
@@ -245,10 +250,12 @@ class Wording:
         runs, wait = waiting.before(worded)
         return turn_panel(runs, wait) if runs else gr.skip(), worded
 
+    @told
     def stop(self, values: Values) -> None:
         """End the run; ``stopped`` speaks."""
         self._worded(values).stopping = True
 
+    @told
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
         worded = self._worded(values)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from ..agreement import expected_agreement, split_half
 from ..captions import clean_caption
 from ..encoders.base import Encoder
 from ..encoders.cards import load_encoder
+from ..errors import Restarting
 from ..images import Picture
 from ..probe import enlarge, first, grow, prepare
 from ..references import embed_reference
 from ..schema import Probe, Reference, SelectionSettings
+from .memory import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
+from .patience import patiently
+from .pictures import Pictures
 from .session import Question, Result, Session
 from .waiting import Waiting
 
-CACHE_BYTES = 512_000_000
 CHECK_EVERY = 100
 """Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
 
@@ -47,6 +49,18 @@ class Step:
     final: bool = False
 
 
+def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
+    """Load an encoder, saying so until it is there."""
+    loading, step = patiently(lambda: load_encoder(key, precision=precision)), Step("Loading the encoder …")
+    yield step
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield step
+
+
 class _Stability:
     """Looks at the agreement of every so many masks, and finds the first that reaches a target.
 
@@ -70,21 +84,39 @@ class _Stability:
 
 
 class Workbench:
-    """Runs questions and keeps the probes, oldest forgotten first. Shared by all visitors.
+    """Runs questions and keeps the probes, least recently used forgotten first. Shared by all visitors.
 
     Args:
-        cache_bytes: How many bytes of embeddings are kept.
+        cache_bytes: How many bytes are kept, of all that visitors made.
+        seconds: How long something is kept that nobody uses.
 
     Attributes:
+        memory: Counts them.
+        pictures: Opens the visitors' pictures.
         waiting: The runs that were asked for and have not ended.
     """
 
-    def __init__(self, cache_bytes: int = CACHE_BYTES) -> None:
-        self._cache_bytes = cache_bytes
-        self._probes: OrderedDict[tuple[object, ...], Probe] = OrderedDict()
+    def __init__(self, cache_bytes: int = CACHE_BYTES, seconds: float = SESSION_SECONDS) -> None:
+        self.memory = Memory(cache_bytes, seconds)
+        self.pictures = Pictures(self.memory)
+        self._probes: dict[tuple[object, ...], Kept[Probe]] = {}
         self._rates: dict[tuple[str, str], float] = {}
         self._guard = threading.Lock()
+        self._closed = threading.Event()
         self.waiting = Waiting()
+
+    def close(self) -> None:
+        """Let every run end at its next step, and take no other; for the end of the server."""
+        self._closed.set()
+
+    def check_open(self) -> None:
+        """Refuse work once the server is about to end.
+
+        Raises:
+            Restarting: It is.
+        """
+        if self._closed.is_set():
+            raise Restarting
 
     def run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
@@ -103,18 +135,27 @@ class Workbench:
 
     def embed(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
+        self.check_open()
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
         turn = session.turn()
-        yield Step(text="Loading the encoder …")
-        encoder = load_encoder(question.encoder, precision=question.precision)
+        encoder = yield from loaded(question.encoder, question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)
         start = self._start(encoder, question)
-        if not session.put(turn, Result(question, start, target)):
-            return
+        result = Result(question, start, target)
+        kept = self.memory.keep(result, busy=True)
+        try:
+            if session.put(turn, kept):
+                yield from self._grow(result, session, turn, selection)
+        finally:
+            kept.busy = False
+
+    def _grow(self, result: Result, session: Session, turn: int, selection: SelectionSettings) -> Iterator[Step]:
+        question, start, target = result
         known, began = len(start), time.monotonic()
         stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):
+            self.check_open()
             self._keep(question, probe)
             stable = stability and stability.reached(probe)
             shown = stable or probe
@@ -145,11 +186,16 @@ class Workbench:
             return self._known(self._key(question))
 
     def _known(self, key: tuple[object, ...]) -> int:
-        return len(self._probes[key]) if key in self._probes else 0
+        probe = self._kept_probe(key)
+        return 0 if probe is None else len(probe)
+
+    def _kept_probe(self, key: tuple[object, ...]) -> Probe | None:
+        kept = self._probes.get(key)
+        return None if kept is None else kept.get()
 
     def _start(self, encoder: Encoder, question: Question) -> Probe:
         with self._guard:
-            known = self._probes.get(self._key(question))
+            known = self._kept_probe(self._key(question))
         wanted = question.masking.n_masks
         if known is None:
             return prepare(question.picture, encoder=encoder, masking=question.masking)
@@ -158,18 +204,14 @@ class Workbench:
     def _keep(self, question: Question, probe: Probe) -> None:
         with self._guard:
             key = self._key(question)
-            if len(probe) >= self._known(key):  # what was asked for may be cut from a longer one
-                self._probes[key] = probe
-            self._probes.move_to_end(key)
-            while len(self._probes) > 1 and self._bytes() > self._cache_bytes:
-                self._probes.popitem(last=False)
-
-    def _bytes(self) -> int:
-        return sum(
-            p.embeddings.nbytes + p.pixels.nbytes + p.picture.nbytes
-            for p in self._probes.values()
-            if p.picture is not None
-        )
+            if len(probe) < self._known(key):  # what was asked for may be cut from a longer one
+                return
+            if key in self._probes:
+                self._probes[key].set(probe)
+                return
+            for old in [key for key, kept in self._probes.items() if kept.forgotten]:
+                del self._probes[old]
+            self._probes[key] = self.memory.keep(probe)
 
     def _key(self, question: Question) -> tuple[object, ...]:
         settings = replace(question.masking, n_masks=10)  # masks of the philox scheme do not depend on their number

@@ -48,6 +48,8 @@ class FakeHub(http.server.BaseHTTPRequestHandler):
     held: dict[str, bytes]
     asked: list[str]
     status = 404
+    share = 1.0
+    """How much of a body is sent before the connection breaks off."""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -66,7 +68,7 @@ class FakeHub(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         if body:
-            self.wfile.write(content or b"")
+            self.wfile.write((content or b"")[: int(len(content or b"") * self.share)])
 
     def log_message(self, *_: Any) -> None:
         pass

@@ -204,6 +204,22 @@ def test_pickles_are_not_run(tmp_path: Path, name: str) -> None:
     assert not (tmp_path / "hole").exists()
 
 
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5")
+def test_code_inside_a_model_is_not_run(keras: Any, tmp_path: Path) -> None:
+    """Of a whole model, which may bring code along, nothing but the arrays is looked at."""
+    hole = tmp_path / "hole"
+    lure = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(lambda x, path=str(hole): (os.mkdir(path), x)[1])])
+    hole.rmdir()  # it was dug when the model was made
+    lure.save(tmp_path / "w.h5")
+    assert b"Lambda" in (tmp_path / "w.h5").read_bytes()
+    with pytest.raises(InvalidInput, match="does not hold the weights of ResNet50"):
+        load_encoder("keras-resnet50", weights=tmp_path / "w.h5")
+    lure.save(tmp_path / "w.keras")
+    with pytest.raises(InvalidInput, match="files only"):
+        load_encoder("keras-resnet50", weights=tmp_path / "w.keras")
+    assert not hole.exists()
+
+
 # Getting them
 
 

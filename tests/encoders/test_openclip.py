@@ -416,6 +416,23 @@ def test_a_hub_that_will_not_give_them(fake_hub: type[FakeHub], status: int, why
     assert len(fake_hub.asked) <= 2
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_a_download_that_breaks_off_leaves_nothing_to_load(
+    files: Path, fake_hub: type[FakeHub], hub: Path, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the Hub's client waits before it tries again
+    place = "/nobody/tiny/resolve/main/open_clip_model.safetensors"
+    fake_hub.held[place] = (files / "tiny.safetensors").read_bytes()
+    fake_hub.share = share
+    with pytest.raises(WeightsMissing, match=r"broke off.*explorer models fetch clip-vit-b32"):
+        openclip.load(card(), precision="float32", weights=None)
+    assert openclip.missing(card()) == "weights not downloaded"  # half a file is none
+    fake_hub.share = 1.0
+    encoder = openclip.load(card(), precision="float32", weights=None)
+    np.testing.assert_array_equal(encoder.embed_texts(["a bee"]), load(files).embed_texts(["a bee"]))
+    assert not list(hub.rglob("*.incomplete"))
+
+
 # Layers
 
 
