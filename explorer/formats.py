@@ -183,7 +183,7 @@ def _is_svg(data: bytes) -> bool:
             return False
     head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable
     is_markup = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
-    return is_markup and re.search(rb"<(\w+:)?svg[\s>]", head) is not None
+    return is_markup and re.search(rb"<(\w+:)?svg[\s>/]", head) is not None
 
 
 def jpeg(pixels: NDArray[np.uint8]) -> bytes:

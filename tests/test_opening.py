@@ -35,6 +35,7 @@ from explorer.ui.opening import TABS
 from explorer.ui.room import SESSION_SECONDS
 from explorer.ui.share import LABELS, OPENED
 from explorer.unpacking import load_replay
+from tests.ui.talk import at_first
 
 RUN = Config(
     picture="cat.jpg",
@@ -59,9 +60,11 @@ class Page:
     def send(self, name: str, event: Any = None, **values: Any) -> tuple[dict[str, Any], str]:
         """Start the event of that name; what it set, by elem_id, and the error it ended with."""
         index, function = next((i, f) for i, f in self.demo.fns.items() if getattr(f.fn, "__qualname__", "") == name)
-        data = [values.get(block.elem_id) for block in function.inputs]
+        data = [values.get(block.elem_id, at_first(block)) for block in function.inputs]
         body = {"data": data, "fn_index": index, "session_hash": self.session, "event_data": event}
         status, text = get(f"{self.url}/gradio_api/queue/join", json.dumps(body).encode())
+        if status == 400:
+            return {}, str(json.loads(text)["detail"])
         assert status == 200, text
         _, events = get(f"{self.url}/gradio_api/queue/data?session_hash={self.session}")
         assert b"Traceback" not in events
@@ -523,7 +526,8 @@ def test_a_class_that_waits_can_still_press_stop(demo, url, monkeypatch):
 
     def joined(name: str, visitor: int) -> int:
         index, function = next((i, f) for i, f in demo.fns.items() if getattr(f.fn, "__qualname__", "") == name)
-        body = {"data": [None] * len(function.inputs), "fn_index": index, "session_hash": f"pupil{visitor}"}
+        data = [at_first(block) for block in function.inputs]
+        body = {"data": data, "fn_index": index, "session_hash": f"pupil{visitor}"}
         return get(f"{url}/gradio_api/queue/join", json.dumps(body).encode())[0]
 
     try:

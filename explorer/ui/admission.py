@@ -61,7 +61,8 @@ class Admission:
         self._entering: dict[str, Counter[Asker]] = defaultdict(Counter)
         self._streams: Counter[Asker] = Counter()
         self._listening: Counter[str] = Counter()
-        self._left: dict[str, float] = {}
+        self._unheard: dict[str, float] = {}
+        """Since when nobody has listened, by page."""
         self.closed = False
 
     @contextlib.contextmanager
@@ -77,6 +78,8 @@ class Admission:
         found, what = self._entering[lane], "runs" if lane == MODEL else "requests"
         _check(waiting + found, page, address, RUNS if lane == MODEL else CHEAP, what)
         with _counted(found, (page, address)):
+            if not self._listening[page]:
+                self._unheard[page] = time.monotonic()
             yield
             if lane == MODEL:
                 self._take_turns()
@@ -102,7 +105,7 @@ class Admission:
                 try:
                     yield
                 finally:
-                    self._left[page] = time.monotonic()
+                    self._unheard[page] = time.monotonic()
 
     def drop_unheard(self, now: float | None = None) -> int:
         """End what nobody listens for any more, and forget pages that are gone; returns how many events ended.
@@ -113,16 +116,16 @@ class Admission:
         now = time.monotonic() if now is None else now
         events, dropped = list(self._events()), 0
         for event in events:
-            since = max(event.enqueue_time, self._left.get(event.session_hash, 0.0))
+            since = max(event.enqueue_time, self._unheard.get(event.session_hash, 0.0))
             if not self._listening[event.session_hash] and now - since > PATIENCE and event.alive:
                 self._drop(event)
                 dropped += 1
         busy = {event.session_hash for event in events}
-        for page, left in list(self._left.items()):
+        for page, since in list(self._unheard.items()):
             if self._listening[page]:
-                del self._left[page]
-            elif page not in busy and now - left > PATIENCE:
-                del self._left[page]
+                del self._unheard[page]
+            elif page not in busy and now - since > PATIENCE:
+                del self._unheard[page]
                 self._queue.pending_messages_per_session.pop(page, None)
                 self._queue.pending_event_ids_session.pop(page, None)
                 self._forget(page)
@@ -170,7 +173,6 @@ class Admission:
         if event in lane.queue:
             lane.queue.remove(event)
             self._queue.event_ids_to_events.pop(event._id, None)
-            self._left.setdefault(event.session_hash, event.enqueue_time)
 
 
 def _address(event: Event) -> str:

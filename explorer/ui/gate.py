@@ -109,8 +109,9 @@ class Gate:
             event = self._queue.event_ids_to_events.get(asked["event_id"])
             if event is None or event.session_hash != asked["session_hash"]:
                 await answer(send, 200, {"success": True})  # it has ended, or is somebody else's
-            else:
-                await self._app(_with_body(scope, asked), _replayed(asked, receive), send)
+                return
+            asked["fn_index"] = event.fn._id  # with another's, Gradio would wait for the run to end by itself
+            await self._app(_with_body(scope, asked), _replayed(asked, receive), send)
             return
         asked, fn, files = self._payloads.event(body)
         for file in files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import resource
@@ -48,13 +49,21 @@ class Caretaker:
         demo: The app, launched.
         admission: Who waits.
         end_runs: Lets every run end at its next step, and no other begin.
+        make_room: Forgets what has not been used for its time; called once a minute.
         tidy: Removes what the server wrote for itself.
     """
 
     def __init__(
-        self, demo: gr.Blocks, admission: Admission, end_runs: Callable[[], None], tidy: Callable[[], None]
+        self,
+        demo: gr.Blocks,
+        admission: Admission,
+        *,
+        end_runs: Callable[[], None],
+        make_room: Callable[[], None],
+        tidy: Callable[[], None],
     ) -> None:
-        self._demo, self._admission, self._end_runs, self._tidy = demo, admission, end_runs, tidy
+        self._demo, self._admission = demo, admission
+        self._end_runs, self._make_room, self._tidy = end_runs, make_room, tidy
         self._loop: asyncio.AbstractEventLoop | None = None
         self._connections = Connections()
 
@@ -136,9 +145,12 @@ class Caretaker:
 
     async def _watch(self) -> None:
         """Once a second; a fault in one look must not end the watch."""
-        while True:
+        for second in itertools.count(1):
             await asyncio.sleep(1.0)
-            for look in (self._revive, self._admission.drop_unheard, self._close_silent):
+            looks: list[Callable[[], Any]] = [self._revive, self._admission.drop_unheard, self._close_silent]
+            if second % 60 == 0:
+                looks.append(self._make_room)
+            for look in looks:
                 try:
                     look()
                 except (RuntimeError, KeyError, AttributeError, ValueError, OSError):

@@ -26,7 +26,8 @@ from .static import routes
 from .uploads import Uploads
 from .workbench import Workbench
 
-SESSIONS = 200
+SESSIONS = 2000
+"""Pages whose settings are kept, some 5 kB each; what is heavy is counted by ``memory``."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     origins = Origins()
     behind: Behind = vars(demo)["behind"]
     admission = Admission(demo._queue, lambda page: _give_up_places(demo, behind.workbench, page))
-    caretaker = Caretaker(demo, admission, behind.workbench.close, folders.remove)
+    bench = behind.workbench
+    caretaker = Caretaker(demo, admission, end_runs=bench.close, make_room=bench.memory.make_room, tidy=folders.remove)
     app = {
         "routes": [health_route(caretaker), *routes(behind.uploads)],
         "lifespan": _lifespan(demo, caretaker, lambda inner: Gate(inner, demo, admission, behind.uploads, origins)),

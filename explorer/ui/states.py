@@ -8,6 +8,7 @@ switched off. That is megabytes a page. Checked against the source of gradio 6.3
 from __future__ import annotations
 
 import datetime
+import time
 from typing import Any
 
 import gradio as gr
@@ -65,10 +66,11 @@ class PageStates(StateHolder):
         super().__init__()  # type: ignore[no-untyped-call]
         self.set_blocks(blocks)
         self._seconds = seconds
+        self._used: dict[str, float] = {}
 
     def __getitem__(self, session_id: str) -> SessionState:
         with self.lock:
-            self.time_last_used[session_id] = datetime.datetime.now()
+            self._used[session_id] = time.monotonic()  # no clock that can be set forgets a class at once
             found = self.session_data.setdefault(session_id, PageState(self.blocks))
             self.session_data.move_to_end(session_id)
             while len(self.session_data) > self.capacity:
@@ -77,14 +79,14 @@ class PageStates(StateHolder):
 
     def delete_all_expired_state(self) -> None:
         """Drop what was not used for its time; called every second."""
-        oldest = datetime.datetime.now() - datetime.timedelta(seconds=self._seconds)
+        oldest = time.monotonic() - self._seconds
         with self.lock:
-            for page in [page for page, used in self.time_last_used.items() if used < oldest]:
+            for page in [page for page, used in self._used.items() if used < oldest]:
                 self._drop(page)
 
     def _drop(self, page: str) -> None:
         self.session_data.pop(page, None)
-        self.time_last_used.pop(page, None)
+        self._used.pop(page, None)
 
 
 def keep_states_small(demo: gr.Blocks) -> None:

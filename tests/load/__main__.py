@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import os
 import platform
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ import psutil
 from crowd import Crowd, Verdict
 from questions import Oracle, pictures
 from scenarios import SCENARIOS
-from served import Server
+from served import ROOT, Server
 
 MINUTES = {"mixed": 15.0, "one-session": 10.0, "left-open": 2.0, "phone-photos": 15.0, "classroom": 3.0}
 """How long each may take, where nothing else is said; some end earlier."""
@@ -41,17 +42,26 @@ def main() -> int:
     parser.add_argument("--report", type=Path, help="where the figures go, as Markdown")
     parser.add_argument("--leak", action="store_true", help="the negative control, which must fail")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is ended too
+    starter = ThreadPoolExecutor(1)
+    starter.submit(int).result()
     files = pictures()
     oracle = Oracle(files)
     names = options.only or list(SCENARIOS)
     if "mixed" in names:
         print("asking the library first ...", flush=True)
         oracle.prepare()
+    os.nice(10)  # visitors have computers of their own; the starter's thread stays as it is, and so do its servers
+    os.environ.pop("OMP_NUM_THREADS", None)  # the server is to be as its users have it
+    script = Path(__file__).with_name("leaking.py") if options.leak else ROOT / "app.py"
     sections, broken = [], 0
     for name in names:
         minutes = options.minutes or MINUTES[name]
         print(f"\n{name}", flush=True)
-        verdicts, problems = scenario(name, minutes, options.users, oracle, files, leak=options.leak)
+        with Server(starter, script) as server:
+            verdicts, problems = asyncio.run(visit(name, server, 60 * minutes, options.users, oracle, files))
+        verdicts += ending(server)
+        problems += ["the server's log ends with " + server.last_words[-1000:]] if TRACE in server.last_words else []
         for verdict in verdicts:
             print(f"{MARKS[verdict.holds]}  {verdict.promise}: {verdict.measured}", flush=True)
         for problem in problems[:LIST]:
@@ -64,39 +74,29 @@ def main() -> int:
     return min(broken, 1)
 
 
+TRACE = "Traceback (most recent call last)"
 MARKS = {True: "kept  ", False: "BROKEN", None: "      "}
 
 
-def scenario(
-    name: str, minutes: float, users: int, oracle: Oracle, files: dict[str, bytes], *, leak: bool
+async def visit(
+    name: str, server: Server, seconds: float, users: int, oracle: Oracle, files: dict[str, bytes]
 ) -> tuple[list[Verdict], list[str]]:
-    """One load on a server of its own: what was found, and what went wrong."""
-    server = Server(Path(__file__).with_name("leaking.py")) if leak else Server()
-    os.environ.pop("OMP_NUM_THREADS", None)  # the server is to be as its users have it
+    """One load: what was found, and what went wrong."""
+    began = time.monotonic()
+    async with Crowd.gather(server, oracle, files) as crowd:
+        verdicts = await SCENARIOS[name](crowd, seconds, users)
+        took = Verdict("time taken", f"{(time.monotonic() - began) / 60:.1f} min")
+        return [*verdicts, took], crowd.ledger.wrong + crowd.ledger.problems
 
-    async def load() -> tuple[list[Verdict], list[str]]:
-        async with Crowd.gather(server, oracle, files) as crowd:
-            found = await SCENARIOS[name](crowd, 60 * minutes, users)
-            return found, crowd.ledger.wrong + crowd.ledger.problems
 
-    def visitors() -> tuple[list[Verdict], list[str]]:
-        os.nice(10)  # of this thread alone: visitors have computers of their own, and the next server starts from here
-        return asyncio.run(load())
-
-    with server:
-        began = time.monotonic()
-        with ThreadPoolExecutor(1) as thread:
-            verdicts, problems = thread.submit(visitors).result()
-        took = time.monotonic() - began
-    ends = Verdict(
-        "the server ends within 25 s of SIGTERM", f"{server.seconds_to_end:.1f} s", server.seconds_to_end <= 25
-    )
-    traces = server.last_words.count("Traceback")
-    said = Verdict("the server's log holds no traceback", str(traces), traces == 0)
-    left = Verdict("temporary files it left", f"{server.left_mb:.1f} MB")
-    if traces:
-        problems.append(server.last_words[-1500:])
-    return [*verdicts, ends, said, left, Verdict("time taken", f"{took / 60:.1f} min")], problems
+def ending(server: Server) -> list[Verdict]:
+    """How the server ended and what it left."""
+    took, traces = server.seconds_to_end, server.last_words.count(TRACE)
+    return [
+        Verdict("the server ends within 25 s of SIGTERM", f"{took:.1f} s", took <= 25),
+        Verdict("the server's log holds no traceback", str(traces), traces == 0),
+        Verdict("temporary files it left", f"{server.left_mb:.1f} MB"),
+    ]
 
 
 def heading(options: list[str]) -> list[str]:

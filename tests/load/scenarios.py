@@ -12,7 +12,7 @@ from typing import Any
 from crowd import Crowd, Verdict, Visit, growth
 from ledger import share
 from page import Refused
-from questions import Ask, draw, photo
+from questions import MOST, Ask, draw, photo
 
 DOINGS = {"run": 70, "cancel": 15, "leave": 10, "bad": 5}
 FRESH = 0.1
@@ -39,6 +39,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 async def mixed(crowd: Crowd, seconds: float, users: int) -> list[Verdict]:
     """Visitors who run, cancel, leave and err, all at once."""
     await crowd.fill(functools.partial(photo, width=4000, height=3000))
+    print("the load begins ...", flush=True)
     began = time.monotonic()
     await asyncio.gather(*(_visitor(crowd, random.Random(number), began + seconds) for number in range(users)))
     ended = time.monotonic()
@@ -66,7 +67,7 @@ async def _visitor(crowd: Crowd, chance: random.Random, until: float) -> None:
 
 async def _run(crowd: Crowd, visit: Visit, chance: random.Random) -> bool:
     fresh = chance.random() < FRESH
-    ask = draw(list(crowd.files), chance, (50, 100) if fresh else (50, 300), chance.getrandbits(32) if fresh else 0)
+    ask = draw(list(crowd.files), chance, (50, 100) if fresh else (50, MOST), chance.getrandbits(32) if fresh else 0)
     await visit.run(ask)
     return False
 

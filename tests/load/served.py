@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +42,7 @@ class Server:
     """The app on a free port of this machine.
 
     Args:
+        starter: Starts it, in a thread that is as important as the server is to be.
         script: What is started; ``app.py`` as ``make run`` does, or something that spoils it first.
 
     Attributes:
@@ -47,7 +50,8 @@ class Server:
         last_words: What it wrote last, for when it fails.
     """
 
-    script: Path = ROOT / "app.py"
+    starter: Executor
+    script: Path
     uses: list[Use] = field(default_factory=list)
     last_words: str = ""
 
@@ -60,9 +64,9 @@ class Server:
         self._log = self.scratch / "server.log"
         with self._log.open("wb") as log:
             settings = {"GRADIO_SERVER_PORT": str(port), "TMPDIR": str(self._temporary()), "PYTHONPATH": str(ROOT)}
-            self._process = subprocess.Popen(
-                [sys.executable, str(self.script)], cwd=ROOT, stdout=log, stderr=log, env=os.environ | settings
-            )
+            command, env = [sys.executable, str(self.script)], os.environ | settings
+            start = functools.partial(subprocess.Popen, command, cwd=ROOT, stdout=log, stderr=log, env=env)
+            self._process = self.starter.submit(start).result()
         self._watched = psutil.Process(self._process.pid)
         self._wait()
         return self

@@ -32,6 +32,11 @@ def run_index(demo, name: str = "Handlers.run") -> int:
     return next(i for i, fn in demo.fns.items() if getattr(fn.fn, "__qualname__", "") == name)
 
 
+def at_first(block: Any) -> Any:
+    """What a page sends for an input that nobody has touched."""
+    return None if type(block).__name__ in ("State", "PictureInput") else getattr(block, "value", None)
+
+
 DEFAULTS: dict[str, Any] = {
     "kind": "a caption",
     "caption": "a cat",

@@ -16,7 +16,7 @@ import pytest
 
 from explorer.ui.admission import CHEAP, MODEL, PATIENCE, RUNS, STREAMS, Admission
 from explorer.ui.refusals import Refusal
-from tests.ui.talk import ask, run_index
+from tests.ui.talk import ask, at_first, run_index
 
 
 class FakeQueue:
@@ -118,20 +118,20 @@ def test_what_nobody_listens_for_is_dropped():
     old, new, heard = (FakeEvent(page, "1.1.1.1", at=at) for page, at in
                        (("old", now - 2 * PATIENCE), ("new", now), ("heard", now - 2 * PATIENCE)))  # fmt: skip
     put(queue, old, new, heard)
+    admission._unheard |= {"old": now - 2 * PATIENCE, "gone": now - 2 * PATIENCE}
     running = FakeEvent("gone", "1.1.1.1", at=now - 2 * PATIENCE)
     queue.active_jobs[0] = [running]
     with admission.listening("heard", "1.1.1.1", answers=True):
         assert admission.drop_unheard(now) == 2
         assert queue.event_queue_per_concurrency_id[MODEL].queue == [new, heard]
         assert (old.alive, running.alive, new.alive, heard.alive) == (False, False, True, True)
-    put(queue)
     queue.event_queue_per_concurrency_id[MODEL].queue.clear()
     queue.active_jobs[0] = None
     queue.pending_messages_per_session["heard"] = queue.pending_event_ids_session["heard"] = object()
     admission.drop_unheard(time.monotonic() + 2 * PATIENCE)
-    assert set(forgotten) == {"old", "heard"}
+    assert set(forgotten) == {"old", "gone", "heard"}
     assert not queue.pending_messages_per_session
-    assert not admission._left
+    assert not admission._unheard
 
 
 def test_a_closed_server_takes_nothing():
@@ -147,9 +147,7 @@ def test_a_closed_server_takes_nothing():
 def payload(demo: Any, session: str, name: str = "Handlers.run") -> bytes:
     index = run_index(demo, name)
     fn = demo.fns[index]
-    data = [
-        None if type(block).__name__ in ("State", "Image") else getattr(block, "value", None) for block in fn.inputs
-    ]
+    data = [at_first(block) for block in fn.inputs]
     return json.dumps({"data": data, "fn_index": index, "session_hash": session}).encode()
 
 

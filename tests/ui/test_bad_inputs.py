@@ -59,7 +59,7 @@ def bad_checksum() -> bytes:
 
 
 def animation(count: int) -> bytes:
-    first, *others = (Image.fromarray(np.roll(np.asarray(photo()), i, 1)).convert("P") for i in range(count))
+    first, *others = (Image.fromarray(np.roll(np.asarray(photo(32, 24)), i, 1)).convert("P") for i in range(count))
     return encoded(first, "GIF", save_all=True, append_images=others)
 
 

@@ -8,6 +8,7 @@ import errno
 import inspect
 import itertools
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -280,10 +281,10 @@ def test_evidence_that_fails_midway_says_how_far_it_came(faulty: Faulty, key: st
         assert part[key]["over"]
 
 
-@pytest.mark.parametrize("key", ["deletion", "stability"])
-def test_what_evidence_had_by_then_is_shown_as_a_part(faulty: Faulty, key: str):
+@pytest.mark.parametrize(("key", "after"), [("deletion", 5), ("stability", 16)])
+def test_what_evidence_had_by_then_is_shown_as_a_part(faulty: Faulty, key: str, after: int):
     trial = _trial(Workbench(), key, JUDGED[key])
-    faulty.fail(MemoryError(), after=5)
+    faulty.fail(MemoryError(), after)
     with pytest.raises(MemoryError) as raised:
         list(trial.news())
     line, part = trial.broken(raised.value)
@@ -436,7 +437,7 @@ def test_no_value_from_outside_is_a_fault(demo: Any, faulty: Faulty, caplog: pyt
             _call(fn, {}, data)
         for block in (block for block in fn.inputs if not isinstance(block, gr.State)):
             for value in HOSTILE:
-                _call(fn, {block: value}, {"press": 1, "kind": "deletion", "sweep": "pilot"} if takes_data else None)
+                _call(fn, {block: value}, {"press": 1, "kind": "deletion", "sweep": "pilot"})
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
@@ -448,7 +449,8 @@ def _call(fn: Any, changed: dict[Any, Any], data: Any) -> None:
         values[block] = copy.deepcopy(block.value) if isinstance(block, gr.State) else few
     values |= changed
     with contextlib.suppress(gr.Error):
-        answer = fn.fn(values, gr.EventData(None, data)) if data is not None else fn.fn(values)
+        takes_data = len(inspect.signature(fn.fn).parameters) > 1
+        answer = fn.fn(values, gr.EventData(None, data)) if takes_data else fn.fn(values)
         if inspect.isgenerator(answer):
             list(itertools.islice(answer, 3))
             answer.close()
@@ -483,31 +485,36 @@ def test_a_sweep_that_fails_keeps_its_maps_and_goes_on(
     faulty.mend()
     lines = [s for s, _ in sweeping.run(values, gr.EventData(None, {"press": 2, "sweep": "pilot"}))]
     assert "5 maps; " in lines[-1]
-    assert faulty.batches == 31 + 5 + 22 + 3 * 25  # the references, the rest of the second, and three
+    assert 600 < int(re.findall(r"5 maps; (\d+) masks embedded", lines[-1])[0]) < 800  # the first and more were kept
 
 
 # Memory
 
 
 LIMITED = """
-import resource
+import contextlib, resource
+from pathlib import Path
+from explorer.errors import in_words
 from explorer.images import as_picture
 from explorer.schema import MaskSettings, SelectionSettings
-from explorer.errors import in_words
 from explorer.ui.session import Question, Session
 from explorer.ui.workbench import Workbench
-from pathlib import Path
-assets = Path("assets")
-asked = lambda n: Question(as_picture(assets / "cat.jpg"), as_picture(assets / "espresso.jpg"), None,
-                           "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
-bench, session, plain = Workbench(), Session(), SelectionSettings()
+
+assets, plain = Path("assets"), SelectionSettings()
+pictures = as_picture(assets / "cat.jpg"), as_picture(assets / "espresso.jpg")
+asked = lambda n: Question(*pictures, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
+bench, session = Workbench(), Session()
 list(bench.run(asked(16), session, plain))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 20_000_000, -1))
+resource.setrlimit(resource.RLIMIT_AS, (used, -1))
+ballast = []
+with contextlib.suppress(MemoryError):
+    while True:
+        ballast.append(bytearray(1_000_000))  # what the allocator has kept of what was freed
 try:
-    for step in bench.run(asked(10_000), session, plain):
-        assert step.done < 10_000
+    list(bench.run(asked(2000), session, plain))
 except Exception as error:
+    ballast.clear()
     print(in_words(error))
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
 print([step.done for step in bench.run(asked(24), session, plain)][-1])

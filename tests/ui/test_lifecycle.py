@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from explorer.ui.lifecycle import SETTLED, SILENT_SECONDS, STUCK_SECONDS, Connections
-from tests.ui.talk import ASSETS, ask, upload
+from tests.ui.talk import ASSETS, ask, at_first, run_index, upload
 
 ROOT = Path(__file__).parents[2]
 ENDED = 10.0
@@ -208,10 +208,8 @@ def test_health_tells_the_truth_and_a_dead_queue_comes_back(demo, url):
 def test_a_page_that_goes_while_it_waits_ends_nobodys_queue(demo, url):
     """Gradio's queue speaks to every page that waits, and ended over the first that was gone."""
     session = uuid.uuid4().hex
-    index = next(i for i, fn in demo.fns.items() if getattr(fn.fn, "__qualname__", "") == "Handlers.run")
-    data = [
-        None if type(b).__name__ in ("State", "Image") else getattr(b, "value", None) for b in demo.fns[index].inputs
-    ]
+    index = run_index(demo)
+    data = [at_first(block) for block in demo.fns[index].inputs]
     body = json.dumps({"data": data, "fn_index": index, "session_hash": session}).encode()
     assert ask(f"{url}/gradio_api/queue/join", body, Content_Type="application/json")[0] == 200
     demo._queue.pending_messages_per_session.pop(session, None)
@@ -222,7 +220,7 @@ def test_a_page_that_goes_while_it_waits_ends_nobodys_queue(demo, url):
 def stop_press(demo: Any, url: str) -> str:
     """Press Stop; what is wrong with the answer."""
     session = uuid.uuid4().hex
-    index = next(i for i, fn in demo.fns.items() if getattr(fn.fn, "__qualname__", "") == "Handlers.stop")
+    index = run_index(demo, "Handlers.stop")
     body = json.dumps({"data": [None], "fn_index": index, "session_hash": session}).encode()
     status, text = ask(f"{url}/gradio_api/queue/join", body, Content_Type="application/json")
     events = ask(f"{url}/gradio_api/queue/data?session_hash={session}")[1]

@@ -72,7 +72,7 @@ def test_a_page_goes_when_it_was_not_used_for_its_time(small: gr.Blocks) -> None
     answers(small, hasty["a"], 1)
     hasty.delete_all_expired_state()
     assert "a" not in hasty
-    assert hasty.time_last_used == {}
+    assert hasty._used == {}
 
 
 def test_beyond_the_capacity_the_oldest_page_goes(small: gr.Blocks) -> None:
@@ -81,7 +81,7 @@ def test_beyond_the_capacity_the_oldest_page_goes(small: gr.Blocks) -> None:
     for name in ("a", "b", "c", "a", "d"):
         assert isinstance(pages[name], PageState)
     assert list(pages.session_data) == ["c", "a", "d"]
-    assert set(pages.time_last_used) == {"c", "a", "d"}
+    assert set(pages._used) == {"c", "a", "d"}
 
 
 def test_a_page_that_was_opened_costs_little() -> None:
