@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types readme screenshots benchmarks
+.PHONY: run test lint types readme screenshots benchmarks load
 
 run: .venv/run-ready
 	$(BIN)/python app.py
@@ -28,6 +28,9 @@ screenshots: .venv/test-ready
 
 benchmarks: .venv/test-ready
 	$(BIN)/python tests/benchmarks
+
+load: .venv/test-ready
+	$(BIN)/python tests/load --report tests/load/REPORT.md
 
 .venv/pip-ready:
 	$(PYTHON) -m venv .venv

@@ -25,7 +25,9 @@ NO_FILES = {errno.EMFILE, errno.ENFILE}
 NO_MEMORY = (
     "out of memory",
     "allocate memory",
-    "can not allocate",
+    "failed to allocate",
+    "can't alloc",
+    "can not alloc",
     "bad_alloc",
     "bad allocation",
     "start new thread",

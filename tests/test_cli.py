@@ -301,3 +301,46 @@ def test_study_refuses_what_it_cannot_do(tmp_path: Path, capsys, tiny):
     assert "lacks bee.jpg" in complaint(capsys)
     (tmp_path / "file").write_text("in the way")
     assert study(tmp_path / "file", "figure-14") == 4
+
+
+# What the machine lacks
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is kept by Linux")
+def test_too_little_memory_is_one_line(tmp_path: Path):
+    command = [sys.executable, "-m", "explorer", "explain", CAT, "--reference", CUP, "--out", str(tmp_path / "out")]
+    limited = ["bash", "-c", 'ulimit -v 500000; exec "$@"', "-", *command]
+    answer = subprocess.run(limited, cwd=ASSETS.parent, capture_output=True, text=True)
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert answer.stderr.startswith("explorer: There is not enough memory for this")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "status"),
+    [
+        (MemoryError(), "There is not enough memory", 1),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "There is not enough memory", 1),
+        (OSError(28, "No space left on device"), "The storage is full", 4),
+        (OSError(24, "Too many open files"), "Too many files are open", 1),
+    ],
+)
+def test_what_fails_midway_is_said_and_can_be_taken_up(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch, picture_encoder, error: Exception, words: str, status: int
+):
+    monkeypatch.setattr(cards, "load_encoder", lambda *_, **__: picture_encoder)
+    plain = type(picture_encoder)._forward
+
+    def failing(encoder, pixels):
+        if encoder.rows >= 8 * 3:  # the reference, and two batches
+            raise error
+        return plain(encoder, pixels)
+
+    monkeypatch.setattr(type(picture_encoder), "_forward", failing)
+    assert explain(tmp_path / "out", "--reference", CUP) == status
+    said = capsys.readouterr().err
+    assert words in said
+    assert "stopped at 16/40; the same command with --resume goes on" in said
+    monkeypatch.setattr(type(picture_encoder), "_forward", plain)
+    assert explain(tmp_path / "out", "--reference", CUP, "--resume") == 0

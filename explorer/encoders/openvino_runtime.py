@@ -105,12 +105,13 @@ def _same(data: NDArray[Any], old: NDArray[Any]) -> bool:
 
 
 def bfloat16_here() -> bool:
-    """Whether this processor computes in bfloat16; where OpenVINO cannot be imported, nothing here does."""
+    """Whether this processor computes in bfloat16; where OpenVINO cannot be imported or started, nothing here does."""
     try:
         import openvino
-    except ImportError:
+
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    except (ImportError, RuntimeError):
         return False
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:

@@ -107,10 +107,12 @@ class Caretaker:
             signal.signal(number, tell)
         while not told.wait(1.0):
             pass
-        print("Ending: runs are told, then the server closes.", flush=True)
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            print("Ending: runs are told, then the server closes.", flush=True)
         self.close()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(0)  # threads of the network may still be in native code, which a slower exit would abort
 
     def close(self) -> None:

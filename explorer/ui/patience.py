@@ -11,6 +11,9 @@ R = TypeVar("R")
 SECONDS = 0.5
 """Between two yields. Gradio looks whether its visitor has gone, and takes Stop, only when a run yields."""
 
+ROOM = 32_000_000
+"""Bytes that must be there for a thread to be started; they are asked for, not used."""
+
 
 def patiently(work: Callable[[], T], aside: Executor | None = None) -> Generator[None, None, T]:
     """Do something costly in another thread, yielding twice a second until it is done.
@@ -24,9 +27,13 @@ def patiently(work: Callable[[], T], aside: Executor | None = None) -> Generator
 
     Returns:
         What it returns; its errors go on.
+
+    Raises:
+        MemoryError: There is not enough for a thread.
     """
     own = ThreadPoolExecutor(1, thread_name_prefix="patience") if aside is None else None
     try:
+        bytearray(ROOM)  # raises; a thread that finds no memory as it starts would never tell the one that waits for it
         future = (own or aside).submit(work)  # type: ignore[union-attr]
         while True:
             try:

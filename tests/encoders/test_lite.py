@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import json
 import logging
+import os
+import pickle
+import struct
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -93,6 +104,62 @@ def test_weights_files(tmp_path: Path):
         explorer.load_encoder("conse-lite0", weights=tmp_path / "other.pth")
 
 
+def junk() -> dict[str, bytes]:
+    """Files that are no weights, by name; two would run a command if they were unpickled."""
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(Path(tempfile.gettempdir()) / "opened-by-a-pickle"),)
+
+    header = json.dumps({"x": {"dtype": "F32", "shape": [3], "data_offsets": [0, 12]}}).encode()
+    packed, bomb = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.txt", "hello")
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"a": Bomb()}))
+        archive.writestr("archive/version", "3")
+    whole = efficientnet_lite.weights_path().read_bytes()
+    return {
+        "text.pth": b"these are no weights\n" * 40,
+        "empty.pth": b"",
+        "page.pth": b"<!DOCTYPE html><html><body>404</body></html>",
+        "pointer.pth": b"version https://git-lfs.github.com/spec/v1\noid sha256:abc\nsize 1\n",
+        "bomb.pth": pickle.dumps({"a": Bomb()}),
+        "bomb.zip": bomb.getvalue(),
+        "packed.zip": packed.getvalue(),
+        "numbers.pth": pickle.dumps({"a": 1}),
+        "stack.pth": b"\x80\x02.",
+        "memo.pth": b"\x80\x02h\xff.",
+        "cut.pth": whole[: len(whole) // 2],
+        "cut.safetensors": struct.pack("<Q", len(header)) + header + b"1234",
+        "large.safetensors": struct.pack("<Q", 1 << 50) + header,
+    }
+
+
+def test_files_that_are_no_weights_are_refused_in_words(tmp_path: Path, recwarn: pytest.WarningsRecorder):
+    for name, content in junk().items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(explorer.InvalidInput, match="not an EfficientNet-Lite0 state dict"):
+            explorer.load_encoder("efficientnet-lite0", weights=tmp_path / name)
+    for odd in (tmp_path, tmp_path / "a\0b", "/dev/null"):
+        with pytest.raises(explorer.InvalidInput, match="No such weights file"):
+            explorer.load_encoder("efficientnet-lite0", weights=odd)
+    assert not (Path(tempfile.gettempdir()) / "opened-by-a-pickle").exists()
+    assert [str(warning.message) for warning in recwarn if "pickle" in str(warning.message).lower()] == []
+
+
+def test_a_damaged_sentence_model_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    for file in conse.SHA256:
+        (tmp_path / file).write_bytes((conse._model_folder() / file).read_bytes())
+    monkeypatch.setattr(conse, "_model_folder", lambda: tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(explorer.InvalidInput, match="damaged; reinstall"):
+        conse.Sentences()
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(explorer.InvalidInput, match="damaged; reinstall"):
+        conse.Sentences()
+
+
 def test_damaged_package_is_refused(monkeypatch, tmp_path: Path):
     (tmp_path / "weights.pth").write_bytes(b"not the weights")
     monkeypatch.setattr(efficientnet_lite, "weights_path", lambda: tmp_path / "weights.pth")
@@ -133,15 +200,77 @@ def test_networks_are_converted_once(own_cache: Path):
     assert len(builds) == 1
 
 
-@pytest.mark.parametrize("suffix", [".xml", ".bin", ".xml.sha256"])
-def test_a_spoilt_cache_is_made_again(own_cache: Path, caplog, suffix: str):
+SPOILT: dict[str, Callable[[Path], object]] = {
+    "a bit": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "binary": lambda path: path.write_bytes(bytes(range(128, 256))),
+    "a pointer": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\nsize 3\n"),
+    "gone": Path.unlink,
+    "a folder": lambda path: (path.unlink(), path.mkdir(), (path / "x").touch()),
+    "a loop": lambda path: (path.unlink(), path.symlink_to(path)),
+}
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows by one whenever a network is converted, which takes no time here."""
+    found: list[object] = []
+    monkeypatch.setattr(openvino_runtime, "_converted", lambda build: (found.append(build), converted().clone())[1])
+    return found
+
+
+CONVERT = openvino_runtime._converted
+
+
+@cache
+def converted() -> Any:
+    return CONVERT(double)
+
+
+@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize("suffix", [".xml", ".bin", ".xml.sha256", ".bin.sha256"])
+def test_a_spoilt_cache_is_made_again(own_cache: Path, builds, caplog, suffix: str, how: str):
     ones = np.ones((1, 3), np.float32)
     Network("double", double, "float32")
     spoilt = next(path for path in (own_cache / "networks").iterdir() if path.name.endswith(suffix))
-    spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"?")
+    SPOILT[how](spoilt)
     with caplog.at_level(logging.WARNING):
         assert (Network("double", double, "float32")(ones) == 2).all()
-    assert "made again" in caplog.text
+        assert ("made again" in caplog.text) == ((suffix, how) != (".xml", "gone"))  # which nobody calls spoilt
+        assert len(builds) == 2
+        caplog.clear()
+        Network("double", double, "float32")
+    assert (len(builds), caplog.text) == (2, "")  # and is whole again
+
+
+@pytest.mark.parametrize("full", ["a file", "OpenVINO"])
+def test_a_full_disk_leaves_no_half_file_and_the_next_start_keeps_it(
+    own_cache: Path, builds, monkeypatch, caplog, full: str
+):
+    import openvino
+
+    def refuse(model: object, path: Path, **_: object) -> None:
+        path.write_bytes(b"half of it")
+        raise RuntimeError("basic_ios::clear: iostream error") if full == "OpenVINO" else OSError(28, "No space left")
+
+    with monkeypatch.context() as patched, caplog.at_level(logging.WARNING):
+        patched.setattr(openvino, "save_model", refuse)
+        assert (Network("double", double, "float32")(np.ones((1, 3), np.float32)) == 2).all()
+    assert "Nothing can be kept" in caplog.text
+    assert list((own_cache / "networks").iterdir()) == []
+    Network("double", double, "float32")
+    assert len(list((own_cache / "networks").iterdir())) == 4
+
+
+def test_what_a_killed_process_left_in_the_cache_is_removed(own_cache: Path, builds):
+    folder = own_cache / "networks"
+    for name, age in ((".unfinished-old", 7200), (".unfinished-new", 60)):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "half.bin").write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age, time.time() - age))
+    Network("double", double, "float32")
+    assert [path.name for path in folder.glob(".unfinished*")] == [".unfinished-new"]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(own_cache: Path, caplog):

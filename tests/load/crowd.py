@@ -190,6 +190,15 @@ class Visit:
             self.crowd.judge(ask, shown)
         return event
 
+    async def leave(self) -> None:
+        """Close the page once everything there has ended; what has no end is lost."""
+        if not self.page.closed:
+            try:
+                await asyncio.wait_for(self.page.settle(), LOST_SECONDS)
+            except TimeoutError:
+                self.crowd.ledger.problem(f"a page still waited for an answer after {LOST_SECONDS} s")
+            await self.page.close()
+
     async def stop(self, running: Event, values: dict[str, Any]) -> None:
         """Press Stop; the time until its words are there is noted."""
         began, begun = time.monotonic(), running.started is not None and running.ended is None

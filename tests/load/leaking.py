@@ -17,9 +17,9 @@ send = Queue.send_message
 
 
 def send_and_keep(self: Queue, event: Event, message: Any) -> None:
-    """Keep a result's message, and as much memory as its masked copies' embeddings take."""
+    """Keep a result's message, and as much memory as the embeddings of a run of a thousand masks take."""
     if "'result'" in str(getattr(message, "output", ""))[:2000]:
-        kept.append((message, np.ones((100, 1000), np.float32)))
+        kept.append((message, np.ones((1000, 1000), np.float32)))
     send(self, event, message)
 
 

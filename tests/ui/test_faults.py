@@ -47,6 +47,7 @@ ERRORS: list[tuple[Exception, str, type[ExplorerError]]] = [
     (MemoryError(), "there was not enough memory", Exhausted),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "not enough memory", Exhausted),
     (OSError(errno.ENOMEM, "Cannot allocate memory"), "not enough memory", Exhausted),
+    (RuntimeError("Check 'ptr' failed\nFailed to allocate 5160960 bytes of memory"), "not enough memory", Exhausted),
     (RuntimeError("can't start new thread"), "not enough memory", Exhausted),
     (OSError(errno.ENOSPC, "No space left on device", "/srv/secret"), "the storage is full", CannotWrite),
     (OSError(errno.EDQUOT, "Disk quota exceeded"), "the storage is full", CannotWrite),
