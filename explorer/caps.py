@@ -97,3 +97,19 @@ MAX_MEGAPIXELS = 25
 MIN_SIDE = 16
 MAX_ASPECT = 8
 MAX_CAPTION = 500
+MAX_PASSES = 40_000
+"""Of one press in the app, where others wait for the same network."""
+
+
+def check_passes(count: int) -> None:
+    """Refuse what would keep a shared server from everybody else for long.
+
+    Raises:
+        InvalidInput: It needs more than ``MAX_PASSES``.
+    """
+    if count > MAX_PASSES:
+        raise InvalidInput(
+            f"This takes {count} passes through the network; the app makes at most {MAX_PASSES} at a press. Use fewer "
+            "masks, or the command line.",
+            code="too_many_passes",
+        )

@@ -35,6 +35,10 @@ BROKEN = (
     *(struct.error, zlib.error, UserWarning),
 )
 """What PIL's parsers of the four formats raise on damaged files, also where warnings are made errors."""
+START_OF_SCAN = b"\xff\xda"
+"""Stands nowhere else in a JPEG, but in the small pictures inside its header."""
+MOST_SCANNED = 1_000_000_000
+"""Pixels times passes over them: 40 of the largest picture, where cameras and programs make some 10."""
 _UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
 
 
@@ -161,8 +165,30 @@ def read_header(file: BinaryIO) -> str:
     kind = sniff(file.read(SNIFFED))
     file.seek(0)
     with damage_told():
-        check_size(*Image.open(file, formats=(kind,)).size)
+        size = Image.open(file, formats=(kind,)).size
+    check_size(*size)
+    check_scans(file, kind, *size)
     return kind
+
+
+def check_scans(file: BinaryIO, kind: str, width: int, height: int) -> None:
+    """Refuse a JPEG that goes over its pixels again and again: 42 bytes a pass keep a decoder busy for hours.
+
+    Raises:
+        InvalidInput: It does.
+    """
+    if kind != "JPEG":
+        return
+    file.seek(0)
+    scans, before = 0, b""
+    while piece := file.read(SNIFFED * 16):
+        scans += (before + piece).count(START_OF_SCAN)
+        before = piece[-1:]
+    file.seek(0)
+    if scans * width * height > MOST_SCANNED:
+        raise InvalidInput(
+            "The JPEG describes its pixels too many times over; open it and save it again.", code="image_scans"
+        )
 
 
 def _other_media(brands: bytes) -> InvalidInput:

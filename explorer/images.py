@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from .arrays import as_array as as_array
 from .arrays import eight_bits
 from .errors import InvalidInput
-from .formats import BROKEN, FORMATS, check_bytes, check_size, damage_told, read_file, sniff
+from .formats import BROKEN, FORMATS, check_bytes, check_scans, check_size, damage_told, read_file, sniff
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -153,6 +153,7 @@ def _from_file(data: bytes) -> Picture:
     with damage_told():
         image = Image.open(io.BytesIO(data), formats=(kind,))
         check_size(*image.size)
+        check_scans(io.BytesIO(data), kind, *image.size)
         image.verify()  # the checksums of a PNG, which decoding skips; the image is spent by it
         image = Image.open(io.BytesIO(data), formats=(kind,))
     return _from_pil(image)

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import Counter, defaultdict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from gradio.queueing import Event, Queue
+from gradio.server_messages import ProcessCompletedMessage
 
 from .refusals import Refusal
 
 MODEL = "model"
+MOST_ADDRESSES = 1000
+GAVE_WAY = "Your run had to give way: all places are taken, and your network holds the most. Press Run again later."
 PATIENCE = 10.0
 """Seconds that an event is kept with nobody listening for its answer."""
 
@@ -40,8 +43,11 @@ RUNS = Limit(8, 64, 128)
 """A page has five places that start runs."""
 CHEAP = Limit(64, 600, 1200)
 """Opening a page and moving a slider send a handful each; a lane of their own is never filled by runs."""
-STREAMS = Limit(4, 500, 1500)
-"""A page keeps one open, and a second one while it waits for an answer."""
+ANSWERS = Limit(4, 400, 1500)
+SIGNS = Limit(4, 400, 3000)
+"""Streams: a page keeps one open as a sign of life, and another while it waits for an answer, which must have room."""
+PAGES = 400
+"""Pages of one address whose results are remembered; opening more makes its own oldest go, and nobody else's."""
 
 Key = TypeVar("Key")
 Asker = tuple[str, str]
@@ -53,13 +59,15 @@ class Admission:
 
     Args:
         queue: Gradio's.
-        forget: Called with a page's name once nobody listens there and nothing of it waits.
+        forget: Called with a page's name once nobody listens there and nothing of it waits, and with whether its
+            results are to go as well.
     """
 
-    def __init__(self, queue: Queue, forget: Callable[[str], None] = lambda page: None) -> None:
+    def __init__(self, queue: Queue, forget: Callable[[str, bool], None] = lambda page, wholly: None) -> None:
         self._queue, self._forget = queue, forget
         self._entering: dict[str, Counter[Asker]] = defaultdict(Counter)
-        self._streams: Counter[Asker] = Counter()
+        self._streams: dict[bool, Counter[Asker]] = {True: Counter(), False: Counter()}
+        self._pages: dict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
         self._listening: Counter[str] = Counter()
         self._unheard: dict[str, float] = {}
         """Since when nobody has listened, by page."""
@@ -76,6 +84,9 @@ class Admission:
             raise Refusal(503, "The server is restarting; try again in a minute.")
         waiting = Counter((event.session_hash, _address(event)) for event in self._events(lane))
         found, what = self._entering[lane], "runs" if lane == MODEL else "requests"
+        if lane == MODEL and (waiting + found).total() >= RUNS.all:
+            waiting -= self._make_place(address)
+        self._remember(page, address)
         _check(waiting + found, page, address, RUNS if lane == MODEL else CHEAP, what)
         with _counted(found, (page, address)):
             if not self._listening[page]:
@@ -96,8 +107,9 @@ class Admission:
         Raises:
             Refusal: Too many are open.
         """
-        _check(self._streams, page, address, STREAMS, "connections")
-        with _counted(self._streams, (page, address)):
+        streams = self._streams[answers]
+        _check(streams, page, address, ANSWERS if answers else SIGNS, "connections")
+        with _counted(streams, (page, address)):
             if not answers:
                 yield
                 return
@@ -128,7 +140,7 @@ class Admission:
                 del self._unheard[page]
                 self._queue.pending_messages_per_session.pop(page, None)
                 self._queue.pending_event_ids_session.pop(page, None)
-                self._forget(page)
+                self._forget(page, False)
         return dropped
 
     def oldest_wait(self, now: float | None = None) -> float:
@@ -141,7 +153,37 @@ class Admission:
         """How many runs and other events wait or are at work, and how many streams are open."""
         events = list(self._events())
         runs = sum(event.concurrency_id == MODEL for event in events)
-        return {"runs": runs, "events": len(events) - runs, "streams": self._streams.total()}
+        return {
+            "runs": runs,
+            "events": len(events) - runs,
+            "streams": sum(each.total() for each in self._streams.values()),
+        }
+
+    def _make_place(self, address: str) -> Counter[Asker]:
+        """Where all places are taken and an address has none, the last run of the address with the most gives way."""
+        waiting = self._queue.event_queue_per_concurrency_id[MODEL].queue if self._queue.active_jobs else []
+        holders = Counter(_address(event) for event in waiting)
+        if not holders or holders[address]:
+            return Counter()
+        greediest = max(holders, key=lambda each: holders[each])
+        last = next(event for event in reversed(waiting) if _address(event) == greediest)
+        words = {"error": GAVE_WAY, "visible": True, "duration": 10}
+        self._queue.send_message(last, ProcessCompletedMessage(output=words, title="Error", success=False))
+        self._drop(last)
+        return Counter([(last.session_hash, greediest)])
+
+    def _remember(self, page: str, address: str) -> None:
+        pages = self._pages[address]
+        pages[page] = None
+        pages.move_to_end(page)
+        if len(pages) > PAGES:
+            there = {asker[0] for each in self._streams.values() for asker in each}
+            oldest = next((name for name in pages if name not in there), None)
+            if oldest is not None:
+                del pages[oldest]
+                self._forget(oldest, True)
+        if len(self._pages) > MOST_ADDRESSES:
+            del self._pages[next(iter(self._pages))]
 
     def _events(self, lane: str | None = None) -> Iterator[Event]:
         """What waits and what is at work, of one lane or, of the model's and all others, of both."""

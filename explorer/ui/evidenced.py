@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from ..caps import check_passes
 from .charts import counted
 from .guard import broken_off
 from .judged import Evidence, Report
@@ -151,6 +152,7 @@ class Trial:
 
     def _steps(self, aside: ThreadPoolExecutor) -> Generator[Any, None, Any]:
         self._wanted = yield from patiently(self.evidence.passes, aside)
+        check_passes(self._wanted)
         self._began = time.monotonic()
         return (yield from patient(self.evidence.steps(), aside))
 

@@ -21,7 +21,7 @@ import gradio as gr
 from ..caps import MAX_UPLOAD_BYTES
 from .admission import MODEL, Admission
 from .origins import Origins
-from .payloads import Payloads, session_of
+from .payloads import UNREADABLE, Payloads, session_of
 from .refusals import App, Message, Receive, Refusal, Scope, Send, answer
 from .uploads import Uploads
 
@@ -34,7 +34,10 @@ OPEN = re.compile(
 )
 LARGEST_UPLOAD = MAX_UPLOAD_BYTES + 2_000_000
 """A file a little over the cap is read, so that the page can be told how large it is."""
-LARGEST_JSON = 1_000_000
+LARGEST_JSON = 200_000
+"""Twice the largest ``config.json``; to read a megabyte of brackets takes seconds from everybody."""
+LONGEST_NAME = 255
+"""Of a part of a path, on every disk."""
 BODY_SECONDS = 20.0
 """In which the JSON of an event must arrive; for an upload, so long without a byte is too long."""
 DRAIN_SECONDS = 5.0
@@ -83,7 +86,7 @@ class Gate:
 
     async def _passed(self, scope: Scope, receive: Receive, send: Words) -> None:
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not OPEN.match(path):
+        if not OPEN.match(path) or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
             raise Refusal(404, "No such endpoint.")
         headers = self._origins.admit(scope)
         scope["query_string"] = _query(scope["query_string"])
@@ -97,8 +100,10 @@ class Gate:
         elif route in ("queue/join", "cancel") and scope["method"] == "POST":
             _check_length(headers, LARGEST_JSON)
             await self._event(scope, await _read(receive), receive, send, address)
-        elif route == "queue/data" or route.startswith("heartbeat/"):
+        elif route in ("queue/data", "upload_progress") or route.startswith("heartbeat/"):
             await self._stream(scope, receive, send, address, route)
+        elif route == "reset":
+            await answer(send, 200, {"success": True})  # to Gradio it means nothing either
         else:
             _check_length(headers, LARGEST_JSON)
             await self._app(scope, _bounded(receive, LARGEST_JSON, send), send)
@@ -111,18 +116,20 @@ class Gate:
                 await answer(send, 200, {"success": True})  # it has ended, or is somebody else's
                 return
             asked["fn_index"] = event.fn._id  # with another's, Gradio would wait for the run to end by itself
-            await self._app(_with_body(scope, asked), _replayed(asked, receive), send)
+            await self._app(*_again(scope, asked, receive), send)
             return
         asked, fn, files = self._payloads.event(body)
-        for file in files:
-            self._uploads.claim(asked["session_hash"], file)
         lane = str(fn.concurrency_id)
         with self._admission.entering(asked["session_hash"], address, lane if lane == MODEL else "cheap"):
-            await self._app(_with_body(scope, asked), _replayed(asked, receive), send)
+            for file in files:
+                self._uploads.claim(asked["session_hash"], file)
+            await self._app(*_again(scope, asked, receive), send)
 
     async def _stream(self, scope: Scope, receive: Receive, send: Send, address: str, route: str) -> None:
-        if route == "queue/data":
-            query = parse_qs(scope["query_string"].decode("latin-1"))
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if route == "upload_progress":
+            page = session_of(query.get("upload_id", [""])[-1])
+        elif route == "queue/data":
             page = session_of(query.get("session_hash", [""])[-1])
             if page not in self._queue.pending_messages_per_session:
                 raise Refusal(404, "Nothing of this page is waiting; reload it.")
@@ -173,8 +180,11 @@ class Words:
     async def __call__(self, message: Message) -> None:
         """Send on, or hold back."""
         status = message.get("status", 0)
+        own = self._scope["path"].startswith((f"{API}file=", f"{API}upload"))
         if status >= 500 and status not in (503, 507):
             await self.refuse(Refusal(500, FAILED))
+        elif status in (404, 405, 422) and not own:  # in the words of the libraries below, with what was sent
+            await self.refuse(Refusal(status, "No such endpoint." if status != 422 else UNREADABLE))
         elif not self._failed:
             if status >= 400:
                 await self._body.drain()
@@ -193,12 +203,12 @@ class Words:
 
 
 def _query(raw: bytes) -> bytes:
-    """An address' query, without what Gradio would look for on the disk, and only as UTF-8."""
+    """An address' query, without what Gradio would look for and not find, and only as UTF-8."""
     try:
         pairs = parse_qsl(raw.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=100)
     except ValueError as error:
         raise Refusal(400, "The address holds more than 100 values; open the app without them.") from error
-    return urlencode([pair for pair in pairs if pair[0] != "deep_link" and "\0" not in pair[1]]).encode()
+    return urlencode([pair for pair in pairs if pair[0] not in ("deep_link", "page") and "\0" not in pair[1]]).encode()
 
 
 def _check_length(headers: dict[str, str], limit: int) -> None:
@@ -210,7 +220,7 @@ def _check_length(headers: dict[str, str], limit: int) -> None:
 
 
 def _too_large(limit: int) -> Refusal:
-    return Refusal(413, f"The request is larger than {limit // 1_000_000} MB; upload a smaller file.")
+    return Refusal(413, f"The request is larger than {limit / 1e6:g} MB; send less.")
 
 
 async def _read(receive: Receive) -> bytes:
@@ -261,21 +271,16 @@ def _bounded(receive: Receive, limit: int, words: Words) -> Receive:
     return read
 
 
-def _with_body(scope: Scope, content: dict[str, Any]) -> Scope:
-    """A request with another body: what was checked, and nothing else."""
+def _again(scope: Scope, content: dict[str, Any], receive: Receive) -> tuple[Scope, Receive]:
+    """A request with another body: what was checked, and then whatever the client says, which is that it has gone."""
+    body = json.dumps(content).encode()
     kept = [pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"content-type")]
-    size = len(json.dumps(content).encode())
-    own = [(b"content-type", b"application/json"), (b"content-length", str(size).encode())]
-    return {**scope, "headers": [*kept, *own]}
-
-
-def _replayed(content: dict[str, Any], receive: Receive) -> Receive:
-    """Gives the checked body first, and then whatever else the client says, which is that it has gone."""
-    body: list[bytes] = [json.dumps(content).encode()]
+    own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    parts = [body]
 
     async def read() -> Message:
-        if body:
-            return {"type": "http.request", "body": body.pop(), "more_body": False}
+        if parts:
+            return {"type": "http.request", "body": parts.pop(), "more_body": False}
         return await receive()
 
-    return read
+    return {**scope, "headers": [*kept, *own]}, read

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import math
 import os
 import resource
 import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -24,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .admission import Admission
+from .origins import household
 
 SILENT_SECONDS = 10.0
 """How long a connection may be open before it has asked for something."""
@@ -32,7 +35,11 @@ STUCK_SECONDS = 60.0
 STALLED_SECONDS = 30.0
 """How long a cheap event may wait before the server calls itself unwell."""
 FULL = 0.8
-"""Share of the open files allowed, above which silent connections are closed at once."""
+MOST_CONNECTIONS, CONNECTIONS_EACH = 6000, 1000
+"""Silent connections are closed at once beyond this share of the open files allowed, or this many in all or of one
+address."""
+UNREAD = 300
+"""Messages that a page may leave unread before it counts as gone."""
 LAST_WORDS_SECONDS = 5.0
 """What runs get to end in, once the server has been told to."""
 RESTARTING = "The server is restarting; try again in a minute."
@@ -77,6 +84,7 @@ class Caretaker:
         """Look after the server for as long as it runs."""
         self._loop = asyncio.get_running_loop()
         _be_deaf_to_the_gone(self.queue)
+        logging.getLogger("asyncio").addFilter(Seldom())
         watch = asyncio.create_task(self._watch())
         try:
             yield
@@ -134,7 +142,10 @@ class Caretaker:
         if self._loop is None or not self._loop.is_running():
             work.close()
             return
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=LAST_WORDS_SECONDS)
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout=LAST_WORDS_SECONDS)
+        except TimeoutError:
+            log.warning("The server was too busy to tell everybody that it ends")
 
     async def _end_waiting(self) -> None:
         """Tell everybody who still waits for a turn that there will be none."""
@@ -184,23 +195,58 @@ class Connections:
     def close_silent(self, connections: set[Any], now: float | None = None) -> int:
         """Look at all connections, and close those that have been silent too long; returns how many.
 
+        Where an address has more than its share, or all together have too many, its longest silent go at once.
+
         Args:
             connections: Of uvicorn's server.
             now: The monotonic clock; as it stands when None.
         """
-        now, closed = time.monotonic() if now is None else now, 0
-        allowed = SILENT_SECONDS if len(connections) < FULL * open_files() else 0.0
+        now = time.monotonic() if now is None else now
+        silent: dict[str, list[tuple[float, Any]]] = defaultdict(list)
+        goes: list[Any] = []
         for connection in list(connections):
-            unread = connection.transport.get_write_buffer_size()
-            since, before = self._seen.get(connection, (now, -1))
-            asked = connection.cycle is not None
-            if asked and (not unread or unread != before):
-                since = now
-            self._seen[connection] = since, unread
-            if now - since > (STUCK_SECONDS if asked else allowed):
-                connection.transport.abort()
-                closed += 1
-        return closed
+            since, asked = self._silence(connection, now)
+            if now - since > (STUCK_SECONDS if asked else SILENT_SECONDS):
+                goes.append(connection)
+            elif not asked:
+                silent[household(str((connection.client or ("", 0))[0]))].append((since, connection))
+        left = len(connections) - len(goes) - min(MOST_CONNECTIONS, int(FULL * open_files()))
+        for of_one in sorted(silent.values(), key=len, reverse=True):
+            of_one.sort(key=lambda pair: pair[0])
+            count = max(len(of_one) - CONNECTIONS_EACH, min(left, len(of_one)), 0)
+            goes += [connection for _, connection in of_one[:count]]
+            left -= count
+        for connection in goes:
+            connection.transport.abort()
+        return len(goes)
+
+    def _silence(self, connection: Any, now: float) -> tuple[float, bool]:
+        """Since when a connection has been silent, and whether it waits for an answer."""
+        unread = connection.transport.get_write_buffer_size()
+        since, before = self._seen.get(connection, (now, -1))
+        asked = connection.cycle is not None and not connection.cycle.response_complete
+        if asked and (not unread or unread != before):
+            since = now
+        self._seen[connection] = since, unread
+        return since, asked
+
+
+class Seldom(logging.Filter):
+    """Lets one line in ten seconds through: what a flood makes the server say would fill the disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = -math.inf
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a line is written."""
+        if "accept() out of system resource" not in record.getMessage():
+            return True
+        now = time.monotonic()
+        due = now - self._last > 10
+        if due:
+            self._last = now
+        return due
 
 
 def open_files() -> int:
@@ -226,7 +272,12 @@ def _be_deaf_to_the_gone(queue: Queue) -> None:
     send = queue.send_message
 
     def to_the_present(event: Any, event_message: Any) -> None:
-        if event.session_hash in queue.pending_messages_per_session:
+        messages = queue.pending_messages_per_session.get(event.session_hash)
+        if messages is None:
+            return
+        if messages.qsize() < UNREAD:
             send(event, event_message)
+        else:
+            event.alive = False
 
     vars(queue)["send_message"] = to_the_present

@@ -13,7 +13,6 @@ import os
 import re
 import socket
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from ..errors import InvalidInput
 from .refusals import Refusal, Scope
@@ -63,8 +62,9 @@ class Origins:
         if not trusted:
             scope["headers"] = [pair for pair in scope["headers"] if not _forwarded(pair[0])]
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        visitor = self._visitor(headers.get("x-forwarded-for", ""), peer) if trusted else peer
+        scope["client"] = (household(visitor), 0)
         if trusted:
-            scope["client"] = (self._visitor(headers.get("x-forwarded-for", ""), peer), 0)
             if headers.get("x-forwarded-proto", "").split(",")[0].strip() in ("http", "https"):
                 scope["scheme"] = headers["x-forwarded-proto"].split(",")[0].strip()
         elif not self._known(headers.get("host", "")):
@@ -77,7 +77,7 @@ class Origins:
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         if origin is not None:
             hosts = {headers.get("host"), headers.get("x-forwarded-host", "").split(",")[0].strip() or None}
-            foreign = urlsplit(origin).netloc not in hosts - {None}
+            foreign = re.sub(r"^https?://", "", origin) not in hosts - {None}
         else:
             foreign = site not in ("same-origin", "none")
             if foreign and scope["method"] in ("GET", "HEAD"):
@@ -108,6 +108,19 @@ class Origins:
         except ValueError:
             return False
         return True
+
+
+def household(address: str) -> str:
+    """What one visitor has a single one of: an IPv4 address, or a whole network of IPv6 ones."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return str(found)
+    if found.ipv4_mapped:
+        return str(found.ipv4_mapped)
+    return str(ipaddress.ip_network((found, 64), strict=False).network_address)
 
 
 def _listed(text: str) -> list[str]:

@@ -23,6 +23,8 @@ from .refusals import Refusal
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What names a page; Gradio's own are some eleven letters and digits, scripts like 32."""
 DEEPEST = 20
+MOST_PARTS = 2000
+"""Of what a component's own script sends: how deep, and how many values in all."""
 CAPS = {cap.name.replace("_", "-"): cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, AGREEMENT, THRESHOLD)}
 """By the end of a component's ``elem_id``."""
 UNREADABLE = "The request could not be read; reload the page."
@@ -67,7 +69,7 @@ class Payloads:
         files: list[Path] = []
         passed = {
             "data": [self._value(block, value, files) for block, value in zip(fn.inputs, data, strict=True)],
-            "event_data": _plain(found.get("event_data")),
+            "event_data": _plain(found.get("event_data"), [MOST_PARTS]) if fn.collects_event_data else None,
             "fn_index": index,
             "session_hash": session_of(found.get("session_hash")),
             "trigger_id": found.get("trigger_id") if type(found.get("trigger_id")) is int else None,
@@ -136,16 +138,17 @@ def _object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _plain(value: Any, left: list[int], depth: int = 0) -> Any:
     """What a component's own script sent: any JSON, but nothing that Gradio would take for a file."""
-    if depth > DEEPEST:
+    left[0] -= 1
+    if depth > DEEPEST or left[0] < 0:
         raise Refusal(400, UNREADABLE)
     if isinstance(value, dict):
         if {"path", "meta", "_type"} & value.keys():
             raise Refusal(400, UNREADABLE)
-        return {name: _plain(item, depth + 1) for name, item in value.items()}
+        return {name: _plain(item, left, depth + 1) for name, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item, depth + 1) for item in value]
+        return [_plain(item, left, depth + 1) for item in value]
     return value
 
 
@@ -188,8 +191,8 @@ def _choice(block: Any, value: Any) -> Any:
 
 
 def _choices(block: Any, value: Any) -> Any:
-    if not isinstance(value, list):
-        raise Refusal(400, f"{block.label} must be a list of names.")
+    if not isinstance(value, list) or len(value) > len(block.choices):
+        raise Refusal(400, f"{block.label} must be a list of names, each at most once.")
     return [_choice(block, item) for item in value]
 
 

@@ -21,7 +21,7 @@ from .fetching import fetch_nothing
 from .gate import Gate
 from .lifecycle import Caretaker, allow_more_files, health_route
 from .origins import PROXIES, Origins
-from .states import keep_states_small
+from .states import PageStates, keep_states_small
 from .static import routes
 from .uploads import Uploads
 from .workbench import Workbench
@@ -94,7 +94,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     allow_more_files()
     origins = Origins()
     behind: Behind = vars(demo)["behind"]
-    admission = Admission(demo._queue, lambda page: _give_up_places(demo, behind.workbench, page))
+    admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.workbench, page, wholly))
     bench = behind.workbench
     caretaker = Caretaker(demo, admission, end_runs=bench.close, make_room=bench.memory.make_room, tidy=folders.remove)
     app = {
@@ -125,11 +125,14 @@ def _forwarded_headers_left_to_the_gate() -> Iterator[None]:
             os.environ[PROXIES] = said
 
 
-def _give_up_places(demo: gr.Blocks, workbench: Workbench, page: str) -> None:
-    """Nobody is told any more that the runs of a page that is gone come before theirs."""
-    state = demo.app.state_holder.session_data.get(page)
+def _leave(demo: gr.Blocks, workbench: Workbench, page: str, wholly: bool) -> None:
+    """Let the runs of a page that is gone come before nobody's any more; forget its results too, if asked."""
+    pages = demo.app.state_holder
+    state = pages.session_data.get(page)
     for value in list(state.state_data.values()) if state else ():
         workbench.waiting.done(value)
+    if wholly and isinstance(pages, PageStates):
+        pages.drop(page)
 
 
 def _lifespan(

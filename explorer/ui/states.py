@@ -84,6 +84,11 @@ class PageStates(StateHolder):
             for page in [page for page, used in self._used.items() if used < oldest]:
                 self._drop(page)
 
+    def drop(self, page: str) -> None:
+        """Forget a page."""
+        with self.lock:
+            self._drop(page)
+
     def _drop(self, page: str) -> None:
         self.session_data.pop(page, None)
         self._used.pop(page, None)

@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from ..caps import check_passes
 from ..errors import ExplorerError, InvalidInput
 from ..schema import SelectionSettings
 from ..studies.sweeps import SWEEPS
@@ -149,6 +150,7 @@ class Sweeping:
                 return
             question = self._controls.question(values)
             tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._room.view]).selection)
+            check_passes(price(tiles, question, self._workbench))
             self._workbench.waiting.done(swept)  # from here on the sweep itself is waited for
             sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
             yield gr.skip(), gr.update(plan=sweep.plan.wire())

@@ -133,7 +133,7 @@ class Transfers:
         """What is known of an upload, by the name that its page gave it."""
         if not 0 < len(name) <= LONGEST_NAME:
             return Progress()
-        progress = self._under_way.setdefault(name, Progress())
+        progress = self._under_way[name] = Progress()
         while len(self._under_way) > WATCHED:
             self._under_way.popitem(last=False)
         return progress

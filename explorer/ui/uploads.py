@@ -34,8 +34,8 @@ SERVED = re.compile(rf"{NAMED.pattern}|exports/[0-9a-f]{{32}}/distance-explorer\
 """What a browser may load."""
 REFUSED = "That file was not uploaded here; add it again."
 SESSION_BYTES = 100_000_000
-ADDRESS_BYTES = 1_000_000_000
-"""A class behind one address has 30 MB a head."""
+ADDRESS_BYTES = 600_000_000
+"""A class behind one address has 20 MB a head."""
 ALL_BYTES = 2_000_000_000
 COMING = 40
 """Uploads on their way from one address: a class that is told to add a picture now."""
@@ -242,8 +242,9 @@ class Uploads:
             raise Refusal(429, "Too many pictures come from your network at once; try again in a few minutes.")
         while sum(map(self._taken, self._used | self._coming)) + MAX_UPLOAD_BYTES > ALL_BYTES:
             greediest = max(self._used, key=self._taken, default=address)
-            idle = (path for path, kept in self._kept.items() if kept.address == greediest and not kept.sessions)
-            oldest = None if greediest == address else next(idle, None)
+            theirs = [path for path, kept in self._kept.items() if kept.address == greediest]
+            theirs.sort(key=lambda path: bool(self._kept[path].sessions))  # what no page has named goes first
+            oldest = None if greediest == address else next(iter(theirs), None)
             if oldest is None:
                 raise Refusal(507, folders.FULL)
             self._forget(oldest)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from explorer.ui.admission import CHEAP, MODEL, PATIENCE, RUNS, STREAMS, Admission
+from explorer.ui.admission import CHEAP, MODEL, PATIENCE, RUNS, SIGNS, Admission
 from explorer.ui.refusals import Refusal
 from tests.ui.talk import ask, at_first, run_index
 
@@ -29,6 +29,9 @@ class FakeQueue:
         self.event_ids_to_events: dict[str, Any] = {}
         self.pending_messages_per_session: dict[str, Any] = {}
         self.pending_event_ids_session: dict[str, Any] = {}
+
+    def send_message(self, event: Any, event_message: Any) -> None:
+        """Nobody listens."""
 
 
 class FakeEvent:
@@ -62,7 +65,8 @@ def test_each_limit_is_told_and_leaves_the_others_room():
     assert "of your network" in refused(admission, "another", "1.1.1.1")
     assert not refused(admission, "another", "2.2.2.2")
     put(queue, *(FakeEvent(f"q{i}", f"3.3.3.{i}") for i in range(RUNS.all - RUNS.address)))
-    assert "later" in refused(admission, "another", "2.2.2.2")
+    assert "later" in refused(admission, "another", "3.3.3.1")
+    assert not refused(admission, "another", "2.2.2.2")  # who has no place gets one of those who have most
     assert not refused(admission, "another", "2.2.2.2", "cheap")
 
 
@@ -80,12 +84,12 @@ def test_what_is_on_its_way_and_at_work_counts_too():
 def test_a_page_keeps_few_streams_open():
     admission = Admission(FakeQueue())
     with contextlib.ExitStack() as stack:
-        for _ in range(STREAMS.page):
+        for _ in range(SIGNS.page):
             stack.enter_context(admission.listening("page", "1.1.1.1", answers=False))
-        with pytest.raises(Refusal), admission.listening("page", "1.1.1.1", answers=True):
+        with pytest.raises(Refusal), admission.listening("page", "1.1.1.1", answers=False):
             pass
         with admission.listening("other", "1.1.1.1", answers=True):
-            assert admission.counts()["streams"] == STREAMS.page + 1
+            assert admission.counts()["streams"] == SIGNS.page + 1
     assert admission.counts()["streams"] == 0
 
 
@@ -113,7 +117,7 @@ def test_a_class_at_one_address_is_served_in_the_order_of_its_presses():
 
 def test_what_nobody_listens_for_is_dropped():
     queue, forgotten = FakeQueue(), []
-    admission = Admission(queue, forgotten.append)
+    admission = Admission(queue, lambda page, wholly: forgotten.append(page))
     now = time.monotonic()
     old, new, heard = (FakeEvent(page, "1.1.1.1", at=at) for page, at in
                        (("old", now - 2 * PATIENCE), ("new", now), ("heard", now - 2 * PATIENCE)))  # fmt: skip
@@ -170,11 +174,11 @@ def test_streams_beyond_the_limit_are_refused(url):
     place = urlsplit(url)
     with contextlib.ExitStack() as stack:
         answers = []
-        for _ in range(STREAMS.page + 1):
+        for _ in range(SIGNS.page + 1):
             connection = stack.enter_context(socket.create_connection((place.hostname, place.port), timeout=10))
             connection.sendall(b"GET /gradio_api/heartbeat/many HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answers.append(connection.recv(200).split(b" ")[1])
-        assert answers == [b"200"] * STREAMS.page + [b"429"]
+        assert answers == [b"200"] * SIGNS.page + [b"429"]
 
 
 def test_a_run_that_nobody_listens_to_gives_its_place_up(demo, url):

@@ -228,8 +228,9 @@ def stop_press(demo: Any, url: str) -> str:
 
 
 class FakeConnection:
-    def __init__(self, *, asked: bool, unread: int = 0) -> None:
-        self.cycle = object() if asked else None
+    def __init__(self, *, asked: bool, unread: int = 0, address: str = "1.1.1.1") -> None:
+        self.cycle = SimpleNamespace(response_complete=False) if asked else None
+        self.client = (address, 5)
         self.unread, self.closed = unread, False
         self.transport = SimpleNamespace(get_write_buffer_size=lambda: self.unread, abort=self.abort)
 
