@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .admission import Admission
+from .heap import give_back
 from .origins import household
 
 SILENT_SECONDS = 10.0
@@ -161,13 +162,20 @@ class Caretaker:
         for second in itertools.count(1):
             await asyncio.sleep(1.0)
             looks: list[Callable[[], Any]] = [self._revive, self._admission.drop_unheard, self._close_silent]
-            if second % 60 == 0:
-                looks.append(self._make_room)
-            for look in looks:
+            for look in looks if second % 60 else [*looks, self._tidy_up]:
                 try:
                     look()
                 except (RuntimeError, KeyError, AttributeError, ValueError, OSError):
                     log.exception("The server could not look after itself")
+
+    def _tidy_up(self) -> None:
+        """Forget what is old, and give its memory back; aside, as it takes a moment."""
+
+        def work() -> None:
+            self._make_room()
+            give_back()
+
+        threading.Thread(target=work, name="tidy", daemon=True).start()
 
     def _revive(self) -> None:
         """Start Gradio's queue anew where its task has died; what waits is still there."""

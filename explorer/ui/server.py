@@ -19,6 +19,7 @@ from .admission import Admission
 from .explore import main_screen
 from .fetching import fetch_nothing
 from .gate import Gate
+from .heap import share_heaps
 from .lifecycle import Caretaker, allow_more_files, health_route
 from .origins import PROXIES, Origins
 from .states import PageStates, keep_states_small
@@ -92,6 +93,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     """
     refuse_bombs()
     allow_more_files()
+    share_heaps()
     origins = Origins()
     behind: Behind = vars(demo)["behind"]
     admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.workbench, page, wholly))

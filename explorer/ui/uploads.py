@@ -34,8 +34,8 @@ SERVED = re.compile(rf"{NAMED.pattern}|exports/[0-9a-f]{{32}}/distance-explorer\
 """What a browser may load."""
 REFUSED = "That file was not uploaded here; add it again."
 SESSION_BYTES = 100_000_000
-ADDRESS_BYTES = 600_000_000
-"""A class behind one address has 20 MB a head."""
+ADDRESS_BYTES = 1_600_000_000
+"""A class behind one address has 50 MB a head. Where that fills the storage, it makes room for others."""
 ALL_BYTES = 2_000_000_000
 COMING = 40
 """Uploads on their way from one address: a class that is told to add a picture now."""

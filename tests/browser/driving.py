@@ -81,4 +81,5 @@ def toast(page) -> str:
     message.wait_for()
     text = message.inner_text()
     page.get_by_test_id("toast-close").click()
+    message.wait_for(state="detached")  # it fades, and the next must not be mistaken for it
     return text

@@ -93,6 +93,9 @@ def ending(server: Server) -> list[Verdict]:
     """How the server ended and what it left."""
     took, traces = server.seconds_to_end, server.last_words.count(TRACE)
     return [
+        Verdict(
+            "the server lasts as long as the load", "yes" if server.lasted else "it ended by itself", server.lasted
+        ),
         Verdict("the server ends within 25 s of SIGTERM", f"{took:.1f} s", took <= 25),
         Verdict("the server's log holds no traceback", str(traces), traces == 0),
         Verdict("temporary files it left", f"{server.left_mb:.1f} MB"),

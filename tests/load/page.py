@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import orjson
 from ledger import Ledger
 
 API = "/gradio_api"
@@ -312,7 +313,7 @@ class Page:
                         self._ledger.answer("stream", stream.status_code, "")
                         return
                     async for line in stream.aiter_lines():
-                        if line.startswith("data:") and self._message(json.loads(line[5:])):
+                        if line.startswith("data:") and self._message(orjson.loads(line[5:])):
                             break
             except httpx.TransportError as error:
                 self._ledger.problem(f"stream: {type(error).__name__} {error}")

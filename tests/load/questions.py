@@ -17,6 +17,7 @@ import explorer
 from explorer import MaskSettings, SelectionSettings
 from explorer.images import as_picture
 from explorer.probe import first
+from explorer.references import embed_reference
 from explorer.schema import Probe
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -104,6 +105,7 @@ class Oracle:
     def __init__(self, files: dict[str, bytes]) -> None:
         self._pictures = {name: as_picture(Image.open(io.BytesIO(content))) for name, content in files.items()}
         self._probes: dict[tuple[str, str, int], Probe] = {}
+        self._targets: dict[tuple[str, str | None, str | None], NDArray[np.floating[Any]]] = {}
 
     def prepare(self) -> None:
         """Embed what most runs ask for."""
@@ -117,6 +119,14 @@ class Oracle:
             masking = MaskSettings(n_masks=ask.n_masks, seed=ask.seed)
             self._probes[key] = explorer.probe(self._pictures[ask.picture].pixels, encoder=ask.encoder, masking=masking)
         return first(self._probes[key], ask.n_masks)
+
+    def _target(self, ask: Ask) -> NDArray[np.floating[Any]]:
+        key = (ask.encoder, ask.reference, ask.caption)
+        if key not in self._targets:
+            picture = None if ask.reference is None else self._pictures[ask.reference].pixels
+            encoder = explorer.load_encoder(ask.encoder)
+            self._targets[key] = embed_reference(encoder, reference=picture, caption=ask.caption).embedding
+        return self._targets[key]
 
     def complaints(self, ask: Ask, shown: dict[str, Any]) -> list[str]:
         """What is wrong with a result as it came to the browser; nothing where it is the library's."""
@@ -142,10 +152,8 @@ class Oracle:
             return [f"{len(points)} of {ask.n_masks} rows"]
         found = []
         for name, seen in _distances(points, wire["reference_length"]).items():
-            reference = None if ask.reference is None else self._pictures[ask.reference].pixels
-            wanted = explorer.rank(
-                probe, reference=reference, caption=ask.caption, selection=SelectionSettings(distance=name)
-            ).distances
+            selection = SelectionSettings(distance=name)
+            wanted = explorer.rank(probe, embedding=self._target(ask), selection=selection).distances
             if not np.allclose(seen, wanted, rtol=1e-4, atol=TOLERANCE):
                 found.append(f"{name} distances are off by {np.abs(seen - wanted).max():.2g}")
         return found

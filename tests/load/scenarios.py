@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 from crowd import Crowd, Verdict, Visit, growth
 from ledger import share
 from page import Refused
@@ -39,19 +40,25 @@ BAD: list[tuple[dict[str, Any], str]] = [
 
 async def mixed(crowd: Crowd, seconds: float, users: int) -> list[Verdict]:
     """Visitors who run, cancel, leave and err, all at once."""
-    await crowd.fill(functools.partial(photo, width=4000, height=3000))
+    others = await crowd.fill(functools.partial(photo, width=4000, height=3000))
     print("the load begins ...", flush=True)
     began = time.monotonic()
     await asyncio.gather(*(_visitor(crowd, random.Random(number), began + seconds) for number in range(users)))
     ended = time.monotonic()
     drained = await crowd.drained()
+    for visit in others:
+        await visit.page.close()
     return [*await _sound(crowd), drained, *_swift(crowd, began, ended), *_grown(crowd, began, began + seconds)]
 
 
 async def _visitor(crowd: Crowd, chance: random.Random, until: float) -> None:
     await asyncio.sleep(chance.uniform(0, 3))
     while time.monotonic() < until:
-        visit = await crowd.visit()
+        try:
+            visit = await crowd.visit()
+        except httpx.TransportError as error:
+            crowd.ledger.problem(f"the page did not load: {type(error).__name__}")
+            return
         for _ in range(chance.randint(1, 6)):
             doing, *_ = chance.choices(list(DOINGS), list(DOINGS.values()))
             crowd.ledger.counts[f"visitors who chose {doing}"] += 1
@@ -60,6 +67,10 @@ async def _visitor(crowd: Crowd, chance: random.Random, until: float) -> None:
                     break
             except Refused as refused:
                 crowd.ledger.problem(f"a good {doing} was refused: {refused}")
+            except httpx.TransportError as error:
+                crowd.ledger.problem(f"{doing}: no answer, {type(error).__name__}")
+                if crowd.server.ended:
+                    return
             await asyncio.sleep(chance.uniform(*PAUSE))
             if time.monotonic() > until:
                 break
@@ -112,7 +123,7 @@ DO: dict[str, Callable[[Crowd, Visit, random.Random], Awaitable[bool]]] = {
 
 async def one_session(crowd: Crowd, seconds: float, users: int) -> list[Verdict]:
     """One visitor who presses Run two hundred times, each time for other masks."""
-    await crowd.fill(functools.partial(photo, width=4000, height=3000))
+    others = await crowd.fill(functools.partial(photo, width=4000, height=3000))
     visit, began, runs, mb = await crowd.visit(), time.monotonic(), 200, []
     chance = random.Random(0)
     for number in range(runs):
@@ -121,7 +132,8 @@ async def one_session(crowd: Crowd, seconds: float, users: int) -> list[Verdict]
         mb.append(crowd.server.mb())
         if time.monotonic() - began > seconds:
             break
-    await visit.page.close()
+    for each in (visit, *others):
+        await each.page.close()
     before, after = share(mb[19:29], 0.5), share(mb[-10:], 0.5)
     promise = f"{len(mb)} runs of one page let it grow by at most {GROWTH_MB} MB after the first 20"
     return [*await _sound(crowd), Verdict(promise, _grew(before, after), after - before <= GROWTH_MB)]
@@ -310,7 +322,8 @@ def _swift(crowd: Crowd, began: float, ended: float, *, promised: bool = True) -
         found.append(Verdict(promise, measured, None if limit is None else most <= limit))
     cpu = [use.cpu for use in crowd.server.uses if began <= use.at < ended]
     found.append(Verdict("share of a core the server took", f"{share(cpu, 0.5):.0f} % in the middle"))
-    found.append(Verdict("how late the visitors themselves were at most", f"{crowd.lag:.2f} s"))
+    late = f"{share(crowd.lags, 0.95):.2f} / {max(crowd.lags):.2f} s"
+    found.append(Verdict("how late the visitors themselves were, p95 / most", late))
     return found
 
 
@@ -320,6 +333,7 @@ def _grown(crowd: Crowd, began: float, ended: float) -> list[Verdict]:
     middle = uses[len(uses) // 3]
     return [
         Verdict(f"memory grows by at most {GROWTH_MB} MB once warm", _grew(before, after), grown <= GROWTH_MB),
+        Verdict("memory minute by minute", ", ".join(f"{use.mb:.0f}" for use in uses[::60]) + " MB"),
         Verdict("threads, a third through and at the end", f"{middle.threads} and {uses[-1].threads}"),
         Verdict("open files, a third through and at the end", f"{middle.files} and {uses[-1].files}"),
         Verdict("temporary files at the end", f"{crowd.server.disk_mb():.0f} MB"),

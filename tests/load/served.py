@@ -91,7 +91,7 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it as an operator does, and note what it leaves."""
-        began = time.monotonic()
+        self.lasted, began = not self.ended, time.monotonic()
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(60)
@@ -100,7 +100,14 @@ class Server:
         self.seconds_to_end = time.monotonic() - began
         self.left_mb = sum(path.stat().st_size for path in (self.scratch / "tmp").rglob("*") if path.is_file()) / MB
         self.last_words = self._log.read_text(errors="replace")
+        if error is not None or not self.lasted:
+            print(f"The server's status is {self._process.returncode}; it wrote last:\n{self.last_words[-2000:]}")
         shutil.rmtree(self.scratch, ignore_errors=True)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone."""
+        return self._process.poll() is not None
 
     def mb(self) -> float:
         """Its memory now."""
