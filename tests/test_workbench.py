@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import gradio as gr
 import numpy as np
@@ -145,3 +146,18 @@ def test_runs_that_end_leave_the_queue():
     assert workbench.waiting.before(Session())[0] == 1
     run.close()  # as Stop does
     assert workbench.waiting.before(Session()) == (0, 0)
+
+
+def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPatch):
+    """It comes with the reference of the run that has ended, and would put it into the one that goes on."""
+    workbench, session, asked = Workbench(), Session(), []
+    list(workbench.run(question(10), session, PLAIN))
+    late = object.__new__(handlers.Handlers)
+    vars(late)["_room"] = SimpleNamespace(session="session")
+    monkeypatch.setattr(handlers.Handlers, "compare", lambda self, values: asked.append(values) or ("", ""))
+    session.running = True
+    assert late.settle({"session": session}) == (gr.skip(), gr.skip())
+    assert asked == []
+    session.running = False
+    late.settle({"session": session})
+    assert len(asked) == 1

@@ -112,8 +112,12 @@ class Handlers:
 
     @told
     def settle(self, values: Values) -> tuple[Any, Any]:
-        """After a run, rank its probe against what the reference has become meanwhile."""
-        return (gr.skip(), gr.skip()) if self.session(values).probe is None else self.compare(values)
+        """After a run, rank its probe against what the reference has become meanwhile.
+
+        Where the next has begun, the reference that these values name is the last one's, and that run settles itself.
+        """
+        session = self.session(values)
+        return (gr.skip(), gr.skip()) if session.probe is None or session.running else self.compare(values)
 
     @told
     def stale(self, values: Values) -> Any:

@@ -21,7 +21,8 @@ from ..images import Picture
 
 T = TypeVar("T")
 
-CACHE_BYTES = 320_000_000
+CACHE_BYTES = 160_000_000
+"""Room for a class of thirty with a run of 1000 masks each, 4 MB."""
 SESSION_SECONDS = 3600
 """How long what a page looks at is kept after its last use."""
 GONE = "The server no longer has this result, which nobody had used for a while; press Run."
