@@ -9,16 +9,16 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 
 # The verbs are imported here and now because two share their name with the module they live in:
 # importing the module later would put the module in the verb's place.
-from .encoders.base import Encoder
-from .encoders.cards import encoders, load_encoder
-from .encoders.functions import from_function
-from .encoders.torch_layers import from_torch
-from .errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
-from .masks import masks_from_array
-from .probe import extend, probe, stream
-from .rank import explain, rank
-from .schema import Explanation, MaskSettings, Probe, SelectionSettings
-from .words import explain_words
+from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.core.masks import masks_from_array
+from explorer.core.probe import extend, probe, stream
+from explorer.core.rank import explain, rank
+from explorer.core.schema import Explanation, MaskSettings, Probe, SelectionSettings
+from explorer.core.words import explain_words
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import encoders, load_encoder
+from explorer.encoders.functions import from_function
+from explorer.encoders.torch_layers import from_torch
 
 __all__ = [
     "CannotWrite",

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.core.registry import CARDS
+from explorer.core.schema import MaskSettings, SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.images import as_picture
-from explorer.registry import CARDS
-from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui import judged, workbench
-from explorer.ui.instrument import Look
-from explorer.ui.judged import Subject, subject_of
+from explorer.pictures.images import as_picture
+from explorer.ui import probe_cache
+from explorer.ui.components import Look
 from explorer.ui.session import Question, Session
+from explorer.ui.tabs.evidence import answer
+from explorer.ui.tabs.evidence.answer import Subject, subject_of
 from tests.attributions.networks import cnn
 
 
@@ -50,11 +51,11 @@ class Pictured(Encoder):
 def pictured_subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
     """A page that has run 40 masks with that network in place of the app's encoders."""
     encoder, assets = Pictured(), Path(__file__).parents[1] / "assets"
-    for module in (workbench, judged):
+    for module in (probe_cache, answer):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
     picture, reference = (as_picture(assets / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
     question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
     page = Session()
-    for _ in workbench.Workbench().run(question, page, SelectionSettings()):
+    for _ in probe_cache.Workbench().run(question, page, SelectionSettings()):
         pass
     return subject_of(page, Look(SelectionSettings(), None, page.shown(), 40))

@@ -6,8 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-from explorer.caps import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.registry import CARDS, DISTANCES, FILLS, METHODS, METRICS, MODES
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
+from explorer.core.registry import CARDS, DISTANCES, FILLS, METHODS, METRICS, MODES
 
 README = Path(__file__).parents[1] / "README.md"
 

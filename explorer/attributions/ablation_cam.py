@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..encoders.gradients import Tap
-from ..registry import METHODS
-from .scored import Scored
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored
+from explorer.core.registry import METHODS
+from explorer.encoders.gradients import Tap
 
 BATCH = 32
 """Channels at once. What comes before the layer is run once for all of them."""

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..registry import METHODS
-from .dix_attention import integrate_attention
-from .scored import Scored, at_least, blank_if_flat, steps_between
+from explorer.attributions.dix_attention import integrate_attention
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, at_least, blank_if_flat, steps_between
+from explorer.core.registry import METHODS
 
 RESIZE = "bicubic"
 """The paper does not say; this is what its code uses for convolutional networks. It can overshoot near zero."""

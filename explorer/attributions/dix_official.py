@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..errors import InvalidInput
-from ..registry import METHODS
-from .scored import Scored, at_least
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, at_least
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METHODS
 
 CHANNELS = 1024
 SIDES = {1: 14, 2: 28, 3: 28}

@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..encoders.gradients import Differentiable, as_tensor
-from ..errors import InvalidInput
-from ..fills import make_background
-from ..registry import METHODS
-from .scored import Scored, blank_if_flat
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, blank_if_flat
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import make_background
+from explorer.core.registry import METHODS
+from explorer.encoders.gradients import Differentiable, as_tensor
 
 CURVED = ("GELU", "SiLU", "Swish", "Mish", "ELU", "SELU", "Sigmoid", "Tanh", "Softplus", "Hardswish", "HardSwish",
           "LayerNorm", "LayerNorm2d", "GroupNorm", "InstanceNorm2d")  # fmt: skip

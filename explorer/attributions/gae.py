@@ -8,10 +8,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..registry import METHODS
-from .rollout import evidence, open_taps, read_patches, roll_out, slopes_of
-from .scored import Scored
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
+from explorer.attributions.scored import Scored
+from explorer.core.registry import METHODS
 
 
 @METHODS.register("gae")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..case import Case
-from ..registry import METHODS
-from .one_layer import OneLayer
-from .scored import Scored
+from explorer.attributions.one_layer import OneLayer
+from explorer.attributions.question import Case
+from explorer.attributions.scored import Scored
+from explorer.core.registry import METHODS
 
 
 @METHODS.register("grad-cam++")

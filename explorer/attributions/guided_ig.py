@@ -8,12 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..encoders.gradients import as_tensor
-from ..errors import InvalidInput
-from ..fills import make_background
-from ..registry import METHODS
-from .scored import Scored, at_least, blank_if_flat
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, at_least, blank_if_flat
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import make_background
+from explorer.core.registry import METHODS
+from explorer.encoders.gradients import as_tensor
 
 Numbers = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ class GuidedIg:
         steps: Of equal length, summed over all numbers.
         fraction: Of the numbers that move first, those of the smallest gradients.
         max_dist: How far a number may be from the straight path, as a share of its own way; 0 is Integrated Gradients.
-        fill: What x0 is, a key of ``explorer.fills``.
+        fill: What x0 is, a key of ``explorer.core.fills``.
     """
 
     title: ClassVar[str] = "Guided IG"

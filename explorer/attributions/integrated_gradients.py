@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..encoders.gradients import as_tensor
-from ..fills import make_background
-from ..registry import METHODS
-from .scored import Scored, at_least, blank_if_flat
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, at_least, blank_if_flat
+from explorer.core.fills import make_background
+from explorer.core.registry import METHODS
+from explorer.encoders.gradients import as_tensor
 
 
 @METHODS.register("integrated-gradients")
@@ -24,7 +24,7 @@ class IntegratedGradients:
 
     Attributes:
         steps: Points of Gauss and Legendre's rule.
-        fill: What x0 is, a key of ``explorer.fills``.
+        fill: What x0 is, a key of ``explorer.core.fills``.
     """
 
     title: ClassVar[str] = "Integrated Gradients"

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..errors import InvalidInput
-from ..registry import METHODS
-from .scored import Scored, captum
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored, captum
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METHODS
 
 
 @METHODS.register("lift-cam")

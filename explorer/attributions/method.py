@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar, Protocol
 
-from ..case import Method
-from ..encoders.base import Card, Encoder
-from ..registry import METHODS
-from ..schema import MaskSettings
+from explorer.attributions.question import Method
+from explorer.core.registry import METHODS
+from explorer.core.schema import MaskSettings
+from explorer.encoders.base import Card, Encoder
 
 
 class Attribution(Method, Protocol):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from .scored import Scored
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import Scored
 
 
 @dataclass(frozen=True)

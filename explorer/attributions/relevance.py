@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import InvalidInput
+from explorer.core.errors import InvalidInput
 
 SMALL = 1e-9
 """Added to what is divided by."""

@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps, probe_case
-from ..distances import indistinct, measure
-from ..registry import METHODS
-from ..schema import MaskSet, MaskSettings
-from .scored import blank_if_flat
+from explorer.attributions.question import Case, Steps, probe_case
+from explorer.attributions.scored import blank_if_flat
+from explorer.core.distances import indistinct, measure
+from explorer.core.registry import METHODS
+from explorer.core.schema import MaskSet, MaskSettings
 
 
 @METHODS.register("rise")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..encoders.attention import AttentionTaps
-from ..encoders.gradients import Differentiable
-from ..errors import InvalidInput
-from .scored import Scored
+from explorer.attributions.scored import Scored
+from explorer.core.errors import InvalidInput
+from explorer.encoders.attention import AttentionTaps
+from explorer.encoders.gradients import Differentiable
 
 
 def open_taps(scored: Scored) -> AttentionTaps:

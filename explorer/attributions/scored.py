@@ -1,7 +1,7 @@
 """A case in torch: the score that is differentiated, and the runs of the network that methods are made of.
 
 The score is higher where the pair is closer: for the cosine distance the similarity s itself, for the dot product the
-dot product, for the others minus the distance. A class is a case too (``explorer.case.class_case``).
+dot product, for the others minus the distance. A class is a case too (``explorer.attributions.question.class_case``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..distances import measure
-from ..encoders.gradients import Differentiable, Tap, as_tensor
-from ..errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.attributions.question import Case, Steps
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.encoders.gradients import Differentiable, Tap, as_tensor
 
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own

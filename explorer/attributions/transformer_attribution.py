@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..encoders.gradients import Tap, as_tensor
-from ..errors import InvalidInput
-from ..registry import METHODS
-from .relevance import recorder, share
-from .rollout import evidence, open_taps, read_patches, roll_out, slopes_of
-from .scored import Scored
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.relevance import recorder, share
+from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
+from explorer.attributions.scored import Scored
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METHODS
+from explorer.encoders.gradients import Tap, as_tensor
 
 
 @METHODS.register("t-attr")

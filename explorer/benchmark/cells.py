@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import CannotWrite, InvalidInput
-from ..files import versions, write_whole
-from .plan import Plan
+from explorer.benchmark.plan import Plan
+from explorer.core.errors import CannotWrite, InvalidInput
+from explorer.results.folders import versions, write_whole
 
 RECIPE, CELLS, PICTURES = "benchmark.json", "cells.jsonl", "pictures"
 PAGE, MARKDOWN = "index.html", "results.md"

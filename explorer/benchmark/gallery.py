@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..datasets.items import content, pictures_in
-from ..distances import measure
-from ..encoders.base import Encoder
-from ..errors import InvalidInput
-from ..files import read_text
-from ..images import as_picture
-from ..references import embed_reference
+from explorer.attributions.question import Case, Steps
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput
+from explorer.core.references import embed_reference
+from explorer.datasets.items import content, pictures_in
+from explorer.encoders.base import Encoder
+from explorer.pictures.images import as_picture
+from explorer.results.folders import read_text
 
 SAME = 0.9999
 """Cosine above which two embeddings are of the same thing."""

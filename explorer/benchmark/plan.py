@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from ..attributions.method import Attribution, fits, masks_with
-from ..caps import SEED
-from ..case import Case, case_of_class, make_case
-from ..datasets.items import Item
-from ..encoders.base import Encoder
-from ..errors import InvalidInput
-from ..evaluation.metrics import Metric
-from ..registry import DATASETS, METHODS, METRICS, Registry, T
-from ..schema import MaskSettings
-from .gallery import Gallery
+from explorer.attributions.method import Attribution, fits, masks_with
+from explorer.attributions.question import Case, case_of_class, make_case
+from explorer.benchmark.gallery import Gallery
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import SEED
+from explorer.core.registry import DATASETS, METHODS, METRICS, Registry, T
+from explorer.core.schema import MaskSettings
+from explorer.datasets.items import Item
+from explorer.encoders.base import Encoder
+from explorer.evaluation.metrics import Metric
 
 QUESTIONS = ("distance", "class")
 LABELS = ("predicted", "truth")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..case import Case
-from ..errors import InvalidInput, UnusableEmbedding
-from .cells import Name
-from .plan import Plan
+from explorer.attributions.question import Case
+from explorer.benchmark.cells import Name
+from explorer.benchmark.plan import Plan
+from explorer.core.errors import InvalidInput, UnusableEmbedding
 
 
 @dataclass(frozen=True)

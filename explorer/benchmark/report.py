@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..files import versions, write_whole
-from ..registry import DATASETS
-from ..studies.report_style import STYLE
-from .cells import MARKDOWN, PAGE, Cell, read_cells
-from .paper import PAPER
-from .plan import Plan
-from .run import SHOWN
-from .tables import Entry, Results, Sheet, count, sheets, winners
+from explorer.benchmark.cells import MARKDOWN, PAGE, Cell, read_cells
+from explorer.benchmark.paper import PAPER
+from explorer.benchmark.plan import Plan
+from explorer.benchmark.run import SHOWN
+from explorer.benchmark.tables import Entry, Results, Sheet, count, sheets, winners
+from explorer.core.registry import DATASETS
+from explorer.reports.style import STYLE
+from explorer.results.folders import versions, write_whole
 
 MORE_STYLE = """
 .maps { display: flex; flex-wrap: wrap; gap: .75rem; }

@@ -14,19 +14,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..attributions.scored import is_blank
-from ..case import Case, Steps
-from ..datasets.items import Item
-from ..errors import InvalidInput, UnusableEmbedding, WeightsMissing
-from ..evaluation.scorers import Scorer, make_scorer
-from ..evaluation.segmentation import as_seen
-from ..files import write_whole
-from ..formats import jpeg
-from ..plots import paint, shrink
-from ..studies.drawing import as_seen as as_picture_seen
-from .cells import PICTURES, Cell, append, read_cells
-from .gallery import rivals_of
-from .plan import Plan
+from explorer.attributions.question import Case, Steps
+from explorer.attributions.scored import is_blank
+from explorer.benchmark.cells import PICTURES, Cell, append, read_cells
+from explorer.benchmark.gallery import rivals_of
+from explorer.benchmark.plan import Plan
+from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.datasets.items import Item
+from explorer.evaluation.scorers import Scorer, make_scorer
+from explorer.evaluation.segmentation import as_seen
+from explorer.pictures.formats import jpeg
+from explorer.reports.drawing import as_seen as as_picture_seen
+from explorer.results.folders import write_whole
+from explorer.results.plots import paint, shrink
 
 SHOWN = 12
 """How many of the pictures have their maps in the report."""

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from ..evaluation.metrics import Metric, why_dropped
-from ..registry import DATASETS, METRICS
-from .cells import Cell
-from .paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES, PaperTable
-from .plan import Plan
+from explorer.benchmark.cells import Cell
+from explorer.benchmark.paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES, PaperTable
+from explorer.benchmark.plan import Plan
+from explorer.core.registry import DATASETS, METRICS
+from explorer.evaluation.metrics import Metric, why_dropped
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 NOT_ASKED = "not asked for"

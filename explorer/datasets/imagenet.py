@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..files import read_text
-from ..registry import DATASETS
-from .items import DataSet, Item, package_missing, refuse_twins, wrong_layout
+from explorer.core.registry import DATASETS
+from explorer.datasets.items import DataSet, Item, package_missing, refuse_twins, wrong_layout
+from explorer.results.folders import read_text
 
 TITLE = "ImageNet validation"
 LAYOUT = (

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..registry import DATASETS
-from .items import DataSet, Item, package_missing, wrong_layout
+from explorer.core.registry import DATASETS
+from explorer.datasets.items import DataSet, Item, package_missing, wrong_layout
 
 TITLE = "ImageNet-Segmentation"
 FILE = "gtsegs_ijcv.mat"

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput, WeightsMissing
-from ..images import as_picture
+from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.pictures.images import as_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 

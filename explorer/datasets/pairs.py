@@ -6,9 +6,9 @@ import csv
 import io
 from pathlib import Path
 
-from ..files import read_text
-from ..registry import DATASETS
-from .items import DataSet, Item, pictures_in, refuse_twins, wrong_layout
+from explorer.core.registry import DATASETS
+from explorer.datasets.items import DataSet, Item, pictures_in, refuse_twins, wrong_layout
+from explorer.results.folders import read_text
 
 TITLE = "Pairs of pictures"
 LIST = "pairs.csv"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from ..errors import InvalidInput
+from explorer.core.errors import InvalidInput
 
 TAP = "attn_drop"
 """The name of the module that the probabilities pass, in every kind of attention once it is opened."""

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput, UnusableEmbedding
-from ..images import as_picture
-from ..schema import Box
+from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.schema import Box
+from explorer.pictures.images import as_picture
 
 if TYPE_CHECKING:
-    from .gradients import Differentiable
+    from explorer.encoders.gradients import Differentiable
 
 DEFAULT_ENCODER = "efficientnet-lite0"
 
@@ -78,7 +78,7 @@ class Card:
     @property
     def missing(self) -> str:
         """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
-        from .cards import missing
+        from explorer.encoders.cards import missing
 
         return missing(self)
 
@@ -117,7 +117,7 @@ class Encoder(ABC):
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[Any], Box]:
         """What the network sees of a picture (H, W, 3) uint8: pixels (h, w, 3) float32 and where they lie."""
-        from ..images import resize
+        from explorer.pictures.images import resize
 
         assert self.input_size is not None
         return resize(picture, self.input_size).astype(np.float32), Box()
@@ -248,7 +248,7 @@ class Encoder(ABC):
     def classifier(self) -> Encoder:
         """An encoder that embeds a picture as the scores of its classes before the softmax.
 
-        A class is then a direction in the space of embeddings, see ``explorer.case.class_case``.
+        A class is then a direction in the space of embeddings, see ``explorer.attributions.question.class_case``.
 
         Raises:
             InvalidInput: It tells no classes apart.
@@ -270,6 +270,6 @@ def resolve(encoder: str | Encoder) -> Encoder:
     """An encoder from its key, or the encoder itself."""
     if isinstance(encoder, Encoder):
         return encoder
-    from .cards import load_encoder
+    from explorer.encoders.cards import load_encoder
 
     return load_encoder(encoder)

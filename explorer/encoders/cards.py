@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
-from ..errors import InvalidInput, WeightsMissing
-from ..registry import CARDS
-from .base import DEFAULT_ENCODER, Card, Encoder
+from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.registry import CARDS
+from explorer.encoders.base import DEFAULT_ENCODER, Card, Encoder
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import file_hash
-from ..errors import InvalidInput
-from . import efficientnet_lite
-from .base import Card, Encoder
-from .gradients import Differentiable
-from .layers import Arrays, LayeredEncoder, Layers
-from .openvino_runtime import Network, cached_array
+from explorer.core.errors import InvalidInput
+from explorer.core.storage import file_hash
+from explorer.encoders import efficientnet_lite
+from explorer.encoders.base import Card, Encoder
+from explorer.encoders.gradients import Differentiable
+from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
+from explorer.encoders.openvino_runtime import Network, cached_array
 
 PROMPT = "a photo of a {}"
 SHA256 = {

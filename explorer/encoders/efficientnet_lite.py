@@ -14,14 +14,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import file_hash
-from ..errors import InvalidInput
-from .base import Card
-from .gradients import Differentiable, look_into
-from .hub import read_torch_file
-from .layers import Arrays, LayeredEncoder
-from .openvino_runtime import Network
-from .torch_layers import TorchLayers
+from explorer.core.errors import InvalidInput
+from explorer.core.storage import file_hash
+from explorer.encoders.base import Card
+from explorer.encoders.gradients import Differentiable, look_into
+from explorer.encoders.hub import read_torch_file
+from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.openvino_runtime import Network
+from explorer.encoders.torch_layers import TorchLayers
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..schema import Box
-from .base import Card, Encoder
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Box
+from explorer.encoders.base import Card, Encoder
 
 
 class FunctionEncoder(Encoder):

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from .attention import TAP, AttentionTaps, find_attention, open_attention
+from explorer.core.errors import InvalidInput
+from explorer.encoders.attention import TAP, AttentionTaps, find_attention, open_attention
 
 SIZE_OF_MAP = 4
 """Dimensions of a convolution's output: batch, channels, rows, columns."""

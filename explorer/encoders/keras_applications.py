@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import file_hash
-from ..errors import InvalidInput, WeightsMissing
-from .base import Card
-from .gradients import Differentiable
-from .hub import TIMEOUT, absent
-from .keras_layers import KerasLayers, chain, cut
-from .layers import Arrays, LayeredEncoder
+from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.storage import file_hash
+from explorer.encoders.base import Card
+from explorer.encoders.gradients import Differentiable
+from explorer.encoders.hub import TIMEOUT, absent
+from explorer.encoders.keras_layers import KerasLayers, chain, cut
+from explorer.encoders.layers import Arrays, LayeredEncoder
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layers import Arrays
+from explorer.encoders.layers import Arrays
 
 
 class KerasLayers:

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from .base import Encoder
+from explorer.core.errors import InvalidInput
+from explorer.encoders.base import Encoder
 
 Arrays = Mapping[str, NDArray[Any]]
 """The arrays of one layer, by name."""

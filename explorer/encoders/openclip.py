@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import file_hash
-from ..errors import InvalidInput
-from ..schema import Box
-from .base import Card
-from .gradients import Differentiable, gives_of, look_into
-from .hub import Source, absent, cached, check_choice, have
-from .layers import Arrays, LayeredEncoder
-from .openclip_weights import build_network
-from .preprocessing import picture_steps, see
-from .torch_layers import TorchLayers, numbered_block
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Box
+from explorer.core.storage import file_hash
+from explorer.encoders.base import Card
+from explorer.encoders.gradients import Differentiable, gives_of, look_into
+from explorer.encoders.hub import Source, absent, cached, check_choice, have
+from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.openclip_weights import build_network
+from explorer.encoders.preprocessing import picture_steps, see
+from explorer.encoders.torch_layers import TorchLayers, numbered_block
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""

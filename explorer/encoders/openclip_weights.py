@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import InvalidInput
-from .hub import read_torch_file
+from explorer.core.errors import InvalidInput
+from explorer.encoders.hub import read_torch_file
 
 
 def build_network(path: Path, model: str, tag: Mapping[str, Any]) -> Any:

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import cache_folder, file_hash
-from ..errors import InvalidInput
+from explorer.core.errors import InvalidInput
+from explorer.core.storage import cache_folder, file_hash
 
 log = logging.getLogger(__name__)
 

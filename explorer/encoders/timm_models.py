@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cache import file_hash
-from ..errors import InvalidInput
-from ..schema import Box
-from .base import Card
-from .gradients import Differentiable, gives_of, look_into
-from .hub import Source, absent, cached, check_choice, have, read_torch_file
-from .layers import Arrays, LayeredEncoder
-from .preprocessing import picture_steps, see
-from .torch_layers import NUMBERED, TorchLayers, numbered_block
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Box
+from explorer.core.storage import file_hash
+from explorer.encoders.base import Card
+from explorer.encoders.gradients import Differentiable, gives_of, look_into
+from explorer.encoders.hub import Source, absent, cached, check_choice, have, read_torch_file
+from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.preprocessing import picture_steps, see
+from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """What a repository's weights are called, the one we prefer first."""

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput, UnusableEmbedding
-from .base import Encoder
-from .functions import FunctionEncoder
-from .gradients import Differentiable, as_tensor, gives_of, look_into
-from .layers import Arrays, LayeredEncoder
+from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
+from explorer.encoders.gradients import Differentiable, as_tensor, gives_of, look_into
+from explorer.encoders.layers import Arrays, LayeredEncoder
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
 """A path up to its first number or run of numbers."""

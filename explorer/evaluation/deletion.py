@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Parts
-from ..errors import InvalidInput
-from ..fills import make_background
-from .maps import as_map
+from explorer.attributions.question import Case, Parts
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import make_background
+from explorer.core.limits import SEED
+from explorer.evaluation.maps import as_map
 
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
@@ -143,7 +143,7 @@ def deletion(
         attribution: (h, w) the map, as large as ``case.pixels``.
         steps: Equal steps from nothing to everything deleted, 1 to h * w.
         pixels_per_step: Pixels deleted at a time, in place of ``steps``; the last step is what is left of them.
-        fill: What a deleted pixel becomes, a key of ``explorer.fills``. The paper's figures have ``"mean"``. Pixels
+        fill: What a deleted pixel becomes, a key of ``FILLS``. The paper's figures have ``"mean"``. Pixels
             deleted at random are dots, and dots of one colour can be a texture that means something, so try several.
         seeds: Of the random orders, at least one, each 0 to 2**32 - 1.
         seed: Of the noise of ``fill="noise"``.
@@ -193,7 +193,7 @@ def deleted_copies(
         attribution: (h, w) the map.
         order: A key of ORDERS.
         shares: k shares of the pixels, each 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies.
-        fill: What a deleted pixel becomes, a key of ``explorer.fills``.
+        fill: What a deleted pixel becomes, a key of ``explorer.core.fills``.
         seed: Of the random order.
         fill_seed: Of the noise of ``fill="noise"``.
 

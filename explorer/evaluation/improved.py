@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Method, Steps
-from ..errors import InvalidInput
-from .randomization import check_choices, names_of, pose
+from explorer.attributions.question import Case, Method, Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import SEED
+from explorer.evaluation.randomization import check_choices, names_of, pose
 
 STREAM = 4
 """Keeps the noise apart from what other parts draw of the same seed."""

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Steps
-from ..errors import InvalidInput
-from ..formats import lossless_size
-from .maps import as_map
-from .scorers import Scorer
+from explorer.attributions.question import Case, Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import SEED
+from explorer.evaluation.maps import as_map
+from explorer.evaluation.scorers import Scorer
+from explorer.pictures.formats import lossless_size
 
 AGGREGATES: dict[str, Callable[..., Any]] = {"median": np.median, "mean": np.mean}
 """How the curves of many pictures become one."""

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, DistanceExplainer, Parts
-from ..distances import measure
-from ..encoders.base import Encoder
-from ..schema import Explanation
-from .randomization import check_choices, names_of, pose
-from .ranks import spearman
+from explorer.attributions.question import Case, DistanceExplainer, Parts
+from explorer.core.distances import measure
+from explorer.core.limits import SEED
+from explorer.core.schema import Explanation
+from explorer.encoders.base import Encoder
+from explorer.evaluation.randomization import check_choices, names_of, pose
+from explorer.evaluation.ranks import spearman
 
 STREAM = 5
 """Keeps these draws apart from what other parts draw of the same seed."""

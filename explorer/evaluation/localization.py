@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, make_case
-from ..encoders.base import DEFAULT_ENCODER, Encoder, resolve
-from ..errors import InvalidInput
-from ..images import as_picture, resize
-from ..presets import asset_path
-from ..schema import Box
-from .maps import as_map
+from explorer.attributions.question import Case, make_case
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Box
+from explorer.encoders.base import DEFAULT_ENCODER, Encoder, resolve
+from explorer.evaluation.maps import as_map
+from explorer.pictures.images import as_picture, resize
+from explorer.pictures.presets import asset_path
 
 PLANTED_SIZE = (224, 224)
 """Of the planted picture, where the encoder sees pictures of any size."""
@@ -197,7 +197,7 @@ def plant(
         patch: The picture that is planted and is the reference; the shipped espresso if None.
         background: The picture it is planted in; the shipped rocket if None.
         box: Where: left, top, right and bottom as shares of the width and height.
-        distance: A key of ``explorer.distances``.
+        distance: A key of ``explorer.core.distances``.
 
     Returns:
         The question and its answer.

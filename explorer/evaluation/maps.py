@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
+from explorer.core.errors import InvalidInput
 
 FLAT = 1e-6
 """A positive part that varies by no more than this share of the map's largest value has no order: scaling it would

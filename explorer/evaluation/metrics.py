@@ -14,13 +14,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..errors import InvalidInput
-from ..registry import METRICS
-from .information import InformationConfig, information, information_passes, information_total, information_value
-from .perturbation import PerturbationConfig, area, drop, perturbation_passes, perturbed, rose, softened
-from .scorers import Scorer
-from .segmentation import MEAN, POOLED, SegmentationConfig, segmented
+from explorer.attributions.question import Case, Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METRICS
+from explorer.evaluation.information import (
+    InformationConfig,
+    information,
+    information_passes,
+    information_total,
+    information_value,
+)
+from explorer.evaluation.perturbation import (
+    PerturbationConfig,
+    area,
+    drop,
+    perturbation_passes,
+    perturbed,
+    rose,
+    softened,
+)
+from explorer.evaluation.scorers import Scorer
+from explorer.evaluation.segmentation import MEAN, POOLED, SegmentationConfig, segmented
 
 Record = dict[str, Any]
 """What one picture was measured as. ``record["dropped"]``, where there is one, maps keys of metrics to the reason why

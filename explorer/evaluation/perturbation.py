@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Steps
-from ..errors import InvalidInput
-from ..fills import apply_masks, make_background
-from .maps import as_map, unit_positive
-from .scorers import Scorer
+from explorer.attributions.question import Case, Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import apply_masks, make_background
+from explorer.core.limits import SEED
+from explorer.evaluation.maps import as_map, unit_positive
+from explorer.evaluation.scorers import Scorer
 
 ORDERS = ("highest", "lowest")
 """Which pixels go first: POS and DEL hide the highest of the map, NEG and INS the lowest."""
@@ -46,7 +46,7 @@ class PerturbationConfig:
     Attributes:
         protocol: A key of PROTOCOLS.
         shares: Of the pixels hidden, ascending, above 0 to 1; only for ``"dix"``, where 0 comes before them.
-        fill: What hidden pixels become, a key of ``explorer.fills``; only for ``"dix"``, and for ADP and PIC.
+        fill: What hidden pixels become, a key of ``explorer.core.fills``; only for ``"dix"``, and for ADP and PIC.
         step: Pixels at a time, only for ``"rise"``; the width of the picture if None. RISE's tables have 8 times that.
     """
 

@@ -28,13 +28,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Method, Parts, Steps
-from ..distances import measure
-from ..encoders.base import Encoder
-from ..encoders.layers import HOW as WAYS
-from ..errors import InvalidInput, UnusableEmbedding
-from .ranks import spearman
+from explorer.attributions.question import Case, Method, Parts, Steps
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.limits import SEED
+from explorer.encoders.base import Encoder
+from explorer.encoders.layers import HOW as WAYS
+from explorer.evaluation.ranks import spearman
 
 ORDERS = ("top_down", "bottom_up", "independent")
 HOW = tuple(WAYS)

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..case import Case, Steps
-from ..distances import measure
-from ..errors import InvalidInput, UnusableEmbedding
-from ..fills import make_background
-from ..registry import DISTANCES
+from explorer.attributions.question import Case, Steps
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.fills import make_background
+from explorer.core.registry import DISTANCES
 
 TEMPERATURE = 0.01
 """By which similarities are divided before the softmax: the scale that CLIP learns."""
@@ -89,7 +89,7 @@ class RetrievalScorer:
         gallery: (K, d) embeddings of references, the true one among them.
         truth: Row of the true reference, whose probability is the score.
         label: Row that ``same`` asks for.
-        distance: A key of ``explorer.distances``.
+        distance: A key of ``explorer.core.distances``.
         tau: By which similarities are divided before the softmax.
     """
 
@@ -125,7 +125,7 @@ class SimilarityScorer:
         reference: (d,) embedding.
         whole: Similarity of the whole picture, which scores 1.
         blank: Similarity of a blank one, which scores 0.
-        distance: A key of ``explorer.distances``.
+        distance: A key of ``explorer.core.distances``.
     """
 
     key: ClassVar[str] = "similarity"
@@ -167,7 +167,7 @@ def make_scorer(
         tau: By which similarities to the gallery are divided before the softmax.
         label: The class, or the row of the gallery, that decisions are compared with: the ground truth. What the
             encoder decides for the whole picture if None.
-        fill: What the blank picture is made of that similarities are anchored to, a key of ``explorer.fills``; let it
+        fill: What the blank picture is made of that similarities are anchored to, a key of ``FILLS``; let it
             be what the metric hides pixels with.
 
     Returns:
@@ -192,7 +192,7 @@ def make_scorer(
 
 
 def class_of(case: Case) -> int | None:
-    """The class that a case is about (``explorer.case.class_case``), or None."""
+    """The class that a case is about (``explorer.attributions.question.class_case``), or None."""
     direction = case.target.embedding
     if case.distance != "dot" or np.count_nonzero(direction) != 1 or direction.max() != 1:
         return None
@@ -203,7 +203,7 @@ def similarity(distance: str, embeddings: NDArray[np.floating], reference: NDArr
     """(n,) for the cosine distance the cosine, for the dot product itself, for the others minus the distance.
 
     Args:
-        distance: A key of ``explorer.distances``.
+        distance: A key of ``explorer.core.distances``.
         embeddings: (n, d).
         reference: (d,).
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..schema import Box
-from .localization import average_precision
-from .maps import as_map, unit_positive
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Box
+from explorer.evaluation.localization import average_precision
+from explorer.evaluation.maps import as_map, unit_positive
 
 KEYS = ("pa", "miou", "map", "mf1", "mf1-official")
 

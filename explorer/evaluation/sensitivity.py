@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import SEED
-from ..case import Case, Method, Parts
-from ..errors import InvalidInput
+from explorer.attributions.question import Case, Method, Parts
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import SEED
 
 LAWS = ("gaussian", "uniform")
 """What ``spread`` means: the standard deviation, or how far at most a value is moved."""

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InvalidInput
-from ..rank import rank_against
-from ..registry import DISTANCES
-from ..schema import Explanation, Probe, Reference, SelectionSettings
-from .ranks import spearman
+from explorer.core.errors import InvalidInput
+from explorer.core.rank import rank_against
+from explorer.core.registry import DISTANCES
+from explorer.core.schema import Explanation, Probe, Reference, SelectionSettings
+from explorer.evaluation.ranks import spearman
 
 HOW = ("truncate", "project", "principal")
 """The first coordinates, random directions, or the directions along which the copies' embeddings are longest."""
@@ -51,7 +51,7 @@ def by_distance(probe: Probe, target: Reference, selection: SelectionSettings) -
         selection: Mode and threshold or slices; its distance does not matter.
 
     Returns:
-        By key of ``explorer.distances``; ``cosine``, which the others are compared with, among them.
+        By key of ``explorer.core.distances``; ``cosine``, which the others are compared with, among them.
 
     Raises:
         InvalidInput: The probe has no mask yet, or the reference another length.

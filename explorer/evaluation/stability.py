@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..agreement import expected_agreement, split_half
-from ..caps import AGREEMENT, N_MASKS
-from ..case import Case, DistanceExplainer, Parts, Steps
-from ..errors import InvalidInput
-from ..masks import can_grow
-from ..probe import enlarge, grow
-from ..rank import rank_against
-from ..schema import MaskSettings, Probe, SelectionSettings
+from explorer.attributions.question import Case, DistanceExplainer, Parts, Steps
+from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import AGREEMENT, N_MASKS
+from explorer.core.masks import can_grow
+from explorer.core.probe import enlarge, grow
+from explorer.core.rank import rank_against
+from explorer.core.schema import MaskSettings, Probe, SelectionSettings
 
 COUNTS = (100, 500, 2000)
 """The numbers of masks in table 2."""
@@ -46,7 +46,7 @@ class Stability:
             the population's (ddof 0) of 20 runs. Other numbers of runs are brought to what 20 would show.
         agreement: By selection, (m,) mean correlation, over the pixels, of two runs.
         expected: By selection, (m,) what single runs lead one to expect of ``agreement``: the mean over the runs of
-            ``explorer.agreement.expected_agreement``.
+            ``explorer.core.agreement.expected_agreement``.
     """
 
     counts: NDArray[np.int64]
@@ -123,7 +123,7 @@ def stability_passes(
 def masks_to_reach(agreement: float, n_masks: int, target: float) -> int:
     """Masks that two runs are expected to need to agree by ``target``.
 
-    The Spearman-Brown formula solved for the length (see ``explorer.agreement.expected_agreement``): agreement over
+    The Spearman-Brown formula solved for the length (see ``expected_agreement``): agreement over
     disagreement, r / (1 - r), grows as the number of masks.
 
     Args:

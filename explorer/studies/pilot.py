@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..agreement import expected_agreement, split_half
-from ..rank import rank_against
-from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.rank import rank_against
+from explorer.core.schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
 
 P_KEEPS = (0.1, 0.3, 0.5, 0.7, 0.9)
 MASKS_EACH = 200
@@ -44,7 +44,7 @@ class Trial:
 
     Attributes:
         explanation: The map, its distances and the probe, which ``extend`` can continue.
-        half: Correlation of the maps of the two halves of the masks; see ``explorer.agreement.split_half``.
+        half: Correlation of the maps of the two halves of the masks; see ``explorer.core.agreement.split_half``.
     """
 
     explanation: Explanation

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..files import write_whole
-from .bench import Bench
-from .report_style import STYLE
-from .results import Result, finished, read_result
-from .runner import why_not
-from .study import PAPER, STUDIES, Compared, Study, Table
+from explorer.reports.style import STYLE
+from explorer.results.folders import write_whole
+from explorer.studies.results import Result, finished, read_result
+from explorer.studies.runner import why_not
+from explorer.studies.setup import Bench
+from explorer.studies.study import PAPER, STUDIES, Compared, Study, Table
 
 PAGE = "index.html"
 SHORT = 24

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InvalidInput
-from ..files import SCHEMA_VERSION, versions, write_whole
-from .bench import Bench
-from .drawing import save
-from .study import PAPER, Compared, Findings, Study, Table, plan
+from explorer.core.errors import InvalidInput
+from explorer.reports.drawing import save
+from explorer.results.folders import SCHEMA_VERSION, versions, write_whole
+from explorer.studies.setup import Bench
+from explorer.studies.study import PAPER, Compared, Findings, Study, Table, plan
 
 MANIFEST = "manifest.json"
 

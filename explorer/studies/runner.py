@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..case import Steps
-from ..encoders.base import Encoder
-from ..errors import InvalidInput
-from ..registry import Registry
-from .bench import Bench
-from .results import finished, read_result, write_result
-from .study import STUDIES, Need, Study, plan, slug
+from explorer.attributions.question import Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import Registry
+from explorer.encoders.base import Encoder
+from explorer.studies.results import finished, read_result, write_result
+from explorer.studies.setup import Bench
+from explorer.studies.study import STUDIES, Need, Study, plan, slug
 
 TIMED_BATCHES = 4
 

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ..caps import N_MASKS
-from ..case import Parts, Steps
-from ..registry import Registry
-from ..schema import MaskSettings
-from .subjects import PICTURES
+from explorer.attributions.question import Parts, Steps
+from explorer.core.limits import N_MASKS
+from explorer.core.registry import Registry
+from explorer.core.schema import MaskSettings
+from explorer.studies.pairs import PICTURES
 
 if TYPE_CHECKING:
-    from .bench import Bench
-    from .drawing import Drawing
+    from explorer.reports.drawing import Drawing
+    from explorer.studies.setup import Bench
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
-from ..caps import FEATURE_RES, N_MASKS
-from ..registry import MODES, Registry
-from ..schema import MaskSettings, SelectionSettings
+from explorer.core.limits import FEATURE_RES, N_MASKS
+from explorer.core.registry import MODES, Registry
+from explorer.core.schema import MaskSettings, SelectionSettings
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ SWEEPS: Registry[Sweep] = Registry("sweep", "explorer.studies.sweeps")
 def plan(tiles: Iterable[Tile]) -> tuple[MaskSettings, ...]:
     """The probes that tiles need: one for all that differ in ``n_masks`` alone, at the largest.
 
-    The others are cut from it (``explorer.probe.first``). Masks of the dianna scheme depend on how many
+    The others are cut from it (``explorer.core.probe.first``). Masks of the dianna scheme depend on how many
     there are, so there every number needs a probe of its own.
     """
     largest: dict[MaskSettings, int] = {}

@@ -1,13 +1,13 @@
 """The Gradio app; the only room where gradio is imported."""
 
-from ..errors import CannotWrite
-from . import folders
+from explorer.core.errors import CannotWrite
+from explorer.ui.memory import folders
 
 try:
     folders.prepare()  # before gradio is imported, which takes its folder from it
 except CannotWrite as error:
     raise SystemExit(f"Cannot start: {error}") from error
 
-from .server import build_app, launch
+from explorer.ui.server import build_app, launch
 
 __all__ = ["build_app", "launch"]

@@ -9,19 +9,19 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from ..caps import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
-from ..config import Config
-from ..encoders.base import DEFAULT_ENCODER, Card
-from ..encoders.cards import encoders, find_card
-from ..errors import InvalidInput
-from ..images import Picture
-from ..presets import Preset
-from ..registry import FILLS
-from ..schema import MaskSettings
-from .folders import example_copy
-from .picture_input import picture_input
-from .pictures import Pictures
-from .session import Question
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
+from explorer.core.registry import FILLS
+from explorer.core.schema import MaskSettings
+from explorer.encoders.base import DEFAULT_ENCODER, Card
+from explorer.encoders.cards import encoders, find_card
+from explorer.pictures.images import Picture
+from explorer.pictures.presets import Preset
+from explorer.results.recipe import Config
+from explorer.ui.memory.folders import example_copy
+from explorer.ui.memory.pictures import Pictures
+from explorer.ui.picture_input import picture_input
+from explorer.ui.session import Question
 
 PICTURE, CAPTION = "another picture", "a caption"
 Values = Mapping[Any, Any]
@@ -253,6 +253,6 @@ def _hints(card: Card) -> str:
 
 
 def _precisions() -> list[str]:
-    from ..encoders.openvino_runtime import bfloat16_here
+    from explorer.encoders.openvino_runtime import bfloat16_here
 
     return ["float32", "bfloat16"] if bfloat16_here() else ["float32"]

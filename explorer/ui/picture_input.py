@@ -1,7 +1,7 @@
 """A picture input that takes files uploaded here and nothing else.
 
 Gradio would also open any file of the machine, fetch a link that a caller names, decode a picture written into the
-request, and open any format Pillow knows. Here ``uploads`` says which files there are, and ``explorer.images`` alone
+request, and open any format Pillow knows. Here ``uploads`` says which files there are, and ``as_picture`` alone
 decodes.
 """
 
@@ -13,8 +13,8 @@ from typing import Any
 import gradio as gr
 from gradio.data_classes import ImageData
 
-from ..errors import InvalidInput
-from .uploads import find
+from explorer.core.errors import InvalidInput
+from explorer.ui.gate.uploads import find
 
 
 class _Unstubbed(type(gr.Image)):  # type: ignore[misc]

@@ -6,26 +6,25 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from starlette.applications import Starlette
 
-from ..caps import MAX_UPLOAD_BYTES
-from ..formats import refuse_bombs
-from . import folders
-from .admission import Admission
-from .explore import main_screen
-from .fetching import fetch_nothing
-from .gate import Gate
-from .heap import share_heaps
-from .lifecycle import Caretaker, allow_more_files, health_route
-from .origins import PROXIES, Origins
-from .states import PageStates, keep_states_small
-from .static import routes
-from .uploads import Uploads
-from .workbench import Workbench
+from explorer.core.limits import MAX_UPLOAD_BYTES
+from explorer.pictures.formats import refuse_bombs
+from explorer.ui.gate.admission import Admission
+from explorer.ui.gate.door import Gate
+from explorer.ui.gate.fetching import fetch_nothing
+from explorer.ui.gate.lifecycle import Caretaker, allow_more_files, health_route
+from explorer.ui.gate.origins import PROXIES, Origins
+from explorer.ui.gate.static import BROWSER, routes
+from explorer.ui.gate.uploads import Uploads
+from explorer.ui.layout import main_screen
+from explorer.ui.memory import folders
+from explorer.ui.memory.heap import share_heaps
+from explorer.ui.memory.states import PageStates, keep_states_small
+from explorer.ui.probe_cache import Workbench
 
 SESSIONS = 2000
 """Pages whose settings are kept, some 5 kB each; what is heavy is counted by ``memory``."""
@@ -67,7 +66,7 @@ def launch_settings() -> dict[str, Any]:
     """What ``Blocks.launch`` is given; a test compares it with the running app."""
     return {
         "theme": _theme(),
-        "css_paths": [Path(__file__).with_name("style.css"), *sorted(Path(__file__).parent.glob("instrument/*.css"))],
+        "css_paths": [BROWSER / "style.css", *sorted(BROWSER.glob("*/*.css"))],
         "max_file_size": MAX_UPLOAD_BYTES,
         "max_threads": 8,
         "state_session_capacity": SESSIONS,

@@ -8,17 +8,17 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ..caps import N_MASKS
-from ..config import Config, example_named
-from ..errors import InvalidInput
-from ..images import Picture, as_picture
-from ..links import preset_config
-from ..presets import asset_path, preset_named
-from ..rank import rank_against
-from ..replay import replay_of, rows
-from ..schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
-from ..unpacking import load_replay, unpack
-from .memory import GONE, Kept
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import N_MASKS
+from explorer.core.rank import rank_against
+from explorer.core.schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+from explorer.pictures.images import Picture, as_picture
+from explorer.pictures.presets import asset_path, preset_named
+from explorer.results.links import preset_config
+from explorer.results.recipe import Config, example_named
+from explorer.results.unpacking import load_replay, unpack
+from explorer.results.wire import replay_of, rows
+from explorer.ui.memory.kept import GONE, Kept
 
 _TURNS = threading.Lock()
 """Held for an assignment or two. Of the module, as Gradio copies a page's first ``Session`` and locks have no copy."""

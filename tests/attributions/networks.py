@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from explorer.case import Case, make_case
+from explorer.attributions.question import Case, make_case
 from explorer.encoders.base import Encoder
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.vits import vit_encoder

@@ -13,11 +13,11 @@ import explorer
 from explorer.attributions.dix import Dix1, Dix2Mul, Dix3, Dix3Grads
 from explorer.attributions.dix_attention import integrate_attention
 from explorer.attributions.gae import Gae
+from explorer.attributions.question import Case, class_case, make_case, run
 from explorer.attributions.scored import Scored
 from explorer.attributions.transformer_attribution import TransformerAttribution
-from explorer.case import Case, class_case, make_case, run
+from explorer.core.errors import InvalidInput
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
 from tests.attributions.networks import Exact, cnn, picture
 from tests.attributions.vits import BLOCKS, VITS, vit, vit_encoder
 from tests.oracles import attention as slow

@@ -19,11 +19,11 @@ from explorer.attributions.grad_cam import GradCam
 from explorer.attributions.grad_cam_pp import GradCamPlusPlus
 from explorer.attributions.layer_cam import LayerCam
 from explorer.attributions.lift_cam import LiftCam, contributions
+from explorer.attributions.question import Case, class_case, make_case, run
 from explorer.attributions.scored import Scored, is_blank
 from explorer.attributions.x_grad_cam import XGradCam
-from explorer.case import Case, class_case, make_case, run
+from explorer.core.errors import InvalidInput
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
 CASES = {

@@ -11,10 +11,10 @@ from captum.attr import IntegratedGradients
 
 from explorer.attributions.dix import Dix, Dix1, Dix2, Dix2Mul, Dix3, Dix3Grads, integrate
 from explorer.attributions.dix_official import DixOfficial1, DixOfficial2, DixOfficial3
+from explorer.attributions.question import Case, class_case, make_case, run
 from explorer.attributions.scored import Scored, is_blank
-from explorer.case import Case, class_case, make_case, run
+from explorer.core.errors import InvalidInput
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 from tests.oracles import dix as slow
 

@@ -10,10 +10,10 @@ import timm.layers
 import torch
 
 from explorer.attributions.full_grad import FullGrad, terms
+from explorer.attributions.question import Case, class_case, run
 from explorer.attributions.scored import Scored
-from explorer.case import Case, class_case, run
+from explorer.core.errors import InvalidInput
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
 NOTHING = torch.zeros(())

@@ -14,10 +14,10 @@ from captum.attr import IntegratedGradients as Captum
 from explorer.attributions.blur_ig import BlurIg, blurred
 from explorer.attributions.guided_ig import GuidedIg, advance
 from explorer.attributions.integrated_gradients import IntegratedGradients
+from explorer.attributions.question import Case, class_case, make_case, run
 from explorer.attributions.scored import Scored
-from explorer.case import Case, class_case, make_case, run
+from explorer.core.fills import make_background
 from explorer.encoders.gradients import as_tensor
-from explorer.fills import make_background
 from tests.attributions.networks import cnn, picture, question, tiny_cnn
 
 CASES = {

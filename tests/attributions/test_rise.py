@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from explorer.attributions.question import make_case, run
 from explorer.attributions.rise import Rise
-from explorer.case import make_case, run
-from explorer.distances import measure
-from explorer.masks import masks_from_array, sample_masks
-from explorer.registry import DISTANCES
-from explorer.schema import MaskSettings
+from explorer.core.distances import measure
+from explorer.core.masks import masks_from_array, sample_masks
+from explorer.core.registry import DISTANCES
+from explorer.core.schema import MaskSettings
 from tests.attributions.networks import SIDE, cnn, picture, question
 
 MASKING = MaskSettings(n_masks=30, feature_res=4, p_keep=0.4, seed=3)

@@ -12,13 +12,13 @@ import torch
 from explorer.attributions.ablation_cam import AblationCam
 from explorer.attributions.grad_cam import GradCam
 from explorer.attributions.integrated_gradients import IntegratedGradients
+from explorer.attributions.question import Case, Method, class_case, make_case, run
 from explorer.attributions.scored import Scored, blank_if_flat, is_blank, steps_between
-from explorer.case import Case, Method, class_case, make_case, run
-from explorer.distances import measure
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.core.registry import DISTANCES, METHODS
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput, UnusableEmbedding, WeightsMissing
-from explorer.registry import DISTANCES, METHODS
 from tests.attributions.networks import SIDE, cnn, picture, question, tiny_cnn
 
 

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from explorer.case import Case, Steps
-from explorer.errors import InvalidInput
+from explorer.attributions.question import Case, Steps
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METHODS, METRICS, Registry
+from explorer.core.schema import MaskSettings
 from explorer.evaluation.metrics import Metric, mean_of
-from explorer.registry import METHODS, METRICS, Registry
-from explorer.schema import MaskSettings
 
 NAMES = ("a.png", "b.png", "c.png")
 

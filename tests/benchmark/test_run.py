@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 
 import explorer
+from explorer.attributions.question import make_case, run
 from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
 from explorer.benchmark.gallery import Gallery, rivals_of
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.price import prices
 from explorer.benchmark.report import write_report
 from explorer.benchmark.run import BLANK, NO_MASK, run_benchmark
-from explorer.case import make_case, run
+from explorer.core.errors import CannotWrite, InvalidInput, UnusableEmbedding
 from explorer.encoders.base import Encoder
-from explorer.errors import CannotWrite, InvalidInput, UnusableEmbedding
 from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, NAMES, pictures, registered
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from explorer.cache import file_hash
+from explorer.core.storage import file_hash
 from explorer.encoders import efficientnet_lite
 from explorer.encoders.openvino_runtime import Network
 

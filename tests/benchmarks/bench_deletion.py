@@ -14,10 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from explorer.case import DistanceExplainer, make_case, run
+from explorer.attributions.question import DistanceExplainer, make_case, run
+from explorer.core.registry import FILLS
+from explorer.core.schema import MaskSettings
 from explorer.evaluation.deletion import deletion
-from explorer.registry import FILLS
-from explorer.schema import MaskSettings
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper_images"
 REFERENCES = ("fly.jpg", "bee2.jpg")

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import explorer
 from explorer.encoders import efficientnet_lite
-from explorer.images import as_picture
+from explorer.pictures.images import as_picture
 
 GOAL = 4.0
 NAME = "efficientnet-lite0"

@@ -25,12 +25,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from conftest import CHROMIUM, FINISHED, FLAGS
 from driving import press_run, wait_done
 
-from explorer.masks import sample_masks
-from explorer.presets import FIRST_PRESET
-from explorer.replay import replay_of
-from explorer.schema import MaskSettings
+from explorer.core.masks import sample_masks
+from explorer.core.schema import MaskSettings
+from explorer.pictures.presets import FIRST_PRESET
+from explorer.results.unpacking import load_replay
+from explorer.results.wire import replay_of
 from explorer.ui import build_app, launch
-from explorer.unpacking import load_replay
 
 ASSETS = Path(__file__).parents[2] / "assets"
 GOAL_MS = {1000: 50, 5000: 100}
@@ -53,7 +53,7 @@ MEASURE = """async ([id, values]) => {
     return times;
 }"""
 SLICE = """async values => {
-    const { store } = await import(new URL('instrument/store.js', document.baseURI)), times = [];
+    const { store } = await import(new URL('browser/instrument/store.js', document.baseURI)), times = [];
     for (const value of values) {
         await new Promise(rest => setTimeout(rest, 40));
         const start = performance.now();
@@ -65,7 +65,7 @@ SLICE = """async values => {
     return times;
 }"""
 SHOW = """async wire => {
-    const at = name => new URL(`instrument/${name}.js`, document.baseURI);
+    const at = name => new URL(`browser/instrument/${name}.js`, document.baseURI);
     const wanted = ['store', 'maths', 'paint'].map(name => import(at(name)));
     const [{ store }, { decode }, { loadPictures }] = await Promise.all(wanted);
     store.set({ result: await loadPictures(decode(wire)) });
@@ -74,7 +74,7 @@ SHOW = """async wire => {
 
 
 WATCH = """async ([selector, event]) => {
-    const { store } = await import(new URL('instrument/store.js', document.baseURI));
+    const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));
     window.answered = new Promise(done => {
         let start;
         document.querySelector(selector).addEventListener(event, e => {

@@ -20,9 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import explorer
+from explorer.core.masks import can_grow
+from explorer.core.schema import SCHEMES
 from explorer.evaluation.stability import mean_agreement
-from explorer.masks import can_grow
-from explorer.schema import SCHEMES
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper_images"
 SHIPPED = Path(__file__).parents[2] / "assets"

@@ -37,7 +37,7 @@ class Served:
 def served() -> Iterator[Served]:
     """The app as ``make run`` serves it, except that it does not hold the terminal."""
     from explorer.ui import build_app, launch
-    from explorer.ui.workbench import Workbench
+    from explorer.ui.probe_cache import Workbench
 
     workbench = Workbench()
     demo = build_app(workbench)

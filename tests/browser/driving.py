@@ -18,7 +18,7 @@ INK = """id => {
 """A number that changes with a canvas's pixels."""
 
 STATE = """async (path) => {
-    const { store } = await import(new URL('instrument/store.js', document.baseURI));
+    const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));
     return path.split('.').reduce((value, key) => value?.[key], store.state);
 }"""
 """What the page shows: a place in the store's state."""

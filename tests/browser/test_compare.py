@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.links import preset_config
-from explorer.presets import preset_named
-from explorer.rank import rank_against
-from explorer.replay import load_replay, replay_of, unpack
-from explorer.schema import SelectionSettings
+from explorer.core.rank import rank_against
+from explorer.core.schema import SelectionSettings
+from explorer.pictures.presets import preset_named
+from explorer.results.links import preset_config
+from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.differences import differences
 
 from .driving import count_forward, press_run, toast, wait_done
@@ -51,7 +51,8 @@ def choose(page, key: str, title: str) -> None:
     page.locator("#preset input").click()
     page.get_by_role("option", name=re.compile(re.escape(title))).click()
     page.wait_for_function(
-        """async id => (await import(new URL('instrument/store.js', document.baseURI))).store.state.result.id === id""",
+        """async id =>
+        (await import(new URL('browser/instrument/store.js', document.baseURI))).store.state.result.id === id""",
         arg=load_replay(replay_of(key))["id"],
     )
     story = preset_named(key).story
@@ -295,8 +296,8 @@ def test_both_directions(page, monkeypatch):
     assert sum(rows) == 60 + 2  # the masks, the reference and the whole picture; nothing of the first direction
     shown = page.evaluate(
         """async () => {
-            const { store } = await import(new URL('instrument/store.js', document.baseURI));
-            const { wholeDistance } = await import(new URL('instrument/maths.js', document.baseURI));
+            const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));
+            const { wholeDistance } = await import(new URL('browser/instrument/maths.js', document.baseURI));
             const { result, reverse } = store.state;
             const names = [result, reverse].map(r => [r.picture_name, r.reference_name, r.n]);
             return [wholeDistance(result, 'cosine'), wholeDistance(reverse, 'cosine'), ...names];

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from explorer.attributions.method import offered
+from explorer.core.registry import CARDS, METHODS
+from explorer.core.schema import SelectionSettings
 from explorer.encoders.cards import load_encoder
 from explorer.evaluation.deletion import deletion_passes
-from explorer.presets import FIRST_PRESET
-from explorer.registry import CARDS, METHODS
-from explorer.schema import SelectionSettings
-from explorer.ui.evidence_deletion import Faithfulness
-from explorer.ui.evidence_kinds import KINDS
-from explorer.ui.instrument import Look
-from explorer.ui.judged import subject_of
-from explorer.ui.offers import LEFT_OUT
+from explorer.pictures.presets import FIRST_PRESET
+from explorer.ui.components import Look
+from explorer.ui.methods_menu import LEFT_OUT
 from explorer.ui.session import Session
+from explorer.ui.tabs.evidence.answer import subject_of
+from explorer.ui.tabs.evidence.deletion import Faithfulness
+from explorer.ui.tabs.evidence.kinds import KINDS
 
 from .conftest import FINISHED
 from .driving import count_forward, press_run, wait_done

@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from explorer.presets import FIRST_PRESET
-from explorer.rank import rank_against
-from explorer.registry import DISTANCES, MODES
-from explorer.replay import replay_of
-from explorer.schema import SelectionSettings
-from explorer.unpacking import load_replay, unpack
+from explorer.core.rank import rank_against
+from explorer.core.registry import DISTANCES, MODES
+from explorer.core.schema import SelectionSettings
+from explorer.pictures.presets import FIRST_PRESET
+from explorer.results.unpacking import load_replay, unpack
+from explorer.results.wire import replay_of
 
 from .driving import STATE, ink, painted, press_run, wait_done
 
 pytestmark = pytest.mark.browser
 
 MAP = """async () => {
-    const at = name => new URL(`instrument/${name}.js`, document.baseURI);
+    const at = name => new URL(`browser/instrument/${name}.js`, document.baseURI);
     const [{ store }, { view }] = await Promise.all([import(at('store')), import(at('views'))]);
     return [...view(store.state.result, store.state.selection, store.state.upto).map];
 }"""

@@ -13,7 +13,7 @@ from .test_instrument import slide
 
 pytestmark = pytest.mark.browser
 
-STORE = "const { store } = await import(new URL('instrument/store.js', document.baseURI));"
+STORE = "const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));"
 UNLOADED = "This part of the page could not be loaded; reload the page."
 
 
@@ -66,7 +66,7 @@ def test_the_last_of_two_examples_chosen_quickly_is_shown(page):
 
 
 def test_what_cannot_be_loaded_says_so(fresh):
-    page = fresh(routes={"**/instrument/histogram.js": lambda route: route.abort()})
+    page = fresh(routes={"**/browser/instrument/histogram.js": lambda route: route.abort()})
     page.wait_for_function("text => document.querySelector('#instrument')?.innerText.includes(text)", arg=UNLOADED)
 
     page = fresh(routes={"**/replay/*": lambda route: route.abort()})
@@ -328,7 +328,7 @@ def test_sweeps_hold_what_a_link_holds(fresh):
 def test_small_pictures_are_painted_as_large_as_others(page):
     size = page.evaluate(
         """async () => {
-            const { fit } = await import(new URL('instrument/paint.js', document.baseURI));
+            const { fit } = await import(new URL('browser/instrument/paint.js', document.baseURI));
             const canvas = document.createElement('canvas');
             fit(canvas, { image: { naturalWidth: 16, naturalHeight: 32 } });
             return [canvas.width, canvas.height];

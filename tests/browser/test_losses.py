@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.ui import admission
+from explorer.ui.gate import admission
 
 from .conftest import FINISHED
 from .driving import ink, press_run, toast, wait_done

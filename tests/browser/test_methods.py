@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from explorer.attributions.method import offered
+from explorer.core.registry import CARDS, METHODS
 from explorer.encoders.cards import load_encoder
-from explorer.registry import CARDS, METHODS
-from explorer.ui.offers import LEFT_OUT
+from explorer.ui.methods_menu import LEFT_OUT
 
 from .driving import ink
 from .test_accessible import barriers

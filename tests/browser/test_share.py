@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from explorer.links import OURS
+from explorer.results.links import OURS
 
 pytestmark = pytest.mark.browser
 
 LONG = 240_000
 STATE = """async () => {
-    const module = (name) => import(new URL(`instrument/${name}.js`, document.baseURI));
+    const module = (name) => import(new URL(`browser/instrument/${name}.js`, document.baseURI));
     const [{ store }, { view }] = await Promise.all([module("store"), module("views")]);
     const { result, selection, upto } = store.state;
     if (!result) return null;
@@ -432,7 +432,7 @@ def test_everything_can_be_taken_home_and_brought_back(chromium, served, tmp_pat
 
 def test_a_loaded_config_is_run(page, tmp_path: Path):
     to_share(page)
-    from explorer.links import preset_config
+    from explorer.results.links import preset_config
 
     config = preset_config("two-cat").to_dict()
     config["masking"] |= {"n_masks": 30, "seed": 5}

@@ -10,17 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.images import as_picture
-from explorer.presets import FIRST_PRESET, asset_path, preset_named
-from explorer.rank import rank_against
-from explorer.replay import load_replay, replay_of, unpack
-from explorer.schema import MaskSettings, SelectionSettings
+from explorer.core.rank import rank_against
+from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.pictures.images import as_picture
+from explorer.pictures.presets import FIRST_PRESET, asset_path, preset_named
+from explorer.results.wire import load_replay, replay_of, unpack
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, columns
+from explorer.ui.probe_cache import Workbench
 from explorer.ui.session import Question, Session
-from explorer.ui.sweeps import SLOTS
-from explorer.ui.swept import COSTLY, PILOT, costly_tiles
-from explorer.ui.workbench import Workbench
+from explorer.ui.tabs.sweeps.layout import SLOTS
+from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, costly_tiles
 
 from .conftest import FINISHED
 from .driving import toast
@@ -41,12 +41,16 @@ SELECTIONS = [
 ]
 
 TILES = """async ([key, selection]) => {
-    const at = name => new URL(`instrument/${name}.js`, document.baseURI);
-    const [{ store }, { freeTiles }] = await Promise.all([import(at('store')), import(at('sweep-tiles'))]);
+    const at = name => new URL(`browser/${name}.js`, document.baseURI);
+    const [{ store }, { freeTiles }] =
+        await Promise.all([import(at('instrument/store')), import(at('sweeps/sweep-tiles'))]);
     return freeTiles(key, selection, store.state.words.modes);
 }"""
-SET = """async (changes) => (await import(new URL('instrument/store.js', document.baseURI))).store.select(changes)"""
-SELECTION = """async () => (await import(new URL('instrument/store.js', document.baseURI))).store.state.selection"""
+SET = """async (changes) =>
+    (await import(new URL('browser/instrument/store.js', document.baseURI))).store.select(changes)"""
+SELECTION = (
+    """async () => (await import(new URL('browser/instrument/store.js', document.baseURI))).store.state.selection"""
+)
 INK = """canvas => {
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     return data.reduce((sum, value, i) => (sum * 31 + value + (i & 3)) % 1000000007, 7);

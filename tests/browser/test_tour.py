@@ -11,7 +11,7 @@ from .driving import painted
 
 pytestmark = pytest.mark.browser
 
-STORE = "const { store } = await import(new URL('instrument/store.js', document.baseURI));"
+STORE = "const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));"
 LOOKS = "store.state.selection, store.state.upto, store.state.pixel"
 TITLES = ["Guess", "Distance", "One mask", "Many masks", "Rank and select", "Break it"]
 OWN = {"mode": "closest", "threshold": 0.15, "distance": "angular", "closest": None, "farthest": None}
@@ -99,7 +99,7 @@ def test_a_drawn_guess_is_scored(page):
 def test_the_score_is_what_it_says(page):
     """Against counting every pair of points, inside and outside."""
     code = """async () => {
-        const { score } = await import(new URL('instrument/tour-guess.js', document.baseURI));
+        const { score } = await import(new URL('browser/tour/tour-guess.js', document.baseURI));
         const map = Float32Array.from({ length: 60 }, (_, i) => (i * 37) % 61 - 30);
         const drawn = Uint8Array.from(map, (_, i) => Number(i % 4 === 1));
         return [score(map, drawn), [...map], [...drawn], score(map, Uint8Array.from(map, (v) => Number(v > 10)))];

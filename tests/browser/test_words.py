@@ -8,10 +8,10 @@ import time
 import numpy as np
 import pytest
 
+from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.words import WordsExplanation, explain_words
 from explorer.encoders.cards import load_encoder
-from explorer.presets import asset_path
-from explorer.schema import MaskSettings, SelectionSettings
-from explorer.words import WordsExplanation, explain_words
+from explorer.pictures.presets import asset_path
 
 from .conftest import FINISHED
 from .driving import toast

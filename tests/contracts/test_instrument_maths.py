@@ -18,19 +18,19 @@ import pytest
 
 import explorer
 from explorer import Explanation, MaskSettings, Probe, SelectionSettings, UnusableEmbedding
-from explorer.agreement import ROUNDING, expected_agreement, split_half, wobble
-from explorer.describe import describe
+from explorer.core.agreement import ROUNDING, expected_agreement, split_half, wobble
+from explorer.core.masks import GridMasks
+from explorer.core.probe import prepare
+from explorer.core.registry import DISTANCES, MODES
+from explorer.core.schema import Reference
 from explorer.encoders.base import Encoder
-from explorer.masks import GridMasks
-from explorer.plots import colour_limit
-from explorer.probe import prepare
-from explorer.registry import DISTANCES, MODES
-from explorer.schema import Reference
+from explorer.results.plots import colour_limit
+from explorer.results.summary import describe
 from tests.browser.conftest import CHROMIUM, FLAGS, need_chromium
 
 pytestmark = pytest.mark.browser
 
-FOLDER = Path(explorer.__file__).parent / "ui" / "instrument"
+FOLDER = Path(explorer.__file__).parent / "ui" / "browser" / "instrument"
 HOME = "http://instrument.invalid/"
 START = """<script type="module">
 import * as maths from "./maths.js";

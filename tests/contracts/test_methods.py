@@ -20,10 +20,10 @@ import pytest
 import explorer
 from explorer import Encoder, MaskSettings
 from explorer.attributions.method import fits, is_signed, offered
+from explorer.attributions.question import Case, class_case, make_case, run
 from explorer.attributions.scored import is_blank
-from explorer.case import Case, class_case, make_case, run
+from explorer.core.registry import CARDS, METHODS
 from explorer.evaluation.localization import Planted, localize, plant
-from explorer.registry import CARDS, METHODS
 from tests.attributions.networks import ENCODERS, SIDE, picture
 
 MASKING = MaskSettings(n_masks=40, feature_res=4, seed=3)
@@ -222,7 +222,7 @@ NEW = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-from explorer.registry import METHODS
+from explorer.core.registry import METHODS
 
 
 @METHODS.register("brightness")

@@ -15,11 +15,11 @@ import pytest
 
 import explorer
 from explorer import Encoder, Explanation, MaskSettings, Probe, SelectionSettings, WeightsMissing
-from explorer.distances import measure
+from explorer.core.distances import measure
+from explorer.core.fills import apply_masks, make_background
+from explorer.core.registry import CARDS, DISTANCES, FILLS, MODES, Registry
+from explorer.core.selections import select
 from explorer.encoders.base import Card
-from explorer.fills import apply_masks, make_background
-from explorer.registry import CARDS, DISTANCES, FILLS, MODES, Registry
-from explorer.selections import select
 
 REGISTRIES: dict[str, Registry] = {"fills": FILLS, "distances": DISTANCES, "modes": MODES, "cards": CARDS}
 ENTRIES = [(name, key) for name, registry in REGISTRIES.items() for key in registry]

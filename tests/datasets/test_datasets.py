@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.registry import DATASETS
 from explorer.datasets.items import Item
-from explorer.errors import InvalidInput, WeightsMissing
-from explorer.registry import DATASETS
 from tests.datasets import miniatures as mini
 
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 import explorer
+from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.encoders.attention import AttentionTaps, find_attention, plain_attention
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor, look_into, private_copy
 from explorer.encoders.torch_layers import from_torch
-from explorer.errors import InvalidInput, UnusableEmbedding
 from tests.attributions.networks import picture, tiny_cnn
 from tests.attributions.vits import BLOCKS, HEADS, NUMBERS, PATCH, SIDE, VITS, vit
 

@@ -12,12 +12,12 @@ import torch
 import explorer
 from explorer.attributions.dix import Dix1
 from explorer.attributions.grad_cam import GradCam
-from explorer.case import class_case, make_case, run
+from explorer.attributions.question import class_case, make_case, run
+from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import find_card
 from explorer.encoders.gradients import as_tensor
 from explorer.encoders.openclip import OpenClipEncoder
-from explorer.errors import InvalidInput
 from tests.attributions.networks import picture
 from tests.attributions.vits import vit_encoder
 

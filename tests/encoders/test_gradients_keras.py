@@ -10,22 +10,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.core.errors import InvalidInput
 from explorer.encoders import keras_applications
 from explorer.encoders.cards import encoders, find_card
 from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
-from explorer.errors import InvalidInput
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow's own
 
 ON_TORCH = """
 import numpy as np, keras, torch
 from explorer.attributions.method import offered
-from explorer.case import class_case, make_case, run
+from explorer.attributions.question import class_case, make_case, run
 from explorer.encoders.cards import find_card
 from explorer.encoders.gradients import Tap, as_tensor
 from explorer.encoders.keras_applications import KerasApplication
-from explorer.errors import InvalidInput
-from explorer.schema import MaskSettings
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 
 FEW = {"guided-ig": {"steps": 3}, "blur-ig": {"steps": 4}, "rise": {"masking": MaskSettings(n_masks=20)},
        "distance-explainer": {"masking": MaskSettings(n_masks=20)}}

@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.schema import Box
 from explorer.encoders import keras_applications
 from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
 from explorer.encoders.layers import HOW
-from explorer.errors import InvalidInput, WeightsMissing
-from explorer.schema import Box
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow's own
 

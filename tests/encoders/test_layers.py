@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import explorer
+from explorer.core.errors import InvalidInput
 from explorer.encoders import efficientnet_lite
 from explorer.encoders.layers import HOW, layer_key
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers, from_torch, numbered_block
-from explorer.errors import InvalidInput
 
 PIXELS = np.random.default_rng(3).uniform(0, 255, (2, 224, 224, 3)).astype(np.float32)
 

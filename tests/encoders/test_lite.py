@@ -22,7 +22,7 @@ import pytest
 import explorer
 from explorer.encoders import conse, efficientnet_lite, openvino_runtime
 from explorer.encoders.openvino_runtime import Network, bfloat16_here, cached_array
-from explorer.images import as_picture
+from explorer.pictures.images import as_picture
 
 ASSETS = Path(__file__).parents[2] / "assets"
 

@@ -16,15 +16,15 @@ from safetensors.torch import save_file
 
 from explorer.attributions.gae import Gae
 from explorer.attributions.grad_cam import GradCam
+from explorer.attributions.question import class_case, make_case, run
 from explorer.benchmark.cells import read_cells
-from explorer.case import class_case, make_case, run
-from explorer.cli import main
+from explorer.cli.main import main
+from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders import cards, timm_models
 from explorer.encoders.base import Card
 from explorer.encoders.cards import encoders, find_card, load_encoder
 from explorer.encoders.gradients import as_tensor
 from explorer.encoders.layers import HOW
-from explorer.errors import InvalidInput, WeightsMissing
 from tests.encoders.hubs import Bomb, FakeHub, empty_hub, put_in_cache, serve_hub, spoil
 
 RESNET, VIT, CONVNEXT = "test_resnet.r160_in1k", "test_vit.r160_in1k", "test_convnext.r160_in1k"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from explorer.case import Case, make_case
+from explorer.attributions.question import Case, make_case
+from explorer.core.schema import Reference
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
-from explorer.schema import Reference
 
 SIDE, CELLS, COUNT = 32, 4, 5
 ZERO = np.array([120, 110, 90], np.float32)

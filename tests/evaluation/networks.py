@@ -9,10 +9,10 @@ import numpy as np
 import torch
 import torchvision  # noqa: F401  # ahead of TensorFlow, which Quantus imports: after it, it would end the process
 
-from explorer.case import Case, DistanceExplainer, make_case
+from explorer.attributions.question import Case, DistanceExplainer, make_case
+from explorer.core.schema import MaskSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.torch_layers import TorchLayers, from_torch
-from explorer.schema import MaskSettings
 
 SIDE = 16
 EXPLAINER = DistanceExplainer(MaskSettings(n_masks=40, feature_res=4, seed=3))
@@ -51,7 +51,7 @@ def question(encoder: Encoder | None = None) -> Case:
 
 def explain_for_quantus(case: Case, method: Any = EXPLAINER) -> Any:
     """An ``explain_func`` as Quantus calls it: (b, c, h, w) -> (b, h, w), with the reference kept as it is."""
-    from explorer.case import run
+    from explorer.attributions.question import run
     from explorer.evaluation.randomization import pose
 
     def explain(model: Any, inputs: Any, targets: Any, **_: Any) -> np.ndarray:

@@ -12,10 +12,10 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, Probe
-from explorer.case import Case, make_case, run
+from explorer.attributions.question import Case, make_case, run
+from explorer.core.fills import make_background
+from explorer.core.registry import FILLS
 from explorer.evaluation.deletion import ORDERS, Deletion, deleted_copies, deletion, deletion_passes, pixel_order
-from explorer.fills import make_background
-from explorer.registry import FILLS
 from tests.oracles import deletion as slow
 
 PaperImage = Callable[[str], Path]

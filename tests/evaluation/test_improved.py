@@ -7,13 +7,13 @@ import copy
 import numpy as np
 import pytest
 
-from explorer.case import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer, run
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 from explorer.encoders.torch_layers import TorchLayers
-from explorer.errors import InvalidInput
 from explorer.evaluation.improved import Efficient, Smoothed, discrete_entropy, efficient, efficient_passes
 from explorer.evaluation.randomization import pose, randomization
 from explorer.evaluation.ranks import spearman
-from explorer.schema import MaskSettings
 from tests.evaluation.networks import EXPLAINER, SIDE, explain_for_quantus, fresh_as_quantus, plain_cnn, question
 
 FEW = DistanceExplainer(MaskSettings(n_masks=10, feature_res=4))

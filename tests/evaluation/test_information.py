@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from explorer import InvalidInput
-from explorer.case import Case, run
+from explorer.attributions.question import Case, run
 from explorer.evaluation.information import (
     InformationConfig,
     curve,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from explorer.case import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer, run
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 from explorer.encoders.functions import from_function
-from explorer.errors import InvalidInput
 from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
 from explorer.evaluation.randomization import pose
-from explorer.schema import MaskSettings
 from tests.conftest import quarters
 from tests.evaluation.networks import EXPLAINER, question
 

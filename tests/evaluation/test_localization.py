@@ -11,7 +11,9 @@ from sklearn.metrics import average_precision_score
 
 import explorer
 from explorer import Encoder, Explanation, InvalidInput, MaskSettings
-from explorer.case import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer, run
+from explorer.core.registry import CARDS
+from explorer.core.schema import Box
 from explorer.evaluation.localization import (
     PLANTED_SIZE,
     QUARTER,
@@ -25,10 +27,8 @@ from explorer.evaluation.localization import (
     plant,
     pointing_game,
 )
-from explorer.images import as_picture, resize
-from explorer.presets import asset_path
-from explorer.registry import CARDS
-from explorer.schema import Box
+from explorer.pictures.images import as_picture, resize
+from explorer.pictures.presets import asset_path
 
 REGION = box_region((4, 6), (0.0, 0.0, 0.5, 0.5))
 """Six of 24 pixels."""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from explorer import InvalidInput
-from explorer.case import Case, run
+from explorer.attributions.question import Case, run
+from explorer.core.registry import METRICS
 from explorer.evaluation.information import InformationConfig
 from explorer.evaluation.metrics import NEEDS, Metric, make_metrics, mean_of, why_dropped
 from explorer.evaluation.perturbation import PerturbationConfig
 from explorer.evaluation.scorers import Scorer, make_scorer
 from explorer.evaluation.segmentation import SegmentationConfig
-from explorer.registry import METRICS
 from tests.evaluation.classes import SIDE, Classes, about_class, about_distance, noise_map
 
 SEGMENTATION = {"pa", "miou", "map", "mf1", "mf1-official"}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import InvalidInput
-from explorer.case import run
+from explorer.attributions.question import run
 from explorer.evaluation.perturbation import (
     ORDERS,
     STREAM,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from explorer.case import Case, Steps, class_case, run
+from explorer.attributions.question import Case, Steps, class_case, run
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.randomization import Randomization, randomised_target, randomization
 from explorer.evaluation.ranks import spearman

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.case import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer, run
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import TorchLayers, from_torch
-from explorer.errors import InvalidInput
 from explorer.evaluation import randomization as module
 from explorer.evaluation.randomization import ORDERS, Randomization, follow, pose, randomization, randomization_passes
-from explorer.schema import MaskSettings
 from tests.conftest import quarters
 from tests.evaluation.networks import EXPLAINER, explain_for_quantus, fresh_as_quantus, plain_cnn, question
 

@@ -11,8 +11,8 @@ from scipy.special import softmax as scipys
 
 import explorer
 from explorer import InvalidInput
-from explorer.case import Case, make_case, run
-from explorer.errors import UnusableEmbedding
+from explorer.attributions.question import Case, make_case, run
+from explorer.core.errors import UnusableEmbedding
 from explorer.evaluation.scorers import ClassScorer, class_of, make_scorer, similarity, softmax
 from tests.evaluation.classes import Classes, about_class, about_distance, picture
 

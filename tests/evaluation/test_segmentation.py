@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from explorer import InvalidInput
+from explorer.core.registry import METRICS
+from explorer.core.schema import Box
 from explorer.evaluation.segmentation import MEAN, POOLED, SegmentationConfig, as_seen, segmented
-from explorer.registry import METRICS
-from explorer.schema import Box
 from tests.oracles import metrics as slow
 
 KEYS = (*POOLED, *MEAN)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.case import DistanceExplainer, make_case, run
-from explorer.errors import InvalidInput
+from explorer.attributions.question import DistanceExplainer, make_case, run
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 from explorer.evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
-from explorer.schema import MaskSettings
 from tests.evaluation.networks import EXPLAINER, SIDE, explain_for_quantus, picture, plain_cnn, question
 
 SPREAD = 0.2  # a tenth of the range of these pictures

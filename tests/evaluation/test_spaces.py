@@ -9,9 +9,9 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, Probe, SelectionSettings, UnusableEmbedding
+from explorer.core.registry import DISTANCES
+from explorer.core.schema import Reference
 from explorer.evaluation.spaces import HOW, by_dimensions, by_distance, doublings
-from explorer.registry import DISTANCES
-from explorer.schema import Reference
 
 D = 12
 MASKING = MaskSettings(n_masks=60, feature_res=3)

@@ -10,8 +10,9 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, SelectionSettings
-from explorer.agreement import expected_agreement, split_half
-from explorer.case import Case, make_case, run
+from explorer.attributions.question import Case, make_case, run
+from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.registry import MODES
 from explorer.evaluation.stability import (
     PAPER_SEEDS,
     Stability,
@@ -21,7 +22,6 @@ from explorer.evaluation.stability import (
     stability,
     stability_passes,
 )
-from explorer.registry import MODES
 
 MIRROR = {"mirror": SelectionSettings()}
 MASKING = MaskSettings(feature_res=3)

@@ -15,10 +15,10 @@ from PIL import Image
 
 import explorer
 from explorer import MaskSettings, SelectionSettings
-from explorer.images import as_picture
-from explorer.probe import first
-from explorer.references import embed_reference
-from explorer.schema import Probe
+from explorer.core.probe import first
+from explorer.core.references import embed_reference
+from explorer.core.schema import Probe
+from explorer.pictures.images import as_picture
 
 ASSETS = Path(__file__).parents[2] / "assets"
 MOST = 200

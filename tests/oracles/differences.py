@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from explorer.config import Config
+from explorer.core.registry import DISTANCES, FILLS, MODES
 from explorer.encoders.cards import find_card
-from explorer.registry import DISTANCES, FILLS, MODES
+from explorer.results.recipe import Config
 
 
 def differences(a: Config, b: Config) -> list[str]:

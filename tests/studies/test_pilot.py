@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 import explorer
-from explorer.agreement import expected_agreement, split_half
+from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.references import embed_reference
+from explorer.core.schema import MaskSettings, Reference, SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.references import embed_reference
-from explorer.schema import MaskSettings, Reference, SelectionSettings
 from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Pilot, Trial, chance, trial, verdict
 
 Batch = NDArray[np.float64]

@@ -15,21 +15,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import MaskSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
-from explorer.errors import InvalidInput
-from explorer.examples import PAPER_SHA256
-from explorer.images import as_picture
-from explorer.schema import MaskSettings
-from explorer.studies import drawing
-from explorer.studies.bench import Bench
-from explorer.studies.charts import Chart, Line, draw_charts
-from explorer.studies.drawing import Panel, draw_maps, save
+from explorer.pictures.examples import PAPER_SHA256
+from explorer.pictures.images import as_picture
+from explorer.reports import drawing
+from explorer.reports.charts import Chart, Line, draw_charts
+from explorer.reports.drawing import Panel, draw_maps, save
+from explorer.studies.pairs import find_subjects, shipped_subjects
 from explorer.studies.report import write_report
 from explorer.studies.results import finished, read_result, recipe
 from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
+from explorer.studies.setup import Bench
 from explorer.studies.study import STUDIES, ProbeNeed, few_masks, plan
-from explorer.studies.subjects import find_subjects, shipped_subjects
 
 SHARE = 0.02
 REFERENCES = 400

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import explorer
-from explorer.caps import N_MASKS
+from explorer.core.limits import N_MASKS
+from explorer.core.probe import first
+from explorer.core.registry import MODES
+from explorer.core.schema import MaskSettings, SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.probe import first
-from explorer.registry import MODES
-from explorer.schema import MaskSettings, SelectionSettings
 from explorer.studies.sweeps import SWEEPS, Tile, columns, passes, plan, within
 
 DEFAULT = MaskSettings(), SelectionSettings()

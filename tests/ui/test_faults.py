@@ -20,20 +20,23 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from explorer.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, in_words
-from explorer.images import as_picture
-from explorer.schema import MaskSettings, SelectionSettings
-from explorer.ui import evidenced, guard, judged, patience, sweeps, workbench
-from explorer.ui.evidence_kinds import KINDS
-from explorer.ui.evidenced import Ledger, Trial
-from explorer.ui.handlers import streamed
-from explorer.ui.instrument import Look
-from explorer.ui.judged import subject_of
-from explorer.ui.methods import OtherMethods
+from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, in_words
+from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.pictures.images import as_picture
+from explorer.ui import failures, patience, probe_cache
+from explorer.ui.components import Look
 from explorer.ui.patience import patiently
+from explorer.ui.probe_cache import Workbench
 from explorer.ui.session import Question, Session
-from explorer.ui.swept import Plan, Swept, costly_tiles
-from explorer.ui.workbench import Workbench
+from explorer.ui.tabs.compare.methods import OtherMethods
+from explorer.ui.tabs.evidence import answer as judged
+from explorer.ui.tabs.evidence import run as evidenced
+from explorer.ui.tabs.evidence.answer import subject_of
+from explorer.ui.tabs.evidence.kinds import KINDS
+from explorer.ui.tabs.evidence.run import Ledger, Trial
+from explorer.ui.tabs.explore.run import streamed
+from explorer.ui.tabs.sweeps import layout
+from explorer.ui.tabs.sweeps.run import Plan, Swept, costly_tiles
 from tests.pictured import Pictured
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -81,7 +84,7 @@ class Faulty(Pictured):
 def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     """In the place of every encoder of the app."""
     encoder = Faulty()
-    for module in (workbench, judged):
+    for module in (probe_cache, judged):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
     return encoder
 
@@ -110,8 +113,8 @@ def texts(said: Iterator[tuple[Any, Any]]) -> tuple[list[str], list[Any], Except
 def test_every_error_has_words(error: Exception, words: str, kind: type[ExplorerError]):
     said = in_words(error)
     assert type(said) is kind
-    assert words in guard.reason(error, "the encoder")
-    assert "secret" not in f"{said} {guard.reason(error, 'the encoder')}"
+    assert words in failures.reason(error, "the encoder")
+    assert "secret" not in f"{said} {failures.reason(error, 'the encoder')}"
 
 
 def test_words_look_behind_what_a_library_made_of_an_error():
@@ -169,7 +172,7 @@ def test_an_encoder_that_cannot_be_loaded_is_said_and_the_result_before_is_not_c
     def refuse(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(workbench, "load_encoder", refuse)
+    monkeypatch.setattr(probe_cache, "load_encoder", refuse)
     lines, _, raised = texts(streamed(bench.run(question(80), session, PLAIN), session, bench, lambda: "view", 0))
     assert "That could not be run: there was not enough memory." in lines[-1]
     assert "Stopped at" not in lines[-1]
@@ -376,9 +379,9 @@ def test_a_handler_tells_any_error_as_text(
         raise error
 
     with pytest.raises(gr.Error) as told:
-        guard.told(once)(0)
+        failures.told(once)(0)
     with pytest.raises(gr.Error) as told_later:
-        list(guard.told_stepwise(stepwise)(0))
+        list(failures.told_stepwise(stepwise)(0))
     for shown in (told.value, told_later.value):
         assert shown.message == str(in_words(error))
         assert not shown.print_exception  # the log has it, once
@@ -391,7 +394,7 @@ def test_an_error_told_already_stays_what_it_was():
         raise gr.Error("as it is", title="mine")
 
     with pytest.raises(gr.Error) as told:
-        guard.told(fail)()
+        failures.told(fail)()
     assert (told.value.message, told.value.title) == ("as it is", "mine")
 
 
@@ -405,7 +408,7 @@ def test_a_stopped_generator_is_no_error():
         finally:
             ended.append(True)
 
-    steps = guard.told_stepwise(stepwise)()
+    steps = failures.told_stepwise(stepwise)()
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     assert ended == [True]
@@ -463,11 +466,11 @@ def _call(fn: Any, changed: dict[Any, Any], data: Any) -> None:
 def test_a_sweep_that_fails_keeps_its_maps_and_goes_on(
     faulty: Faulty, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(sweeps, "look", lambda _: Look(PLAIN))
+    monkeypatch.setattr(layout, "look", lambda _: Look(PLAIN))
     bench, swept = Workbench(), Swept()
     controls = SimpleNamespace(question=lambda _: question())
     room = SimpleNamespace(workbench=bench, controls=controls, view="view")
-    sweeping = sweeps.Sweeping(room, SimpleNamespace(swept="swept"))  # type: ignore[arg-type]
+    sweeping = layout.Sweeping(room, SimpleNamespace(swept="swept"))  # type: ignore[arg-type]
     values = {"swept": swept, "view": ""}
     faulty.fail(RuntimeError("mid-run"), after=1 + 25 + 1 + 3)  # 200 masks a tile; the second one breaks off
     lines, told = [], None
@@ -495,11 +498,11 @@ def test_a_sweep_that_fails_keeps_its_maps_and_goes_on(
 LIMITED = """
 import contextlib, resource
 from pathlib import Path
-from explorer.errors import in_words
-from explorer.images import as_picture
-from explorer.schema import MaskSettings, SelectionSettings
+from explorer.core.errors import in_words
+from explorer.pictures.images import as_picture
+from explorer.core.schema import MaskSettings, SelectionSettings
 from explorer.ui.session import Question, Session
-from explorer.ui.workbench import Workbench
+from explorer.ui.probe_cache import Workbench
 
 assets, plain = Path("assets"), SelectionSettings()
 pictures = as_picture(assets / "cat.jpg"), as_picture(assets / "espresso.jpg")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.cache import cache_folder
+from explorer.core.storage import cache_folder
 
 ROOT = Path(__file__).parents[2]
 CAT = str(ROOT / "assets" / "cat.jpg")

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from explorer import presets
-from explorer.caps import MAX_UPLOAD_BYTES
-from explorer.ui import static
+from explorer.core.limits import MAX_UPLOAD_BYTES
+from explorer.pictures import presets
+from explorer.ui.gate import static
 from explorer.ui.server import SESSIONS, launch_settings
 from tests.ui.talk import ASSETS, ask, post_file, press_run, upload
 
@@ -244,7 +244,7 @@ def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str,
 
 FOLDERS = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "json": "application/json"}
 SERVED = [
-    *((f"/instrument/{file.name}", file) for file in sorted(static.INSTRUMENT.iterdir()) if file.is_file()),
+    *((f"/browser/{file.parent.name}/{file.name}", file) for file in sorted(static.BROWSER.glob("*/*.*"))),
     *((f"/replay/{file.name}", file) for file in sorted(presets.replay_folder().iterdir())),
 ]
 
@@ -282,20 +282,20 @@ def test_replays_travel_compressed(url):
 @pytest.mark.parametrize(
     "path",
     [
-        "/instrument/",
-        "/instrument/absent.js",
-        "/instrument/../server.py",
-        "/instrument/..%2fserver.py",
-        "/instrument/..%2f..%2f..%2fpyproject.toml",
-        "/instrument/%2e%2e/style.css",
-        "/instrument/..%5cstyle.css",
-        "/instrument/../style.css",
-        "/instrument/.hidden.js",
-        "/instrument/maths.js%00.css",
-        "/instrument/maths.js%0a",
-        "/instrument/MATHS.JS",
-        "/instrument//etc/passwd",
-        "/instrument/server.py",
+        "/browser/instrument/",
+        "/browser/instrument/absent.js",
+        "/browser/instrument/../server.py",
+        "/browser/instrument/..%2fserver.py",
+        "/browser/instrument/..%2f..%2f..%2fpyproject.toml",
+        "/browser/instrument/%2e%2e/style.css",
+        "/browser/instrument/..%5cstyle.css",
+        "/browser/instrument/../style.css",
+        "/browser/instrument/.hidden.js",
+        "/browser/instrument/maths.js%00.css",
+        "/browser/instrument/maths.js%0a",
+        "/browser/instrument/MATHS.JS",
+        "/browser/instrument//etc/passwd",
+        "/browser/instrument/server.py",
         "/replay/",
         "/replay/absent.json",
         "/replay/two-espresso",

@@ -1,0 +1,118 @@
+"""``explorer study``: the paper's figures and tables from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer.encoders.base import DEFAULT_ENCODER
+
+if TYPE_CHECKING:
+    from explorer.studies.runner import Price
+    from explorer.studies.setup import Bench
+
+CAPTIONS_ENCODER = "conse-lite0"
+DRAFT = 0.1
+"""Share of the masks in a draft."""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``study`` to the command line's parsers."""
+    command = commands.add_parser("study", help="make the paper's figures and tables again, with a report")
+    command.set_defaults(run=_study)
+    command.add_argument("names", metavar="NAME", nargs="+", help="e.g. figure-8 or table-2; all; list")
+    models = command.add_argument_group("encoders")
+    models.add_argument(
+        "--encoder",
+        metavar="KEY",
+        default=DEFAULT_ENCODER,
+        help="compares pictures; the paper's are keras-resnet50 and keras-vgg16 (default: %(default)s)",
+    )
+    models.add_argument(
+        "--captions-encoder",
+        metavar="KEY",
+        default=CAPTIONS_ENCODER,
+        help="compares pictures with captions; the paper's is clip-vit-b32 (default: %(default)s)",
+    )
+    models.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    command.add_argument("--pictures", metavar="FOLDER", type=Path,
+                         help="holds the paper's ten pictures (default: those fetched, or shipped ones)")  # fmt: skip
+    command.add_argument("--out", metavar="FOLDER", type=Path, help="where the results go (default: study-KEY)")
+    command.add_argument("--overwrite", action="store_true", help="replace results of other settings")
+    command.add_argument("--draft", action="store_true", help="a tenth of the masks, for a first look")
+    command.add_argument("--keep", action="store_true", help="keep what was embedded, for further studies")
+    command.add_argument("--price", action="store_true", help="say what it would cost, and stop")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _study(options: argparse.Namespace) -> int:
+    from explorer.studies.report import write_report
+    from explorer.studies.runner import chosen, passes_each_second, prices, refuse_others, run_studies
+
+    if options.names == ["list"]:
+        return _list()
+    studies = chosen(options.names)
+    out = options.out or Path("study-" + "".join(c if c.isalnum() or c in "-." else "-" for c in options.encoder))
+    bench = _bench(options, out)
+    refuse_others(studies, bench, out, options.overwrite)
+    costs = prices(studies, bench, out)
+    roles = {role for cost in costs if cost.left for role in cost.study.roles}
+    speed = min((passes_each_second(bench.encoders[role]) for role in roles), default=1.0)
+    _say_price(costs, speed)
+    if options.price:
+        return 0
+    total = sum(cost.left for cost in costs)
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="pass", disable=options.quiet or None) as bar:
+        work = run_studies(
+            studies, bench, out, keep=options.keep, on_study=lambda study: bar.set_description(study.key)
+        )
+        try:
+            for step in work:
+                bar.update(step)
+        except KeyboardInterrupt:
+            work.close()  # keeps the probe it was at
+            print("\nexplorer: stopped; the same command goes on from here.", file=sys.stderr)
+            return 130
+    report = write_report(bench, out)
+    print(f"Results in {out}; open {report}")
+    return 0
+
+
+def _list() -> int:
+    from explorer.studies.study import STUDIES
+
+    for key, study in STUDIES.items():
+        section = f"section {study.section}" if study.section else "further page"
+        print(f"{key:14} {section:16} {study.title}")
+    return 0
+
+
+def _bench(options: argparse.Namespace, out: Path) -> Bench:
+    from explorer.core.errors import WeightsMissing
+    from explorer.encoders.cards import load_encoder
+    from explorer.studies.pairs import CAPTIONS, PICTURES, find_subjects
+    from explorer.studies.setup import Bench
+
+    subjects = find_subjects(options.pictures)
+    encoders = {PICTURES: load_encoder(options.encoder, precision=options.precision)}
+    absent = {}
+    try:
+        encoders[CAPTIONS] = load_encoder(options.captions_encoder, precision=options.precision)
+    except WeightsMissing as error:
+        if options.captions_encoder != CAPTIONS_ENCODER:  # who asks for one wants to know
+            raise
+        absent[CAPTIONS] = str(error)
+    return Bench(encoders, subjects, out / ".embedded", DRAFT if options.draft else 1.0, absent)
+
+
+def _say_price(costs: Sequence[Price], speed: float) -> None:
+    for cost in costs:
+        state = "" if cost.state == "to do" else f"  {cost.state}"
+        print(f"{cost.study.key:14} {cost.left:7d} passes, about {cost.left / speed:5.0f} s{state}")
+    total = sum(cost.left for cost in costs)
+    print(f"{'in all':14} {total:7d} passes, about {total / speed:5.0f} s")

@@ -1,0 +1,1 @@
+"""The method: masks, embeddings, distances, the map. Imports numpy and nothing heavier."""

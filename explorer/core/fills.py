@@ -1,0 +1,117 @@
+"""What a hidden pixel becomes: each fill makes the background a mask reveals.
+
+A masked copy is ``background + mask * (pixels - background)``. Most fills need no
+picture-sized array; they return something that broadcasts to (h, w, c).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.registry import FILLS
+
+if TYPE_CHECKING:
+    from explorer.encoders.base import Encoder
+
+BLUR_SHARE = 0.06
+"""Standard deviation of the blur as a share of the longer side: hides shapes, keeps colours."""
+
+
+class Background(Protocol):
+    """(h, w, c) pixels, the colour that is zero for the network, a seed -> the background."""
+
+    def __call__(self, pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+        """Make the background; it broadcasts to (h, w, c)."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A fill and what it is called where a user chooses it."""
+
+    label: str
+    background: Background
+
+
+def make_background(fill: str, pixels: NDArray[Any], encoder: Encoder, seed: int) -> NDArray[Any]:
+    """The background of a fill for one picture and one encoder.
+
+    Args:
+        fill: A key of ``FILLS``; ``auto`` is what the encoder's card names, following the paper.
+        pixels: (h, w, c) what the encoder sees.
+        encoder: Says which colour is zero in its input space.
+        seed: Of the noise.
+
+    Returns:
+        An array that broadcasts to (h, w, c).
+    """
+    key = encoder.card.fill if fill == "auto" else fill
+    return FILLS[key].background(pixels, encoder.zero_colour, seed)
+
+
+def apply_masks(pixels: NDArray[Any], background: NDArray[Any], masks: NDArray[np.float32]) -> NDArray[Any]:
+    """Masked copies (b, h, w, c), in the dtype of ``pixels``.
+
+    Args:
+        pixels: (h, w, c).
+        background: What hidden pixels become; broadcasts to (h, w, c).
+        masks: (b, h, w) in [0, 1], 1 = kept.
+    """
+    if not background.any():  # the product alone: exactly what the reference implementation shows a function
+        return np.asarray((pixels * masks[..., None]).astype(pixels.dtype, copy=False))
+    copies = masks[..., None] * (pixels - background)
+    copies += background
+    return np.asarray(copies.astype(pixels.dtype, copy=False))
+
+
+def _auto(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    raise AssertionError("auto is resolved by make_background")
+
+
+def _zero(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Zero in the network's input space: the mean colour of its training data (paper, section 3)."""
+    return np.asarray(zero_colour)
+
+
+def _black(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Zero in pixels, before preprocessing (Petsiuk et al. 2018)."""
+    return np.zeros((), np.float32)
+
+
+def _mean(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    """The picture's own mean colour."""
+    return np.asarray(pixels.mean(axis=(0, 1), keepdims=True, dtype=np.float64).astype(np.float32))
+
+
+def _blur(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    """The picture blurred by a Gaussian (Fong & Vedaldi 2017, arXiv:1704.03296)."""
+    sigma = BLUR_SHARE * max(pixels.shape[:2])
+    reach = math.ceil(3 * sigma)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    blurred = pixels.astype(np.float64)
+    for axis in (0, 1):
+        side = pixels.shape[axis]
+        padded = np.pad(blurred, [(reach, reach) if a == axis else (0, 0) for a in range(3)], mode="edge")
+        blurred = sum(k * padded.take(range(i, i + side), axis=axis) for i, k in enumerate(kernel))
+    return blurred.astype(np.float32)
+
+
+def _noise(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
+    """Normal noise with the mean and spread of each channel, within the picture's own range."""
+    generator = np.random.Generator(np.random.Philox(key=[seed, 1]))
+    mean, spread = (getattr(pixels, name)(axis=(0, 1), dtype=np.float64) for name in ("mean", "std"))
+    noise = generator.normal(mean, spread, pixels.shape)
+    return noise.clip(pixels.min(), pixels.max()).astype(np.float32)
+
+
+FILLS.add("auto", Fill("as in the paper", _auto))
+FILLS.add("zero", Fill("zero for the network", _zero))
+FILLS.add("black", Fill("black", _black))
+FILLS.add("mean", Fill("mean colour", _mean))
+FILLS.add("blur", Fill("blurred picture", _blur))
+FILLS.add("noise", Fill("noise", _noise))

@@ -1,0 +1,268 @@
+"""RISE masks (Petsiuk et al. 2018, arXiv:1806.07421, section 3.2), kept as grids and shifts.
+
+A mask is a small grid of kept and hidden cells, upsampled bilinearly to slightly more than the
+picture and cropped at a random shift. Upsampling is linear, so with U the (up, f) matrix that
+interpolates one axis and U[s : s + h] its rows at shift s, a mask is
+
+    U_y[s_y : s_y + h] @ grid @ U_x[s_x : s_x + w].T
+
+Two batched products render a chunk of masks, and a weighted sum of masks needs none rendered:
+weight times grid is added up per pair of shifts, and the two matrices are applied once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.errors import InvalidInput
+from explorer.core.orthogonal import draw_orthogonal
+from explorer.core.schema import MaskSet, MaskSettings
+
+CHUNK_CELLS = 4_000_000
+"""Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
+
+
+@dataclass(frozen=True, eq=False)
+class GridMasks:
+    """Compact masks: n grids of f x f bits and their shifts.
+
+    Attributes:
+        packed: (n, ceil(f * f / 8)) uint8, the grids' bits row by row, 1 = kept.
+        shifts: (n, 2) int32, where the crop starts, (y, x), in pixels; 0 <= shift < cell.
+        feature_res: f.
+        size: (h, w) of a rendered mask.
+    """
+
+    packed: NDArray[np.uint8]
+    shifts: NDArray[np.int32]
+    feature_res: int
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def grids(self, start: int = 0, stop: int | None = None) -> NDArray[np.bool_]:
+        """Grids ``start`` to ``stop`` as (b, f, f) bool."""
+        f = self.feature_res
+        bits = np.unpackbits(self.packed[start:stop], axis=1, count=f * f)
+        return bits.reshape(-1, f, f).astype(bool)
+
+    def render(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Masks ``start`` to ``stop`` as (b, h, w) float32 in [0, 1], 1 = kept.
+
+        By picking rows, not by products of matrices: those of fine grids run on all cores, in threads that keep
+        waiting for more and so slow down the network that runs next, by half on two cores.
+        """
+        shifts = self.shifts[start:stop]
+        masks = np.empty((len(shifts), *self.size), np.float32)
+        for mask, grid, shift in zip(masks, self.grids(start, stop).astype(np.float32), shifts, strict=True):
+            down, across = map(self._seen, self.size, shift)
+            mask[:] = _mixed(_mixed(grid.T, *across).T, *down)
+        return masks
+
+    def _seen(self, side: int, shift: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """The cells that the pixels of a side lie between, and the shares (side, 1), at a shift."""
+        low, share = _cells_between((self.feature_res + 1) * _cell(side, self.feature_res), self.feature_res)
+        return low[shift : shift + side], share[shift : shift + side, None]
+
+    def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Sum of weight times mask over the first ``len(weights)`` masks, without rendering any.
+
+        Args:
+            weights: (m,) with m <= n; zeros cost nothing.
+
+        Returns:
+            (h, w) float32.
+        """
+        f = self.feature_res
+        rows, columns = (_windows(side, f).astype(np.float64) for side in self.size)
+        (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
+        sums = np.zeros((cells_y, cells_x, f, f))
+        for chosen in _chunks(np.flatnonzero(weights), f * f):
+            grids = np.unpackbits(self.packed[chosen], axis=1, count=f * f).reshape(-1, f, f)
+            shifts = self.shifts[chosen]
+            np.add.at(sums, (shifts[:, 0], shifts[:, 1]), weights[chosen, None, None] * grids)
+        across = sums.transpose(0, 2, 1, 3).reshape(cells_y * f, cells_x * f) @ columns.transpose(0, 2, 1).reshape(
+            -1, w
+        )
+        return (rows.transpose(1, 0, 2).reshape(h, cells_y * f) @ across).astype(np.float32)
+
+    def first(self, n: int) -> GridMasks:
+        """The first n masks."""
+        return GridMasks(self.packed[:n], self.shifts[:n], self.feature_res, self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayMasks:
+    """Masks given as an array (n, h, w) float32."""
+
+    array: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of a mask."""
+        _, h, w = self.array.shape
+        return h, w
+
+    def render(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Masks ``start`` to ``stop`` as (b, h, w) float32."""
+        return self.array[start:stop]
+
+    def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
+        total = np.zeros(self.size)
+        for chosen in _chunks(np.flatnonzero(weights), math.prod(self.size)):
+            total += np.tensordot(weights[chosen], self.array[chosen].astype(np.float64), axes=1)
+        return total.astype(np.float32)
+
+    def first(self, n: int) -> ArrayMasks:
+        """The first n masks."""
+        return ArrayMasks(self.array[:n])
+
+
+def masks_from_array(array: Any) -> ArrayMasks:
+    """Masks the caller made, for ``explorer.probe(..., masks=...)``.
+
+    Args:
+        array: (n, h, w) or (n, h, w, 1), bool or numbers in [0, 1], 1 = kept.
+
+    Raises:
+        InvalidInput: Another shape, values outside [0, 1], or all masks the same.
+    """
+    masks = np.asarray(array)
+    if masks.ndim == 4 and masks.shape[-1] == 1:
+        masks = masks[..., 0]
+    if masks.ndim != 3 or not masks.size or masks.dtype.kind not in "biuf":
+        raise InvalidInput(
+            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {np.shape(array)}.",
+            code="masks_shape",
+        )
+    masks = masks.astype(np.float32)
+    if not (masks.min() >= 0 and masks.max() <= 1):  # also refuses NaN
+        raise InvalidInput(
+            f"Mask values must lie in 0..1 (1 = kept), got {masks.min():g} to {masks.max():g}.", code="masks_range"
+        )
+    if np.array_equal(masks, np.broadcast_to(masks[:1], masks.shape)):
+        raise InvalidInput(
+            "All masks are the same, so they carry no information; give different ones.", code="masks_same"
+        )
+    return ArrayMasks(masks)
+
+
+def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
+    """Draw the masks that the settings name.
+
+    Args:
+        masking: n_masks, feature_res, p_keep, seed and scheme.
+        size: (h, w) to mask.
+
+    Raises:
+        InvalidInput: ``feature_res`` is above the shorter side.
+    """
+    if masking.feature_res > min(size):
+        raise InvalidInput(
+            f"feature_res must not be above the image's shorter side: {masking.feature_res} cells on "
+            f"{min(size)} pixels; use at most {min(size)}.",
+            code="feature_res_side",
+        )
+    if masking.scheme == "dianna":
+        return draw_dianna(np.random.RandomState(masking.seed), masking, size)
+    if masking.scheme == "orthogonal":
+        cells = np.array([_cell(side, masking.feature_res) for side in size])
+        return GridMasks(*draw_orthogonal(masking, cells), masking.feature_res, size)
+    return _draw_philox(masking, size)
+
+
+def can_grow(scheme: str) -> bool:
+    """Whether a mask of the scheme depends on its own number alone, so that a run can be continued or cut."""
+    return scheme != "dianna"
+
+
+def draw_dianna(stream: np.random.RandomState, masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
+    """Draw from a legacy stream in the order of DIANNA's ``generate_interpolated_float_masks_for_image``.
+
+    All grids come before all shifts, so the masks depend on how many there are.
+    """
+    n, f, p = masking.n_masks, masking.feature_res, masking.p_keep
+    grids = stream.choice((True, False), size=(n, f, f), p=(p, 1 - p))
+    cells = [_cell(side, f) for side in size]
+    shifts = np.array([[stream.randint(0, cell) for cell in cells] for _ in range(n)], dtype=np.int32)
+    return GridMasks(np.packbits(grids.reshape(n, -1), axis=1), shifts, f, size)
+
+
+def _draw_philox(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
+    """Mask i is made of its own block of a counter-based stream, so it depends on no other mask."""
+    n, f = masking.n_masks, masking.feature_res
+    words = f * f + 2
+    blocks = -(-words // 4)  # Philox 4x64 makes four words for each step of its counter
+    packed = np.empty((n, -(-f * f // 8)), np.uint8)
+    shifts = np.empty((n, 2), np.int32)
+    cells = np.array([_cell(side, f) for side in size])
+    for chunk in _chunks(np.arange(n), words):
+        generator = np.random.Philox(key=masking.seed, counter=int(chunk[0]) * blocks)
+        raw = generator.random_raw(len(chunk) * blocks * 4).reshape(len(chunk), -1)
+        uniform = (raw[:, :words] >> np.uint64(11)) * 2.0**-53  # [0, 1), 53 bits, as numpy does it
+        packed[chunk] = np.packbits(uniform[:, 2:] < masking.p_keep, axis=1)
+        shifts[chunk] = uniform[:, :2] * cells
+    return GridMasks(packed, shifts, f, size)
+
+
+def _chunks(indices: NDArray[np.intp], cells: int) -> Iterator[NDArray[np.intp]]:
+    step = max(1, CHUNK_CELLS // cells)
+    return (indices[i : i + step] for i in range(0, len(indices), step))
+
+
+def _cell(side: int, feature_res: int) -> int:
+    return math.ceil(side / feature_res)
+
+
+@lru_cache(maxsize=16)
+def _windows(side: int, feature_res: int) -> NDArray[np.float32]:
+    """(cell, side, f): the rows of the interpolation matrix seen at each shift, as a read-only view."""
+    cell = _cell(side, feature_res)
+    matrix = _interpolation((feature_res + 1) * cell, feature_res)
+    windows = np.lib.stride_tricks.sliding_window_view(matrix, side, axis=0)[:cell]
+    return windows.transpose(0, 2, 1)
+
+
+def _interpolation(up: int, feature_res: int) -> NDArray[np.float32]:
+    """(up, f) matrix of ``skimage.transform.resize(order=1, mode="reflect")`` along one axis."""
+    low, share = _cells_between(up, feature_res)
+    matrix = np.zeros((up, feature_res), np.float32)
+    matrix[np.arange(up), low] = 1 - share
+    matrix[np.arange(up), np.minimum(low + 1, feature_res - 1)] += share
+    return matrix
+
+
+@lru_cache(maxsize=16)
+def _cells_between(up: int, feature_res: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """For each of ``up`` pixels the first of the two cells it lies between, and its share of the second one."""
+    if feature_res == 1:
+        return np.zeros(up, np.intp), np.zeros(up, np.float32)
+    at = (np.arange(up) + 0.5) * feature_res / up - 0.5
+    at = np.abs(at)  # beyond the first and last cell's centre the picture is mirrored about that centre
+    at = (feature_res - 1) - np.abs(feature_res - 1 - at)
+    low = np.minimum(at.astype(np.intp), feature_res - 2)
+    return low, (at - low).astype(np.float32)
+
+
+def _mixed(rows: NDArray[np.float32], low: NDArray[np.intp], share: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows (n, m), each mixed from row ``low`` (n,) of a grid and the one after it by the latter's share (n, 1)."""
+    mixed = rows[low]
+    mixed *= 1 - share
+    mixed += rows[np.minimum(low + 1, len(rows) - 1)] * share
+    return mixed
+
+
+def _protocol_check(grid: GridMasks, array: ArrayMasks) -> tuple[MaskSet, MaskSet]:
+    return grid, array

@@ -1,0 +1,66 @@
+"""What a picture is compared with, as an embedding: another picture, a caption, or a vector."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.captions import clean_caption
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import Reference
+from explorer.encoders.base import Encoder
+from explorer.encoders.functions import FunctionEncoder
+from explorer.pictures.images import as_array, as_picture
+
+
+def embed_reference(
+    encoder: Encoder, *, reference: Any = None, caption: str | None = None, embedding: Any = None
+) -> Reference:
+    """Embed exactly one of the three (paper, section 2.3, step 1).
+
+    Args:
+        encoder: The one that embeds the picture being explained.
+        reference: Another picture: a path, PIL image or array, as for ``probe``.
+        caption: A sentence, for encoders with a text side.
+        embedding: (d,) a vector of your own.
+
+    Raises:
+        InvalidInput: None or several given, or one that cannot be used.
+    """
+    given = [value is not None for value in (reference, caption, embedding)]
+    if sum(given) != 1:
+        raise InvalidInput(
+            f"Give exactly one of reference, caption and embedding; {sum(given) or 'none'} given.",
+            code="reference_count",
+        )
+    if caption is not None:
+        return _from_caption(encoder, caption)
+    if embedding is not None:
+        return Reference(_as_vector(embedding), "an embedding")
+    if isinstance(encoder, FunctionEncoder):
+        copy = as_array(reference).copy()  # a function may write in what it is shown
+        return Reference(encoder.embed_images(copy[None])[0], "an array")
+    loaded = as_picture(reference)
+    pixels, _ = loaded.view(encoder)
+    row = encoder.embed_pixels(pixels[None])[0]
+    return Reference(row.copy(), "a picture", loaded.screen, loaded.notices, loaded.sha256)
+
+
+def _from_caption(encoder: Encoder, caption: str) -> Reference:
+    text = clean_caption(caption)
+    kept, dropped = encoder.fit_text(text)
+    notices: tuple[str, ...] = ()
+    if dropped:
+        notices = (f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",)
+    return Reference(encoder.embed_texts([kept])[0], f"“{kept}”", notices=notices)
+
+
+def _as_vector(embedding: Any) -> NDArray[np.floating]:
+    vector = np.asarray(embedding)
+    if vector.ndim != 1 or not vector.size or vector.dtype.kind not in "fiub":
+        raise InvalidInput(
+            f"The embedding must be a vector of numbers (d,), got shape {vector.shape}.", code="embedding_vector"
+        )
+    return vector.astype(np.promote_types(vector.dtype, np.float32), copy=False)

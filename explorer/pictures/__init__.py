@@ -1,0 +1,1 @@
+"""What comes in: files and arrays read and checked, and the example pictures."""

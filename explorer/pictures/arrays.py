@@ -1,0 +1,71 @@
+"""Arrays as pictures: what their shape, type and values must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.core.errors import InvalidInput
+from explorer.pictures.formats import check_size
+
+
+def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
+    """A copy of (H, W, 3) uint8, or of floats in [0, 1] rounded to 8 bits.
+
+    Raises:
+        InvalidInput: Anything else, or a size outside the caps.
+    """
+    try:
+        array = np.asarray(source)
+    except (TypeError, ValueError) as error:  # ragged lists, tensors on a GPU
+        raise _not_a_picture("something that is no array") from error
+    shape = array.shape
+    hint = ""
+    if array.ndim == 3 and shape[0] in (1, 3, 4) and shape[2] != 3:
+        hint = " Did you mean channels last? array.transpose(1, 2, 0) moves them."
+    elif array.ndim == 3 and shape[2] == 4:
+        hint = " Drop the fourth channel."
+    if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
+        raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
+    check_size(shape[1], shape[0])
+    return np.array(array, order="C") if array.dtype == np.uint8 else _rounded(array)
+
+
+def _not_a_picture(got: str, hint: str = "") -> InvalidInput:
+    return InvalidInput(f"Expected height x width x 3, uint8 or float in [0, 1], got {got}.{hint}", code="image_shape")
+
+
+def _rounded(array: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Floats in [0, 1] as 8 bits; 1e-6 outside is rounding of whoever made them."""
+    broken = array.size - int(np.isfinite(array).sum())
+    if broken:
+        raise InvalidInput(
+            f"The image contains {broken} non-finite values; replace them by numbers in [0, 1].",
+            code="image_not_finite",
+        )
+    low, high = float(array.min()), float(array.max())
+    if low < -1e-6:
+        raise InvalidInput(
+            f"Values down to {low:.4g} in a float image; undo its normalisation, so that it lies in [0, 1].",
+            code="image_values",
+        )
+    if high > 1 + 1e-6:
+        raise InvalidInput(
+            f"Values up to {high:.4g} in a float image; divide by 255 or pass uint8.", code="image_values"
+        )
+    return np.rint(np.clip(array.astype(np.float32, copy=False), 0, 1) * 255).astype(np.uint8)
+
+
+def as_array(image: Any) -> NDArray[Any]:
+    """An array (h, w, c) for a function, whatever its range."""
+    pixels = np.asarray(image)
+    if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
+        raise InvalidInput(
+            f"Expected numbers of shape height x width x channels, got {pixels.shape}.", code="image_shape"
+        )
+    bad = int((~np.isfinite(pixels)).sum())
+    if bad:
+        raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
+    return pixels

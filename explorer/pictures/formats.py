@@ -1,0 +1,238 @@
+"""Which picture files we take: by their content, never their name, and by how large they are.
+
+Other formats are told by their first bytes and never handed to a parser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+import os
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import MAX_ASPECT, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, MIN_SIDE
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+
+JPEG_QUALITY = 88
+SNIFFED = 4096
+"""Bytes of a file in which its format shows."""
+INCOMPLETE = "The image file is incomplete. Save it again and retry."
+BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError),
+    *(struct.error, zlib.error, UserWarning),
+)
+"""What PIL's parsers of the four formats raise on damaged files, also where warnings are made errors."""
+START_OF_SCAN = b"\xff\xda"
+"""Stands nowhere else in a JPEG, but in the small pictures inside its header."""
+MOST_SCANNED = 1_000_000_000
+"""Pixels times passes over them: 40 of the largest picture, where cameras and programs make some 10."""
+_UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
+
+
+def read_file(source: str | os.PathLike[str]) -> bytes:
+    """A file's bytes, if it is one and not too large.
+
+    Raises:
+        InvalidInput: A link, a folder, no such file, one that may not be read, or one over the cap.
+    """
+    text = os.fspath(source)
+    if re.match(r"(https?|ftp|data|file):", text, re.IGNORECASE):
+        raise InvalidInput("Image links are not accepted; save the picture and name the file.", code="image_link")
+    path = Path(text)
+    name = re.sub(r"[^\w .()+-]", "?", path.name or text)[:80]  # the last part only: no folder of a server is shown
+    try:
+        if path.is_dir():
+            raise InvalidInput(f"{name} is a folder; name a file.", code="image_is_folder")
+        if not path.is_file():  # a pipe or a device would never end
+            raise InvalidInput(f"No such file: {name}", code="no_such_file")
+        check_bytes(path.stat().st_size)
+        with path.open("rb") as file:
+            return file.read(MAX_UPLOAD_BYTES + 1)
+    except InvalidInput:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise InvalidInput(f"Cannot read {name}; check that it may be read.", code="image_not_readable") from error
+
+
+def check_bytes(count: int) -> None:
+    """Refuse a file of ``count`` bytes over the cap.
+
+    Raises:
+        InvalidInput: It is too large.
+    """
+    if count > MAX_UPLOAD_BYTES:
+        raise InvalidInput(
+            f"File is {_rounded_up(count / 1e6)} MB; the limit is {MAX_UPLOAD_BYTES // 10**6} MB. Save it smaller.",
+            code="image_bytes",
+        )
+
+
+def check_size(width: int, height: int) -> None:
+    """Refuse a picture by its size in pixels.
+
+    Raises:
+        InvalidInput: Too small, too large, or too long and thin.
+    """
+    if min(width, height) < MIN_SIDE:
+        raise InvalidInput(f"{width}x{height} pixels; each side needs at least {MIN_SIDE}.", code="image_too_small")
+    if width * height > MAX_MEGAPIXELS * 10**6:
+        raise too_large(width * height)
+    aspect = max(width, height) / min(width, height)
+    if aspect > MAX_ASPECT:
+        raise InvalidInput(
+            f"Too long and thin ({_rounded_up(aspect)}:1); the limit is {MAX_ASPECT}:1. Crop it.", code="image_aspect"
+        )
+
+
+def too_large(pixels: int) -> InvalidInput:
+    """The refusal of a picture with that many pixels."""
+    return InvalidInput(
+        f"{_rounded_up(pixels / 1e6)} megapixels; the limit is {MAX_MEGAPIXELS}. Save it smaller.",
+        code="image_megapixels",
+    )
+
+
+def _rounded_up(value: float) -> str:
+    """A number over a limit, rounded up so that it never reads like the limit."""
+    return f"{math.ceil(round(value * 10, 6)) / 10:.1f}".removesuffix(".0")
+
+
+def sniff(data: bytes) -> str:
+    """The format, one of FORMATS, by a file's first bytes.
+
+    Raises:
+        InvalidInput: Another format; the ones people really try are named.
+    """
+    if not data:
+        raise InvalidInput("This file is empty.", code="image_empty")
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return "GIF"
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WEBP"
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        raise InvalidInput("TIFF is not supported; use JPEG or PNG.", code="image_format")
+    if data[4:8] == b"ftyp":
+        raise _other_media(data[8:64])
+    if _is_svg(data):
+        raise InvalidInput("SVG is a drawing, not a photo; export it as PNG.", code="image_svg")
+    raise InvalidInput(_UNREADABLE, code="image_format")
+
+
+@contextlib.contextmanager
+def damage_told() -> Iterator[None]:
+    """Turn what PIL raises on a damaged or huge file into our words."""
+    from PIL import Image
+
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        found = re.search(r"\((\d+) pixels", str(error))  # PIL's alarm rings before we can look at the size
+        raise too_large(int(found[1]) if found else Image.MAX_IMAGE_PIXELS or 0) from error
+    except BROKEN as error:
+        raise InvalidInput(INCOMPLETE, code="image_incomplete") from error
+
+
+def read_header(file: BinaryIO) -> str:
+    """Check a file by its first bytes and its picture's size, without decoding a pixel.
+
+    Returns:
+        Its format, one of FORMATS.
+
+    Raises:
+        InvalidInput: No picture that we take, as far as its header tells.
+    """
+    from PIL import Image
+
+    kind = sniff(file.read(SNIFFED))
+    file.seek(0)
+    with damage_told():
+        size = Image.open(file, formats=(kind,)).size
+    check_size(*size)
+    check_scans(file, kind, *size)
+    return kind
+
+
+def check_scans(file: BinaryIO, kind: str, width: int, height: int) -> None:
+    """Refuse a JPEG that goes over its pixels again and again: 42 bytes a pass keep a decoder busy for hours.
+
+    Raises:
+        InvalidInput: It does.
+    """
+    if kind != "JPEG":
+        return
+    file.seek(0)
+    scans, before = 0, b""
+    while piece := file.read(SNIFFED * 16):
+        scans += (before + piece).count(START_OF_SCAN)
+        before = piece[-1:]
+    file.seek(0)
+    if scans * width * height > MOST_SCANNED:
+        raise InvalidInput(
+            "The JPEG describes its pixels too many times over; open it and save it again.", code="image_scans"
+        )
+
+
+def _other_media(brands: bytes) -> InvalidInput:
+    """HEIC, AVIF and films share one container; the brands tell them apart."""
+    if b"avif" in brands or b"avis" in brands:
+        return InvalidInput("AVIF is not supported; use JPEG or PNG.", code="image_format")
+    if any(brand in brands for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")):
+        return InvalidInput("HEIC is not supported; choose 'Most compatible' or save as JPEG.", code="image_format")
+    return InvalidInput(_UNREADABLE, code="image_format")
+
+
+def _is_svg(data: bytes) -> bool:
+    head = data[:SNIFFED]
+    if head.startswith(b"\x1f\x8b"):
+        try:
+            head = zlib.decompressobj(31).decompress(head, SNIFFED)
+        except zlib.error:
+            return False
+    head = head.replace(b"\0", b"").lower()  # UTF-16 becomes readable
+    is_markup = head.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").startswith(b"<")
+    return is_markup and re.search(rb"<(\w+:)?svg[\s>/]", head) is not None
+
+
+def jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture (H, W, 3) uint8 as a JPEG file, for showing."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
+
+
+def lossless_size(pixels: NDArray[np.uint8]) -> int:
+    """Bytes of a picture (H, W, 3) uint8 as a lossless WebP file: how much information is in it."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "WEBP", lossless=True, quality=100)
+    return len(file.getvalue())
+
+
+def refuse_bombs() -> None:
+    """Let Pillow's warning of a decompression bomb be an error, in this whole process; for entry points.
+
+    Our own cap lies far below Pillow's; this keeps its warning off the terminal and guards other readers.
+    """
+    warnings.filterwarnings("error", message="Image size .* could be decompression bomb")

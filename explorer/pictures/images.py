@@ -1,0 +1,254 @@
+"""A file, bytes, PIL image or array becomes one validated picture: (H, W, 3) uint8, RGB, as a person sees it.
+
+The one rule for colours: 8 bits a channel, red, green, blue. Deeper pixels are scaled so that white stays white;
+the EXIF orientation is applied; what is transparent is drawn on mid-grey, so colours hidden under alpha 0 are
+gone. An embedded ICC profile is not applied: the networks were trained, and the paper's own Adobe RGB pictures
+explained, on the numbers as they stand in the file.
+
+Only the four formats allowed are ever handed to PIL (see ``formats``), a picture's size is read from the header
+before a pixel is decoded, and whatever is incomplete is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from explorer.core.errors import InvalidInput
+from explorer.pictures.arrays import as_array as as_array
+from explorer.pictures.arrays import eight_bits
+from explorer.pictures.formats import (
+    BROKEN,
+    FORMATS,
+    check_bytes,
+    check_scans,
+    check_size,
+    damage_told,
+    read_file,
+    sniff,
+)
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from explorer.core.schema import Box
+    from explorer.encoders.base import Encoder
+
+SCREEN_SIDE = 1024
+"""Longer side of the picture that a result keeps for people; the encoder is shown the whole one."""
+GREY = 127
+"""What transparent pixels become: mid-grey, the colour that EfficientNet-Lite reads as zero."""
+
+ANIMATED = "Animated: only the first frame is used."
+TRANSPARENT = "Image is fully transparent; it is drawn on grey, so there is nothing to explain."
+SEE_THROUGH = "Transparent parts are drawn on mid-grey."
+
+
+class Picture:
+    """A picture ready for any encoder.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB, upright, opaque; read-only.
+        notices: What the user should know about it.
+        sha256: Of shape and pixels: the same picture in another file format has the same one.
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8], notices: tuple[str, ...], sha256: str) -> None:
+        self._pixels, self.notices, self.sha256 = pixels, notices, sha256
+
+    @property
+    def pixels(self) -> NDArray[np.uint8]:
+        """(H, W, 3) all of them; 75 MB for a picture of 25 megapixels, so results keep ``screen`` instead."""
+        return self._pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self._pixels.shape[0], self._pixels.shape[1]
+
+    @cached_property
+    def screen(self) -> NDArray[np.uint8]:
+        """(h, w, 3) the picture for people to look at, its longer side at most ``SCREEN_SIDE``; read-only."""
+        return self._pixels if max(self.size) <= SCREEN_SIDE else read_only(shrink(self._pixels, SCREEN_SIDE))
+
+    def view(self, encoder: Encoder) -> tuple[NDArray[Any], Box]:
+        """What an encoder sees of the whole picture, as ``Encoder.view``."""
+        return encoder.view(self._pixels)
+
+
+def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike | Picture) -> Picture:
+    """Read, check and normalise a picture.
+
+    Args:
+        source: A path, a file's bytes, a PIL image, an array (H, W, 3) of uint8 or of floats in [0, 1]
+            (rounded to 8 bits), or a picture already made, which is returned as it is.
+
+    Returns:
+        The picture.
+
+    Raises:
+        InvalidInput: Anything about it that the caps or the rules above refuse.
+    """
+    from PIL import Image
+
+    if isinstance(source, Picture):
+        return source
+    if source is None:
+        raise InvalidInput("Add an image first.", code="no_image")
+    if isinstance(source, (str, os.PathLike)):
+        return _from_file(read_file(source))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return _from_file(bytes(source))
+    if isinstance(source, Image.Image):
+        return _from_pil(source)
+    return _picture(eight_bits(source))
+
+
+def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Resize by antialiased bicubic interpolation, squashing where the shapes differ.
+
+    Args:
+        pixels: (H, W, 3) uint8.
+        size: (h, w) wanted.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    from PIL import Image
+
+    height, width = size
+    return np.array(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def shrink(picture: NDArray[np.uint8], long_side: int) -> NDArray[np.uint8]:
+    """The picture with its longer side at most ``long_side``, its shape kept."""
+    h, w = picture.shape[:2]
+    factor = min(1.0, long_side / max(h, w))
+    return resize(picture, (max(1, round(h * factor)), max(1, round(w * factor))))
+
+
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """The same array, which can no longer be written in."""
+    array.setflags(write=False)
+    return array
+
+
+def is_uniform(pixels: NDArray[Any]) -> bool:
+    """Whether every pixel of (h, w, c) is the same, so that no region can matter."""
+    return bool((pixels == pixels[:1, :1]).all())
+
+
+def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = ()) -> Picture:
+    pixels = read_only(np.ascontiguousarray(pixels))
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.data)
+    return Picture(pixels, notices, digest.hexdigest())
+
+
+# Files
+
+
+def _from_file(data: bytes) -> Picture:
+    from PIL import Image
+
+    check_bytes(len(data))
+    kind = sniff(data)
+    with damage_told():
+        image = Image.open(io.BytesIO(data), formats=(kind,))
+        check_size(*image.size)
+        check_scans(io.BytesIO(data), kind, *image.size)
+        image.verify()  # the checksums of a PNG, which decoding skips; the image is spent by it
+        image = Image.open(io.BytesIO(data), formats=(kind,))
+    return _from_pil(image)
+
+
+# Colours
+
+
+def _from_pil(image: Image.Image) -> Picture:
+    if image.format not in (None, "MPO", *FORMATS):  # MPO: a phone's JPEG with a second picture inside
+        raise InvalidInput(f"{image.format} is not supported; use JPEG or PNG.", code="image_format")
+    check_size(*image.size)
+    with damage_told():
+        animated = image.format in FORMATS and getattr(image, "is_animated", False)
+        _load(image)
+        turn = _orientation(image)
+    pixels, notice = _flatten(image if turn is None else image.transpose(turn))
+    return _picture(pixels, tuple(text for text in (ANIMATED if animated else "", notice) if text))
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the pixels, and bring a PNG's transparent colour, which PIL leaves as the file has it, to their depth."""
+    raw = next((tile.args for tile in getattr(image, "tile", ())), None)
+    key = image.info.get("transparency")
+    if raw in ("L;2", "L;4") and isinstance(key, int):
+        image.info["transparency"] = key * (85 if raw == "L;2" else 17)
+    elif raw == "RGB;16B" and isinstance(key, tuple):
+        image.info["transparency"] = tuple(value >> 8 for value in key)
+    image.load()
+
+
+def _orientation(image: Image.Image) -> Image.Transpose | None:
+    """What turns the picture upright, by its EXIF; damaged EXIF counts as none."""
+    from PIL import ExifTags
+    from PIL.Image import Transpose
+
+    turns = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation)
+    except BROKEN:
+        return None
+    return turns.get(value) if isinstance(value, int) else None
+
+
+def _flatten(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
+    """Any mode as (H, W, 3) uint8, and what to say about its transparency."""
+    from PIL import Image as pil
+
+    if image.mode[0] in "IF":
+        image = _eight_bits(image)
+    try:
+        if not image.has_transparency_data:
+            return np.asarray(image if image.mode == "RGB" else image.convert("RGB")), ""  # no copy of 100 MB for RGB
+        layer = image.convert("RGBA")
+    except ValueError as error:
+        raise InvalidInput(f"Colour mode {image.mode} is not supported; convert to RGB.", code="image_mode") from error
+    alpha = layer.getchannel("A")
+    flat = pil.new("RGB", layer.size, (GREY, GREY, GREY))
+    flat.paste(layer.convert("RGB"), mask=alpha)
+    cover = np.asarray(alpha)
+    return np.asarray(flat), TRANSPARENT if cover.max() == 0 else SEE_THROUGH if cover.min() < 255 else ""
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A grey picture of more than 8 bits (modes I;16, I, F) as L, or LA where one grey means transparent.
+
+    White is 65535 in 16 bits. In 32 bits nothing says what white is: it is the first of 1 (floats only),
+    255 and 65535 that no value exceeds.
+    """
+    from PIL import Image as pil
+
+    values = np.asarray(image).astype(np.float32)
+    whites = [65535] if image.mode.startswith("I;16") else [255, 65535] if image.mode == "I" else [1, 255, 65535]
+    white = next((white for white in whites if values.max() <= white), None)  # NaN fits none
+    if white is None or values.min() < 0:
+        raise InvalidInput("Grey values must lie in 0 to 65535; convert to 8 bits.", code="image_values")
+    grey = pil.fromarray(np.rint(values * (255 / white)).astype(np.uint8))
+    key = image.info.get("transparency")
+    if key is None:
+        return grey
+    return pil.merge("LA", (grey, pil.fromarray(np.where(values == key, 0, 255).astype(np.uint8))))

@@ -1,0 +1,246 @@
+"""Figures 5 to 7 and table 1: the map while the network is randomised (paper, section 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from explorer.attributions.question import DistanceExplainer, Steps
+from explorer.evaluation.randomization import ORDERS, Randomization, randomization, randomization_passes
+from explorer.reports.charts import Chart, Line, draw_charts
+from explorer.reports.drawing import Drawing, Panel, as_seen, draw_maps
+from explorer.studies.setup import Bench
+from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+
+MASKS = 300
+"""The paper has 1000; the masks stay the same from map to map, so that fewer do not add noise of their own."""
+
+PAPER: dict[str, tuple[float, ...]] = {
+    "top_down": (0.09, 0.28, -0.10, 0.02, -0.24, -0.11, -0.09, -0.04, -0.11, -0.15, -0.13, -0.19, -0.19, -0.21, -0.27,
+                 -0.22),
+    "bottom_up": (0.30, 0.05, 0.22, -0.18, -0.09, 0.17, 0.01, -0.02, 0.02, 0.03, -0.03, 0.02, 0.01, -0.03, -0.01, 0.02),
+    "independent": (0.11, 0.10, 0.11, 0.92, 0.51, 0.38, 0.67, 0.61, 0.32, 0.60, 0.56, 0.63, 0.41, 0.42, 0.54, 0.18),
+}  # fmt: skip
+"""Table 1, row by row."""
+
+NAMES = {"top_down": "top-down", "bottom_up": "bottom-up", "independent": "independent"}
+LOST = 0.4
+"""A map that correlates with the untouched network's below this has little left of it."""
+
+
+def no_layers(bench: Bench) -> str:
+    """Why the network cannot be randomised, or an empty string."""
+    encoder = bench.encoders["pictures"]
+    return "" if encoder.layers() else f"the layers of {encoder.card.title} cannot be had"
+
+
+@study(
+    "table-1",
+    title="Randomising layers: the numbers",
+    section="4.3",
+    about="Spearman's correlation of the map with that of the untouched network, while layers are shuffled one after "
+    "another from the output (top-down) or from the input (bottom-up), or each alone (independent). The paper, with "
+    "VGG16, finds almost nothing left from the first layer on in both cascades, and wonders that single layers keep "
+    "the map at up to 0.92. The page on randomization says why.",
+    lacks=no_layers,
+)
+def table_1(bench: Bench) -> Outline:
+    """All three orders."""
+    needs = {order: order_need(bench, order) for order in ORDERS}
+    return Outline(tuple(needs.values()), lambda bench: _table({o: read(bench, n, o) for o, n in needs.items()}))
+
+
+@study(
+    "figure-5",
+    title="Randomising from the output: the maps",
+    section="4.3",
+    about="The first map is the untouched network's; then one more layer is shuffled at a time, from the output down. "
+    "The map is lost at once, which shows that it is about the network.",
+    lacks=no_layers,
+)
+def figure_5(bench: Bench) -> Outline:
+    """The strip of the top-down cascade."""
+    return _strip(bench, "top_down", "lost from the first layer on")
+
+
+@study(
+    "figure-6",
+    title="Randomising from the input: the maps",
+    section="4.3",
+    about="As figure 5, from the input up. Lost from the first layer on as well.",
+    lacks=no_layers,
+)
+def figure_6(bench: Bench) -> Outline:
+    """The strip of the bottom-up cascade."""
+    return _strip(bench, "bottom_up", "lost from the first layer on")
+
+
+@study(
+    "figure-7",
+    title="Randomising each layer alone: the maps",
+    section="4.3",
+    about="Each map is that of a network with one part shuffled and all others untouched. The paper is puzzled that "
+    "layers 5 to 13 keep it.",
+    lacks=no_layers,
+)
+def figure_7(bench: Bench) -> Outline:
+    """The strip of the independent order."""
+    return _strip(bench, "independent", "many layers alone keep the map")
+
+
+def order_need(bench: Bench, order: str, how: str = "shuffle") -> WorkNeed:
+    """The maps of one order, block by block."""
+    pair, masking = bench.subjects.related, bench.masking(MASKS)
+    case, method = bench.case(pair), DistanceExplainer(masking)
+
+    def work(_: Bench) -> Steps[Arrays]:
+        return arrays_of((yield from counted(randomization(case, method, order=order, how=how))))
+
+    settings = {"image": pair.image, "reference": pair.reference, "order": order, "how": how, "seed": 0,
+                "blocks": list(case.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
+    return WorkNeed("randomization", settings, randomization_passes(case, method), work)
+
+
+def arrays_of(found: Randomization) -> Arrays:
+    """A result as arrays, to be kept."""
+    return {
+        "layers": np.array(found.layers),
+        "maps": found.maps,
+        "similarity": found.similarity,
+        "similarity_absolute": found.similarity_absolute,
+        "shift": found.shift,
+    }
+
+
+def read(bench: Bench, need: WorkNeed, order: str, how: str = "shuffle") -> Randomization:
+    """The result of a piece of work that was done."""
+    kept = bench.arrays(need)
+    names = tuple(str(name) for name in kept["layers"])
+    return Randomization(
+        order, how, names, kept["maps"], kept["similarity"], kept["similarity_absolute"], kept["shift"]
+    )
+
+
+def _strip(bench: Bench, order: str, says: str) -> Outline:
+    need = order_need(bench, order)
+
+    def make(bench: Bench) -> Findings:
+        found, picture = read(bench, need, order), as_seen(bench.case(bench.subjects.related).pixels)
+        plus = "" if order == "independent" else "+ "
+        titles = [
+            "untouched",
+            *(f"{plus}{name}: {r:.2f}" for name, r in zip(found.layers, found.similarity[1:], strict=True)),
+        ]
+        panels = [Panel(values, picture, title) for values, title in zip(found.maps, titles, strict=True)]
+        said, line = _said(found, says)
+        alt = f"{len(panels)} maps of the same pair, {NAMES[order]}. " + " ".join(said)
+        maps = {f"map_{i}": values for i, values in enumerate(found.maps)}
+        return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(bench, order), maps=maps)
+
+    return Outline((need,), make)
+
+
+def strip_table(found: Randomization) -> Table:
+    """One row for each map of a strip."""
+    names = ("untouched", *found.layers)
+    columns = (found.similarity, found.similarity_absolute, found.shift)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (i, name, *(float(value) for value in values))
+        for i, (name, *values) in enumerate(zip(names, *columns, strict=True))
+    )
+    header = ("map", "randomised last", "Spearman to the untouched map", "the same of absolute maps",
+              "how far the picture's embedding moved")  # fmt: skip
+    return Table(header, rows, "Correlation with the untouched network's map, and the cosine distance (0 to 1) of the "
+                 "whole picture's embedding to the untouched one's.")  # fmt: skip
+
+
+def _said(found: Randomization, says: str) -> tuple[tuple[str, ...], Compared]:
+    values = dict(zip(found.layers, found.similarity[1:].tolist(), strict=True))
+    name = NAMES[found.order]
+    if found.order == "independent":
+        kept = [layer for layer, r in values.items() if r >= LOST]
+        said = (
+            f"{len(kept)} of {len(values)} parts, shuffled alone, keep the map at {LOST} or more; the least kept is at "
+            f"{min(values.values()):.2f}, the most at {max(values.values()):.2f}."
+        )
+        return (said,), Compared(f"maps, {name}", says, said, len(kept) > len(values) / 4)
+    first = found.similarity[1]
+    lost = next((i for i, r in enumerate(values.values(), 1) if r < LOST), None)
+    said = f"After the first part the correlation is {first:.2f}; after all of them {found.similarity[-1]:.2f}."
+    more = f"It falls below {LOST} with part {lost} of {len(values)}." if lost else f"It never falls below {LOST}."
+    return (said, more), Compared(f"maps, {name}", says, f"{first:.2f} after the first part", bool(first < LOST))
+
+
+def _table(found: dict[str, Randomization]) -> Findings:
+    blocks = found["bottom_up"].layers
+    header = ("row", *(f"{NAMES[o]}: {what}" for o in ORDERS for what in ("randomised last", "Spearman", "absolute")))
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (i + 1, *(cell for o in ORDERS for cell in _cells(found[o], i))) for i in range(len(blocks))
+    )
+    theirs: tuple[tuple[Cell, ...], ...] = tuple((i + 1, *(PAPER[o][i] for o in ORDERS)) for i in range(16))
+    charts = [_chart(order, found[order]) for order in ORDERS]
+    said = tuple(
+        f"{NAMES[order]}: mean correlation {one.similarity[1:].mean():.2f} here, {np.mean(PAPER[order]):.2f} there."
+        for order, one in found.items()
+    )
+    alone, all_down = found["independent"].similarity[1:], found["top_down"].similarity[1:]
+    compared = (
+        Compared("table 1, cascades", "near 0 from the first layer on",
+                 f"top-down {all_down[0]:.2f} first, {all_down[-1]:.2f} last; bottom-up "
+                 f"{found['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) < LOST)),
+        Compared("table 1, independent", "0.10 to 0.92", f"{alone.min():.2f} to {alone.max():.2f}",
+                 bool(alone.max() > 0.6)),
+        Compared("first bottom-up and first independent map", "not the same, which the paper leaves open",
+                 f"{found['bottom_up'].similarity[1]:.4f} and {alone[0]:.4f}",
+                 None),
+    )  # fmt: skip
+    return Findings(
+        _drawn(charts, said),
+        Table(header, rows, "Ours; rows follow the order in which parts were randomised."),
+        said,
+        compared,
+        "The network is another (its parts are blocks, where VGG16 has single layers), and every number of a layer is "
+        "shuffled here, as the paper describes it; its software did something else, see the page on randomization.",
+        {"paper": Table(("row", *(NAMES[o] for o in ORDERS)), theirs, "The paper's table 1 (VGG16).")},
+    )
+
+
+def _cells(found: Randomization, i: int) -> tuple[Cell, ...]:
+    return found.layers[i], float(found.similarity[i + 1]), float(found.similarity_absolute[i + 1])
+
+
+def _chart(order: str, found: Randomization) -> Chart:
+    here, there = len(found.layers), len(PAPER[order])
+    steps = np.arange(1, here + 1)
+    # Both run over the whole network, so the paper's fewer layers are stretched over our blocks.
+    stretched = 1 + np.arange(there) * (here - 1) / (there - 1)
+    theirs = PAPER[order][::-1] if order == "independent" else PAPER[order]
+    across = "part randomised, from input to output" if order == "independent" else "parts randomised"
+    return Chart(
+        {
+            "here": Line(found.similarity[1:]),
+            "here, absolute maps": Line(found.similarity_absolute[1:]),
+            "paper (VGG16), absolute maps": Line(theirs, stretched, paper=True),
+        },
+        steps,
+        across,
+        "Spearman to the untouched map" if order == ORDERS[0] else "",
+        NAMES[order],
+        level=0.0,
+    )
+
+
+def _drawn(charts: Sequence[Chart], said: Sequence[str]) -> Drawing:
+    alt = "Three charts of correlations, ours and the paper's. " + " ".join(said)
+    return draw_charts(charts, alt, same_scale=True)
+
+
+def _differs(bench: Bench, order: str) -> str:
+    if order == "independent":
+        return "See the page on randomization: in the paper only the rows of the kernels changed places."
+    title = bench.encoders["pictures"].card.title
+    return (
+        f"{title} is randomised from its trained weights, block by block. In the paper's software the cascades began "
+        "with a network that had no trained weights in any layer, so its maps were lost before the first step."
+    )

@@ -1,0 +1,135 @@
+"""Where studies work: encoders, pictures, and the store of what was embedded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.attributions.question import Case, Steps, make_case
+from explorer.core.rank import rank_against
+from explorer.core.schema import Explanation, MaskSettings, SelectionSettings
+from explorer.encoders.base import Encoder
+from explorer.pictures.images import as_picture
+from explorer.studies.pairs import Pair, Subjects
+from explorer.studies.store import Store
+from explorer.studies.study import Arrays, Need, ProbeNeed, WorkNeed, few_masks
+
+EDITION = 1
+"""Raised when a study is changed so that results made before are no longer its own."""
+
+MIRROR = SelectionSettings()
+"""The paper's default: the tenth of the masks at each end (section 5.3)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """Everything studies work with.
+
+    Attributes:
+        encoders: By role, ``"pictures"`` and ``"captions"``; a role may be absent.
+        subjects: The pairs and their pictures.
+        folder: Where what was embedded is kept while the work goes on.
+        share: Share of the paper's numbers of masks that is used; 1 but for drafts and tests.
+        absent: Why a role has no encoder, by role.
+    """
+
+    encoders: Mapping[str, Encoder]
+    subjects: Subjects
+    folder: Path
+    share: float = 1.0
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What results depend on besides their own settings, as plain values for JSON."""
+        return {
+            "edition": EDITION,
+            "encoders": {role: encoder.fingerprint for role, encoder in sorted(self.encoders.items())},
+            "pictures": self.subjects.hashes,
+            "share": self.share,
+        }
+
+    @cached_property
+    def store(self) -> Store:
+        """Of probes and arrays."""
+        return Store(self.folder, self.encoders.__getitem__, self.subjects.files.__getitem__, self.identity)
+
+    def lacks(self, roles: tuple[str, ...]) -> str:
+        """Why an encoder is not here, or an empty string."""
+        return next((self.absent.get(role, "no encoder") for role in roles if role not in self.encoders), "")
+
+    def masks(self, n_masks: int) -> int:
+        """The paper's number of masks, or a draft's."""
+        return few_masks(n_masks, self.share)
+
+    def masking(self, n_masks: int = 1000, **changes: Any) -> MaskSettings:
+        """The paper's masks: 8 cells, half of them kept, or as changed."""
+        return MaskSettings(**{"n_masks": self.masks(n_masks), **changes})
+
+    def need(self, pair: Pair, masking: MaskSettings | None = None) -> ProbeNeed:
+        """The probe that explains a pair."""
+        return ProbeNeed(pair.image, pair.role, masking or self.masking())
+
+    def case(self, pair: Pair) -> Case:
+        """The question a pair asks; its reference is embedded once."""
+        name = (pair.image, pair.reference, pair.caption)
+        if name not in self._cases:
+            reference = None if pair.reference is None else self.subjects.files[pair.reference]
+            self._cases[name] = make_case(
+                self.subjects.files[pair.image],
+                reference=reference,
+                caption=pair.caption,
+                encoder=self.encoders[pair.role],
+            )
+        return self._cases[name]
+
+    @cached_property
+    def _cases(self) -> dict[tuple[str, str | None, str | None], Case]:
+        return {}
+
+    def explain(
+        self, pair: Pair, masking: MaskSettings | None = None, selection: SelectionSettings = MIRROR
+    ) -> Explanation:
+        """The map of a pair from a probe that is there; nothing is embedded but the reference."""
+        return rank_against(self.store.probe(self.need(pair, masking)), self.case(pair).target, selection)
+
+    def picture(self, name: str) -> NDArray[np.uint8]:
+        """A picture (H, W, 3) by its file name."""
+        return as_picture(self.subjects.files[name]).pixels
+
+    def regions(self, image: str, explanation: Explanation) -> dict[str, NDArray[np.bool_]]:
+        """Where in a map the named parts of its picture lie, (h, w) bool each; the boxes are drawn by hand."""
+        h, w = explanation.attribution.shape
+        box, found = explanation.probe.box, {}
+        for part, boxes in self.subjects.regions.get(image, {}).items():
+            inside = np.zeros((h, w), np.bool_)
+            for left, top, right, bottom in boxes:
+                rows = _pixels(top, bottom, box.top, box.bottom, h)
+                inside[rows, _pixels(left, right, box.left, box.right, w)] = True
+            found[part] = inside
+        return found
+
+    def fill(self, need: Need) -> Steps[None]:
+        """Do what a need lacks, and keep it."""
+        if not self.store.lacking(need):
+            return
+        if isinstance(need, WorkNeed):
+            self.store.keep(need, (yield from need.work(self)))
+        else:
+            yield from self.store.grow(need)
+
+    def arrays(self, need: WorkNeed) -> Arrays:
+        """The result of a piece of work that was filled."""
+        return self.store.arrays(need)
+
+
+def _pixels(low: float, high: float, start: float, end: float, side: int) -> slice:
+    """Pixels of a map that sees the shares from start to end, between two shares of the whole picture."""
+    first, last = (round(side * min(max((share - start) / (end - start), 0.0), 1.0)) for share in (low, high))
+    return slice(first, last)

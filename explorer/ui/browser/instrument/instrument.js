@@ -1,0 +1,101 @@
+// The free stage on screen: what has been embedded, ranked and drawn anew on every move, with no request.
+import { el, write } from "./dom.js";
+import { histogramPanel } from "./histogram.js";
+import { inspectPanel } from "./inspect.js";
+import { pinButton } from "../compare/board-pins.js";
+import { decode, grow } from "./maths.js";
+import { meterPanel } from "./meter.js";
+import { loadPictures } from "./paint.js";
+import { pairPanel } from "./pair.js";
+import { sheetPanel } from "./sheet.js";
+import { stagePanel } from "./stage.js";
+import { store } from "./store.js";
+
+const SHARED = ["selection", "upto", "opacity", "hatch"];
+
+/**
+ * Start the instrument inside a gr.HTML.
+ * Props from Python: `words` (labels and sentences), `result` (a whole result), `rows` (more rows of it),
+ * `show` ({replay, selection, ...}: an example that needs no model, or how to look at what is there).
+ * Its value, as JSON, is what the visitor chose here; Python reads it when a link or a file is made.
+ */
+export function mount(element, props, trigger, watch) {
+  store.set({ words: props.words });
+  const root = element.querySelector(".instrument-root");
+  const failed = el("p", { class: "not-loaded", role: "alert" });
+  root.append(
+    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
+  );
+  const tell = () => {
+    const shared = SHARED.map((key) => [key, store.state[key]]);
+    props.value = JSON.stringify({ id: store.state.result?.id, n: store.state.result?.n, ...Object.fromEntries(shared) });
+  };
+  store.subscribe(["result", ...SHARED], tell);
+  tell();
+  store.subscribe(["result"], () => write(failed, ""));
+  const attempt = async (work) => {
+    const turn = latest;
+    try {
+      await work;
+    } catch (error) {
+      if (turn === latest) write(failed, props.words.unloaded);
+      throw error;
+    }
+  };
+  watch("result", () => props.result && attempt(show(props.result)));
+  watch("rows", () => props.rows && extend(props.rows));
+  watch("show", () => props.show && attempt(open(props.show)));
+  if (props.result) attempt(show(props.result));
+  else if (props.show && (props.show.stamp || !asksForSomething(props.own))) attempt(open(props.show)); // Python may have been faster
+}
+
+function caveats([title, text]) {
+  return el("p", { class: "caveats", id: "caveats" }, el("strong", {}, title), ` ${text}`);
+}
+
+/** Whether the page's address names a result of its own, which Python will answer. */
+function asksForSomething(own) {
+  return [...new URLSearchParams(location.search).keys()].some((key) => own.includes(key));
+}
+
+let latest = 0;
+
+/** Put a result on screen, keeping how it is looked at. */
+async function show(wire, changes = {}, turn = ++latest) {
+  const result = await loadPictures(decode(wire));
+  if (turn !== latest) return; // another came while its pictures were decoded
+  const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
+  store.set({
+    result: grown.n > result.n ? grown : result,
+    rival: null, reverse: null, upto: null, other: null, pixel: null, ...changes,
+  });
+}
+
+let waiting = null;
+
+/** More rows of the result on screen. */
+function extend(rows) {
+  const { result } = store.state;
+  waiting = rows;
+  if (result?.id === rows.id) store.set({ result: grow(result, rows.plane) });
+}
+
+const replays = new Map();
+
+/** A shipped example's replay, fetched once. */
+export async function replay(key) {
+  if (!replays.has(key)) {
+    const answer = await fetch(new URL(`replay/${key}.json`, document.baseURI));
+    if (!answer.ok) throw new Error(`the replay of ${key} could not be had: ${answer.status}`);
+    replays.set(key, await answer.json());
+  }
+  return replays.get(key);
+}
+
+async function open({ replay: key, ...changes }) {
+  delete changes.stamp; // only there so that the same wish twice is two wishes
+  if (changes.selection) changes.selection = { ...store.state.selection, ...changes.selection };
+  if (!key) return store.set(changes);
+  const turn = ++latest;
+  return show(await replay(key), changes, turn);
+}

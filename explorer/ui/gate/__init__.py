@@ -1,0 +1,1 @@
+"""What stands between strangers and the app: every request is judged here."""

@@ -1,0 +1,119 @@
+"""The main screen: one picture, one reference, and the instrument that shows why. Layout and wiring."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from explorer.pictures.presets import FIRST_PRESET, preset_named, presets
+from explorer.results.links import OURS
+from explorer.ui.components import component, words
+from explorer.ui.controls import Controls, lay_out_controls
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.probe_cache import Step, Workbench
+from explorer.ui.session import Session
+from explorer.ui.status import status_panel
+from explorer.ui.tabs.compare.layout import compare_tab
+from explorer.ui.tabs.evidence.layout import evidence_tab
+from explorer.ui.tabs.explore.links import address_reader, open_links
+from explorer.ui.tabs.explore.run import REPLAYED, Handlers
+from explorer.ui.tabs.share.layout import share_tab
+from explorer.ui.tabs.sweeps.layout import sweeps_tab
+from explorer.ui.tabs.words.layout import words_tab
+
+INTRO = """# Distance Explorer
+Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
+look at which copies land close to the reference and which far from it, and see **what they kept**:
+<span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
+
+
+def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
+    """Lay the screen out and wire it."""
+    choices = presets()
+    start = preset_named(FIRST_PRESET)
+    first = Session()
+    first.show_replay(start.key, ())
+    session = gr.State(first, time_to_live=SESSION_SECONDS)
+    gr.Markdown(INTRO, elem_id="intro")
+    with gr.Row(elem_id="workspace"):
+        with gr.Column(scale=1, min_width=320, elem_id="controls"):
+            preset = gr.Dropdown(
+                [(f"{p.question}: {p.title}", p.key) for p in choices],
+                value=start.key,
+                label="Start from an example",
+                filterable=False,
+                elem_id="preset",
+            )
+            story = gr.Markdown(start.story, elem_id="story")
+            controls = lay_out_controls(start, workbench.pictures)
+        with gr.Column(scale=3, min_width=340, elem_id="results"):
+            with gr.Row(elem_id="actions"):
+                run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
+                stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
+            status = gr.HTML(status_panel(Step(REPLAYED)), elem_id="status")
+            component("tour")
+            with gr.Tabs(elem_id="tabs"):
+                with gr.Tab("Explore", elem_id="explore-tab"):
+                    view = component(
+                        "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
+                    )
+                room = Room(workbench, controls, session, view, status)
+                handlers = Handlers(room, preset)
+                with gr.Tab("Compare", elem_id="compare-tab"):
+                    compare_tab(room, handlers)
+                with gr.Tab("Sweeps", elem_id="sweeps-tab"):
+                    loaded = sweeps_tab(room, handlers)
+                with gr.Tab("Evidence", elem_id="evidence-tab"):
+                    evidence_tab(room, handlers)
+                with gr.Tab("Words", elem_id="words-tab"):
+                    words_tab(room, handlers)
+                with gr.Tab("Share", elem_id="share-tab"):
+                    loader = share_tab(room, handlers)
+    reader = address_reader()
+    linked = open_links(room, handlers, reader, loader, demo)
+    _wire_runs(handlers, room, preset, story, run, stop, reader, (linked, loaded))
+    _wire_hints(handlers, controls, room, run)
+
+
+def _wire_runs(
+    handlers: Handlers,
+    room: Room,
+    preset: gr.Dropdown,
+    story: gr.Markdown,
+    run: gr.Button,
+    stop: gr.Button,
+    reader: gr.HTML,
+    others: tuple[Any, ...],
+) -> None:
+    """Run, Stop, the examples, and the runs that a link, an example or a sweep's tile start."""
+    c, everything, shown = room.controls, room.everything(), [room.status, room.view]
+    run.click(handlers.queue, everything, [room.status, room.session], **LIGHT)  # before the run, or it would wait
+    pressed = run.click(handlers.run, everything, shown, **room.queued())
+    # Not input, which this control also sends when it is left unchanged.
+    left = preset.change(handlers.leave, {preset, room.session}, None, cancels=[pressed], **LIGHT)
+    chosen = left.then(handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), *shown], **LIGHT)
+    chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
+    running = [pressed, *others]
+    for event in running:
+        event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
+        event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
+    stopped = stop.click(handlers.stop, {room.session}, None, cancels=running, **LIGHT)
+    stopped.then(handlers.stopped, everything, [room.status], **LIGHT)
+
+
+def _wire_hints(handlers: Handlers, controls: Controls, room: Room, run: gr.Button) -> None:
+    """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
+    c, everything = controls, room.everything()
+    for asked in (c.reference.input, c.caption.submit):
+        asked(handlers.compare, everything, [room.status, room.view], **LIGHT)
+    c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
+    c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
+    for priced in (c.n_masks, c.encoder, c.precision, c.until):
+        priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
+    for costly in (*c.costly(), c.kind):
+        costly.input(handlers.stale, everything, [room.status], **LIGHT)
+
+
+def _priced(controls: Controls) -> set[Any]:
+    return {controls.n_masks, controls.encoder, controls.precision, controls.until}

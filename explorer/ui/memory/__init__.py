@@ -1,0 +1,1 @@
+"""What the app keeps of its visitors, and for how long."""

@@ -1,0 +1,22 @@
+"""Which methods the app offers, and with which encoders."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from explorer.attributions.method import offered
+from explorer.core.registry import METHODS
+from explorer.encoders.cards import encoders
+
+LEFT_OUT = ("dix-official-1", "dix-official-2", "dix-official-3")
+"""For checks against published code, and for nothing else."""
+
+
+def offers() -> dict[str, Any]:
+    """For the browser: ``offers``, the methods, and ``gives``, the keys of those that work, by encoder."""
+    methods = [
+        {"key": key, "title": kind.title, "about": kind.about, "source": kind.source, "needs": kind.needs}
+        for key, kind in METHODS.items()
+        if key not in LEFT_OUT
+    ]
+    return {"offers": methods, "gives": {card.key: list(offered(card)) for card in encoders()}}

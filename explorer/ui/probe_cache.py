@@ -1,0 +1,218 @@
+"""The app's work without the app: what a visitor asks, and the probes all visitors share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+
+from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.captions import clean_caption
+from explorer.core.errors import Restarting
+from explorer.core.probe import enlarge, first, grow, prepare
+from explorer.core.references import embed_reference
+from explorer.core.schema import Probe, Reference, SelectionSettings
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import load_encoder
+from explorer.pictures.images import Picture
+from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
+from explorer.ui.memory.pictures import Pictures
+from explorer.ui.patience import patiently
+from explorer.ui.queue import Waiting
+from explorer.ui.session import Question, Result, Session
+
+CHECK_EVERY = 100
+"""Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One moment of a run, for the status line.
+
+    Attributes:
+        text: What is happening, when nothing can be shown yet.
+        done: Masks embedded.
+        wanted: Masks asked for.
+        seconds: Time spent embedding in this run.
+        embedded: Masks embedded in this run; the others were known.
+        agreement: How far two runs like this one would agree, where the run ends on that.
+        final: Whether the run is over.
+    """
+
+    text: str = ""
+    done: int = 0
+    wanted: int = 0
+    seconds: float = 0.0
+    embedded: int = 0
+    agreement: float | None = None
+    final: bool = False
+
+
+def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
+    """Load an encoder, saying so until it is there."""
+    loading, step = patiently(lambda: load_encoder(key, precision=precision)), Step("Loading the encoder …")
+    yield step
+    while True:
+        try:
+            next(loading)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield step
+
+
+class _Stability:
+    """Looks at the agreement of every so many masks, and finds the first that reaches a target.
+
+    It judges the first 100, 200, ... masks, never the batch at hand, so that what was known before, the size of a
+    batch or a busy machine cannot change where a run ends.
+    """
+
+    def __init__(self, until: float, target: Reference, selection: SelectionSettings) -> None:
+        self.agreement: float | None = None
+        self._until, self._target, self._selection, self._next = until, target, selection, CHECK_EVERY
+
+    def reached(self, probe: Probe) -> Probe | None:
+        """The probe cut where the target was reached, or None."""
+        while self._next <= len(probe):
+            part = first(probe, self._next)
+            self.agreement = expected_agreement(split_half(part, self._target, self._selection))
+            if self.agreement >= self._until:
+                return part
+            self._next += CHECK_EVERY
+        return None
+
+
+class Workbench:
+    """Runs questions and keeps the probes, least recently used forgotten first. Shared by all visitors.
+
+    Args:
+        cache_bytes: How many bytes are kept, of all that visitors made.
+        seconds: How long something is kept that nobody uses.
+
+    Attributes:
+        memory: Counts them.
+        pictures: Opens the visitors' pictures.
+        waiting: The runs that were asked for and have not ended.
+    """
+
+    def __init__(self, cache_bytes: int = CACHE_BYTES, seconds: float = SESSION_SECONDS) -> None:
+        self.memory = Memory(cache_bytes, seconds)
+        self.pictures = Pictures(self.memory)
+        self._probes: dict[tuple[object, ...], Kept[Probe]] = {}
+        self._rates: dict[tuple[str, str], float] = {}
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        self.waiting = Waiting()
+
+    def close(self) -> None:
+        """Let every run end at its next step, and take no other; for the end of the server."""
+        self._closed.set()
+
+    def check_open(self) -> None:
+        """Refuse work once the server is about to end.
+
+        Raises:
+            Restarting: It is.
+        """
+        if self._closed.is_set():
+            raise Restarting
+
+    def run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+        """Answer a question step by step, leaving what is known so far in the session.
+
+        A probe already made for the same picture, encoder and masks is continued or cut, never made again.
+
+        Args:
+            question: What is asked.
+            session: Where the probe and the target are put.
+            selection: Whose agreement ends the run, where the question says until when.
+        """
+        try:
+            yield from self.embed(question, session, selection)
+        finally:
+            self.waiting.done(session)
+
+    def embed(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+        """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
+        self.check_open()
+        if question.caption is not None:
+            clean_caption(question.caption)  # before the encoder is loaded for it
+        turn = session.turn()
+        encoder = yield from loaded(question.encoder, question.precision)
+        target = self.embed_target(encoder, question.reference, question.caption)
+        start = self._start(encoder, question)
+        result = Result(question, start, target)
+        kept = self.memory.keep(result, busy=True)
+        try:
+            if session.put(turn, kept):
+                yield from self._grow(result, session, turn, selection)
+        finally:
+            kept.busy = False
+
+    def _grow(self, result: Result, session: Session, turn: int, selection: SelectionSettings) -> Iterator[Step]:
+        question, start, target = result
+        known, began = len(start), time.monotonic()
+        stability = None if question.until is None else _Stability(question.until, target, selection)
+        for probe in grow(start):
+            self.check_open()
+            self._keep(question, probe)
+            stable = stability and stability.reached(probe)
+            shown = stable or probe
+            if not session.change(turn, probe=shown):
+                return
+            done, seconds = len(shown), time.monotonic() - began
+            agreement = None if stability is None else stability.agreement
+            if len(probe) > known:
+                self.waiting.expect(session, seconds / (len(probe) - known) * (probe.wanted - done))
+            yield Step("", done, probe.wanted, seconds, len(probe) - known, agreement, bool(stable) or probe.complete)
+            if stable:
+                break
+        if len(probe) > known:
+            self._rates[question.encoder, question.precision] = (len(probe) - known) / (time.monotonic() - began)
+
+    def embed_target(self, encoder: Encoder, reference: Picture | None, caption: str | None) -> Reference:
+        """Embed the picture or the caption to compare with."""
+        return embed_reference(encoder, reference=reference, caption=caption)
+
+    def seconds(self, encoder: str, precision: str, n_masks: int) -> float | None:
+        """How long embedding so many masks takes here, or None before the first run."""
+        rate = self._rates.get((encoder, precision))
+        return None if rate is None else n_masks / rate
+
+    def known(self, question: Question) -> int:
+        """How many masks of a question are embedded already, whatever number it asks for."""
+        with self._guard:
+            return self._known(self._key(question))
+
+    def _known(self, key: tuple[object, ...]) -> int:
+        probe = self._kept_probe(key)
+        return 0 if probe is None else len(probe)
+
+    def _kept_probe(self, key: tuple[object, ...]) -> Probe | None:
+        kept = self._probes.get(key)
+        return None if kept is None else kept.get()
+
+    def _start(self, encoder: Encoder, question: Question) -> Probe:
+        with self._guard:
+            known = self._kept_probe(self._key(question))
+        wanted = question.masking.n_masks
+        if known is None:
+            return prepare(question.picture, encoder=encoder, masking=question.masking)
+        return first(known, wanted) if len(known) >= wanted else enlarge(known, wanted)
+
+    def _keep(self, question: Question, probe: Probe) -> None:
+        with self._guard:
+            key = self._key(question)
+            if len(probe) < self._known(key):  # what was asked for may be cut from a longer one
+                return
+            if key in self._probes:
+                self._probes[key].set(probe)
+                return
+            for old in [key for key, kept in self._probes.items() if kept.forgotten]:
+                del self._probes[old]
+            self._probes[key] = self.memory.keep(probe)
+
+    def _key(self, question: Question) -> tuple[object, ...]:
+        settings = replace(question.masking, n_masks=10)  # masks of the philox scheme do not depend on their number
+        return question.picture.sha256, question.encoder, question.precision, settings

@@ -1,0 +1,255 @@
+"""The Compare tab: pinned results, two references for one picture, and both directions of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import FILLS
+from explorer.core.schema import MaskSettings
+from explorer.pictures.presets import shipped_presets
+from explorer.results.wire import replay_of
+from explorer.ui.components import component, look
+from explorer.ui.controls import CAPTION, PICTURE, Values
+from explorer.ui.failures import told, told_stepwise
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.picture_input import picture_input
+from explorer.ui.probe_cache import Step
+from explorer.ui.session import Question, Result, Session, on_screen
+from explorer.ui.status import status_panel, turn_panel
+from explorer.ui.tabs.compare.methods import methods_section
+from explorer.ui.tabs.explore.run import Handlers, packed, streamed
+
+SECONDS_BETWEEN = 1.0
+REVERSE = "Explain the reference too"
+
+
+class Scratch(Session):
+    """What a reverse run works on, so that the result on screen is left alone.
+
+    Attributes:
+        of: The ``id`` of the result that it turns round.
+    """
+
+    of: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        kind: What the second reference is.
+        picture: The second reference, as a picture.
+        caption: The same as a caption.
+        contrast: Shows the two references' maps, and says what they could be.
+        reverse: Shows the two directions' maps.
+        explain: Starts the reverse run, and says what it costs.
+        status: Where that run is.
+        scratch: Holds that run's ``Scratch``.
+    """
+
+    kind: gr.Radio
+    picture: gr.Image
+    caption: gr.Textbox
+    contrast: gr.HTML
+    reverse: gr.HTML
+    explain: gr.Button
+    status: gr.HTML
+    scratch: gr.State
+
+
+def compare_tab(room: Room, handlers: Handlers) -> None:
+    """Lay the tab out and wire it."""
+    _title("Pins", "Freeze a result, change something, and see the two beside each other.")
+    component("board", fills={key: fill.label for key, fill in FILLS.items()})
+    _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
+    kind, picture, caption, press = _lay_out_rival()
+    contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
+    methods_section(room, handlers)
+    _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
+    with gr.Row(elem_classes="board-actions"):
+        explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
+        stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
+    status = gr.HTML("", elem_id="reverse-status")
+    reverse = component("board-reverse", events=("shown",), reverse=None)
+    parts = Parts(
+        kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
+    )
+    _wire(Comparing(room, handlers, parts), room, parts, press, stop)
+
+
+def _title(heading: str, about: str) -> None:
+    gr.HTML(f"<h2>{heading}</h2><p>{about}</p>", elem_classes="board-title")
+
+
+def _lay_out_rival() -> tuple[gr.Radio, gr.Image, gr.Textbox, gr.Button]:
+    with gr.Row(elem_classes="board-rival"):
+        with gr.Column(scale=1, min_width=240):
+            kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Second reference", elem_id="rival-kind")
+            press = gr.Button("Contrast", elem_id="contrast")
+        with gr.Column(scale=2, min_width=240):
+            picture = picture_input(label="Second picture to compare with", height=150, elem_id="rival-picture")
+            caption = gr.Textbox(
+                label="Second caption", placeholder="a fly", max_lines=1, visible=False, elem_id="rival-caption"
+            )
+    return kind, picture, caption, press
+
+
+def _examples() -> list[dict[str, Any]]:
+    """The results that come with the project: as rivals they need neither a run nor an encoder."""
+    made = {"precision": "float32", "masking": MaskSettings().to_dict()}
+    return [
+        {
+            "key": preset.key,
+            "picture_name": preset.image,
+            "reference_name": preset.reference,
+            "caption": preset.caption,
+            "encoder": {"key": preset.encoder},
+            **made,
+        }
+        for preset in shipped_presets()
+        if replay_of(preset.key)
+    ]
+
+
+def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop: gr.Button) -> None:
+    """The light events are free of the model; the costly one has its own Stop."""
+    parts.kind.input(comparing.choose_kind, {parts.kind}, [parts.picture, parts.caption], **LIGHT)
+    asked: set[Any] = {room.session, parts.kind, parts.picture, parts.caption}
+    for event in (press.click, parts.caption.submit):
+        event(comparing.contrast, asked, [parts.contrast], **LIGHT)
+    shown = [parts.status, parts.reverse]
+    # Before the run, or it would wait for it.
+    parts.explain.click(comparing.turn, {parts.scratch}, [parts.status, parts.scratch], **LIGHT)
+    running = parts.explain.click(
+        comparing.explain_reference,
+        {room.session, room.view, parts.scratch},
+        shown,
+        **room.queued() | {"show_progress_on": parts.status},
+    )
+    stopped = stop.click(comparing.stop, {parts.scratch}, None, cancels=[running], **LIGHT)
+    stopped.then(comparing.stopped, {parts.scratch}, shown, **LIGHT)
+    for event in (parts.reverse.shown, running.then):
+        event(comparing.possible, {room.session}, [parts.explain, parts.contrast], **LIGHT)
+
+
+class Comparing:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
+        self._room, self._handlers, self._parts = room, handlers, parts
+
+    @told
+    def choose_kind(self, values: Values) -> list[Any]:
+        """Show the input for the chosen kind of reference."""
+        by_caption = values[self._parts.kind] == CAPTION
+        return [gr.update(visible=not by_caption), gr.update(visible=by_caption)]
+
+    @told
+    def contrast(self, values: Values) -> Any:
+        """Rank the probe on screen against a second reference; no mask is embedded again."""
+        session = self._handlers.session(values)
+        result = session.result
+        if session.lost:
+            raise session.nothing()
+        if result is None or not len(result.probe):
+            raise InvalidInput(
+                "This is an example embedded earlier, which knows only its own reference; press Run first, "
+                "then any other can be contrasted with it.",
+                code="contrast_replay",
+            )
+        reference = self._second(values)
+        target = self._room.workbench.embed_target(result.probe.encoder, *reference)
+        return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
+
+    def _second(self, values: Values) -> tuple[Any, str | None]:
+        parts = self._parts
+        if values[parts.kind] == CAPTION:
+            return None, values[parts.caption] or ""
+        if not values[parts.picture]:
+            raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
+        return self._room.workbench.pictures.open(values[parts.picture]), None
+
+    @told_stepwise
+    def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Run the question on screen with its two pictures swapped."""
+        scratch = values[self._parts.scratch]
+        steps, workbench = self._steps(values, scratch), self._room.workbench
+        again = "press again to go on from here"
+        yield from streamed(steps, scratch, workbench, lambda: _news(scratch), SECONDS_BETWEEN, again)
+
+    def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
+        session = self._handlers.session(values)
+        scratch.of = session.shown()
+        yield from self._room.workbench.run(
+            _swapped(on_screen(session)), scratch, look(values[self._room.view]).selection
+        )
+
+    @told
+    def turn(self, values: Values) -> tuple[Any, Scratch]:
+        """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
+        scratch, waiting = values[self._parts.scratch], self._room.workbench.waiting
+        if not scratch.running:
+            waiting.expect(scratch, 0)
+        runs, wait = waiting.before(scratch)
+        return turn_panel(runs, wait) if runs and not scratch.running else gr.skip(), scratch
+
+    @told
+    def stop(self, values: Values) -> None:
+        """End the reverse run; ``stopped`` speaks."""
+        values[self._parts.scratch].stopping = True
+
+    @told
+    def stopped(self, values: Values) -> tuple[Any, Any]:
+        """Say what a stopped run leaves, and show it."""
+        scratch = values[self._parts.scratch]
+        if not scratch.stopping:
+            return gr.skip(), gr.skip()  # it was started again since
+        running, probe = scratch.running, scratch.probe
+        scratch.running = False
+        if self._room.workbench.waiting.done(scratch) and not running:
+            return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
+        if not running or probe is None or not len(probe):
+            return gr.skip(), gr.skip()
+        more = "" if probe.complete else "; press again to go on from here"
+        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(scratch)
+
+    @told
+    def possible(self, values: Values) -> tuple[Any, Any]:
+        """Put what the other direction costs on its button, and say whether there is a probe to contrast."""
+        session = self._handlers.session(values)
+        if session.shown() is None:  # between an example without a kept result and its first masks
+            return gr.skip(), gr.skip()
+        shown, replayed = on_screen(session), gr.update(replayed=session.replay is not None)
+        if shown.reference is None:
+            return gr.update(value=REVERSE, interactive=False), replayed
+        count = shown.masking.n_masks
+        seconds = self._room.workbench.seconds(shown.encoder, shown.precision, count)
+        price = "" if seconds is None else f", about {seconds:.0f} s"
+        return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
+
+
+def _news(scratch: Scratch) -> Any:
+    result = scratch.result
+    return gr.skip() if result is None else gr.update(reverse=packed(result) | {"of": scratch.of})
+
+
+def _swapped(question: Question) -> Question:
+    if question.reference is None:
+        raise InvalidInput(
+            "Only a pair of pictures can be explained both ways: a caption has no regions to hide. "
+            "Compare with another picture first.",
+            code="reverse_caption",
+        )
+    return replace(question, picture=question.reference, reference=question.picture)

@@ -1,0 +1,178 @@
+"""The Compare tab's other methods: their maps for the same question, with what each costs and how faithful it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.attributions.question import Case, Parts, Steps
+from explorer.attributions.scored import is_blank
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import METHODS
+from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
+from explorer.ui.methods_menu import offers
+from explorer.ui.page import Room
+from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
+from explorer.ui.tabs.evidence.charts import counted, plain, signed
+from explorer.ui.tabs.evidence.layout import judging_view
+from explorer.ui.tabs.evidence.pictures import strip
+from explorer.ui.tabs.explore.run import Handlers
+
+STEPS = 10
+SEEDS = (0, 1)
+"""Of the deletion by which the maps are compared: coarser than the Evidence tab's, since it is paid for each method."""
+
+PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
+"""Chosen at first, as far as the encoder has them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What one method answered.
+
+    Attributes:
+        key: Of the method.
+        attribution: (h, w).
+        passes: Pictures it ran through the network.
+        seconds: How long that took.
+        faithful: Its deletion; None where the map is the same everywhere.
+    """
+
+    key: str
+    attribution: NDArray[np.float32]
+    passes: int
+    seconds: float
+    faithful: Deletion | None
+
+
+class OtherMethods(Evidence):
+    """The methods chosen, asked one after another."""
+
+    key = "methods"
+    title = "Other methods, the same question"
+    read = (
+        "Each method answers the question on screen in its own way. Red brings the pair closer, blue pushes it apart; "
+        "every map is drawn relative to its own strongest value, since they have no unit in common."
+    )
+    limits = (
+        "The deletion areas compare maps by one test, with one way to hide pixels. A method that looks inside the "
+        "network can be right about it and still lose there."
+    )
+    verb = "Compare the chosen methods"
+    slow = True
+
+    def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
+        super().__init__(subject, options)
+        asked = options.get("methods")
+        if not isinstance(asked, list) or not asked or len(asked) > len(METHODS):
+            raise InvalidInput("Choose at least one method.", code="methods_empty")
+        self._keys = tuple(dict.fromkeys(METHODS.check(key) for key in asked))
+        self.chosen["methods"] = ", ".join(self._keys)
+
+    def passes(self) -> int:
+        """Those of each method and of its deletion; the masks on screen cost nothing more."""
+        maps = sum(self.subject.answer_passes(key) for key in self._keys)
+        return maps + len(self._keys) * deletion_passes(self.subject.sketch(), steps=STEPS, seeds=SEEDS)
+
+    def steps(self) -> Parts[list[Answer]]:
+        """Ask each in turn, yielding the answers so far."""
+        case, answers = self.subject.case(), list[Answer]()
+        for key in self._keys:
+            passes, began = self.subject.answer_passes(key), time.monotonic()
+            attribution = yield from self.subject.answer(key, case)
+            answer = Answer(key, attribution, passes, time.monotonic() - began, None)
+            yield [*answers, answer]
+            if not is_blank(attribution):
+                faithful = yield from self._delete(case, attribution)
+                answer = Answer(key, attribution, passes, answer.seconds, faithful)
+            answers = [*answers, answer]
+            yield answers
+        return answers
+
+    def _delete(self, case: Case, attribution: NDArray[np.float32]) -> Steps[Deletion]:
+        work = deletion(case, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.question.masking.fill)
+        while True:
+            try:
+                step = next(work)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            if isinstance(step, int):
+                yield step
+
+    def report(self, result: list[Answer], stopped: bool) -> Report:
+        """The maps on one scale, and a table of what each costs and does."""
+        return {
+            "verdict": verdict(result, stopped),
+            "charts": [],
+            "table": _table(result),
+            "keys": [answer.key for answer in result],
+            "strip": strip(
+                self.subject.picture,
+                self.subject.explanation.probe.box,
+                [(a.attribution, METHODS[a.key].title, _facts(a)) for a in result],
+                relative=True,
+            ),
+        }
+
+
+def methods_section(room: Room, handlers: Handlers) -> None:
+    """Lay the section out and wire it."""
+    gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
+    judging_view("methods", {OtherMethods.key: OtherMethods}, room, handlers, preferred=PREFERRED, **offers())
+
+
+def verdict(answers: list[Answer], stopped: bool) -> list[str]:
+    """Which map its own red and blue speak for most."""
+    judged = [(answer, _gain(answer.faithful)) for answer in answers if answer.faithful is not None]
+    said = ["Stopped before all had answered."] if stopped else []
+    if not judged:
+        return [*said, "No map says anything here, so none can be judged."]
+    best, gain = max(judged, key=lambda pair: pair[1])
+    if gain <= 0:
+        return [*said, "No map moves the distance the way it says: red first should raise it above blue first."]
+    title = METHODS[best.key].title
+    head = f"{title}, by itself" if len(judged) == 1 else f"Deleting tells most for {title}"
+    return [
+        *said,
+        f"{head}: the distance is {plain(gain)} higher on average when its red goes first than when its blue does.",
+    ]
+
+
+def _gain(faithful: Deletion | None) -> float:
+    """Area between the curves of red first and of blue first."""
+    return 0.0 if faithful is None else faithful.area("lodf") - faithful.area("hidf")
+
+
+def _cost(answer: Answer) -> str:
+    if not answer.passes:
+        return "from the masks on screen"
+    return f"{counted(answer.passes, 'pass')}, {answer.seconds:.1f} s"
+
+
+def _facts(answer: Answer) -> str:
+    if answer.faithful is None:
+        return f"{_cost(answer)}; " + ("says nothing here" if is_blank(answer.attribution) else "being judged …")
+    return f"{_cost(answer)}; deletion area {signed(_gain(answer.faithful))}"
+
+
+def _table(answers: list[Answer]) -> dict[str, Any]:
+    rows = []
+    for answer in answers:
+        areas = ["", "", ""]
+        if answer.faithful is not None:
+            found = answer.faithful
+            areas = [signed(_gain(found)), signed(found.against_random("lodf")), signed(found.against_random("hidf"))]
+        passes = plain(answer.passes, 0)
+        rows.append([METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, METHODS[answer.key].source])
+    return {
+        "caption": f"Areas under the distance while pixels are deleted in {STEPS} steps: red first less blue first, "
+        f"and each against {len(SEEDS)} random orders.",
+        "head": ["Method", "passes", "seconds", "red less blue", "red less random", "blue less random", "source"],
+        "rows": rows,
+    }

@@ -1,0 +1,270 @@
+"""What is judged and by what: the map on screen, and the form of a question put to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.attributions.method import Attribution, fits, has_masks, masks_with
+from explorer.attributions.question import Case, DistanceExplainer, Method, Parts, Steps, make_case
+from explorer.attributions.rise import Rise
+from explorer.core.errors import InvalidInput
+from explorer.core.probe import first
+from explorer.core.rank import rank_against
+from explorer.core.registry import METHODS, MODES
+from explorer.core.schema import Explanation, SelectionSettings
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import load_encoder
+from explorer.results.plots import picture_of
+from explorer.results.recipe import Config
+from explorer.ui.components import Look
+from explorer.ui.session import Question, Session, on_screen
+
+Report = dict[str, Any]
+
+OWN = "distance-explainer"
+"""The method whose map is on screen."""
+FROM_MASKS = (OWN, "rise")
+"""Made of the masks on screen, which are embedded already."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The map that is judged.
+
+    Attributes:
+        question: What it answers, with as many masks as it has.
+        explanation: The map; its encoder may be one that only replays.
+        shown: The ``id`` of the result on screen.
+    """
+
+    question: Question
+    explanation: Explanation
+    shown: str
+
+    @property
+    def config(self) -> Config:
+        """What names the map."""
+        return self.question.config(self.question.masking.n_masks, self.explanation.selection)
+
+    @property
+    def picture(self) -> NDArray[np.uint8]:
+        """(h, w, 3) for people to look at."""
+        return picture_of(self.explanation.probe)
+
+    def case(self, encoder: Encoder | None = None) -> Case:
+        """The question as evaluations take it; embeds the reference.
+
+        Args:
+            encoder: In place of the question's own.
+        """
+        question = self.question
+        return make_case(
+            question.picture,
+            reference=question.reference,
+            caption=question.caption,
+            encoder=encoder or load_encoder(question.encoder, precision=question.precision),
+            distance=self.explanation.selection.distance,
+        )
+
+    def sketch(self) -> Case:
+        """The same for asking prices: it has the size of the case, and may be unable to embed."""
+        probe, reference = self.explanation.probe, self.explanation.reference
+        return Case(probe.encoder, probe.pixels, lambda _: reference, self.explanation.selection.distance)
+
+    def method(self, key: str, n_masks: int, encoder: Encoder | None = None) -> Method:
+        """What makes another map by a method, with masks as those on screen.
+
+        Args:
+            key: Of the method.
+            n_masks: Where it has masks.
+            encoder: In place of the question's own.
+
+        Raises:
+            InvalidInput: The encoder cannot give what the method needs.
+        """
+        masking = replace(self.question.masking, n_masks=n_masks)
+        if key == OWN:
+            return DistanceExplainer(masking, self.explanation.selection)
+        kind = METHODS[key]
+        if kind.needs:  # the encoder need not be loaded to know that
+            _check_fits(kind, encoder or self.encoder())
+        return masks_with(kind, masking)
+
+    def encoder(self) -> Encoder:
+        """The question's own."""
+        return load_encoder(self.question.encoder, precision=self.question.precision)
+
+    def answer(self, key: str, case: Case) -> Steps[NDArray[np.float32]]:
+        """A method's map (h, w); made of the masks on screen where it is made of masks."""
+        explanation = self.explanation
+        if key == OWN:
+            return explanation.relative
+        if key in FROM_MASKS:
+            return Rise(explanation.probe.masking).of_distances(explanation.probe.masks, explanation.distances)
+        return (yield from self.method(key, len(explanation.weights), case.encoder)(case))
+
+    def answer_passes(self, key: str) -> int:
+        """How many pictures ``answer`` embeds."""
+        if key in FROM_MASKS:
+            return 0
+        encoder = self.encoder()
+        case = replace(self.sketch(), encoder=encoder)
+        return self.method(key, len(self.explanation.weights), encoder).passes(case)
+
+    def wire(self, method: str = OWN) -> dict[str, Any]:
+        """For the browser, which map this is, and for people.
+
+        Args:
+            method: Whose map of the pair.
+        """
+        config, selection = self.config, self.explanation.selection
+        with_masks = has_masks(METHODS[method])
+        made = method_words(selection) if method == OWN else METHODS[method].title
+        if with_masks:
+            made += f", {self.question.masking.n_masks} masks"
+        picture = config.picture or "your picture"
+        compared = f"“{config.caption}”" if config.caption is not None else config.reference or "your reference"
+        return {
+            "id": self.shown,
+            "selection": selection.to_dict(),
+            "masks": self.question.masking.n_masks,
+            "method": method,
+            "of_masks": with_masks,
+            "label": f"{picture} against {compared}, {made}",
+        }
+
+
+def _check_fits(kind: type[Attribution], encoder: Encoder) -> None:
+    if not fits(kind, encoder.gives()):
+        card = encoder.card
+        gives = f"gives {card.gives_when} only" if card.gives_when else "does not give here"
+        raise InvalidInput(
+            f"{kind.title} needs {' or '.join(kind.needs)}, which {card.title} {gives}.", code="method_unsupported"
+        )
+
+
+def method_words(selection: SelectionSettings) -> str:
+    """A selection in words."""
+    if selection.free:
+        return "slices"
+    mode = MODES[selection.mode]
+    return mode.label if mode.slices is None else f"{mode.label} {100 * selection.threshold:g} %"
+
+
+def subject_of(session: Session, seen: Look) -> Subject:
+    """The map on screen, as the visitor looks at it.
+
+    Raises:
+        InvalidInput: There is none, or the server has another.
+    """
+    if seen.result is None or seen.result != session.shown():
+        raise InvalidInput(
+            "The server no longer has the map on screen; press Run or choose an example, then ask again.",
+            code="evidence_screen",
+        )
+    explanation = session.explanation(seen.selection)
+    count = seen.upto or seen.masks or len(explanation.weights)
+    if count < len(explanation.weights):
+        explanation = rank_against(first(explanation.probe, count), explanation.reference, seen.selection)
+    question = on_screen(session)
+    masking = replace(question.masking, n_masks=len(explanation.weights))
+    return Subject(replace(question, masking=masking), explanation, seen.result)
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting of a piece of evidence.
+
+    Attributes:
+        name: What its value is sent as.
+        label: What it is called on screen.
+        choices: (value, what it is called).
+        value: The one chosen at first.
+        folded: Whether it is out of sight until asked for.
+    """
+
+    name: str
+    label: str
+    choices: tuple[tuple[str, str], ...]
+    value: str
+    folded: bool = True
+
+    def read(self, value: object) -> str:
+        """The value sent, which anyone can send, or the first one where none is.
+
+        Raises:
+            InvalidInput: It is not among the choices.
+        """
+        if value is None:
+            return self.value
+        if value not in [choice for choice, _ in self.choices]:
+            raise InvalidInput(f"Unknown {self.label.lower()}; choose one of those listed.", code="evidence_option")
+        return str(value)
+
+
+def numbers(*values: int) -> tuple[tuple[str, str], ...]:
+    """Choices that are numbers."""
+    return tuple((str(value), str(value)) for value in values)
+
+
+class Evidence(ABC):
+    """One question put to the map on screen; an instance is that question with its settings.
+
+    Args:
+        subject: The map.
+        options: Settings by name; the others are as at first. ``method``, a key of METHODS, is the one that is put to
+            the test in place of the map on screen.
+
+    Attributes:
+        method: Whose map is judged.
+        key: Names it.
+        title: The question, in plain words.
+        read: How to read the answer.
+        limits: What the answer does not say.
+        verb: What its button says.
+        options: What can be set.
+        slow: Whether to find its price takes seconds, because the network has to be taken apart for it.
+    """
+
+    key: ClassVar[str]
+    title: ClassVar[str]
+    read: ClassVar[str]
+    limits: ClassVar[str]
+    verb: ClassVar[str]
+    options: ClassVar[tuple[Option, ...]] = ()
+    slow: ClassVar[bool] = False
+
+    def __init__(self, subject: Subject, options: Mapping[str, object]) -> None:
+        self.subject = subject
+        self.chosen = {option.name: option.read(options.get(option.name)) for option in self.options}
+        self.method = METHODS.check(options.get("method", OWN))
+        self.chosen["method"] = self.method
+
+    def sketch(self) -> Case:
+        """The case for asking prices; its encoder is loaded only for methods that look inside it."""
+        case = self.subject.sketch()
+        return replace(case, encoder=self.subject.encoder()) if METHODS[self.method].needs else case
+
+    @abstractmethod
+    def passes(self) -> int:
+        """How many pictures it embeds; embeds none itself, but a method may have to look at the network."""
+
+    @abstractmethod
+    def steps(self) -> Parts[Any]:
+        """Do it."""
+
+    @abstractmethod
+    def report(self, result: Any, stopped: bool) -> Report:
+        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``."""
+
+    @classmethod
+    def wire(cls) -> dict[str, Any]:
+        """For the browser."""
+        texts = {name: getattr(cls, name) for name in ("key", "title", "read", "limits", "verb", "slow")}
+        return texts | {"options": [vars(option) for option in cls.options]}

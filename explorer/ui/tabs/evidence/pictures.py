@@ -1,0 +1,80 @@
+"""Pictures for the Evidence tab: copies of a picture, and rows of maps."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.schema import Box
+from explorer.pictures.formats import jpeg
+from explorer.pictures.images import resize
+from explorer.results.plots import colour_limit, shrink
+from explorer.results.unpacking import DATA_URL
+from explorer.ui.tabs.evidence.answer import Subject
+
+SIDE = 224
+MAP_SIDE = 75
+LEVELS = 127
+"""A map is sent as whole numbers from -127 to 127."""
+
+
+def data_url(pixels: NDArray[Any]) -> str:
+    """A picture (h, w, 3), 0 to 255, as the browser takes it."""
+    return DATA_URL + base64.b64encode(jpeg(pixels.clip(0, 255).round().astype(np.uint8))).decode()
+
+
+def seen(subject: Subject, pixels: NDArray[Any]) -> str:
+    """What the encoder sees (h, w, 3), small and in the picture's own proportions."""
+    box, (height, width) = subject.explanation.probe.box, subject.question.picture.size
+    sides = height * (box.bottom - box.top), width * (box.right - box.left)
+    shape = max(1, round(SIDE * sides[0] / max(sides))), max(1, round(SIDE * sides[1] / max(sides)))
+    return data_url(resize(pixels.clip(0, 255).round().astype(np.uint8), shape))
+
+
+Titled = tuple[NDArray[np.float32] | None, str, str]
+"""A map (h, w), or None for the picture without one; its title; a line of text."""
+
+
+def strip(picture: NDArray[np.uint8], box: Box, maps: Sequence[Titled], *, relative: bool = False) -> dict[str, Any]:
+    """Maps over one picture, on one scale.
+
+    Args:
+        picture: (H, W, 3).
+        box: Where in it the maps lie.
+        maps: At least one with values.
+        relative: Whether each is drawn relative to its own strongest value, as maps without a common unit must be.
+    """
+    thin = [_thinned(_to_strongest(values) if relative else values) for values, _, _ in maps if values is not None]
+    limit, rest = colour_limit(*thin), iter(thin)
+    return {
+        "picture": data_url(shrink(picture, SIDE)),
+        "box": [box.left, box.top, box.right, box.bottom],
+        "size": list(thin[0].shape),
+        "limit": limit,
+        "relative": relative,
+        "maps": [
+            {"values": None if values is None else _levels(next(rest), limit), "title": title, "text": text}
+            for values, title, text in maps
+        ],
+    }
+
+
+def _to_strongest(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
+    strongest = float(np.abs(attribution).max())
+    return attribution / strongest if strongest else attribution
+
+
+def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Means over blocks of k x k pixels; at the lower and right edges the last pixels count again."""
+    k = -(-max(values.shape) // MAP_SIDE)
+    padded = np.pad(values, [(0, -side % k) for side in values.shape], mode="edge")
+    rows, columns = (side // k for side in padded.shape)
+    return np.asarray(padded.reshape(rows, k, columns, k).mean(axis=(1, 3)), np.float32)
+
+
+def _levels(values: NDArray[np.float32], limit: float) -> str:
+    return base64.b64encode((values / limit * LEVELS).round().astype(np.int8).tobytes()).decode()

@@ -1,0 +1,108 @@
+"""Localization on the Evidence tab: is a patch found that we planted ourselves?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.attributions.question import DistanceExplainer, Method, Parts
+from explorer.core.schema import WHOLE
+from explorer.evaluation.localization import Localization, box_region, localize, plant
+from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.charts import plain
+from explorer.ui.tabs.evidence.pictures import strip
+
+CORNERS = {
+    "lower right": (0.5, 0.5, 1.0, 1.0),
+    "lower left": (0.0, 0.5, 0.5, 1.0),
+    "upper right": (0.5, 0.0, 1.0, 0.5),
+    "upper left": (0.0, 0.0, 0.5, 0.5),
+}
+"""Where the patch can lie: left, top, right and bottom as shares."""
+
+Answer = tuple[NDArray[Any], NDArray[np.float32]]
+"""What the encoder sees (h, w, 3) of the planted picture, and its map (h, w)."""
+
+
+class Planting(Evidence):
+    """A picture with a known answer, asked with the settings of the map on screen."""
+
+    key = "planting"
+    title = "Does the method find what we planted?"
+    read = (
+        "A cup of coffee is pasted into a picture of a rocket, and the reference is the cup. Whoever explains that "
+        "well must be red on the cup and nowhere else. The encoder is that of your map, and so are the selection and "
+        "the kind of masks, where there are any."
+    )
+    limits = (
+        "It tests the method, the encoder and the settings, not your map: with a pair less alike than a cup and "
+        "itself, the same settings can still miss."
+    )
+    verb = "Look for the cup"
+    options = (
+        Option("corner", "Planted in the", tuple((corner, f"{corner} quarter") for corner in CORNERS), "lower right"),
+        Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
+    )
+
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
+
+    def passes(self) -> int:
+        """Those of one map."""
+        return self._method().passes(self.sketch())
+
+    def steps(self) -> Parts[Answer]:
+        """Plant, and make the map."""
+        distance = self.subject.explanation.selection.distance
+        planted = plant(self.subject.encoder(), box=CORNERS[self.chosen["corner"]], distance=distance)
+        method = self._method()
+        if isinstance(method, DistanceExplainer):
+            attribution = (yield from method.explain(planted.case)).relative
+        else:
+            attribution = yield from method(planted.case)
+        return planted.case.pixels, attribution
+
+    def report(self, result: Answer, stopped: bool) -> Report:
+        """The planted picture with its map, and how well the two fit."""
+        pixels, attribution = result
+        found = localize(attribution, box_region(attribution.shape, CORNERS[self.chosen["corner"]]))
+        picture = pixels.clip(0, 255).round().astype(np.uint8)
+        maps = (
+            (None, "What was asked", f"a cup in the {self.chosen['corner']} quarter"),
+            (attribution, "What was answered", f"{plain(100 * found.energy, 0)} % of the red inside"),
+        )
+        return {"verdict": planting_verdict(found), "charts": [], "table": _table(found)} | {
+            "strip": strip(picture, WHOLE, maps)
+        }
+
+
+def planting_verdict(found: Localization) -> list[str]:
+    """Whether the map finds the patch, against a map that knows nothing."""
+    head = (
+        "Found: the map points at the cup and is red there."
+        if found.found
+        else "The strongest red lies on the cup, but much of it lies elsewhere."
+        if found.pointing
+        else "Not found: the strongest red lies outside the cup."
+    )
+    return [
+        head,
+        f"{plain(100 * found.energy, 0)} % of the red lies inside (chance {plain(100 * found.chance, 0)} %); the "
+        f"reddest quarter of the picture and the cup overlap by {plain(found.iou, 2)} (chance "
+        f"{plain(found.chance_iou, 2)}).",
+    ]
+
+
+def _table(found: Localization) -> dict[str, Any]:
+    return {
+        "caption": "Each is 0 to 1, 1 = perfect; chance is what a map that knows nothing would get.",
+        "head": ["Measure", "map", "chance"],
+        "rows": [
+            ["points inside", "yes" if found.pointing else "no", plain(found.chance, 2)],
+            ["share of the red inside", plain(found.energy), plain(found.chance, 2)],
+            ["overlap (IoU)", plain(found.iou), plain(found.chance_iou, 2)],
+            ["average precision", plain(found.average_precision), plain(found.chance, 2)],
+        ],
+    }

@@ -1,0 +1,202 @@
+"""Model parameter randomisation on the Evidence tab: is the map about what the network has learnt?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.attributions.method import has_masks
+from explorer.attributions.question import Method, Parts
+from explorer.core.registry import METHODS
+from explorer.core.schema import MaskSettings
+from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
+from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.charts import counted, plain, points
+from explorer.ui.tabs.evidence.pictures import strip
+
+ORDERS = {
+    "top_down": "from the output down, each added",
+    "bottom_up": "from the input up, each added",
+    "independent": "each block by itself",
+}
+
+
+class Dependence(Evidence):
+    """A network scrambled block by block (paper, section 4.3)."""
+
+    key = "randomization"
+    title = "Is the map about the model? Scramble its weights"
+    read = (
+        "The network's weights are scrambled block by block, and the map is made again, its masks (where it has any) "
+        "the same. A map that outlives what the network has learnt was never about it."
+    )
+    limits = (
+        "That the map depends on the weights does not make it right. A block by itself may keep the map because the "
+        "picture passes around it (skip connections) or because its weights matter little."
+    )
+    verb = "Scramble the network"
+    slow = True
+    options = (
+        Option("order", "Order", tuple(ORDERS.items()), "top_down", folded=False),
+        Option(
+            "how",
+            "How",
+            (("shuffle", "shuffle the weights"), ("reinitialise", "start them anew")),
+            "shuffle",
+            folded=False,
+        ),
+        Option("masks", "Masks for each map", numbers(30, 60, 100, 200, 500, 1000), "200"),
+        Option("reference", "The reference is", (("kept", "kept"), ("re-embedded", "embedded anew")), "kept"),
+    )
+
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
+
+    def passes(self) -> int:
+        """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""
+        case = replace(self.subject.sketch(), encoder=self.subject.encoder())
+        return randomization_passes(case, self._method())
+
+    def steps(self) -> Parts[Randomization]:
+        """Explain with scrambled networks."""
+        order, how, reference = (self.chosen[name] for name in ("order", "how", "reference"))
+        case = self.subject.case()
+        return (yield from randomization(case, self._method(), order=order, how=how, reference=reference))
+
+    def report(self, result: Randomization, stopped: bool) -> Report:
+        """The maps, and how alike each is to the first."""
+        report = randomization_report(result, self._chance(), stopped)
+        probe, texts = self.subject.explanation.probe, ["untouched", *result.layers]
+        done = [i for i, value in enumerate(result.similarity) if math.isfinite(value)]
+        said = [f"ρ {plain(float(result.similarity[i]), 2)}" if result.maps[i].any() else "no signal" for i in done]
+        maps = [(result.maps[i], texts[i], text) for i, text in zip(done, said, strict=True)]
+        relative = not has_masks(METHODS[self.method])  # a scrambled network's slopes are of another size altogether
+        shown = strip(self.subject.picture, probe.box, maps, relative=relative)
+        return report | {"strip": shown}
+
+    def _chance(self) -> float | None:
+        """What chance does to maps made of masks; of others it is not known."""
+        if not has_masks(METHODS[self.method]):
+            return None
+        return chance(replace(self.subject.question.masking, n_masks=int(self.chosen["masks"])))
+
+
+def chance(masking: MaskSettings) -> float:
+    """How far from 0 the correlation of two unrelated maps lies, about 19 times in 20.
+
+    Two standard errors of a correlation over as many places as the grid has cells, and of weights dealt to the same
+    masks at random; within a fifth of what random weights give for 4 to 16 cells a side.
+    """
+    cells, n = masking.feature_res**2, masking.n_masks
+    return min(1.0, 2 * math.sqrt(1 / (cells - 1) + 1 / n)) if cells > 1 else 1.0
+
+
+def randomization_report(result: Randomization, by_chance: float | None, stopped: bool) -> Report:
+    """How alike the maps of scrambled networks are to the map of the untouched one.
+
+    Args:
+        result: Whole, or in part.
+        by_chance: From ``chance``; None where that is not known.
+        stopped: Whether it goes no further.
+    """
+    steps, similarity = range(len(result.similarity)), result.similarity
+    each = result.order == "independent"
+    low = min(-(by_chance or 0.0), float(np.nanmin(similarity))) - 0.05
+    zones = [] if by_chance is None else [{"low": -by_chance, "high": by_chance, "text": "by chance"}]
+    said = ", ".join(
+        f"{name} {plain(float(value), 2)}"
+        for name, value in zip(result.layers, similarity[1:], strict=True)
+        if math.isfinite(value)
+    )
+    chart = {
+        "title": "Correlation with the map of the untouched network",
+        "alt": f"Rank correlation of each map with the untouched network's: {said}.",
+        "x": {
+            "label": "number of the block scrambled" if each else "blocks scrambled so far",
+            "low": 0,
+            "high": len(result.layers) + 0.3,
+        },
+        "y": {"label": "rank correlation ρ", "low": low, "high": 1.05},
+        "zones": zones,
+        "series": [{"name": "", "tone": "ink", "joined": not each, "points": points(steps, similarity)}],
+    }
+    return {"verdict": _verdict(result, by_chance, stopped), "charts": [chart], "table": _table(result)}
+
+
+def _table(result: Randomization) -> dict[str, Any]:
+    columns = (result.similarity, result.similarity_absolute, result.shift)
+    return {
+        "caption": "ρ: Spearman's correlation with the untouched network's map; of absolute values: as in the paper's "
+        "table 1; shift: cosine distance / 2 of the whole picture's embedding to its own before.",
+        "head": ["Step", "block", "ρ", "of absolute values", "shift"],
+        "rows": [
+            [str(i), name, *(plain(float(column[i])) for column in columns)]
+            for i, name in enumerate(("untouched", *result.layers))
+        ],
+    }
+
+
+def _verdict(result: Randomization, by_chance: float | None, stopped: bool) -> list[str]:
+    done = np.flatnonzero(np.isfinite(result.similarity[1:]))
+    if not len(done):
+        return ["Stopped before a scrambled network was asked."]
+    part = f"Stopped after {counted(len(done), 'map')}. " if stopped else ""
+    values = result.similarity[1:][done]
+    names = [result.layers[i] for i in done]
+    each = result.order == "independent"
+    if by_chance is None:
+        told = _plainly(values, names, each)
+    else:
+        told = _each(values, names, by_chance) if each else _added(values, names, by_chance)
+    return [part + told[0], *told[1:], *result.notices]
+
+
+def _plainly(values: NDArray[np.float64], names: list[str], each: bool) -> list[str]:
+    """What is left of a map where nobody knows what chance leaves."""
+    low, high = int(np.argmin(values)), int(np.argmax(values))
+    head = (
+        f"Scrambled one at a time, {counted(len(values), 'block')} leave a rank correlation of "
+        f"{plain(float(values.mean()), 2)} on average."
+        if each
+        else f"With {counted(len(values), 'block')} scrambled, what is left is a rank correlation of "
+        f"{plain(float(values[-1]), 2)}."
+    )
+    return [
+        head,
+        f"It is lowest at {names[low]} ({plain(float(values[low]), 2)}) and highest at {names[high]} "
+        f"({plain(float(values[high]), 2)}). How alike unrelated maps of this method are by chance is not known: "
+        "smooth ones can be very much so.",
+    ]
+
+
+def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
+    last, first = float(values[-1]), float(values[0])
+    gone = last <= by_chance
+    head = (
+        f"About the model: with {counted(len(values), 'block')} scrambled, no more of the map is left than by chance."
+        if gone
+        else f"Part of the map outlives {counted(len(values), 'scrambled block')}, and is not about what they learnt."
+    )
+    alike = np.flatnonzero(values > by_chance)
+    lost = int(alike[-1]) + 1 if len(alike) else 0
+    since = f" From step {lost + 1} ({names[lost]}) on, no map is like it." if gone else ""
+    return [
+        head,
+        f"The rank correlation is {plain(first, 2)} after the first step ({names[0]}) and {plain(last, 2)} after "
+        f"{counted(len(values), 'step')}; unrelated maps lie within about ±{plain(by_chance, 2)}.{since}",
+    ]
+
+
+def _each(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
+    lost = int((values <= by_chance).sum())
+    low, high = int(np.argmin(values)), int(np.argmax(values))
+    return [
+        f"Scrambled one at a time, {lost} of {counted(len(values), 'block')} "
+        f"{'leaves' if lost == 1 else 'leave'} no more of the map than chance does.",
+        f"The map depends most on {names[low]} (ρ {plain(float(values[low]), 2)}) and least on {names[high]} "
+        f"({plain(float(values[high]), 2)}); unrelated maps lie within about ±{plain(by_chance, 2)}.",
+    ]

@@ -1,0 +1,140 @@
+"""Average sensitivity on the Evidence tab: does a little noise in the picture change the map?"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from explorer.attributions.question import Method, Parts
+from explorer.evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
+from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.charts import counted, plain, points
+
+NOISES = {"described": ("gaussian", 25.5), "measured": ("uniform", 0.2)}
+"""The paper's two: what section 4.2 describes, and what its software did."""
+PAPER = (0.06, 0.04)
+"""Section 4.2: bee and fly, and two bees; with 500 masks and the noise of ``measured``."""
+SETTLED, LARGE = math.sqrt(2 - 2 * 0.9), math.sqrt(2 - 2 * 0.7)
+"""Relative changes of maps that correlate by 0.9 and by 0.7: for two of one size it is sqrt(2 - 2 r)."""
+
+
+class Calmness(Evidence):
+    """Noise in the picture, with frozen masks (paper, section 4.2)."""
+
+    key = "sensitivity"
+    title = "Does a little noise in the picture change the map?"
+    read = (
+        "The picture gets fresh noise again and again, and the map is made anew, its masks (where it has any) the "
+        "same. Shown is how far it moves: 0 = not at all, 1 = by as much as the map itself."
+    )
+    limits = (
+        "A calm map need not be a true one: a map that ignores the picture is the calmest. With few masks part of the "
+        "change is that other masks are selected."
+    )
+    verb = "Add noise"
+    options = (
+        Option(
+            "noise",
+            "Noise",
+            (("described", "10 % of the range: the paper's words"), ("measured", "±0.2 grey levels: its software")),
+            "described",
+            folded=False,
+        ),
+        Option("samples", "Noisy pictures", numbers(5, 10, 20), "10"),
+        Option("masks", "Masks for each", numbers(60, 100, 200, 500), "200"),
+        Option("clip", "Values outside the range", (("no", "left, as in the paper"), ("yes", "cut off")), "no"),
+    )
+
+    def _method(self) -> Method:
+        return self.subject.method(self.method, int(self.chosen["masks"]))
+
+    def passes(self) -> int:
+        """One map of the picture, and one of each noisy one."""
+        return sensitivity_passes(self.sketch(), self._method(), int(self.chosen["samples"]))
+
+    def steps(self) -> Parts[Sensitivity]:
+        """Explain noisy pictures."""
+        law, spread = NOISES[self.chosen["noise"]]
+        return (
+            yield from sensitivity(
+                self.subject.case(),
+                self._method(),
+                n_samples=int(self.chosen["samples"]),
+                law=law,
+                spread=spread,
+                clip=self.chosen["clip"] == "yes",
+            )
+        )
+
+    def report(self, result: Sensitivity, stopped: bool) -> Report:
+        """The change of each map, their mean and their maximum."""
+        as_measured = self.chosen["noise"] == "measured" if self.method == OWN else None
+        return sensitivity_report(result, as_measured, stopped)
+
+
+def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: bool) -> Report:
+    """How far noise moves the map.
+
+    Args:
+        result: Whole, or in part.
+        as_measured: Whether the noise is the one that the paper's numbers were measured with; None for a method that
+            is not the paper's.
+        stopped: Whether it goes no further.
+    """
+    samples = range(1, len(result.values) + 1)
+    rules = [{"at": at, "text": f"paper {at}"} for at in PAPER] if as_measured else []
+    most = max([result.max if result.done else 0.0, 0.1])  # beyond both of the paper's
+    if result.done:
+        rules.append({"at": result.mean, "text": f"mean {plain(result.mean)}"})
+    said = ", ".join(plain(float(value)) for value in result.values if math.isfinite(value))
+    chart = {
+        "title": "How far the map moves with noise",
+        "alt": f"Points, one for each noisy picture: relative change of the map {said}. Mean {plain(result.mean)}.",
+        "x": {"label": "noisy picture", "low": 0.5, "high": len(result.values) + 0.5, "ticks": _ticks(samples)},
+        "y": {"label": "change of the map", "low": 0, "high": 1.12 * most},
+        "series": [{"name": "", "tone": "ink", "joined": False, "points": points(samples, result.values)}],
+        "rules": rules,
+    }
+    rows = [[str(i), plain(float(value), 4)] for i, value in zip(samples, result.values, strict=True)]
+    table = {
+        "caption": "Norm of the change of the map, as a share of the norm of the map (Yeh et al. 2019).",
+        "head": ["Noisy picture", "change"],
+        "rows": [*rows, ["mean", plain(result.mean, 4)], ["maximum", plain(result.max, 4)]],
+    }
+    return {"verdict": sensitivity_verdict(result, as_measured, stopped), "charts": [chart], "table": table}
+
+
+def sensitivity_verdict(result: Sensitivity, as_measured: bool | None, stopped: bool) -> list[str]:
+    """The mean with its standard error, the maximum, and the paper's numbers where they can be compared."""
+    if not result.done:
+        return ["Stopped before a noisy picture was explained."]
+    part = f"Stopped after {counted(result.done, 'noisy picture')}. " if stopped else ""
+    head = (
+        "The map holds."
+        if result.mean <= SETTLED
+        else "The large regions hold, small spots move."
+        if result.mean <= LARGE
+        else "Such noise makes another map."
+    )
+    known = result.values[np.isfinite(result.values)]
+    doubt = f" ± {plain(2 * float(known.std(ddof=1)) / math.sqrt(len(known)))}" if len(known) > 1 else ""
+    said = (
+        f"Noise moves it by {plain(result.mean)}{doubt} of its own size on average over "
+        f"{counted(len(known), 'picture')}, at most by {plain(result.max)}."
+    )
+    if as_measured is None:
+        return [part + head, said]
+    if as_measured:
+        return [part + head, f"{said} The paper found 0.06 for bee and fly and 0.04 for two bees, with 500 masks."]
+    return [
+        part + head,
+        f"{said} The paper's 0.06 and 0.04 were measured with far weaker noise than it describes: choose ±0.2 grey "
+        "levels to compare.",
+    ]
+
+
+def _ticks(samples: range) -> list[list[Any]]:
+    step = 1 if len(samples) <= 10 else 5
+    return [[i, str(i)] for i in samples if i % step == 0]

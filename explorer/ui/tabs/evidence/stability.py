@@ -1,0 +1,172 @@
+"""Stability on the Evidence tab: would another draw of masks give the same map?"""
+
+from __future__ import annotations
+
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+
+from explorer.attributions.question import Parts
+from explorer.core.errors import InvalidInput
+from explorer.core.schema import SelectionSettings
+from explorer.evaluation.stability import Stability, masks_to_reach, stability, stability_passes
+from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, method_words, numbers
+from explorer.ui.tabs.evidence.charts import counted, plain, points, span
+
+LADDER = (30, 100, 300, 1000, 3000)
+"""Numbers of masks that are looked at, up to the one chosen."""
+SETTLED, LARGE = 0.9, 0.7
+"""Agreements from which a map, or its large regions, are settled; as on the Explore tab."""
+TONES, DASHES = ("ink", "rest"), (None, "7 3")
+
+
+class Steadiness(Evidence):
+    """Several runs with other masks (paper, section 5.2.1 and table 2)."""
+
+    key = "stability"
+    title = "Would another draw of masks give the same map?"
+    read = (
+        "The map is made again and again with other random masks. Agreement is the correlation of two such maps "
+        "(1 = the same map); the spread says how far a pixel moves between them."
+    )
+    limits = (
+        "A steady map need not be a true one: this only says that chance has averaged out, for these numbers of "
+        "masks. It says nothing about other fills, encoders or feature resolutions."
+    )
+    verb = "Repeat with other masks"
+    options = (
+        Option("masks", "Up to so many masks", numbers(*LADDER[1:]), "300", folded=False),
+        Option("runs", "Runs", numbers(2, 3, 5, 10), "3", folded=False),
+    )
+
+    @property
+    def _counts(self) -> tuple[int, ...]:
+        most = int(self.chosen["masks"])
+        return (*takewhile(lambda n: n < most, LADDER), most)
+
+    @property
+    def _seeds(self) -> range:
+        return range(int(self.chosen["runs"]))
+
+    @property
+    def selections(self) -> dict[str, SelectionSettings]:
+        """The map's own selection and, to compare, one without a threshold, or the paper's where it has none."""
+        own = self.subject.explanation.selection
+        plain_mode = not own.free and own.mode == "rank_weighted"
+        other = SelectionSettings(mode="mirror" if plain_mode else "rank_weighted", distance=own.distance)
+        return {method_words(own): own, method_words(other): other}
+
+    def passes(self) -> int:
+        """As many masks as the longest run has, for each run."""
+        if self.method != OWN:
+            raise InvalidInput(
+                "This compares draws of masks and ways to select them, which are Distance Explainer's; judge the map "
+                "on screen.",
+                code="evidence_draws",
+            )
+        return stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.question.masking)
+
+    def steps(self) -> Parts[Stability]:
+        """Every run anew, so that none shares masks with another."""
+        return (
+            yield from stability(
+                self.subject.case(),
+                masking=self.subject.question.masking,
+                selections=self.selections,
+                counts=self._counts,
+                seeds=self._seeds,
+            )
+        )
+
+    def report(self, result: Stability, stopped: bool) -> Report:
+        """Agreement and spread against the number of masks."""
+        return stability_report(result, list(self.selections), self.subject.question.masking.n_masks, stopped)
+
+
+def stability_report(result: Stability, names: list[str], n_masks: int, stopped: bool) -> Report:
+    """What several runs with other masks have in common.
+
+    Args:
+        result: Whole, or in part.
+        names: Of its selections, the map's own first.
+        n_masks: How many masks the map on screen has.
+        stopped: Whether it goes no further.
+    """
+    agreement = {name: result.agreement[name] for name in names}
+    spread = {name: result.spread[name] for name in names}
+    rows = [
+        [str(n), *(plain(float(of[name][i])) for of in (agreement, spread) for name in names)]
+        for i, n in enumerate(result.counts)
+    ]
+    table = {
+        "caption": "Agreement: mean correlation of two runs. Spread: mean over the pixels of their standard deviation.",
+        "head": ["Masks", *(f"{what}, {name}" for what in ("agreement", "spread") for name in names)],
+        "rows": rows,
+    }
+    charts = [
+        _chart("Agreement of two runs", "correlation", result.counts, agreement, 1.0),
+        _chart("Spread of a pixel from run to run", "standard deviation", result.counts, spread, None),
+    ]
+    return {"verdict": stability_verdict(result, names, n_masks, stopped), "charts": charts, "table": table}
+
+
+def _chart(title: str, what: str, counts: Any, curves: dict[str, Any], most: float | None) -> dict[str, Any]:
+    low, high = span(*curves.values(), low=0.0)
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{plain(float(v), 2)} with {n}" for n, v in zip(counts, curve, strict=True))
+        for name, curve in curves.items()
+    )
+    return {
+        "title": title,
+        "alt": f"Line chart of the {what} against the number of masks. {said}.",
+        "x": {
+            "label": "masks",
+            "low": float(counts[0]),
+            "high": float(counts[-1]),
+            "log": True,
+            "ticks": [[float(n), str(n)] for n in counts],
+        },
+        "y": {"label": what, "low": low, "high": most or high},
+        "series": [
+            {"name": name, "tone": tone, "dash": dash, "points": points(counts, curve)}
+            for (name, curve), tone, dash in zip(curves.items(), TONES, DASHES, strict=True)
+        ],
+    }
+
+
+def stability_verdict(result: Stability, names: list[str], n_masks: int, stopped: bool) -> list[str]:
+    """How far the map on screen would agree with another like it, by the longest runs there are."""
+    own, other = names
+    known = np.flatnonzero(np.isfinite(result.agreement[own]))
+    if not len(known):
+        return ["Stopped before two runs could be compared."]
+    at, runs = int(known[-1]), len(result.seeds)
+    n, found = int(result.counts[at]), float(result.agreement[own][at])
+    ours = _lengthened(found, n_masks / n)
+    pairs = "the pairs done" if stopped else counted(runs * (runs - 1) // 2, "pair")
+    said = [
+        f"{'Stopped. ' if stopped else ''}Another map of {n_masks} masks would agree with yours by about "
+        f"{plain(ours, 2)}: {_settled(ours)}",
+        f"Measured: two runs of {n} masks agree by {plain(found, 2)}, the mean of {pairs} ({own}); single runs, split "
+        f"in halves, foretell {plain(float(result.expected[own][at]), 2)}. Chance moves a pixel by about "
+        f"±{plain(float(result.spread[own][at]))}. With the same masks {other} agrees by "
+        f"{plain(float(result.agreement[other][at]), 2)}.",
+    ]
+    if found > 0:
+        wanted = masks_to_reach(found, n, SETTLED)
+        said.append(f"Two maps agree by {SETTLED:g} from about {wanted} masks on (Spearman-Brown formula).")
+    return said
+
+
+def _lengthened(agreement: float, factor: float) -> float:
+    """The agreement of runs so many times as long, by the Spearman-Brown formula; see ``explorer.core.agreement``."""
+    return factor * agreement / (1 + (factor - 1) * agreement) if agreement > 0 else agreement
+
+
+def _settled(agreement: float) -> str:
+    if agreement >= SETTLED:
+        return "the map is settled."
+    if agreement >= LARGE:
+        return "the large regions are settled, small spots are not."
+    return "mostly noise; take more masks."

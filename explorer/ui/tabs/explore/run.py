@@ -1,0 +1,299 @@
+"""What each event of the main screen does: read the controls, make one call, send what changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from explorer.core.limits import N_MASKS
+from explorer.core.registry import CARDS
+from explorer.core.schema import SelectionSettings
+from explorer.encoders.cards import find_card
+from explorer.pictures.presets import Preset, preset_named
+from explorer.results.links import preset_config
+from explorer.results.wire import pack, replay_of, rows
+from explorer.ui.components import look
+from explorer.ui.controls import CAPTION, PICTURE, Values
+from explorer.ui.failures import broken_off, noted, told, told_stepwise
+from explorer.ui.page import Room
+from explorer.ui.probe_cache import Step, Workbench
+from explorer.ui.session import Result, Session
+from explorer.ui.status import status_panel, turn_panel
+from explorer.ui.tabs.words.run import Worded
+
+PLAIN = SelectionSettings()
+LATE_SECONDS = 1.0
+"""How long a hint can be on its way."""
+SECONDS_BETWEEN_ROWS = 0.5
+"""More often would spend on sending, here and in the browser, what the masks need."""
+REPLAYED = "An example, embedded earlier: everything on this screen works at once. Press Run to embed it here."
+
+
+class Handlers:
+    """The events of the main screen.
+
+    Args:
+        room: What they act on.
+        preset: The example chosen.
+    """
+
+    def __init__(self, room: Room, preset: gr.Dropdown) -> None:
+        self._room, self._preset = room, preset
+        self._workbench, self._controls = room.workbench, room.controls
+
+    def session(self, values: Values) -> Session:
+        """What the page is looking at."""
+        return values[self._room.session]  # type: ignore[no-any-return]
+
+    @told_stepwise
+    def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Embed what is missing, sending rows to the instrument as they come."""
+        session, sent = self.session(values), ""
+
+        def news() -> Any:
+            nonlocal sent
+            view, sent = self._news(session, sent)
+            return view
+
+        yield from streamed(self._steps(values), session, self._workbench, news, SECONDS_BETWEEN_ROWS)
+
+    def _steps(self, values: Values) -> Iterator[Step]:
+        session, selection = self.session(values), look(values[self._room.view]).selection
+        question = self._controls.question(values)
+        session.asked = self._controls.asked(values)
+        yield from self._workbench.run(question, session, selection)
+
+    @told
+    def queue(self, values: Values) -> tuple[Any, Session]:
+        """Say whose turn it is, when it is not the visitor's yet.
+
+        The session goes back as it came: only what Gradio is given has its time to live.
+        """
+        return self._turn(values), self.session(values)
+
+    def _turn(self, values: Values) -> Any:
+        session, waiting = self.session(values), self._workbench.waiting
+        if session.running or time.monotonic() - session.over < LATE_SECONDS:
+            return gr.skip()  # answered late: the run has begun, and may have ended
+        waiting.expect(session, self._seconds(values) or 0)
+        runs, wait = waiting.before(session)
+        return turn_panel(runs, wait) if runs else gr.skip()
+
+    def _news(self, session: Session, sent: str) -> tuple[Any, str]:
+        """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
+        if (result := session.result) is None:
+            return gr.skip(), sent  # an example has taken its place
+        fresh = rows(result.probe, result.target)
+        if fresh["id"] == sent:
+            return gr.update(rows=fresh), sent
+        return gr.update(result=packed(result)), fresh["id"]
+
+    @told
+    def compare(self, values: Values) -> tuple[Any, Any]:
+        """Rank the probe against another reference; only the reference is embedded."""
+        session = self.session(values)
+        reference = self._controls.reference_of(values)
+        if reference is None:
+            return gr.skip(), gr.skip()
+        turn, result = session.turn(), session.result
+        if session.lost:
+            raise session.nothing()
+        if result is None or values[self._controls.encoder] != result.question.encoder:
+            return self.stale(values), gr.skip()
+        question = result.question.against(*reference)
+        if question.config(0, PLAIN) == result.question.config(0, PLAIN):
+            return gr.skip(), gr.skip()
+        target = self._workbench.embed_target(result.probe.encoder, *reference)
+        session.change(turn, question=question, target=target)
+        return gr.skip(), self._news(session, "")[0]
+
+    @told
+    def settle(self, values: Values) -> tuple[Any, Any]:
+        """After a run, rank its probe against what the reference has become meanwhile.
+
+        Where the next has begun, the reference that these values name is the last one's, and that run settles itself.
+        """
+        session = self.session(values)
+        return (gr.skip(), gr.skip()) if session.probe is None or session.running else self.compare(values)
+
+    @told
+    def stale(self, values: Values) -> Any:
+        """Say that a costly setting moved and what is on screen belongs to the last run."""
+        session = self.session(values)
+        nothing_yet = session.replay is None and not session.asked
+        if nothing_yet or session.asked == self._asked(session, values):
+            return gr.skip()  # answered late, it must not talk over the run that has begun since
+        return status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
+
+    def _asked(self, session: Session, values: Values) -> tuple[object, ...]:
+        """What must stay as it is for the screen to be true; a replay cannot follow its reference either."""
+        asked = self._controls.asked(values)
+        return asked if session.replay is None else (*asked, *self._controls.compared(values))
+
+    @told
+    def stop(self, values: Values) -> None:
+        """End the run; ``stopped`` speaks."""
+        self.session(values).stopping = True
+
+    @told
+    def stopped(self, values: Values) -> Any:
+        """Say what a stopped run leaves, once whatever it had still to say is on its way."""
+        session = self.session(values)
+        if not session.stopping:
+            return gr.skip()  # Run was pressed since
+        began, session.running = session.running, False
+        waited, probe = self._workbench.waiting.done(session), session.probe
+        if waited and not began:
+            return status_panel(Step("Taken out of the queue; nothing was run."))
+        if not began or probe is None:
+            return gr.skip()
+        if probe.complete:  # stopped before its last words were said
+            return status_panel(Step(f"{len(probe)} masks; all were done before Stop."))
+        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
+
+    @told
+    def leave(self, values: Values) -> None:
+        """End the run that an example takes the place of; ``apply_preset`` speaks."""
+        if self._chosen(values):
+            self.session(values).stopping = True
+
+    def _chosen(self, values: Values) -> bool:
+        """Whether an example was chosen, and not set by a link, which shows what it asks for."""
+        return values[self._preset] not in (None, self.session(values).replay)
+
+    @told
+    def apply_preset(self, values: Values) -> Any:
+        """Set the controls to a preset, and show its replay where it has one."""
+        if not self._chosen(values):
+            return gr.skip()
+        preset = preset_named(values[self._preset])
+        self.session(values).show_replay(preset.key, ())
+        shown = self._controls.showing(preset_config(preset.key))
+        return [preset.story, *shown.values(), *self._replayed(preset)]
+
+    def _replayed(self, preset: Preset) -> tuple[Any, Any]:
+        if replay_of(preset.key) is None:
+            return gr.skip(), gr.skip()
+        return status_panel(Step(REPLAYED)), gr.update(show={"replay": preset.key, "stamp": time.monotonic()})
+
+    @told
+    def after_preset(self, values: Values) -> Any:
+        """Start the run of a preset that has no replay; remember what the controls say where it has one."""
+        session = self.session(values)
+        if session.replay is None:
+            return gr.skip()
+        if replay_of(session.replay) is None:
+            session.replay = None
+            return gr.update(run=time.monotonic())
+        session.asked = self._asked(session, values)
+        return gr.skip()
+
+    @told
+    def choose_kind(self, values: Values) -> list[Any]:
+        """Show the input for the chosen kind of reference, and an encoder that can read it."""
+        by_caption = values[self._controls.kind] == CAPTION
+        encoder = values[self._controls.encoder]
+        if by_caption and not find_card(encoder).captions:
+            encoder = next(key for key, card in CARDS.items() if card.captions and card.offline)
+        return [gr.update(visible=not by_caption), gr.update(visible=by_caption), encoder]
+
+    @told
+    def choose_encoder(self, values: Values) -> list[Any]:
+        """Go back to a picture as reference where the encoder cannot read captions."""
+        by_caption = values[self._controls.kind] == CAPTION and find_card(values[self._controls.encoder]).captions
+        return [gr.update(visible=not by_caption), gr.update(visible=by_caption), CAPTION if by_caption else PICTURE]
+
+    @told
+    def price(self, values: Values) -> list[Any]:
+        """Put what a run costs on its button, and show the target where a run ends on one."""
+        c = self._controls
+        until, seconds = values[c.until], self._seconds(values)
+        agreement = gr.update(visible=bool(until))
+        if not self._fair(values[c.n_masks]):
+            return [gr.update(value="Run"), agreement]
+        count = int(values[c.n_masks])
+        what = f"until stable, at most {count} masks" if until else f"{count} masks"
+        return [gr.update(value=f"Run {what}" + ("" if seconds is None else f", about {seconds:.0f} s")), agreement]
+
+    def _fair(self, count: Any) -> bool:
+        return isinstance(count, int | float) and N_MASKS.low <= count <= N_MASKS.app_high
+
+    def _seconds(self, values: Values) -> float | None:
+        """What a run takes, where that is known and the number of masks is one."""
+        c = self._controls
+        if not self._fair(values[c.n_masks]):
+            return None
+        return self._workbench.seconds(*c.network(values), int(values[c.n_masks]))
+
+
+def streamed(
+    steps: Iterator[Step],
+    session: Session | Worded,
+    workbench: Workbench,
+    news: Callable[[], Any],
+    every: float,
+    again: str = "Run goes on from here",
+) -> Iterator[tuple[Any, Any]]:
+    """What a run says and shows, until Stop is pressed: for the status line and for a view.
+
+    The last is always nothing: Gradio says the last a second time when a generator ends, which may be after Stop or an
+    example has spoken. Any error ends the run with what it had reached on screen, and goes on to the caller.
+
+    Args:
+        steps: The run.
+        session: What it writes to, and what Stop ends.
+        workbench: Whose queue it waited in.
+        news: Makes the view of what is there now.
+        every: Seconds between two views at least.
+        again: How a run that broke off is taken up.
+
+    Raises:
+        ExplorerError: Whatever went wrong, in words.
+    """
+    yield gr.skip(), gr.skip()  # Stop may come before the first step
+    session.stopping, session.running, last = False, True, 0.0
+    before = session.probe
+    try:
+        for step in steps:
+            if session.ended():
+                break
+            workbench.check_open()
+            if step.text:
+                yield status_panel(step), gr.skip()
+            elif step.final or time.monotonic() - last >= every:
+                view = news()
+                if session.ended():  # pressed while packing
+                    break
+                yield status_panel(step), view
+                last = time.monotonic()
+        else:
+            session.running, session.over = False, time.monotonic()
+    except Exception as error:
+        if not session.ended():  # or Stop has the word
+            session.running = False
+            probe = None if session.probe is before else session.probe
+            reached = "" if probe is None else f"Stopped at {len(probe)} of {probe.wanted} masks"
+            yield status_panel(Step(broken_off(reached, error, f"What was done is kept; {again}."))), gr.skip()
+            if probe is not None and len(probe):
+                yield gr.skip(), news()
+        raise noted(error) from error
+    finally:
+        workbench.waiting.done(session)
+    yield gr.skip(), gr.skip()
+
+
+def packed(result: Result) -> dict[str, Any]:
+    """What is on screen, for the browser."""
+    config = result.question.config(len(result.probe), SelectionSettings())
+    return pack(
+        result.probe,
+        result.target,
+        precision=config.precision,
+        picture_name=config.picture,
+        picture_sha256=config.picture_sha256,
+        reference_name=config.reference,
+        caption=config.caption,
+    )

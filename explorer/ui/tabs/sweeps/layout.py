@@ -1,0 +1,246 @@
+"""The Sweeps tab: one setting varied over small maps, and a cheap look at ``p_keep`` before a long run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from explorer.core.errors import ExplorerError, InvalidInput
+from explorer.core.limits import check_passes
+from explorer.core.schema import SelectionSettings
+from explorer.studies.sweeps import SWEEPS
+from explorer.ui.components import component, look
+from explorer.ui.controls import Values
+from explorer.ui.failures import broken_off, noted, told, told_stepwise
+from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Room
+from explorer.ui.probe_cache import Step
+from explorer.ui.session import Question
+from explorer.ui.status import progress_panel, status_panel, turn_panel
+from explorer.ui.tabs.explore.run import Handlers
+from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
+
+PILOT_ABOUT = (
+    "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
+    "whether low and middle p_keep tell two stories. The paper's section 5.2.2."
+)
+SLOTS = tuple(f"tile{i}" for i in range(12))
+"""Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
+MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
+"""Tells the choice, if it is on the page, that the prices may be others now."""
+SECONDS_BETWEEN = 0.5
+KEPT = "What is embedded is kept; run it again to go on."
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        choice: The sweeps with their prices, Run and Stop.
+        status: Where a sweep is.
+        grid: The maps.
+        swept: Holds the page's ``Swept``.
+    """
+
+    choice: gr.HTML
+    status: gr.HTML
+    grid: gr.HTML
+    swept: gr.State
+
+
+def sweeps_tab(room: Room, handlers: Handlers) -> Any:
+    """Lay the tab out, wire it, and return the run that a tile starts, which Stop must know."""
+    listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
+    listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False})
+    choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
+    status = gr.HTML("", elem_id="sweep-status")
+    empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
+    grid = component("sweep-grid", events=("picked",), slots=list(SLOTS), **empty)
+    parts = Parts(choice, status, grid, gr.State(Swept(), time_to_live=SESSION_SECONDS))
+    return _wire(Sweeping(room, parts), room, handlers, parts)
+
+
+def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> Any:
+    """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
+    everything, c, shown = room.everything() | {parts.swept}, room.controls, [parts.status, parts.grid]
+    priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
+    parts.choice.priced(sweeping.price, **priced)
+    each = LIGHT | {"trigger_mode": "multiple"}  # a click that Gradio postpones comes with the data of the one before
+    # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
+    gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
+    # Before the run, or it would wait for it.
+    parts.choice.swept(sweeping.turn, everything, [parts.status, parts.swept], **each)
+    lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
+    running = parts.choice.swept(sweeping.run, everything, shown, **lane)
+    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **each)
+    for over in (running.then, running.failure, stopped.then):  # then leaves failures out
+        over(sweeping.price, **priced)
+    places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
+    loaded = parts.grid.picked(sweeping.load, everything, places, **each)
+    return loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
+
+
+class Sweeping:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, parts: Parts) -> None:
+        self._room, self._parts = room, parts
+        self._workbench, self._controls = room.workbench, room.controls
+
+    def _swept(self, values: Values) -> Swept:
+        return values[self._parts.swept]  # type: ignore[no-any-return]
+
+    @told
+    def price(self, values: Values) -> tuple[Any, Any]:
+        """What each costly sweep needs of the network, as the controls stand now."""
+        swept = self._swept(values)
+        over = 0 if swept.running else swept.over  # one that was stopped embeds its last batch yet
+        try:
+            question = self._question(values)
+        except ExplorerError as error:
+            return gr.update(prices={"why": str(error), "over": over}), gr.update(now=None)
+        prices = {key: self._price(key, question) for key in COSTLY}
+        return gr.update(prices={"of": prices, "over": over}), gr.update(now=question.masking.to_dict())
+
+    def _question(self, values: Values) -> Question:
+        """The question without its reference, which no mask depends on."""
+        c = self._controls
+        if not values[c.picture]:
+            raise InvalidInput("Add an image first.", code="picture_missing")
+        picture, masking = c.pictures.open(values[c.picture]), c.masking(values)
+        return Question(picture, None, None, *c.network(values), masking)
+
+    def _price(self, key: str, question: Question) -> dict[str, Any]:
+        tiles = costly_tiles(key, question.masking, SelectionSettings())
+        passes = price(tiles, question, self._workbench)
+        seconds = self._workbench.seconds(question.encoder, question.precision, passes)
+        return {"maps": len(tiles), "masks": tiles[0].masking.n_masks, "passes": passes, "seconds": seconds}
+
+    @told
+    def turn(self, values: Values, event: gr.EventData) -> tuple[Any, Swept]:
+        """Say whose turn it is; what is swept goes back for its time to live, as in ``Handlers.queue``."""
+        swept, waiting, data = self._swept(values), self._workbench.waiting, _named(event._data)
+        if swept.running or _press(data) <= swept.over:
+            return gr.skip(), swept  # answered late
+        try:
+            seconds = self._price(str(data.get("sweep")), self._question(values))["seconds"] or 0
+        except ExplorerError:
+            return gr.skip(), swept  # the sweep itself says what is wrong
+        waiting.expect(swept, seconds)
+        runs, wait = waiting.before(swept)
+        return turn_panel(runs, wait) if runs else status_panel(Step("Starting …")), swept
+
+    @told_stepwise
+    def run(self, values: Values, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
+        """Run a sweep tile by tile, sending each as soon as it is finished."""
+        swept, data = self._swept(values), _named(event._data)
+        press = _press(data)
+        try:
+            if press <= swept.over:  # stopped while it waited for its turn
+                yield gr.skip(), gr.skip()
+                return
+            question = self._controls.question(values)
+            tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._room.view]).selection)
+            check_passes(price(tiles, question, self._workbench))
+            self._workbench.waiting.done(swept)  # from here on the sweep itself is waited for
+            sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
+            yield gr.skip(), gr.update(plan=sweep.plan.wire())
+            yield from self._steps(swept, sweep, press)
+        except Exception as error:
+            self._workbench.waiting.done(swept)
+            begun = swept.running
+            yield status_panel(Step(broken_off("" if begun is None else _reached(begun), error, KEPT))), gr.skip()
+            if begun is not None:
+                yield gr.skip(), gr.update(ended=begun.ended())
+            raise noted(error) from error
+        finally:
+            self._workbench.waiting.done(swept)
+            swept.end(press)
+
+    def _steps(self, swept: Swept, sweep: Sweep, press: int) -> Iterator[tuple[Any, Any]]:
+        last = 0.0
+        for step in sweep.steps():
+            if step.final:
+                latest: dict[str, Any] = {SLOTS[sweep.tile]: sweep.news()}
+                yield _progress(sweep, step), gr.update(**latest)
+            elif step.text and not sweep.done:
+                yield status_panel(step), gr.skip()
+            elif step.wanted and time.monotonic() - last >= SECONDS_BETWEEN:
+                last = time.monotonic()
+                yield _progress(sweep, step), gr.skip()
+            if press <= swept.over:
+                break
+        yield status_panel(Step(_summary(sweep))), gr.update(ended=sweep.ended())
+
+    @told
+    def stop(self, values: Values, event: gr.EventData) -> Any:
+        """End what was begun; a sweep that is running says so itself, after its last batch."""
+        swept, press = self._swept(values), _press(_named(event._data))
+        waited, swept.over = press > swept.over, max(swept.over, press)
+        self._workbench.waiting.done(swept)
+        if swept.running:
+            return gr.skip()
+        return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
+
+    @told
+    def load(self, values: Values, event: gr.EventData) -> list[Any]:
+        """Set the controls to a tile's settings, and let the browser show its result."""
+        data = _named(event._data)
+        kept, i = self._swept(values).kept.get(str(data.get("sweep"))), data.get("tile")
+        if kept is None or kept.stamp != data.get("stamp") or not isinstance(i, int) or not 0 <= i < len(kept.tiles):
+            raise InvalidInput("This sweep is no longer known here; run it again.", code="sweep_gone")
+        if pair(self._controls.question(values)) != kept.pair:
+            raise InvalidInput(
+                "The pictures, the caption or the encoder have changed since this sweep; run it again with them.",
+                code="sweep_changed",
+            )
+        masking = kept.tiles[i].masking
+        at = time.monotonic()  # so that the same twice is two wishes
+        shown = {"key": data["sweep"], "stamp": kept.stamp, "tile": i, "at": at}
+        return [masking.n_masks, masking.p_keep, masking.feature_res, masking.seed, False, gr.update(loaded=shown)]
+
+
+def _named(data: Any) -> dict[str, Any]:
+    """What a page sent by name; anyone can send anything."""
+    if not isinstance(data, dict):
+        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
+    return data
+
+
+def _press(data: dict[str, Any]) -> int:
+    """Which press of Run is meant."""
+    press = data.get("press")
+    if not isinstance(press, int):
+        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
+    return press
+
+
+def _progress(sweep: Sweep, step: Step) -> str:
+    count, left = len(sweep.plan.tiles), sweep.left()
+    wait = "" if left is None else f", about {left:.0f} s left in all"
+    said = f"Tile {sweep.tile + 1} of {count}: {step.done} of {step.wanted} masks{wait}"
+    return progress_panel(sweep.tile * step.wanted + step.done, count * step.wanted, "the sweep", said)
+
+
+def _reached(sweep: Sweep) -> str:
+    if not (sweep.done or sweep.embedded):
+        return ""
+    return f"Stopped: {sweep.done} of {len(sweep.plan.tiles)} maps are here"
+
+
+def _summary(sweep: Sweep) -> str:
+    count = len(sweep.plan.tiles)
+    if sweep.done < count:
+        return f"Stopped: {sweep.done} of {count} maps are here. {KEPT}"
+    if not sweep.embedded:
+        return f"{count} maps, known from earlier runs"
+    return f"{count} maps; {sweep.embedded} masks embedded in {sweep.seconds:.1f} s"

@@ -1,0 +1,289 @@
+"""The Words tab: a sentence explained against another, or against the picture on screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import N_MASKS, P_KEEP, THRESHOLD
+from explorer.core.registry import DISTANCES, MODES
+from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.sentences import HIDINGS, split_words
+from explorer.core.words import ALL_COUNT, SENTENCE_ENCODER, sentences_to_embed, tries_all
+from explorer.encoders.cards import encoders, find_card
+from explorer.ui.components import component
+from explorer.ui.controls import Values
+from explorer.ui.failures import told, told_stepwise
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.probe_cache import Step
+from explorer.ui.session import on_screen
+from explorer.ui.status import status_panel, turn_panel
+from explorer.ui.tabs.explore.run import LATE_SECONDS, Handlers, streamed
+from explorer.ui.tabs.words.run import Asked, Worded
+
+SENTENCE, PICTURE = "another sentence", "the picture on screen"
+EXAMPLE, OTHER = "a cat drinks coffee in a red car", "a kitten"
+ABOUT = (
+    "Which words of a sentence bring it closer to a picture, or to another sentence? Hide random words many times, "
+    "look at which sentences still land close and which far away, and see which words they kept."
+)
+NO_ENCODER = (
+    "<p>No encoder that reads sentences is on this computer; run <code>explorer models fetch clip-vit-b32</code> "
+    "where there is a network.</p>"
+)
+EXPLAIN = "Explain"
+SECONDS_BETWEEN = 0.5
+COUNTED = 100_000
+"""Words in all masks, up to which the different sentences are counted at every key that is pressed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The tab's own components.
+
+    Attributes:
+        sentence: The sentence to explain.
+        kind: What it is compared with.
+        other: The other sentence.
+        encoder: Those that read sentences and are here.
+        n_masks: How many masks.
+        p_keep: How much a mask keeps.
+        hide: What a hidden word becomes.
+        run: Starts a run, and says what it costs.
+        stop: Ends it.
+        status: Where a run is.
+        mode: Which masks count.
+        threshold: Their share, for the modes that have one.
+        distance: Between embeddings.
+        view: Shows the words.
+        worded: Holds the page's ``Worded``.
+    """
+
+    sentence: gr.Textbox
+    kind: gr.Radio
+    other: gr.Textbox
+    encoder: gr.Dropdown
+    n_masks: gr.Slider
+    p_keep: gr.Slider
+    hide: gr.Radio
+    run: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    mode: gr.Dropdown
+    threshold: gr.Slider
+    distance: gr.Dropdown
+    view: gr.HTML
+    worded: gr.State
+
+    def asked(self) -> set[Any]:
+        """For an event's inputs: everything that is read."""
+        shown = {"run", "stop", "status", "view"}
+        return {getattr(self, field.name) for field in fields(self) if field.name not in shown}
+
+
+def words_tab(room: Room, handlers: Handlers) -> None:
+    """Lay the tab out and wire it."""
+    gr.HTML(f"<h2>Words</h2><p>{ABOUT}</p>", elem_classes="words-title")
+    choices = [(card.title, card.key) for card in encoders() if card.captions and card.here]
+    if not choices:
+        gr.HTML(NO_ENCODER)
+        return
+    question = _lay_out_question(choices)
+    with gr.Row(elem_id="words-actions"):
+        run = gr.Button(EXPLAIN, variant="primary", elem_id="words-run", scale=2)
+        stop = gr.Button("Stop", elem_id="words-stop", scale=1, min_width=90)
+    status = gr.HTML("", elem_id="words-status")
+    view = component("words", result=None)
+    look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
+    parts = Parts(**question, run=run, stop=stop, status=status, view=view, worded=kept, **look)
+    wording = Wording(room, handlers, parts)
+    run.value = wording.label(EXAMPLE, "", MaskSettings(), "drop")
+    parts.p_keep.interactive = False  # as the example has so few words
+    _wire(wording, room, parts)
+
+
+def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
+    keys = [key for _, key in choices]
+    sentence = gr.Textbox(EXAMPLE, label="Sentence to explain", max_lines=4, elem_id="words-sentence")
+    with gr.Row():
+        kind = gr.Radio(
+            [PICTURE, SENTENCE], value=PICTURE, label="Compare it with", min_width=240, elem_id="words-kind"
+        )
+        encoder = gr.Dropdown(
+            choices,
+            value=SENTENCE_ENCODER if SENTENCE_ENCODER in keys else keys[0],
+            label="Encoder",
+            info="Those that read sentences.",
+            filterable=False,
+            min_width=240,
+            elem_id="words-encoder",
+        )
+    other = gr.Textbox(OTHER, label="The other sentence", max_lines=4, visible=False, elem_id="words-other")
+    with gr.Row():
+        n_masks = gr.Slider(N_MASKS.low, N_MASKS.app_high, value=N_MASKS.default_number, step=N_MASKS.step,
+                            label="Number of masks", min_width=240, elem_id="words-n-masks",
+                            info="A short sentence has fewer: each way of hiding words, once.")  # fmt: skip
+        p_keep = gr.Slider(P_KEEP.low, P_KEEP.app_high, value=P_KEEP.default_number, step=P_KEEP.step,
+                           label="Share kept (p_keep)", min_width=240, elem_id="words-p-keep",
+                           info="Chance that a word stays; locked where every way is tried.")  # fmt: skip
+    hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
+                    elem_id="words-hide")  # fmt: skip
+    return {"sentence": sentence, "kind": kind, "other": other, "encoder": encoder, "n_masks": n_masks,
+            "p_keep": p_keep, "hide": hide}  # fmt: skip
+
+
+def _lay_out_look() -> dict[str, Any]:
+    with gr.Accordion("How the sentences are ranked (free)", open=False, elem_id="words-look"), gr.Row():
+        mode = gr.Dropdown([(mode.label, key) for key, mode in MODES.items()], value=ALL_COUNT.mode,
+                           label="Which masks count", filterable=False, elem_id="words-mode")  # fmt: skip
+        threshold = gr.Slider(THRESHOLD.low, THRESHOLD.app_high, value=THRESHOLD.default, step=THRESHOLD.step,
+                              label="Share of the masks", visible=False, elem_id="words-threshold")  # fmt: skip
+        distance = gr.Dropdown([(d.label, key) for key, d in DISTANCES.items()], value=ALL_COUNT.distance,
+                               label="Distance", filterable=False, elem_id="words-distance")  # fmt: skip
+    return {"mode": mode, "threshold": threshold, "distance": distance}
+
+
+def _wire(wording: Wording, room: Room, parts: Parts) -> None:
+    """Prices and ranking are light; a run waits for its turn, and has its own Stop."""
+    asked, priced = parts.asked(), [parts.run, parts.p_keep]
+    shown = [parts.status, parts.view]
+    parts.kind.input(wording.choose_kind, {parts.kind}, [parts.other], **LIGHT)
+    for costly in (parts.sentence, parts.encoder, parts.n_masks, parts.p_keep, parts.hide):
+        costly.change(wording.price, asked, priced, **LIGHT)
+    starts = [parts.run.click, parts.sentence.submit, parts.other.submit]
+    gr.on(starts, wording.turn, {parts.worded}, [parts.status, parts.worded], **LIGHT)  # or it would wait for the run
+    lane = room.queued() | {"show_progress_on": parts.status}
+    running = gr.on(starts, wording.run, asked | {room.session}, shown, **lane)
+    running.then(wording.price, asked, priced, **LIGHT)
+    stopped = parts.stop.click(wording.stop, {parts.worded}, None, cancels=[running], **LIGHT)
+    stopped.then(wording.stopped, {parts.worded}, shown, **LIGHT)
+    for free in (parts.mode, parts.threshold, parts.distance):
+        free.input(wording.rank, asked, [parts.threshold, parts.view], **LIGHT)
+
+
+class Wording:
+    """The events of the tab.
+
+    Args:
+        room: What they act on.
+        handlers: The main screen's, which know the session.
+        parts: The tab's own components.
+    """
+
+    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
+        self._room, self._handlers, self._parts = room, handlers, parts
+        self._rates: dict[str, float] = {}
+
+    def _worded(self, values: Values) -> Worded:
+        return values[self._parts.worded]  # type: ignore[no-any-return]
+
+    @told
+    def choose_kind(self, values: Values) -> Any:
+        """Show the box for another sentence where that is what is compared."""
+        return gr.update(visible=values[self._parts.kind] == SENTENCE)
+
+    @told
+    def price(self, values: Values) -> tuple[Any, Any]:
+        """Put what a run costs on its button, and lock the share kept where it plays no part."""
+        parts = self._parts
+        try:
+            masking, text = self._masking(values), values[parts.sentence]
+            find_card(values[parts.encoder])
+            label = self.label(text, values[parts.encoder], masking, values[parts.hide])
+            free = not tries_all(len(split_words(text).words), masking)
+        except InvalidInput:  # a run will say so; a price while typing must not
+            label, free = EXPLAIN, True
+        return gr.update(value=label), gr.update(interactive=free)
+
+    def label(self, text: str, encoder: str, masking: MaskSettings, hide: str) -> str:
+        """The words on the button."""
+        sentence, rate = split_words(text), self._rates.get(encoder)
+        quick = len(sentence.words) * masking.n_masks <= COUNTED
+        count = sentences_to_embed(sentence, masking, hide) if quick else masking.n_masks
+        seconds = "" if rate is None else f", about {max(1.0, count / rate):.0f} s"
+        return f"{EXPLAIN}: {'' if quick else 'at most '}{count} sentences{seconds}"
+
+    def _masking(self, values: Values) -> MaskSettings:
+        parts, n = self._parts, values[self._parts.n_masks]
+        count = N_MASKS.check(int(n) if isinstance(n, float) and n.is_integer() else n, app=True)
+        return MaskSettings(n_masks=count, p_keep=P_KEEP.check(values[parts.p_keep], app=True))
+
+    def _asked(self, values: Values) -> Asked:
+        """What is asked, checked before any encoder is loaded for it."""
+        parts = self._parts
+        masking, text = self._masking(values), values[parts.sentence] or ""
+        split_words(text)
+        picture = caption = None
+        if values[parts.kind] == SENTENCE:
+            caption = values[parts.other] or ""
+            if not caption.strip():
+                raise InvalidInput("The other sentence is empty; type what to compare with.", code="reference_missing")
+        else:
+            picture = on_screen(self._handlers.session(values)).picture
+        return Asked(text, values[parts.hide], values[parts.encoder], masking, picture, caption)
+
+    @told_stepwise
+    def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
+        """Embed the masked sentences, sending the words' values as they settle."""
+        worded, workbench = self._worded(values), self._room.workbench
+        steps, again = self._steps(values, worded), "press again to go on from here"
+        yield from streamed(steps, worded, workbench, lambda: _news(worded), SECONDS_BETWEEN, again)
+
+    def _steps(self, values: Values, worded: Worded) -> Iterator[Step]:
+        asked, worded.selection = self._asked(values), self._selection(values)
+        yield from worded.steps(asked, self._room.workbench)
+        if worded.rate is not None:
+            self._rates[asked.encoder] = worded.rate
+
+    @told
+    def turn(self, values: Values) -> tuple[Any, Worded]:
+        """Say whose turn it is; what the page has goes back for its time to live, as in ``Handlers.queue``."""
+        worded, waiting = self._worded(values), self._room.workbench.waiting
+        if worded.running or time.monotonic() - worded.over < LATE_SECONDS:
+            return gr.skip(), worded  # answered late: the run has begun, and may have ended
+        waiting.expect(worded, 0)
+        runs, wait = waiting.before(worded)
+        return turn_panel(runs, wait) if runs else gr.skip(), worded
+
+    @told
+    def stop(self, values: Values) -> None:
+        """End the run; ``stopped`` speaks."""
+        self._worded(values).stopping = True
+
+    @told
+    def stopped(self, values: Values) -> tuple[Any, Any]:
+        """Say what a stopped run leaves, and show it."""
+        worded = self._worded(values)
+        if not worded.stopping:
+            return gr.skip(), gr.skip()  # it was started again since
+        running, probe, worded.running = worded.running, worded.probe, False
+        if self._room.workbench.waiting.done(worded) and not running:
+            return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
+        if not running or probe is None or not len(probe):
+            return gr.skip(), gr.skip()
+        more = "" if probe.complete else "; press again to go on from here"
+        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(worded)
+
+    @told
+    def rank(self, values: Values) -> tuple[Any, Any]:
+        """Rank what is embedded in another way; nothing is embedded."""
+        worded = self._worded(values)
+        worded.selection = self._selection(values)
+        threshold = gr.update(visible=MODES[worded.selection.mode].slices is not None)
+        return threshold, _news(worded)
+
+    def _selection(self, values: Values) -> SelectionSettings:
+        parts = self._parts
+        return SelectionSettings(
+            mode=values[parts.mode], threshold=values[parts.threshold], distance=values[parts.distance]
+        )
+
+
+def _news(worded: Worded) -> Any:
+    found = worded.answer()
+    return gr.skip() if found is None else gr.update(result=found)

@@ -1,0 +1,169 @@
+"""Captions people type (reliability notes, A3.3 and section F, 17 to 21 and 47)."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import explorer
+from explorer import Encoder, InvalidInput
+from explorer.core.captions import clean_caption
+from explorer.core.references import embed_reference
+
+
+def refusal(text: object) -> tuple[str, str]:
+    with pytest.raises(InvalidInput) as caught:
+        clean_caption(text)
+    return caught.value.code, str(caught.value)
+
+
+BLANKS = [
+    "", "   ", "\t\n", "\u200b", "\u200b \u200b", "\u00a0", "\u3000",
+    "\ufeff", "\u202e", "\x07", "\u200d", "\u200c\u200d ", "\u2060", "\ue000",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", BLANKS, ids=ascii)
+def test_nothing_to_read(text: str) -> None:
+    assert refusal(text) == ("caption_empty", "The caption is empty; type what to compare with.")
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0bee", "\ud800", "a bee \udfff", "\udc80\ud800"], ids=ascii)
+def test_no_text(text: str) -> None:
+    assert refusal(text) == ("caption_text", "The caption contains characters that are not valid text.")
+
+
+@pytest.mark.parametrize("text", [None, 5, b"a bee", ["a bee"], float("nan")], ids=repr)
+def test_no_string(text: object) -> None:
+    assert refusal(text) == ("caption_type", "The caption must be text.")
+
+
+def test_length() -> None:
+    assert clean_caption("x" * 500) == "x" * 500
+    assert refusal("x" * 501) == ("caption_length", "The caption has 501 characters; the limit is 500.")
+    assert refusal("x" * 10**7)[0] == "caption_length"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a bee",
+        "نحلة على زهرة",  # Arabic
+        "דבורה",  # Hebrew
+        "मधुमक्खी",  # combining vowels
+        "一只蜜蜂",
+        "👩‍🔬 with a 🐝",  # joined by U+200D
+        "می‌خواهم",  # Persian, with U+200C
+        "🏳️‍🌈 👍🏽",
+        "é" * 100,
+        "<script>alert(1)</script>",
+        "&amp;lt;b&amp;gt;",
+        "../../etc/passwd",
+        "'; DROP TABLE masks; --",
+        "%s %(x)s {0} {x}",
+    ],
+)
+def test_echoed_as_typed(text: str) -> None:
+    assert clean_caption(text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  a bee \n", "a bee"),
+        ("a\tbee\r\non a  flower", "a bee on a flower"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("a \u200bbee\ufeff", "a bee"),
+        ("a\u202ebee", "abee"),
+        ("a\x07 bee\x1b[31m", "a bee[31m"),
+        ("a\u00a0bee", "a bee"),
+    ],
+    ids=ascii,
+)
+def test_cleaned(text: str, expected: str) -> None:
+    assert clean_caption(text) == expected
+
+
+def test_a_stack_of_combining_marks() -> None:
+    zalgo = "b" + "\u0301\u0317" * 200
+    assert clean_caption(zalgo) == unicodedata.normalize("NFC", zalgo)
+
+
+@given(st.text(max_size=500))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        cleaned = clean_caption(text)
+    except InvalidInput as error:
+        code = error.code
+    else:
+        code = ""
+    assert code in ("", "caption_empty", "caption_text")
+    if code:
+        return
+    assert cleaned
+    assert cleaned == cleaned.strip()
+    assert not any(unicodedata.category(c) in ("Cc", "Co") for c in cleaned)
+    assert clean_caption(cleaned) == cleaned  # cleaning is done once
+
+
+# Captions and encoders
+
+
+@pytest.fixture(scope="module")
+def reader() -> Encoder:
+    return explorer.load_encoder("conse-lite0")
+
+
+@pytest.mark.parametrize("text", ["a bee", "نحلة على زهرة", "👩‍🔬 with a 🐝", "<script>", "é" * 500])
+def test_embedded(reader: Encoder, text: str) -> None:
+    target = embed_reference(reader, caption=text)
+    assert target.embedding.shape == (384,)
+    assert np.isfinite(target.embedding).all()
+    assert target.label == f"“{clean_caption(text)}”"
+    assert target.notices == ()
+
+
+def test_spaces_around_a_caption_change_nothing(reader: Encoder) -> None:
+    one, other = (embed_reference(reader, caption=text) for text in ("a bee", "  a \u200b bee\n"))
+    np.testing.assert_array_equal(one.embedding, other.embedding)
+    assert one.label == other.label
+
+
+def test_a_caption_that_is_too_long_says_which_words_are_ignored(reader: Encoder) -> None:
+    words = "!? " * 166  # two tokens each, so more than the 256 it reads
+    kept, dropped = reader.fit_text(words.strip())
+    assert 200 < len(kept) < 450
+    assert dropped.startswith("!?")
+    target = embed_reference(reader, caption=words)
+    assert target.notices == (
+        f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",
+    )
+    assert target.label == f"“{kept}”"
+    np.testing.assert_array_equal(target.embedding, reader.embed_texts([kept])[0])
+
+
+def test_kept_and_dropped_make_the_caption(reader: Encoder) -> None:
+    for text in ("a bee", "a, b. " * 83, "1 " * 250, "!?" * 250):
+        kept, dropped = reader.fit_text(text.strip())
+        assert (kept + dropped).replace(" ", "") == text.replace(" ", "")
+        if dropped:
+            np.testing.assert_array_equal(reader.embed_texts([kept]), reader.embed_texts([text.strip()]))
+
+
+def test_an_encoder_without_text(encoder: Encoder) -> None:
+    with pytest.raises(
+        InvalidInput, match="cannot read captions; choose an encoder that compares image and caption"
+    ) as caught:
+        embed_reference(encoder, caption="a bee")
+    assert caught.value.code == "no_text_side"
+
+
+@pytest.mark.parametrize("text", ["", "\u200b", "\ud800", "x" * 501])
+def test_bad_captions_are_told_before_any_work(picture_encoder: Encoder, picture: np.ndarray, text: str) -> None:
+    with pytest.raises(InvalidInput, match="caption"):
+        explorer.explain(picture, caption=text, encoder=picture_encoder)
+    assert picture_encoder.rows == 0  # type: ignore[attr-defined]

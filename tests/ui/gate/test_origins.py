@@ -1,0 +1,91 @@
+"""Whose word a request is taken for: proxies, names and sites."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from explorer.core.errors import InvalidInput
+from explorer.ui.gate.origins import HOSTS, PROXIES, Origins
+from explorer.ui.gate.refusals import Refusal
+
+
+def request(peer: str = "10.0.0.9", path: str = "/gradio_api/queue/join", method: str = "POST", **headers: str) -> Any:
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http", "method": method, "path": path, "client": (peer, 5), "scheme": "http", "headers": pairs}
+
+
+def admitted(origins: Origins, scope: Any) -> bool:
+    try:
+        origins.admit(scope)
+    except Refusal:
+        return False
+    return True
+
+
+def test_forwarded_headers_of_a_visitor_are_dropped():
+    scope = request(
+        host="127.0.0.1:7860", x_forwarded_host="evil.test", x_forwarded_for="1.2.3.4", x_real_ip="1.2.3.4",
+        forwarded="for=1.2.3.4", x_forwarded_proto="https",
+    )  # fmt: skip
+    headers = Origins({}).admit(scope)
+    assert headers == {"host": "127.0.0.1:7860"}
+    assert scope["client"][0] == "10.0.0.9"
+    assert scope["scheme"] == "http"
+
+
+def test_a_named_proxy_is_believed():
+    origins = Origins({PROXIES: "10.0.0.9, 10.1.0.0/16"})
+    scope = request(host="inside", x_forwarded_host="explain.test", x_forwarded_proto="https",
+                    x_forwarded_for="6.6.6.6, 1.2.3.4, 10.1.0.3", origin="https://explain.test")  # fmt: skip
+    origins.admit(scope)
+    assert scope["client"][0] == "1.2.3.4"  # what stands before it anyone may have written
+    assert scope["scheme"] == "https"
+    assert not admitted(origins, request(host="inside", x_forwarded_host="explain.test", origin="https://evil.test"))
+    assert not admitted(origins, request("10.2.0.1", host="inside", x_forwarded_host="e.test", origin="https://e.test"))
+
+
+def test_a_space_stands_behind_its_proxy():
+    origins = Origins({"SPACE_ID": "who/what"})
+    scope = request("10.20.0.1", host="who-what.hf.space", x_forwarded_for="9.9.9.9, 8.8.4.4, 10.3.3.3")
+    origins.admit(scope)
+    assert scope["client"][0] == "8.8.4.4"
+    assert admitted(origins, request(host="who-what.hf.space", origin="https://who-what.hf.space"))
+    assert not admitted(origins, request(host="who-what.hf.space", origin="https://other.hf.space"))
+
+
+@pytest.mark.parametrize("value", ["*", "proxy.test", "10.0.0.0/99", "127.0.0.1,*"])
+def test_a_proxy_that_is_no_address_is_refused_at_the_start(value):
+    with pytest.raises(InvalidInput, match="addresses or networks"):
+        Origins({PROXIES: value})
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:7860", "localhost:1", "[::1]:7860", "192.168.1.5:80", "app.localhost"]
+)
+def test_addresses_need_no_name(host):
+    assert admitted(Origins({}), request(host=host))
+
+
+@pytest.mark.parametrize("host", ["evil.test", "evil.test:7860", "127.0.0.1.evil.test", "localhost.evil.test", ""])
+def test_unknown_names_are_refused_until_they_are_told(host):
+    assert not admitted(Origins({}), request(host=host))
+    assert admitted(Origins({HOSTS: "*"}), request(host=host))
+    assert admitted(Origins({HOSTS: f"other, {host.split(':')[0]}"}), request(host=host)) == bool(host)
+
+
+@pytest.mark.parametrize(
+    ("site", "method", "path", "good"),
+    [
+        ("cross-site", "GET", "/", True),
+        ("cross-site", "GET", "/assets/x.js", True),
+        ("cross-site", "POST", "/", False),
+        ("cross-site", "GET", "/gradio_api/file=x", False),
+        ("same-site", "GET", "/gradio_api/queue/data", False),
+        ("same-origin", "GET", "/gradio_api/queue/data", True),
+        ("none", "GET", "/gradio_api/file=x", True),
+    ],
+)
+def test_sites_by_what_the_browser_says(site, method, path, good):
+    assert admitted(Origins({}), request(method=method, path=path, host="127.0.0.1", sec_fetch_site=site)) == good
