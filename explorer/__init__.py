@@ -7,18 +7,17 @@
 Importing this package loads numpy and nothing heavier; encoders bring their framework when loaded.
 """
 
-# The verbs are imported here and now because two share their name with the module they live in:
-# importing the module later would put the module in the verb's place.
+# Now and not when first used: `encoders` is also the name of a folder, which importing it later would put in its place.
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
-from explorer.core.masks import masks_from_array
-from explorer.core.probe import extend, probe, stream
-from explorer.core.rank import explain, rank
-from explorer.core.schema import Explanation, MaskSettings, Probe, SelectionSettings
-from explorer.core.words import explain_words
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSettings, masks_from_array
+from explorer.core.probe import Probe
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
+from explorer.verbs import explain, explain_words, extend, probe, rank, stream
 
 __all__ = [
     "CannotWrite",

@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer.core.registry import CARDS
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
+from explorer.encoders.cards import CARDS
 from explorer.pictures.images import as_picture
 from explorer.ui import probe_cache
 from explorer.ui.components import Look
-from explorer.ui.session import Question, Session
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.evidence import answer
 from explorer.ui.tabs.evidence.answer import Subject, subject_of
 from tests.attributions.networks import cnn
@@ -54,8 +55,8 @@ def pictured_subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
     for module in (probe_cache, answer):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
     picture, reference = (as_picture(assets / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
-    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
+    question = RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
     page = Session()
-    for _ in probe_cache.Workbench().run(question, page, SelectionSettings()):
+    for _ in probe_cache.ProbeCache().run(question, page, SelectionSettings()):
         pass
     return subject_of(page, Look(SelectionSettings(), None, page.shown(), 40))

@@ -6,8 +6,13 @@ import re
 import sys
 from pathlib import Path
 
+from explorer.attributions.method import METHODS
+from explorer.core.distances import DISTANCES
+from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.core.registry import CARDS, DISTANCES, FILLS, METHODS, METRICS, MODES
+from explorer.core.selections import MODES
+from explorer.encoders.cards import CARDS
+from explorer.evaluation.metrics import METRICS
 
 README = Path(__file__).parents[1] / "README.md"
 

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap
 
 BATCH = 32
@@ -36,18 +37,18 @@ class AblationCam:
 
     stage: int = 1
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each channel, and one to see them; runs the network to count the channels."""
         import torch
 
-        scored = Scored(case)
+        scored = Scored(question)
         with torch.no_grad(), Tap(scored.looked, scored.stage(self.stage)).recording() as tap:
             scored.looked.module(scored.pixels)
         return 1 + int(tap.output.shape[1])
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case)
+        scored = Scored(question)
         path = scored.stage(self.stage)
         outputs, whole = yield from scored.seen(path)
         fallen = yield from scored.scores_from_layer(path, without_each(outputs, BATCH))

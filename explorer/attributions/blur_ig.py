@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat
 from explorer.core.fills import make_background
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
 
 Numbers = NDArray[np.float64]
@@ -47,15 +48,15 @@ class BlurIg:
         at_least(1, steps=self.steps)
         at_least(0, max_sigma=self.max_sigma)
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each step, and back."""
         return self.steps
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case)
-        zero = make_background("zero", case.pixels, case.encoder, 0)
-        picture = case.pixels.astype(np.float64) - zero
+        scored = Scored(question)
+        zero = make_background("zero", question.pixels, question.encoder, 0)
+        picture = question.pixels.astype(np.float64) - zero
         total = np.zeros(picture.shape)
         for start in range(0, self.steps, scored.batch):
             sigmas = self.max_sigma / self.steps * np.arange(start, min(start + scored.batch, self.steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from explorer.attributions.method import METHODS
 from explorer.attributions.question import DistanceExplainer
-from explorer.core.registry import METHODS
 
 METHODS.add("distance-explainer", DistanceExplainer)

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.dix_attention import integrate_attention
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat, steps_between
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 
 RESIZE = "bicubic"
 """The paper does not say; this is what its code uses for convolutional networks. It can overshoot near zero."""
@@ -51,13 +52,13 @@ class Dix:
     def __post_init__(self) -> None:
         at_least(1, depth=self.depth, steps=self.steps)
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each step and layer, and one to see each layer's output."""
         return self.depth * (self.steps + 1)
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case, target=self.target, scale=self.scale)
+        scored = Scored(question, target=self.target, scale=self.scale)
         if scored.looked.attentions:
             return (yield from self._of_attention(scored))
         maps = []

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.attributions.question import Steps
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
 from explorer.attributions.scored import Scored, steps_between
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import Steps
 
 ROLLOUTS = ("product", "sum")
 """The blocks' matrices multiplied, the later ones on the left, or added (the paper's footnote 1)."""

@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 
 CHANNELS = 1024
 SIDES = {1: 14, 2: 28, 3: 28}
@@ -45,13 +46,13 @@ class DixOfficial:
         if self.depth not in SIDES:
             raise InvalidInput(f"depth must be 1 to {max(SIDES)}, got {self.depth}.", code="depth_range")
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for the last layer; one for each term and other layer, and one to see its output."""
         return 1 + (self.depth - 1) * (self.steps + 2)
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case)
+        scored = Scored(question)
         outputs, slopes = yield from scored.layer(scored.stage(1))
         if self.depth == 1:
             found = self._wide((self.steps + 1) * (slopes * outputs).relu())

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, blank_if_flat
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, as_tensor
 
 CURVED = ("GELU", "SiLU", "Swish", "Mish", "ELU", "SELU", "Sigmoid", "Tanh", "Softplus", "Hardswish", "HardSwish",
@@ -43,18 +44,18 @@ class FullGrad:
     signed: bool = True
     target: str = "proj"
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One, and back."""
         return 1
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w).
 
         Raises:
             InvalidInput: A network that is not made of ReLUs and batch normalisation.
         """
-        scored = Scored(case, target=self.target)
-        zero = as_tensor(scored.looked.module, make_background("zero", case.pixels, case.encoder, 0))
+        scored = Scored(question, target=self.target)
+        zero = as_tensor(scored.looked.module, make_background("zero", question.pixels, question.encoder, 0))
         found = yield from terms(scored, zero)
         maps = [scored.resized((term if self.signed else rescaled(term)).sum(0)) for term in found]
         return blank_if_flat(np.sum(maps, axis=0))

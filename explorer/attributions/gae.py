@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
 from explorer.attributions.scored import Scored
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 
 
 @METHODS.register("gae")
@@ -34,13 +35,13 @@ class Gae:
     scale: float = 1.0
     signed: bool = True
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One, and back."""
         return 1
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case, scale=self.scale)
+        scored = Scored(question, scale=self.scale)
         taps = open_taps(scored)
         with taps.recording():
             scores = scored.run(scored.pixels)

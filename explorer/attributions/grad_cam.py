@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from explorer.attributions.method import METHODS
 from explorer.attributions.one_layer import OneLayer
-from explorer.core.registry import METHODS
 
 
 @METHODS.register("grad-cam")

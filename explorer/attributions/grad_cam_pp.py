@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from explorer.attributions.method import METHODS
 from explorer.attributions.one_layer import OneLayer
-from explorer.attributions.question import Case
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored
-from explorer.core.registry import METHODS
 
 
 @METHODS.register("grad-cam++")
@@ -29,9 +29,9 @@ class GradCamPlusPlus(OneLayer):
 
     scale: float = 1.0
 
-    def scored(self, case: Case) -> Scored:
+    def scored(self, question: Question) -> Scored:
         """The score, scaled."""
-        return Scored(case, scale=self.scale)
+        return Scored(question, scale=self.scale)
 
     def small(self, outputs: Any, slopes: Any) -> Any:
         """See the class."""

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
 
 Numbers = NDArray[np.float64]
@@ -49,15 +50,15 @@ class GuidedIg:
         if self.fraction > 1:
             raise InvalidInput(f"fraction must be 0 to 1, got {self.fraction}.", code="fraction_range")
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each step, and back, one after another."""
         return self.steps
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case)
-        start = make_background(self.fill, case.pixels, case.encoder, 0).astype(np.float64)
-        way = case.pixels - start
+        scored = Scored(question)
+        start = make_background(self.fill, question.pixels, question.encoder, 0).astype(np.float64)
+        way = question.pixels - start
         done, total = np.zeros(way.shape), np.zeros(way.shape)
         for number in range(1, self.steps + 1):
             found = yield from scored.slopes(as_tensor(scored.looked.module, (start + done * way)[None]))

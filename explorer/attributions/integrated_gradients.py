@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat
 from explorer.core.fills import make_background
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
 
 
@@ -38,15 +39,15 @@ class IntegratedGradients:
     def __post_init__(self) -> None:
         at_least(1, steps=self.steps)
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each step, and back."""
         return self.steps
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case)
-        start = make_background(self.fill, case.pixels, case.encoder, 0).astype(np.float64)
-        way, total = case.pixels - start, np.zeros(case.pixels.shape)
+        scored = Scored(question)
+        start = make_background(self.fill, question.pixels, question.encoder, 0).astype(np.float64)
+        way, total = question.pixels - start, np.zeros(question.pixels.shape)
         nodes, weights = np.polynomial.legendre.leggauss(self.steps)
         shares, weights = (nodes + 1) / 2, weights / 2
         for first in range(0, self.steps, scored.batch):

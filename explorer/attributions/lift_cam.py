@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, captum
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 
 
 @METHODS.register("lift-cam")
@@ -37,13 +38,13 @@ class LiftCam:
     stage: int = 1
     target: str = "proj"
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One to see the layer, and two for DeepLIFT: with the layer and with zeros in its place."""
         return 3
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = Scored(case, target=self.target)
+        scored = Scored(question, target=self.target)
         path = scored.stage(self.stage)
         outputs, _ = yield from scored.seen(path)
         parts, _ = yield from contributions(scored, path, outputs)

@@ -6,9 +6,10 @@ import dataclasses
 from typing import Any, ClassVar, Protocol
 
 from explorer.attributions.question import Method
-from explorer.core.registry import METHODS
-from explorer.core.schema import MaskSettings
-from explorer.encoders.base import Card, Encoder
+from explorer.core.embedder import Card
+from explorer.core.masks import MaskSettings
+from explorer.core.registry import Registry
+from explorer.encoders.base import Encoder
 
 
 class Attribution(Method, Protocol):
@@ -28,6 +29,9 @@ class Attribution(Method, Protocol):
     about: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
+
+
+METHODS: Registry[type[Attribution]] = Registry("method", "explorer.attributions")
 
 
 def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:

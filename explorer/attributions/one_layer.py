@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored
+from explorer.core.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,16 @@ class OneLayer(ABC):
     def small(self, outputs: Any, slopes: Any) -> Any:
         """The map (1, rows, columns) of the layer's output and its gradient, each (1, c, rows, columns)."""
 
-    def scored(self, case: Case) -> Scored:
+    def scored(self, question: Question) -> Scored:
         """The score that is differentiated."""
-        return Scored(case)
+        return Scored(question)
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One, and back."""
         return 1
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        scored = self.scored(case)
+        scored = self.scored(question)
         outputs, slopes = yield from scored.layer(scored.stage(self.stage))
         return scored.spread(self.small(outputs, slopes)[0])

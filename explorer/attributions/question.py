@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.distances import measure
+from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
-from explorer.core.fills import make_background
-from explorer.core.masks import sample_masks
-from explorer.core.probe import grow
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSet, MaskSettings
+from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
-from explorer.core.references import embed_reference
-from explorer.core.schema import Explanation, MaskSet, MaskSettings, Probe, Reference, SelectionSettings
-from explorer.encoders.base import DEFAULT_ENCODER, Encoder, resolve
-from explorer.encoders.functions import FunctionEncoder
-from explorer.pictures.images import as_array, as_picture
-
-T = TypeVar("T")
-Steps = Generator[int, None, T]
-"""Costly work in pieces: yields how many pictures were embedded since it last yielded, and returns its result.
-Whoever iterates can show progress, or stop."""
-Parts = Generator[int | T, None, T]
-"""The same, also yielding what there is of the result so far."""
+from explorer.core.references import Reference, embed_reference
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import Steps
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import DEFAULT_ENCODER, resolve
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
+class Question:
     """A picture as an encoder sees it, a reference, and a distance between their embeddings.
 
     Attributes:
@@ -52,12 +46,12 @@ class Case:
         """The reference, embedded."""
         return self.refer(self.encoder)
 
-    def with_pixels(self, pixels: NDArray[Any]) -> Case:
+    def with_pixels(self, pixels: NDArray[Any]) -> Question:
         """The same question about other pixels (h, w, c), which may leave the range; the reference stays embedded."""
         target = self.target
         return replace(self, pixels=pixels, refer=lambda _: target)
 
-    def with_encoder(self, encoder: Encoder) -> Case:
+    def with_encoder(self, encoder: Encoder) -> Question:
         """The same question put to another encoder of the same input size, which embeds the reference itself."""
         return replace(self, encoder=encoder)
 
@@ -93,7 +87,7 @@ def _batches(copies: Iterable[NDArray[Any]], size: int) -> Iterator[list[NDArray
         yield batch
 
 
-def make_case(
+def make_question(
     image: Any,
     *,
     reference: Any = None,
@@ -101,20 +95,22 @@ def make_case(
     embedding: Any = None,
     encoder: str | Encoder = DEFAULT_ENCODER,
     distance: str = "cosine",
-) -> Case:
+) -> Question:
     """The question ``explain`` answers, for evaluations; arguments and errors are those of ``explain``."""
     encoder = resolve(encoder)
-    pixels = as_array(image) if isinstance(encoder, FunctionEncoder) else as_picture(image).view(encoder)[0]
+    pixels = encoder.read(image).pixels
 
     def refer(by: Encoder) -> Reference:
         return embed_reference(by, reference=reference, caption=caption, embedding=embedding)
 
-    case = Case(encoder, pixels, refer, distance)
-    _ = case.target  # so that a reference that cannot be used is refused here
-    return case
+    question = Question(encoder, pixels, refer, distance)
+    _ = question.target  # so that a reference that cannot be used is refused here
+    return question
 
 
-def class_case(image: Any, *, class_index: int | None = None, encoder: str | Encoder = DEFAULT_ENCODER) -> Case:
+def make_class_question(
+    image: Any, *, class_index: int | None = None, encoder: str | Encoder = DEFAULT_ENCODER
+) -> Question:
     """The question a classifier is asked: what speaks for a class?
 
     The score of a class before the softmax is the dot product of all scores with a vector that is 1 for that class,
@@ -128,21 +124,21 @@ def class_case(image: Any, *, class_index: int | None = None, encoder: str | Enc
     Raises:
         InvalidInput: The encoder has no classes, or no such class.
     """
-    return case_of_class(resolve(encoder).classifier(), image, class_index=class_index)
+    return question_of_class(resolve(encoder).classifier(), image, class_index=class_index)
 
 
-def case_of_class(classes: Encoder, image: Any, *, class_index: int | None = None) -> Case:
-    """``class_case`` for a classifier that is there already, as making one can take seconds.
+def question_of_class(classes: Encoder, image: Any, *, class_index: int | None = None) -> Question:
+    """``make_class_question`` for a classifier that is there already, as making one can take seconds.
 
     Args:
         classes: Embeds a picture as the scores of its classes, see ``Encoder.classifier``.
-        image: As for ``class_case``.
-        class_index: As for ``class_case``.
+        image: As for ``make_class_question``.
+        class_index: As for ``make_class_question``.
 
     Raises:
         InvalidInput: No such class.
     """
-    pixels = as_array(image) if isinstance(classes, FunctionEncoder) else as_picture(image).view(classes)[0]
+    pixels = classes.read(image).pixels
     scores = classes.embed_pixels(pixels[None].copy())[0]
     chosen = int(scores.argmax()) if class_index is None else class_index
     if not 0 <= chosen < len(scores):
@@ -150,35 +146,16 @@ def case_of_class(classes: Encoder, image: Any, *, class_index: int | None = Non
     direction = np.zeros(len(scores), np.float32)
     direction[chosen] = 1
     target = Reference(direction, f"class {chosen}")
-    return Case(classes, pixels, lambda _: target, "dot")
-
-
-def run(steps: Steps[T] | Parts[T], on_progress: Callable[[int], None] | None = None) -> T:
-    """Do costly work to its end.
-
-    Args:
-        steps: From a method or an evaluation.
-        on_progress: Called with the number of pictures embedded so far.
-    """
-    done = 0
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        if isinstance(step, int):
-            done += step
-            if on_progress is not None:
-                on_progress(done)
+    return Question(classes, pixels, lambda _: target, "dot")
 
 
 class Method(Protocol):
-    """Something that answers a case with a map."""
+    """Something that answers a question with a map."""
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """How many pictures one map embeds."""
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w), positive = keeping this region brings the pair closer."""
 
 
@@ -188,7 +165,7 @@ class DistanceExplainer:
 
     Attributes:
         masking: How to mask.
-        selection: Which masks count; the case's distance takes the place of its own.
+        selection: Which masks count; the question's distance takes the place of its own.
         masks: Masks to use in place of those ``masking`` names.
     """
 
@@ -201,39 +178,29 @@ class DistanceExplainer:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
     masks: MaskSet | None = None
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each mask."""
         return self.masking.n_masks if self.masks is None else len(self.masks)
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        return (yield from self.explain(case)).attribution
+        return (yield from self.explain(question)).attribution
 
-    def explain(self, case: Case) -> Steps[Explanation]:
+    def explain(self, question: Question) -> Steps[Explanation]:
         """The map with the distances and weights it was made from."""
-        done = yield from probe_case(case, self.masking, self.masks)
-        return rank_against(done, case.target, replace(self.selection, distance=case.distance))
+        done = yield from probe_question(question, self.masking, self.masks)
+        return rank_against(done, question.target, replace(self.selection, distance=question.distance))
 
 
-def probe_case(case: Case, masking: MaskSettings, masks: MaskSet | None = None) -> Steps[Probe]:
-    """Embed the masked copies of a case's picture (paper, section 2.3, steps 2 and 3).
+def probe_question(question: Question, masking: MaskSettings, masks: MaskSet | None = None) -> Steps[Probe]:
+    """Embed the masked copies of a question's picture (paper, section 2.3, steps 2 and 3).
 
     Args:
-        case: The question.
+        question: The question.
         masking: How to mask.
         masks: Masks to use in place of those ``masking`` names.
     """
-    encoder, pixels = case.encoder, case.pixels
-    h, w = pixels.shape[:2]
-    probe = Probe(
-        encoder=encoder,
-        masking=masking,
-        masks=sample_masks(masking, (h, w)) if masks is None else masks,
-        embeddings=np.empty((0, 0), np.float32),
-        pixels=pixels,
-        background=make_background(masking.fill, pixels, encoder, masking.seed),
-        unmasked=lambda: encoder.embed_pixels(pixels[None].copy())[0],
-    )
+    probe = start(Input(question.pixels), question.encoder, masking, masks)
     grown, done = probe, 0
     for grown in grow(probe):
         yield len(grown) - done

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps, probe_case
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question, probe_question
 from explorer.attributions.scored import blank_if_flat
 from explorer.core.distances import indistinct, measure
-from explorer.core.registry import METHODS
-from explorer.core.schema import MaskSet, MaskSettings
+from explorer.core.masks import MaskSet, MaskSettings
+from explorer.core.steps import Steps
 
 
 @METHODS.register("rise")
@@ -38,15 +39,15 @@ class Rise:
     masks: MaskSet | None = None
     centred: bool = True
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for each mask."""
         return self.masking.n_masks if self.masks is None else len(self.masks)
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w)."""
-        probe = yield from probe_case(case, self.masking, self.masks)
-        distances = measure(case.distance, probe.embeddings, case.target.embedding)
-        if indistinct(case.distance, distances, probe.embeddings, case.target.embedding):
+        probe = yield from probe_question(question, self.masking, self.masks)
+        distances = measure(question.distance, probe.embeddings, question.target.embedding)
+        if indistinct(question.distance, distances, probe.embeddings, question.target.embedding):
             return np.zeros(probe.masks.size, np.float32)
         return self.of_distances(probe.masks, distances)
 

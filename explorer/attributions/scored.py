@@ -1,7 +1,7 @@
-"""A case in torch: the score that is differentiated, and the runs of the network that methods are made of.
+"""A question in torch: the score that is differentiated, and the runs of the network that methods are made of.
 
 The score is higher where the pair is closer: for the cosine distance the similarity s itself, for the dot product the
-dot product, for the others minus the distance. A class is a case too (``explorer.attributions.question.class_case``).
+dot product, for the others minus the distance. A class is a question too (``make_class_question``).
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
 
 TARGETS = ("cos", "proj")
@@ -35,10 +36,10 @@ NOTHING = 1e-30
 
 
 class Scored:
-    """A case in torch.
+    """A question in torch.
 
     Args:
-        case: The question.
+        question: The question.
         target: A key of TARGETS; the second for the cosine distance, and for the dot product, which is linear already.
         scale: The score is multiplied by it. Only methods that add an identity, or take a power of a gradient, care:
             Chefer's notebooks explain CLIP's logits, which is 100.
@@ -53,27 +54,27 @@ class Scored:
         UnusableEmbedding: The reference has no distance to anything.
     """
 
-    def __init__(self, case: Case, *, target: str = "cos", scale: float = 1.0) -> None:
+    def __init__(self, question: Question, *, target: str = "cos", scale: float = 1.0) -> None:
         import torch
 
         if target not in TARGETS:
             raise InvalidInput(f"Unknown target; choose one of: {', '.join(TARGETS)}.", code="unknown_target")
-        if target == "proj" and case.distance not in ("cosine", "dot"):
+        if target == "proj" and question.distance not in ("cosine", "dot"):
             raise InvalidInput(
                 "The target proj goes with the cosine distance and the dot product; use target='cos' with others.",
                 code="target_distance",
             )
-        reference = np.array(case.target.embedding, np.float64)
-        measure(case.distance, reference[None], reference)  # refuses one without a distance
-        if case.distance in ("cosine", "angular"):
+        reference = np.array(question.target.embedding, np.float64)
+        measure(question.distance, reference[None], reference)  # refuses one without a distance
+        if question.distance in ("cosine", "angular"):
             reference /= np.linalg.norm(reference)  # here, as float32 does not hold the square of every number
-        self.looked: Differentiable = case.encoder.differentiable(case.pixels)
-        self.pixels = as_tensor(self.looked.module, case.pixels[None])
-        self.batch = case.encoder.batch_size
-        self._kind = "proj" if target == "proj" and case.distance == "cosine" else case.distance
+        self.looked: Differentiable = question.encoder.differentiable(question.pixels)
+        self.pixels = as_tensor(self.looked.module, question.pixels[None])
+        self.batch = question.encoder.batch_size
+        self._kind = "proj" if target == "proj" and question.distance == "cosine" else question.distance
         self._scale = scale
         self._reference = torch.from_numpy(reference)
-        self._size: tuple[int, int] = (case.pixels.shape[0], case.pixels.shape[1])
+        self._size: tuple[int, int] = (question.pixels.shape[0], question.pixels.shape[1])
         self._follows: dict[str, bool] = {}
         if self._kind == "proj":
             with torch.no_grad():

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.relevance import recorder, share
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
 from explorer.attributions.scored import Scored
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS
+from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap, as_tensor
 
 
@@ -40,27 +41,27 @@ class TransformerAttribution:
     scale: float = 1.0
     signed: bool = True
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """One for the gradients, one for relevance."""
         return 2
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w).
 
         Raises:
             InvalidInput: A distance that is no function of the dot product, or a step that has no rule.
         """
-        if case.distance == "euclidean":
+        if question.distance == "euclidean":
             raise InvalidInput(
                 "T-Attr goes with the cosine, the angular distance and the dot product.", code="distance"
             )
-        scored = Scored(case, scale=self.scale)
+        scored = Scored(question, scale=self.scale)
         taps = open_taps(scored)
         with taps.recording():
             scores = scored.run(scored.pixels)
         slopes = slopes_of(scored, taps, scores)[1:]
         yield 1
-        weights = as_tensor(scored.looked.module, case.target.embedding)
+        weights = as_tensor(scored.looked.module, question.target.embedding)
         relevances = relevance_at_attention(scored, weights)
         yield 1
         maps = []

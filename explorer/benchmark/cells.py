@@ -12,7 +12,8 @@ from typing import Any
 
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import CannotWrite, InvalidInput
-from explorer.results.folders import versions, write_whole
+from explorer.core.storage import write_whole
+from explorer.results.folders import versions
 
 RECIPE, CELLS, PICTURES = "benchmark.json", "cells.jsonl", "pictures"
 PAGE, MARKDOWN = "index.html", "results.md"

@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput
 from explorer.core.references import embed_reference
+from explorer.core.steps import Steps
+from explorer.core.storage import read_text
 from explorer.datasets.items import content, pictures_in
 from explorer.encoders.base import Encoder
 from explorer.pictures.images import as_picture
-from explorer.results.folders import read_text
 
 SAME = 0.9999
 """Cosine above which two embeddings are of the same thing."""
@@ -94,13 +95,13 @@ def _named(entry: str) -> Iterator[None]:
         raise InvalidInput(f"The gallery's {entry} cannot be used. {error}", code=error.code) from error
 
 
-def rivals_of(case: Case, gallery: NDArray[np.floating]) -> Steps[NDArray[np.floating]]:
-    """The case's reference first, and of a gallery (k, d) what is neither that nor the picture itself.
+def rivals_of(question: Question, gallery: NDArray[np.floating]) -> Steps[NDArray[np.floating]]:
+    """The question's reference first, and of a gallery (k, d) what is neither that nor the picture itself.
 
     The picture would be nearer to itself than to any reference, so that nothing else could ever be retrieved.
     """
-    rows = yield from case.embeddings([case.pixels])
-    truth = case.target.embedding
+    rows = yield from question.embeddings([question.pixels])
+    truth = question.target.embedding
     same = np.zeros(len(gallery), bool)
     for known in (truth, rows[0]):
         same |= 1 - 2 * measure("cosine", gallery, known) > SAME

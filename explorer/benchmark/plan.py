@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attributions.method import Attribution, fits, masks_with
-from explorer.attributions.question import Case, case_of_class, make_case
+from explorer.attributions.method import METHODS, Attribution, fits, masks_with
+from explorer.attributions.question import Question, make_question, question_of_class
 from explorer.benchmark.gallery import Gallery
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
-from explorer.core.registry import DATASETS, METHODS, METRICS, Registry, T
-from explorer.core.schema import MaskSettings
-from explorer.datasets.items import Item
+from explorer.core.masks import MaskSettings
+from explorer.core.registry import Registry, T
+from explorer.datasets.items import DATASETS, Item
 from explorer.encoders.base import Encoder
-from explorer.evaluation.metrics import Metric
+from explorer.evaluation.metrics import METRICS, Metric
 
 QUESTIONS = ("distance", "class")
 LABELS = ("predicted", "truth")
@@ -115,7 +115,7 @@ class Plan:
                 found.setdefault(metric.group, metric)
         return found
 
-    def case(self, encoder: str, item: Item) -> Case:
+    def question_of(self, encoder: str, item: Item) -> Question:
         """The question about one picture.
 
         Raises:
@@ -124,10 +124,10 @@ class Plan:
         """
         asked, picture = self.asked[encoder], item.load()
         if self.question == "class":
-            return case_of_class(asked, picture)
+            return question_of_class(asked, picture)
         if not item.compared:
             raise InvalidInput("There is nothing to compare the picture with.", code="no_reference")
-        return make_case(picture, reference=item.load_reference(), caption=item.caption, encoder=asked)
+        return make_question(picture, reference=item.load_reference(), caption=item.caption, encoder=asked)
 
     def seed_of(self, item: Item) -> int:
         """Of one picture's ties and masks: its own, and the same for every method."""

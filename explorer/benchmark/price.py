@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from explorer.attributions.question import Case
+from explorer.attributions.question import Question
 from explorer.benchmark.cells import Name
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import InvalidInput, UnusableEmbedding
@@ -52,12 +52,12 @@ def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
     return found
 
 
-def _example(plan: Plan, encoder: str) -> Case | str:
+def _example(plan: Plan, encoder: str) -> Question | str:
     """The first question that can be asked, or why the first cannot."""
     reason = ""
     for item in plan.items:
         try:
-            return plan.case(encoder, item)
+            return plan.question_of(encoder, item)
         except (InvalidInput, UnusableEmbedding) as error:  # told of each when its turn comes
             reason = reason or str(error)
     return reason

@@ -15,9 +15,10 @@ from explorer.benchmark.paper import PAPER
 from explorer.benchmark.plan import Plan
 from explorer.benchmark.run import SHOWN
 from explorer.benchmark.tables import Entry, Results, Sheet, count, sheets, winners
-from explorer.core.registry import DATASETS
+from explorer.core.storage import write_whole
+from explorer.datasets.items import DATASETS
 from explorer.reports.style import STYLE
-from explorer.results.folders import versions, write_whole
+from explorer.results.folders import versions
 
 MORE_STYLE = """
 .maps { display: flex; flex-wrap: wrap; gap: .75rem; }

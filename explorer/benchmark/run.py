@@ -14,18 +14,19 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.attributions.scored import is_blank
 from explorer.benchmark.cells import PICTURES, Cell, append, read_cells
 from explorer.benchmark.gallery import rivals_of
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.core.steps import Steps
+from explorer.core.storage import write_whole
 from explorer.datasets.items import Item
 from explorer.evaluation.scorers import Scorer, make_scorer
 from explorer.evaluation.segmentation import as_seen
 from explorer.pictures.formats import jpeg
 from explorer.reports.drawing import as_seen as as_picture_seen
-from explorer.results.folders import write_whole
 from explorer.results.plots import paint, shrink
 
 SHOWN = 12
@@ -92,7 +93,7 @@ class _Unscored:
 class _Judged:
     """A question and what judges its answers; without a region, why there is none."""
 
-    case: Case
+    question: Question
     scorer: Scorer
     region: NDArray[np.bool_] | None
     no_region: str
@@ -118,33 +119,33 @@ def _about(
         cell, attribution = yield from _answered(plan, Cell(encoder, key, item.key), judged)
         if folder and attribution is not None:
             cell = replace(cell, picture=f"{folder}/{_file_name(encoder, key)}")
-            _draw(judged.case, attribution, out / cell.picture)
+            _draw(judged.question, attribution, out / cell.picture)
         yield cell
 
 
 def _judged(plan: Plan, encoder: str, item: Item, gallery: NDArray[np.floating] | None) -> Steps[_Judged]:
-    case = plan.case(encoder, item)
+    question = plan.question_of(encoder, item)
     label = item.class_index if plan.label == "truth" else None
-    rivals = None if gallery is None else (yield from rivals_of(case, gallery))
+    rivals = None if gallery is None else (yield from rivals_of(question, gallery))
     try:
-        scorer: Scorer = yield from make_scorer(case, gallery=rivals, label=label)
+        scorer: Scorer = yield from make_scorer(question, gallery=rivals, label=label)
     except (InvalidInput, UnusableEmbedding) as error:  # maps and outlines can be had all the same
         scorer = _Unscored(str(error))
     region, no_region = None, NO_MASK
     if item.mask is not None:
         try:
-            region = _region(case, item)
+            region = _region(question, item)
         except InvalidInput as error:  # what needs no outline can be had all the same
             no_region = f"the outline of the object cannot be used: {error}"
-    return _Judged(case, scorer, region, no_region, plan.seed_of(item))
+    return _Judged(question, scorer, region, no_region, plan.seed_of(item))
 
 
-def _region(case: Case, item: Item) -> NDArray[np.bool_] | None:
+def _region(question: Question, item: Item) -> NDArray[np.bool_] | None:
     """Where the object is in what the encoder sees."""
     picture = item.load()
     mask = item.load_mask(picture.shape[:2])
-    h, w = case.pixels.shape[:2]
-    return None if mask is None else as_seen(mask, case.encoder.view(picture)[1], (h, w))
+    h, w = question.pixels.shape[:2]
+    return None if mask is None else as_seen(mask, question.encoder.view(picture)[1], (h, w))
 
 
 def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDArray[np.float32] | None]]:
@@ -152,7 +153,7 @@ def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDAr
     started, passes, dropped = time.perf_counter(), 0, ""
     attribution = None
     try:
-        work = plan.methods[cell.method](judged.case)
+        work = plan.methods[cell.method](judged.question)
         while attribution is None:
             try:
                 step = next(work)
@@ -195,16 +196,16 @@ def _measured(
             continue
         try:
             measured[group] = yield from metric.measure(
-                judged.case, attribution, judged.scorer, judged.region, judged.seed
+                judged.question, attribution, judged.scorer, judged.region, judged.seed
             )
         except (InvalidInput, UnusableEmbedding, WeightsMissing) as error:
             lacking[group] = str(error)
     return measured, lacking
 
 
-def _draw(case: Case, attribution: NDArray[np.float32], path: Path) -> None:
+def _draw(question: Question, attribution: NDArray[np.float32], path: Path) -> None:
     """The map over what the encoder sees, on a scale of its own: maps of two methods have no common unit."""
-    painted = paint(attribution, shrink(as_picture_seen(case.pixels), SIDE))
+    painted = paint(attribution, shrink(as_picture_seen(question.pixels), SIDE))
 
     def write(scratch: Path) -> None:
         (scratch / path.name).write_bytes(jpeg(painted))

@@ -15,8 +15,8 @@ from statistics import fmean
 from explorer.benchmark.cells import Cell
 from explorer.benchmark.paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES, PaperTable
 from explorer.benchmark.plan import Plan
-from explorer.core.registry import DATASETS, METRICS
-from explorer.evaluation.metrics import Metric, why_dropped
+from explorer.datasets.items import DATASETS
+from explorer.evaluation.metrics import METRICS, Metric, why_dropped
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 NOT_ASKED = "not asked for"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from explorer.core.errors import InvalidInput
-from explorer.encoders.base import DEFAULT_ENCODER
+from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from explorer.benchmark.plan import Plan

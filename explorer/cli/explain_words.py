@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from explorer.core.distances import DISTANCES
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.core.sentences import HIDINGS
-from explorer.core.words import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, explain_words
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, WordsExplanation
+from explorer.verbs import explain_words
 
 BAR = 20
 """Characters of the longest bar."""

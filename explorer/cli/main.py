@@ -16,12 +16,14 @@ from typing import Any, NoReturn
 from explorer.cli.benchmark import add_command as add_benchmark
 from explorer.cli.explain_words import add_command as add_explain_words
 from explorer.cli.study import add_command as add_study
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import ExplorerError, InvalidInput, in_words
+from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
-from explorer.core.probe import Progress, grow, prepare
-from explorer.core.registry import CARDS, DISTANCES, FILLS, MODES
-from explorer.core.schema import SCHEMES, MaskSettings, Probe, SelectionSettings
-from explorer.encoders.base import DEFAULT_ENCODER
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.probe import Probe, Progress, grow, prepare
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 from explorer.pictures.formats import refuse_bombs
 
 STOPPED = 130
@@ -218,7 +220,7 @@ def _fetch_models(options: argparse.Namespace) -> int:
 
 
 def _fetch_examples(options: argparse.Namespace) -> int:
-    from explorer.pictures.presets import fetch_examples
+    from explorer.pictures.examples import fetch_examples
 
     folder = fetch_examples()
     print(f"The paper's pictures are in {folder}")
@@ -226,7 +228,7 @@ def _fetch_examples(options: argparse.Namespace) -> int:
 
 
 def _record_examples(options: argparse.Namespace) -> int:
-    from explorer.pictures.presets import replay_folder, shipped_presets
+    from explorer.pictures.examples import replay_folder, shipped_presets
     from explorer.results.wire import record
 
     known = {preset.key: preset for preset in shipped_presets()}

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.encoders.base import DEFAULT_ENCODER
+from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from explorer.studies.runner import Price
-    from explorer.studies.setup import Bench
+    from explorer.studies.setup import Setup
 
 CAPTIONS_ENCODER = "conse-lite0"
 DRAFT = 0.1
@@ -56,11 +56,11 @@ def _study(options: argparse.Namespace) -> int:
         return _list()
     studies = chosen(options.names)
     out = options.out or Path("study-" + "".join(c if c.isalnum() or c in "-." else "-" for c in options.encoder))
-    bench = _bench(options, out)
-    refuse_others(studies, bench, out, options.overwrite)
-    costs = prices(studies, bench, out)
+    setup = _setup(options, out)
+    refuse_others(studies, setup, out, options.overwrite)
+    costs = prices(studies, setup, out)
     roles = {role for cost in costs if cost.left for role in cost.study.roles}
-    speed = min((passes_each_second(bench.encoders[role]) for role in roles), default=1.0)
+    speed = min((passes_each_second(setup.encoders[role]) for role in roles), default=1.0)
     _say_price(costs, speed)
     if options.price:
         return 0
@@ -69,7 +69,7 @@ def _study(options: argparse.Namespace) -> int:
 
     with tqdm(total=total, unit="pass", disable=options.quiet or None) as bar:
         work = run_studies(
-            studies, bench, out, keep=options.keep, on_study=lambda study: bar.set_description(study.key)
+            studies, setup, out, keep=options.keep, on_study=lambda study: bar.set_description(study.key)
         )
         try:
             for step in work:
@@ -78,7 +78,7 @@ def _study(options: argparse.Namespace) -> int:
             work.close()  # keeps the probe it was at
             print("\nexplorer: stopped; the same command goes on from here.", file=sys.stderr)
             return 130
-    report = write_report(bench, out)
+    report = write_report(setup, out)
     print(f"Results in {out}; open {report}")
     return 0
 
@@ -92,11 +92,11 @@ def _list() -> int:
     return 0
 
 
-def _bench(options: argparse.Namespace, out: Path) -> Bench:
+def _setup(options: argparse.Namespace, out: Path) -> Setup:
     from explorer.core.errors import WeightsMissing
     from explorer.encoders.cards import load_encoder
     from explorer.studies.pairs import CAPTIONS, PICTURES, find_subjects
-    from explorer.studies.setup import Bench
+    from explorer.studies.setup import Setup
 
     subjects = find_subjects(options.pictures)
     encoders = {PICTURES: load_encoder(options.encoder, precision=options.precision)}
@@ -107,7 +107,7 @@ def _bench(options: argparse.Namespace, out: Path) -> Bench:
         if options.captions_encoder != CAPTIONS_ENCODER:  # who asks for one wants to know
             raise
         absent[CAPTIONS] = str(error)
-    return Bench(encoders, subjects, out / ".embedded", DRAFT if options.draft else 1.0, absent)
+    return Setup(encoders, subjects, out / ".embedded", DRAFT if options.draft else 1.0, absent)
 
 
 def _say_price(costs: Sequence[Price], speed: float) -> None:

@@ -7,9 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from explorer.core.masks import ArrayMasks, GridMasks
+from explorer.core.explanation import Explanation
+from explorer.core.masks import ArrayMasks, GridMasks, MaskSet
+from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
-from explorer.core.schema import Explanation, MaskSet, Probe, Reference, SelectionSettings
+from explorer.core.references import Reference
+from explorer.core.selections import SelectionSettings
 
 ROUNDING = 1e-6
 """A map that varies less than this, on a scale of 1, varies by rounding."""

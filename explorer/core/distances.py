@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, UnusableEmbedding
-from explorer.core.registry import DISTANCES
+from explorer.core.registry import Registry
 
 Floats = NDArray[np.floating]
 Distances = NDArray[np.float64]
@@ -32,6 +32,9 @@ class Distance:
     high: float
     measure: Callable[[Distances, Distances, Distances], Distances]
     needs_length: bool
+
+
+DISTANCES: Registry[Distance] = Registry("distance")
 
 
 def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.registry import FILLS
+from explorer.core.registry import Registry
 
 if TYPE_CHECKING:
-    from explorer.encoders.base import Encoder
+    from explorer.core.embedder import Embedder
 
 BLUR_SHARE = 0.06
 """Standard deviation of the blur as a share of the longer side: hides shapes, keeps colours."""
@@ -37,7 +37,10 @@ class Fill:
     background: Background
 
 
-def make_background(fill: str, pixels: NDArray[Any], encoder: Encoder, seed: int) -> NDArray[Any]:
+FILLS: Registry[Fill] = Registry("fill")
+
+
+def make_background(fill: str, pixels: NDArray[Any], encoder: Embedder, seed: int) -> NDArray[Any]:
     """The background of a fill for one picture and one encoder.
 
     Args:

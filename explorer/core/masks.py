@@ -13,20 +13,90 @@ weight times grid is added up per pair of shifts, and the two matrices are appli
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
-from explorer.core.orthogonal import draw_orthogonal
-from explorer.core.schema import MaskSet, MaskSettings
+from explorer.core.fills import FILLS
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
+from explorer.core.registry import Registry
+from explorer.core.settings import Settings
 
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
+
+
+@dataclass(frozen=True)
+class MaskSettings(Settings):
+    """How the picture is masked: everything the costly stage depends on besides picture and encoder.
+
+    Attributes:
+        n_masks: Number of random masks, 10 to 100000 (10000 in the app).
+        feature_res: Cells along each side of a mask's grid, 1 to 128 (64 in the app).
+        p_keep: Probability that a cell is kept, 0.01 to 0.99.
+        seed: Names the random masks, 0 to 2**32 - 1.
+        fill: What a hidden pixel becomes, a key of ``FILLS``.
+        scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep), ``"orthogonal"``
+            (so too; fewer masks needed) or ``"dianna"`` (the stream DIANNA draws, for exact comparison).
+    """
+
+    n_masks: int = int(N_MASKS.default)
+    feature_res: int = int(FEATURE_RES.default)
+    p_keep: float = P_KEEP.default
+    seed: int = int(SEED.default)
+    fill: str = "auto"
+    scheme: str = "philox"
+
+    def __post_init__(self) -> None:
+        for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
+            object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
+        FILLS.check(self.fill)
+        SCHEMES.check(self.scheme)
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A way of drawing masks.
+
+    Attributes:
+        about: A few words for the command line.
+        grows: Whether a mask depends on its own number alone, so that a run can be continued or cut.
+        draw: Settings and (2,) height and width of a cell in pixels -> (n, ceil(f * f / 8)) uint8 bits of the grids,
+            1 = kept, and (n, 2) int32 shifts, 0 <= shift < cell.
+        for_words: Whether the words of a sentence, too, can be masked by it.
+    """
+
+    about: str
+    grows: bool
+    draw: Callable[[MaskSettings, NDArray[np.int64]], tuple[NDArray[np.uint8], NDArray[np.int32]]]
+    for_words: bool = False
+
+
+SCHEMES: Registry[Scheme] = Registry("scheme", "explorer.core.schemes")
+
+
+class MaskSet(Protocol):
+    """Masks that can be rendered and summed."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of a rendered mask."""
+
+    def __len__(self) -> int: ...
+
+    def render(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Masks ``start`` to ``stop`` as (b, h, w) float32 in [0, 1]."""
+
+    def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
+
+    def first(self, n: int) -> MaskSet:
+        """The first n masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +155,7 @@ class GridMasks:
         rows, columns = (_windows(side, f).astype(np.float64) for side in self.size)
         (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
         sums = np.zeros((cells_y, cells_x, f, f))
-        for chosen in _chunks(np.flatnonzero(weights), f * f):
+        for chosen in chunks(np.flatnonzero(weights), f * f):
             grids = np.unpackbits(self.packed[chosen], axis=1, count=f * f).reshape(-1, f, f)
             shifts = self.shifts[chosen]
             np.add.at(sums, (shifts[:, 0], shifts[:, 1]), weights[chosen, None, None] * grids)
@@ -121,7 +191,7 @@ class ArrayMasks:
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
         total = np.zeros(self.size)
-        for chosen in _chunks(np.flatnonzero(weights), math.prod(self.size)):
+        for chosen in chunks(np.flatnonzero(weights), math.prod(self.size)):
             total += np.tensordot(weights[chosen], self.array[chosen].astype(np.float64), axes=1)
         return total.astype(np.float32)
 
@@ -175,49 +245,12 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
             f"{min(size)} pixels; use at most {min(size)}.",
             code="feature_res_side",
         )
-    if masking.scheme == "dianna":
-        return draw_dianna(np.random.RandomState(masking.seed), masking, size)
-    if masking.scheme == "orthogonal":
-        cells = np.array([_cell(side, masking.feature_res) for side in size])
-        return GridMasks(*draw_orthogonal(masking, cells), masking.feature_res, size)
-    return _draw_philox(masking, size)
+    cells = np.array([_cell(side, masking.feature_res) for side in size])
+    return GridMasks(*SCHEMES[masking.scheme].draw(masking, cells), masking.feature_res, size)
 
 
-def can_grow(scheme: str) -> bool:
-    """Whether a mask of the scheme depends on its own number alone, so that a run can be continued or cut."""
-    return scheme != "dianna"
-
-
-def draw_dianna(stream: np.random.RandomState, masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
-    """Draw from a legacy stream in the order of DIANNA's ``generate_interpolated_float_masks_for_image``.
-
-    All grids come before all shifts, so the masks depend on how many there are.
-    """
-    n, f, p = masking.n_masks, masking.feature_res, masking.p_keep
-    grids = stream.choice((True, False), size=(n, f, f), p=(p, 1 - p))
-    cells = [_cell(side, f) for side in size]
-    shifts = np.array([[stream.randint(0, cell) for cell in cells] for _ in range(n)], dtype=np.int32)
-    return GridMasks(np.packbits(grids.reshape(n, -1), axis=1), shifts, f, size)
-
-
-def _draw_philox(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
-    """Mask i is made of its own block of a counter-based stream, so it depends on no other mask."""
-    n, f = masking.n_masks, masking.feature_res
-    words = f * f + 2
-    blocks = -(-words // 4)  # Philox 4x64 makes four words for each step of its counter
-    packed = np.empty((n, -(-f * f // 8)), np.uint8)
-    shifts = np.empty((n, 2), np.int32)
-    cells = np.array([_cell(side, f) for side in size])
-    for chunk in _chunks(np.arange(n), words):
-        generator = np.random.Philox(key=masking.seed, counter=int(chunk[0]) * blocks)
-        raw = generator.random_raw(len(chunk) * blocks * 4).reshape(len(chunk), -1)
-        uniform = (raw[:, :words] >> np.uint64(11)) * 2.0**-53  # [0, 1), 53 bits, as numpy does it
-        packed[chunk] = np.packbits(uniform[:, 2:] < masking.p_keep, axis=1)
-        shifts[chunk] = uniform[:, :2] * cells
-    return GridMasks(packed, shifts, f, size)
-
-
-def _chunks(indices: NDArray[np.intp], cells: int) -> Iterator[NDArray[np.intp]]:
+def chunks(indices: NDArray[np.intp], cells: int) -> Iterator[NDArray[np.intp]]:
+    """The indices in pieces, so that grids of so many cells each stay small."""
     step = max(1, CHUNK_CELLS // cells)
     return (indices[i : i + step] for i in range(0, len(indices), step))
 
@@ -262,7 +295,3 @@ def _mixed(rows: NDArray[np.float32], low: NDArray[np.intp], share: NDArray[np.f
     mixed *= 1 - share
     mixed += rows[np.minimum(low + 1, len(rows) - 1)] * share
     return mixed
-
-
-def _protocol_check(grid: GridMasks, array: ArrayMasks) -> tuple[MaskSet, MaskSet]:
-    return grid, array

@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
 
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn at once; bounds the memory."""

@@ -3,120 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import WHOLE, Box, Embedder, Input
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import N_MASKS
-from explorer.core.masks import GridMasks, can_grow, masks_from_array, sample_masks
-from explorer.core.schema import Box, MaskSet, MaskSettings, Probe
-from explorer.encoders.base import DEFAULT_ENCODER, Encoder, resolve
-from explorer.encoders.functions import FunctionEncoder
-from explorer.pictures.images import as_array, as_picture
+from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 
 Progress = Callable[[int, int], None]
 
 
-def probe(
-    image: Any,
-    *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
-    masking: MaskSettings | None = None,
-    masks: MaskSet | NDArray[Any] | None = None,
-    on_progress: Progress | None = None,
-) -> Probe:
-    """Embed every masked copy of a picture.
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """The costly stage's result: the masks and the embeddings of the masked copies.
 
-    Args:
-        image: A path, PIL image or array (H, W, 3), uint8 or float in [0, 1]. With an encoder made by
-            ``from_function``, any array (h, w, c); it goes through as it is.
-        encoder: A key of the cards, or an encoder.
-        masking: How to mask; the defaults are the paper's.
-        masks: Masks of your own (``masks_from_array``) in place of random ones.
-        on_progress: Called with (masks done, masks in all) after every batch.
-
-    Returns:
-        The complete probe.
-
-    Raises:
-        InvalidInput: A picture, setting or mask that cannot be used.
-        UnusableEmbedding: The encoder's answer is not one vector for each copy.
-        WeightsMissing: The encoder's weights are not here.
+    Attributes:
+        encoder: The encoder that embedded the copies.
+        masking: The settings asked for; ``len(probe)`` says how many masks were done.
+        masks: Compact masks; ``.render(start, stop)``, ``.weighted_sum(weights)``.
+        embeddings: (n, d) embeddings of the masked copies, in mask order; read-only.
+        pixels: (h, w, c) what was masked, as the encoder sees it.
+        background: What hidden pixels become; broadcasts to (h, w, c).
+        unmasked: Embeds the whole picture, once, when first called.
+        picture: (H, W, 3) uint8 for the screen; None where an array went through as it was.
+        box: Where in the picture ``pixels`` lies.
+        notices: What the user should know (animated picture, ...).
+        picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
     """
-    *_, last = stream(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return last
 
+    encoder: Embedder
+    masking: MaskSettings
+    masks: MaskSet
+    embeddings: NDArray[np.floating]
+    pixels: NDArray[Any]
+    background: NDArray[Any]
+    unmasked: Callable[[], NDArray[np.floating]] = field(repr=False)
+    picture: NDArray[np.uint8] | None = None
+    box: Box = WHOLE
+    notices: tuple[str, ...] = ()
+    picture_sha256: str = ""
 
-def stream(
-    image: Any,
-    *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
-    masking: MaskSettings | None = None,
-    masks: MaskSet | NDArray[Any] | None = None,
-    on_progress: Progress | None = None,
-) -> Iterator[Probe]:
-    """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
+    def __len__(self) -> int:
+        return len(self.embeddings)
 
-    Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
-    Arguments and errors are those of ``probe``.
-    """
-    start = prepare(image, encoder=encoder, masking=masking, masks=masks)
-    yield from grow(start, on_progress=on_progress)
+    @property
+    def wanted(self) -> int:
+        """How many masks were asked for."""
+        return len(self.masks)
 
-
-def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
-    """Continue a probe; only the masks it does not have yet are embedded.
-
-    The result equals a probe that was never interrupted, bit for bit on the same machine.
-
-    Args:
-        probe: Complete or stopped early.
-        n_masks: How many masks there shall be.
-        on_progress: Called with (masks done, masks in all) after every batch.
-
-    Raises:
-        InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
-    """
-    *_, last = grow(enlarge(probe, n_masks), on_progress=on_progress)
-    return last
+    @property
+    def complete(self) -> bool:
+        """Whether every mask asked for is embedded."""
+        return len(self) == self.wanted
 
 
 def prepare(
     image: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: Embedder,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
 ) -> Probe:
     """Everything but the embeddings: a probe with no mask done, to be given to ``grow``."""
-    encoder = resolve(encoder)
-    picture: NDArray[np.uint8] | None = None
-    notices, sha256 = tuple[str, ...](), ""
-    if isinstance(encoder, FunctionEncoder):
-        pixels, box = as_array(image), Box()
-    else:
-        loaded = as_picture(image)
-        pixels, box = loaded.view(encoder)
-        picture, notices, sha256 = loaded.screen, loaded.notices, loaded.sha256
-    masking, masks = _masks_for(pixels, masking, masks)
+    return start(encoder.read(image), encoder, masking, masks)
+
+
+def start(
+    seen: Input, encoder: Embedder, masking: MaskSettings | None = None, masks: MaskSet | NDArray[Any] | None = None
+) -> Probe:
+    """``prepare`` for an item that is read already: the one place where probes begin."""
+    masking, masks = _masks_for(seen.pixels, masking, masks)
     return Probe(
         encoder=encoder,
         masking=masking,
         masks=masks,
         embeddings=np.empty((0, 0), np.float32),
-        pixels=pixels,
-        background=make_background(masking.fill, pixels, encoder, masking.seed),
+        pixels=seen.pixels,
+        background=make_background(masking.fill, seen.pixels, encoder, masking.seed),
         # Copies, since a function may write in what it is shown and reuse what it returns.
-        unmasked=cache(lambda: encoder.embed_pixels(pixels[None].copy())[0].copy()),
-        picture=picture,
-        box=box,
-        notices=notices,
-        picture_sha256=sha256,
+        unmasked=cache(lambda: encoder.embed_pixels(seen.pixels[None].copy())[0].copy()),
+        picture=seen.picture,
+        box=seen.box,
+        notices=seen.notices,
+        picture_sha256=seen.sha256,
     )
 
 
@@ -132,7 +107,7 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
         )
     if not isinstance(probe.masks, GridMasks):
         raise InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
-    if not can_grow(masking.scheme):
+    if not SCHEMES[masking.scheme].grows:
         raise InvalidInput(
             "Masks of the dianna scheme depend on how many there are, so they cannot be extended; "
             "start a new probe, or use another scheme.",
@@ -144,7 +119,7 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
 def first(probe: Probe, n_masks: int) -> Probe:
     """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
     masking = replace(probe.masking, n_masks=n_masks)
-    masks = probe.masks.first(n_masks) if can_grow(masking.scheme) else sample_masks(masking, probe.masks.size)
+    masks = probe.masks.first(n_masks) if SCHEMES[masking.scheme].grows else sample_masks(masking, probe.masks.size)
     return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
 
 

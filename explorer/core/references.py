@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.captions import clean_caption
+from explorer.core.embedder import Embedder
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Reference
-from explorer.encoders.base import Encoder
-from explorer.encoders.functions import FunctionEncoder
-from explorer.pictures.images import as_array, as_picture
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What the picture is compared with, embedded.
+
+    Attributes:
+        embedding: (d,).
+        label: What it was, in words.
+        picture: (H, W, 3) uint8 for the screen, where it was a picture.
+        notices: What the user should know about it.
+        picture_sha256: As of a probe.
+    """
+
+    embedding: NDArray[np.floating]
+    label: str
+    picture: NDArray[np.uint8] | None = None
+    notices: tuple[str, ...] = ()
+    picture_sha256: str = ""
 
 
 def embed_reference(
-    encoder: Encoder, *, reference: Any = None, caption: str | None = None, embedding: Any = None
+    encoder: Embedder, *, reference: Any = None, caption: str | None = None, embedding: Any = None
 ) -> Reference:
     """Embed exactly one of the three (paper, section 2.3, step 1).
 
@@ -39,16 +56,13 @@ def embed_reference(
         return _from_caption(encoder, caption)
     if embedding is not None:
         return Reference(_as_vector(embedding), "an embedding")
-    if isinstance(encoder, FunctionEncoder):
-        copy = as_array(reference).copy()  # a function may write in what it is shown
-        return Reference(encoder.embed_images(copy[None])[0], "an array")
-    loaded = as_picture(reference)
-    pixels, _ = loaded.view(encoder)
-    row = encoder.embed_pixels(pixels[None])[0]
-    return Reference(row.copy(), "a picture", loaded.screen, loaded.notices, loaded.sha256)
+    seen = encoder.read(reference)
+    row = encoder.embed_pixels(seen.pixels[None].copy())[0]  # a function may write in what it is shown
+    label = "an array" if seen.picture is None else "a picture"
+    return Reference(row.copy(), label, seen.picture, seen.notices, seen.sha256)
 
 
-def _from_caption(encoder: Encoder, caption: str) -> Reference:
+def _from_caption(encoder: Embedder, caption: str) -> Reference:
     text = clean_caption(caption)
     kept, dropped = encoder.fit_text(text)
     notices: tuple[str, ...] = ()

@@ -1,8 +1,7 @@
-"""One small registry, and those the project has.
+"""What registries are: named things of one kind.
 
-A registry is a dict filled by a decorator in its home module. Looking anything
-up imports that module first, so settings can be checked and choices listed
-without anyone importing the strategies by hand.
+A registry stands beside the class of its entries. Where those fill files of their own, looking anything up imports
+them first, so that choices can be listed without anyone importing the strategies by hand.
 """
 
 from __future__ import annotations
@@ -10,18 +9,9 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from explorer.core.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from explorer.attributions.method import Attribution
-    from explorer.core.distances import Distance
-    from explorer.core.fills import Fill
-    from explorer.core.selections import Mode
-    from explorer.datasets.items import DataSet
-    from explorer.encoders.base import Card
-    from explorer.evaluation.metrics import Metric
 
 T = TypeVar("T")
 
@@ -31,10 +21,10 @@ class Registry(Generic[T]):
 
     Args:
         kind: What an entry is called in messages, e.g. ``"distance"``.
-        home: The module whose import fills the registry.
+        home: The module whose import fills the registry, where that is not the one it stands in.
     """
 
-    def __init__(self, kind: str, home: str) -> None:
+    def __init__(self, kind: str, home: str = "") -> None:
         self.kind = kind
         self._home = home
         self._entries: dict[str, T] = {}
@@ -86,14 +76,6 @@ class Registry(Generic[T]):
         )
 
     def _filled(self) -> dict[str, T]:
-        importlib.import_module(self._home)
+        if self._home:
+            importlib.import_module(self._home)
         return self._entries
-
-
-FILLS: Registry[Fill] = Registry("fill", "explorer.core.fills")
-DISTANCES: Registry[Distance] = Registry("distance", "explorer.core.distances")
-MODES: Registry[Mode] = Registry("mode", "explorer.core.selections")
-METHODS: Registry[type[Attribution]] = Registry("method", "explorer.attributions")
-METRICS: Registry[Metric] = Registry("metric", "explorer.evaluation.metrics")
-DATASETS: Registry[DataSet] = Registry("dataset", "explorer.datasets")
-CARDS: Registry[Card] = Registry("encoder", "explorer.encoders.cards")

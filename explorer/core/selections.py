@@ -6,15 +6,20 @@ scale: the share by which the kept regions of the close copies and of the far co
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.registry import MODES
-from explorer.core.schema import SelectionSettings, Slice
+from explorer.core.distances import DISTANCES
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import THRESHOLD
+from explorer.core.registry import Registry
+from explorer.core.settings import Settings
 
+Slice = tuple[float, float]
 Distances = NDArray[np.float64]
 Weights = NDArray[np.float64]
 
@@ -34,6 +39,61 @@ class Mode:
     about: str
     weigh: Callable[[Distances, float], Weights]
     slices: Callable[[float], tuple[Slice, Slice]] | None
+
+
+MODES: Registry[Mode] = Registry("mode")
+
+
+@dataclass(frozen=True)
+class SelectionSettings(Settings):
+    """Which masks count, and how the distance between embeddings is measured.
+
+    Attributes:
+        mode: ``closest``, ``farthest``, ``mirror`` (paper, section 2.1) or ``rank_weighted``.
+        threshold: Share of the masks taken at each chosen end, 0.01 to 0.5.
+        distance: A key of ``explorer.core.distances``.
+        closest: A slice (low, high) of the ranking, as shares in [0, 1], whose masks count
+            positively. Giving either slice overrides mode and threshold.
+        farthest: The same for the masks that count negatively.
+    """
+
+    mode: str = "mirror"
+    threshold: float = THRESHOLD.default
+    distance: str = "cosine"
+    closest: Slice | None = None
+    farthest: Slice | None = None
+
+    def __post_init__(self) -> None:
+        MODES.check(self.mode)
+        DISTANCES.check(self.distance)
+        object.__setattr__(self, "threshold", THRESHOLD.check(self.threshold))
+        for name in ("closest", "farthest"):
+            object.__setattr__(self, name, _check_slice(name, getattr(self, name)))
+
+    @property
+    def free(self) -> bool:
+        """Whether slices are given, so that mode and threshold do not apply."""
+        return self.closest is not None or self.farthest is not None
+
+
+def _check_slice(name: str, value: Any) -> Slice | None:
+    if value is None:
+        return None
+    wrong = InvalidInput(
+        f"{name} must be two shares (low, high) with 0 <= low <= high <= 1, e.g. (0.2, 0.5).", code="slice"
+    )
+    if isinstance(value, (str, bytes, Mapping)):
+        raise wrong
+    try:
+        shares = tuple(value)
+        if any(isinstance(v, (str, bytes, bool)) for v in shares):
+            raise wrong
+        low, high = (float(v) for v in shares)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise wrong from error
+    if not 0 <= low <= high <= 1:  # also refuses NaN
+        raise wrong
+    return low, high
 
 
 def select(distances: Distances, selection: SelectionSettings) -> Weights:

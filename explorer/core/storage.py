@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from explorer.core.errors import CannotWrite
+from explorer.core.errors import CannotWrite, InvalidInput
 
 
 def cache_folder() -> Path:
@@ -35,3 +38,64 @@ def file_hash(path: Path) -> str:
     """The sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_text(path: Path) -> str:
+    """The text of a user's file, with or without a byte order mark.
+
+    Raises:
+        InvalidInput: It cannot be read, or is no text in UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path.name} is not text in UTF-8; save it as UTF-8.", code="text_encoding") from error
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        raise InvalidInput(f"Cannot read {path.name}: {reason}.", code="text_unreadable") from error
+
+
+def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let ``write`` fill a scratch folder, then move its files into ``folder``; on failure nothing is kept.
+
+    Raises:
+        CannotWrite: Not writable, or the disk is full.
+    """
+    made, scratch = False, None
+    try:
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
+        write(scratch)
+        _move_all(scratch, folder)
+    except OSError as error:
+        reason = (error.strerror or "it failed").lower()
+        raise CannotWrite(
+            f"Cannot write to {folder.name or str(folder):.80}: {reason}; nothing was kept.", code="write"
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+        if made and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _move_all(scratch: Path, folder: Path) -> None:
+    """Move every file, or put back what was there."""
+    new, old = sorted(scratch.iterdir()), scratch / "old"
+    old.mkdir()
+    moved = []
+    try:
+        for file in new:
+            target = folder / file.name
+            if target.exists():
+                shutil.copy2(target, old / file.name)
+            os.replace(file, target)
+            moved.append(target)
+    except OSError:
+        for target in moved:
+            if (old / target.name).exists():
+                (old / target.name).rename(target)
+            else:
+                target.unlink()
+        raise

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.registry import DATASETS
-from explorer.datasets.items import DataSet, Item, package_missing, wrong_layout
+from explorer.datasets.items import DATASETS, DataSet, Item, package_missing, wrong_layout
 
 TITLE = "COCO 2017 validation"
 LAYOUT = (

@@ -7,9 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from explorer.core.registry import DATASETS
-from explorer.datasets.items import DataSet, Item, package_missing, refuse_twins, wrong_layout
-from explorer.results.folders import read_text
+from explorer.core.storage import read_text
+from explorer.datasets.items import DATASETS, DataSet, Item, package_missing, refuse_twins, wrong_layout
 
 TITLE = "ImageNet validation"
 LAYOUT = (

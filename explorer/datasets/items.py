@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.registry import Registry
 from explorer.pictures.images import as_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
@@ -103,6 +104,9 @@ class DataSet:
     source: str
     question: str
     load: Callable[[Path], list[Item]]
+
+
+DATASETS: Registry[DataSet] = Registry("dataset", "explorer.datasets")
 
 
 def pictures_in(folder: Path) -> list[Path]:

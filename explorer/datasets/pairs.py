@@ -6,9 +6,8 @@ import csv
 import io
 from pathlib import Path
 
-from explorer.core.registry import DATASETS
-from explorer.datasets.items import DataSet, Item, pictures_in, refuse_twins, wrong_layout
-from explorer.results.folders import read_text
+from explorer.core.storage import read_text
+from explorer.datasets.items import DATASETS, DataSet, Item, pictures_in, refuse_twins, wrong_layout
 
 TITLE = "Pairs of pictures"
 LIST = "pairs.csv"

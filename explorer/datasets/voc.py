@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.registry import DATASETS
-from explorer.datasets.items import DataSet, Item, package_missing, wrong_layout
+from explorer.datasets.items import DATASETS, DataSet, Item, package_missing, wrong_layout
 
 TITLE = "PASCAL VOC 2012 validation"
 LAYOUT = "VOCdevkit/VOC2012 with JPEGImages, SegmentationClass and ImageSets/Segmentation/val.txt"

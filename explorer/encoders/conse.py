@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
 from explorer.encoders import efficientnet_lite
-from explorer.encoders.base import Card, Encoder
+from explorer.encoders.base import Encoder
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
 from explorer.encoders.openvino_runtime import Network, cached_array

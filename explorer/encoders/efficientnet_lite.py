@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
-from explorer.encoders.base import Card
 from explorer.encoders.gradients import Differentiable, look_into
 from explorer.encoders.hub import read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Box, Card, Input
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Box
-from explorer.encoders.base import Card, Encoder
+from explorer.encoders.base import Encoder
+from explorer.pictures.arrays import as_array
 
 
 class FunctionEncoder(Encoder):
@@ -38,6 +39,9 @@ class FunctionEncoder(Encoder):
         self._function = function
         self.batch_size = batch_size
         self.fingerprint = f"function:{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+    def read(self, source: Any) -> Input:
+        return Input(as_array(source))
 
     def view(self, picture: NDArray[Any]) -> tuple[NDArray[Any], Box]:
         return picture, Box()

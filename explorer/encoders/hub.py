@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
-from explorer.encoders.base import Card
 
 TIMEOUT = 5.0
 """Seconds after which a silent network counts as none."""

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.storage import file_hash
-from explorer.encoders.base import Card
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.hub import TIMEOUT, absent
 from explorer.encoders.keras_layers import KerasLayers, chain, cut

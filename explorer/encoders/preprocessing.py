@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import Box
+from explorer.core.embedder import Box
 
 
 def picture_steps(steps: Sequence[Any], end: type[Any]) -> list[Any]:

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Box
 from explorer.core.storage import file_hash
-from explorer.encoders.base import Card
 from explorer.encoders.gradients import Differentiable, gives_of, look_into
 from explorer.encoders.hub import Source, absent, cached, check_choice, have, read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Parts
+from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.limits import SEED
+from explorer.core.steps import Parts
 from explorer.evaluation.maps import as_map
 
 ORDERS = ("lodf", "hidf", "random")
@@ -124,7 +125,7 @@ def pixel_order(attribution: NDArray[Any], order: str, seed: int = 0) -> NDArray
 
 
 def deletion(
-    case: Case,
+    question: Question,
     attribution: NDArray[Any],
     *,
     steps: int = 20,
@@ -139,7 +140,7 @@ def deletion(
     the one with everything deleted are the same in each, and embedded once.
 
     Args:
-        case: The question the map answers.
+        question: The question the map answers.
         attribution: (h, w) the map, as large as ``case.pixels``.
         steps: Equal steps from nothing to everything deleted, 1 to h * w.
         pixels_per_step: Pixels deleted at a time, in place of ``steps``; the last step is what is left of them.
@@ -155,30 +156,30 @@ def deletion(
         InvalidInput: A map of another size, no such fill, or a number outside its range.
         UnusableEmbedding: Non-finite embeddings, or ones of zero length.
     """
-    counts = _counts(case, steps, pixels_per_step)
-    values, background = _prepare(case, attribution, fill, seed)
+    counts = _counts(question, steps, pixels_per_step)
+    values, background = _prepare(question, attribution, fill, seed)
     drawn = _checked(seeds)
     orders = chain(
         (pixel_order(values, "lodf"), pixel_order(values, "hidf")), (pixel_order(values, "random", s) for s in drawn)
     )
-    copies = chain((case.pixels, background), _between(case.pixels, background, orders, counts[1:-1]))
-    size = case.encoder.batch_size
-    found = np.full(deletion_passes(case, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
+    copies = chain((question.pixels, background), _between(question.pixels, background, orders, counts[1:-1]))
+    size = question.encoder.batch_size
+    found = np.full(deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
     for start in range(0, len(found), size):
-        found[start : start + size] = yield from case.distances(islice(copies, size))
+        found[start : start + size] = yield from question.distances(islice(copies, size))
         yield _arranged(found, counts, len(drawn))
     return _arranged(found, counts, len(drawn))
 
 
 def deletion_passes(
-    case: Case, *, steps: int = 20, pixels_per_step: int | None = None, seeds: Sequence[int] = (0, 1, 2, 3, 4)
+    question: Question, *, steps: int = 20, pixels_per_step: int | None = None, seeds: Sequence[int] = (0, 1, 2, 3, 4)
 ) -> int:
     """How many pictures ``deletion`` embeds: two, and the steps between them for each order."""
-    return 2 + (2 + len(_checked(seeds))) * (len(_counts(case, steps, pixels_per_step)) - 2)
+    return 2 + (2 + len(_checked(seeds))) * (len(_counts(question, steps, pixels_per_step)) - 2)
 
 
 def deleted_copies(
-    case: Case,
+    question: Question,
     attribution: NDArray[Any],
     order: str,
     shares: Sequence[float],
@@ -189,7 +190,7 @@ def deleted_copies(
     """The pictures with a share of their pixels deleted, for the contact sheet of figures 1 and 3.
 
     Args:
-        case: Its ``pixels`` are deleted.
+        question: Its ``pixels`` are deleted.
         attribution: (h, w) the map.
         order: A key of ORDERS.
         shares: k shares of the pixels, each 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies.
@@ -203,9 +204,9 @@ def deleted_copies(
     Raises:
         InvalidInput: A map of another size, no such order or fill, or a number outside its range.
     """
-    values, background = _prepare(case, attribution, fill, fill_seed)
+    values, background = _prepare(question, attribution, fill, fill_seed)
     indices = pixel_order(values, order, seed)
-    copies = np.repeat(case.pixels[None], len(shares), axis=0)
+    copies = np.repeat(question.pixels[None], len(shares), axis=0)
     for copy, share in zip(copies, shares, strict=True):
         if not 0 <= share <= 1:  # also refuses NaN
             raise InvalidInput("Each share must be 0 to 1.", code="deletion_shares")
@@ -225,17 +226,19 @@ def _checked(seeds: Sequence[int]) -> list[int]:
     return [int(SEED.check(seed)) for seed in seeds]
 
 
-def _prepare(case: Case, attribution: NDArray[Any], fill: str, seed: int) -> tuple[NDArray[np.float64], NDArray[Any]]:
+def _prepare(
+    question: Question, attribution: NDArray[Any], fill: str, seed: int
+) -> tuple[NDArray[np.float64], NDArray[Any]]:
     """The map, and what deleted pixels become as (h, w, c) in the dtype of the picture."""
-    pixels = case.pixels
+    pixels = question.pixels
     values = as_map(attribution, pixels.shape[:2])
-    background = make_background(fill, pixels, case.encoder, SEED.check(seed))
+    background = make_background(fill, pixels, question.encoder, SEED.check(seed))
     return values, np.broadcast_to(background, pixels.shape).astype(pixels.dtype)
 
 
-def _counts(case: Case, steps: int, pixels_per_step: int | None) -> NDArray[np.int64]:
+def _counts(question: Question, steps: int, pixels_per_step: int | None) -> NDArray[np.int64]:
     """(s + 1,) how many pixels are deleted at each point of a curve, from none to all."""
-    h, w = case.pixels.shape[:2]
+    h, w = question.pixels.shape[:2]
     total = h * w
     name, value = ("steps", steps) if pixels_per_step is None else ("pixels_per_step", pixels_per_step)
     try:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Method, Steps
+from explorer.attributions.question import Method, Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
+from explorer.core.steps import Steps
 from explorer.evaluation.randomization import check_choices, names_of, pose
 
 STREAM = 4
@@ -41,20 +42,20 @@ class Smoothed:
         if self.n_samples < 1:
             raise InvalidInput("n_samples must be at least 1.", code="n_samples_range")
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         """The method's, for every copy."""
-        return self.n_samples * self.method.passes(case)
+        return self.n_samples * self.method.passes(question)
 
-    def __call__(self, case: Case) -> Steps[NDArray[np.float32]]:
+    def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The mean attribution (h, w)."""
-        pixels = case.pixels
+        pixels = question.pixels
         kind = pixels.dtype if pixels.dtype.kind == "f" else np.dtype(np.float32)
         spread = self.magnitude * (float(pixels.max()) - float(pixels.min()))
         total = np.zeros(pixels.shape[:2])
         for i in range(self.n_samples):
             last = i == self.n_samples - 1
             noisy = pixels if last else (pixels + spread * self._draw(i, pixels.shape)).astype(kind)
-            total += yield from self.method(case.with_pixels(noisy))
+            total += yield from self.method(question.with_pixels(noisy))
         return (total / self.n_samples).astype(np.float32)
 
     def _draw(self, i: int, shape: tuple[int, ...]) -> NDArray[np.floating]:
@@ -84,7 +85,7 @@ class Efficient:
 
 
 def efficient(
-    case: Case,
+    question: Question,
     method: Method,
     *,
     how: str = "shuffle",
@@ -96,7 +97,7 @@ def efficient(
     """The efficient MPRT: two maps in place of one for every layer.
 
     Args:
-        case: The question; its encoder must show its layers.
+        question: The question; its encoder must show its layers.
         method: Answers it.
         how: A key of ``randomization.HOW``.
         layers: What is randomised, all of it at once; everything where nothing is given.
@@ -112,17 +113,17 @@ def efficient(
         UnusableEmbedding: The random network's answer is no embedding.
     """
     check_choices(how=how, reference=reference)
-    names = names_of(case.encoder, layers)
-    untouched = yield from method(case)
-    random = case.encoder.randomised(names, how, SEED.check(seed))
-    changed = yield from method(pose(case, random, reference))
+    names = names_of(question.encoder, layers)
+    untouched = yield from method(question)
+    random = question.encoder.randomised(names, how, SEED.check(seed))
+    changed = yield from method(pose(question, random, reference))
     maps = np.stack([untouched, changed])
     return Efficient(maps, np.array([discrete_entropy(attribution, bins) for attribution in maps]))
 
 
-def efficient_passes(case: Case, method: Method) -> int:
+def efficient_passes(question: Question, method: Method) -> int:
     """How many pictures ``efficient`` embeds."""
-    return 2 * method.passes(case)
+    return 2 * method.passes(question)
 
 
 def discrete_entropy(attribution: NDArray[np.floating], bins: int = 100) -> float:

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
+from explorer.core.steps import Steps
 from explorer.evaluation.maps import as_map
 from explorer.evaluation.scorers import Scorer
 from explorer.pictures.formats import lossless_size
@@ -62,7 +63,7 @@ class InformationConfig:
 
 
 def information(
-    case: Case,
+    question: Question,
     attribution: NDArray[Any],
     scorer: Scorer,
     config: InformationConfig | None = None,
@@ -73,7 +74,7 @@ def information(
     """Sharpen a blurred picture in the order of a map.
 
     Args:
-        case: Its picture is sharpened; red, green and blue in 0 to 255, rounded to whole numbers.
+        question: Its picture is sharpened; red, green and blue in 0 to 255, rounded to whole numbers.
         attribution: (h, w) the map.
         scorer: Watches.
         config: How; the defaults if None.
@@ -90,17 +91,17 @@ def information(
         UnusableEmbedding: Non-finite embeddings, or ones of zero length.
     """
     config = config or InformationConfig()
-    values = as_map(attribution, case.pixels.shape[:2])
-    pixels = _eight_bits(case.pixels)
+    values = as_map(attribution, question.pixels.shape[:2])
+    pixels = _eight_bits(question.pixels)
     start = known_pixels(values.shape, config.known, seed) if known is None else known
     lengths: list[int] = []
 
     def shown() -> Iterator[NDArray[Any]]:
         for copy in _sharpened(pixels, values, start, config.thresholds):
             lengths.append(lossless_size(copy))
-            yield copy.astype(case.pixels.dtype)
+            yield copy.astype(question.pixels.dtype)
 
-    rows = yield from case.embeddings(shown())
+    rows = yield from question.embeddings(shown())
     record = {
         "bytes": lengths,
         "score": scorer.score(rows).tolist(),
@@ -111,7 +112,7 @@ def information(
     return {**record, "dropped": dropped} if dropped else record
 
 
-def information_passes(case: Case, config: InformationConfig | None = None) -> int:
+def information_passes(question: Question, config: InformationConfig | None = None) -> int:
     """How many pictures ``information`` embeds."""
     return 2 + len((config or InformationConfig()).thresholds)
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, DistanceExplainer, Parts
+from explorer.attributions.question import DistanceExplainer, Question
 from explorer.core.distances import measure
+from explorer.core.explanation import Explanation
 from explorer.core.limits import SEED
-from explorer.core.schema import Explanation
+from explorer.core.steps import Parts
 from explorer.encoders.base import Encoder
 from explorer.evaluation.randomization import check_choices, names_of, pose
 from explorer.evaluation.ranks import spearman
@@ -57,7 +58,7 @@ class LayerFact:
 
 
 def layer_facts(
-    case: Case,
+    question: Question,
     explainer: DistanceExplainer,
     *,
     layers: Sequence[str] | None = None,
@@ -68,7 +69,7 @@ def layer_facts(
     """Randomise layers one by one, as the independent order does, and measure what changes.
 
     Args:
-        case: The question; its encoder must show its layers.
+        question: The question; its encoder must show its layers.
         explainer: Answers it.
         layers: Layers or blocks of the encoder; all its blocks where none are given.
         how: A key of ``randomization.HOW``.
@@ -83,25 +84,25 @@ def layer_facts(
         UnusableEmbedding: An encoder's answer is no embedding.
     """
     check_choices(how=how, reference=reference)
-    names = names_of(case.encoder, layers)
-    whole = case.pixels[None]
-    before = yield from explainer.explain(case)
-    own = case.encoder.embed_pixels(whole.copy())[0]
+    names = names_of(question.encoder, layers)
+    whole = question.pixels[None]
+    before = yield from explainer.explain(question)
+    own = question.encoder.embed_pixels(whole.copy())[0]
     yield 1
     rows: tuple[LayerFact, ...] = ()
     for name in names:
-        changed = case.encoder.randomised((name,), how, SEED.check(seed))
+        changed = question.encoder.randomised((name,), how, SEED.check(seed))
         shift = float(measure("cosine", changed.embed_pixels(whole.copy()), own)[0])
         yield 1
-        after = yield from explainer.explain(pose(case, changed, reference))
-        rows = (*rows, _fact(name, case.encoder, changed, shift, before, after))
+        after = yield from explainer.explain(pose(question, changed, reference))
+        rows = (*rows, _fact(name, question.encoder, changed, shift, before, after))
         yield rows
     return rows
 
 
-def layer_facts_passes(case: Case, explainer: DistanceExplainer, *, layers: Sequence[str] | None = None) -> int:
+def layer_facts_passes(question: Question, explainer: DistanceExplainer, *, layers: Sequence[str] | None = None) -> int:
     """How many pictures ``layer_facts`` embeds: a map and the whole picture before, and after for each layer."""
-    return (1 + len(names_of(case.encoder, layers))) * (explainer.passes(case) + 1)
+    return (1 + len(names_of(question.encoder, layers))) * (explainer.passes(question) + 1)
 
 
 def chance(explanation: Explanation, n: int = 200, seed: int = 0) -> NDArray[np.float64]:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, make_case
+from explorer.attributions.question import Question, make_question
+from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Box
-from explorer.encoders.base import DEFAULT_ENCODER, Encoder, resolve
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import DEFAULT_ENCODER, resolve
 from explorer.evaluation.maps import as_map
+from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture, resize
-from explorer.pictures.presets import asset_path
 
 PLANTED_SIZE = (224, 224)
 """Of the planted picture, where the encoder sees pictures of any size."""
@@ -68,11 +69,11 @@ class Planted:
     """A question whose answer is known.
 
     Attributes:
-        case: Its reference shows what was planted in its picture.
+        question: Its reference shows what was planted in its picture.
         region: (h, w) bool, where.
     """
 
-    case: Case
+    question: Question
     region: NDArray[np.bool_]
 
 
@@ -214,7 +215,7 @@ def plant(
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
     picture = resize(around, size)
     picture[np.ix_(rows, columns)] = resize(planted, (len(rows), len(columns)))
-    return Planted(make_case(picture, reference=resize(planted, size), encoder=encoder, distance=distance), region)
+    return Planted(make_question(picture, reference=resize(planted, size), encoder=encoder, distance=distance), region)
 
 
 def _pair(attribution: NDArray[Any], region: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

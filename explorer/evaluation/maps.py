@@ -32,7 +32,7 @@ def as_map(attribution: NDArray[Any], size: tuple[int, int] | None = None) -> ND
     if size is not None and values.shape != size:
         (h, w), (rows, columns) = size, values.shape
         raise InvalidInput(
-            f"The map is {rows} x {columns}, but what the encoder sees is {h} x {w}; give the map of this case.",
+            f"The map is {rows} x {columns}, but what the encoder sees is {h} x {w}; give the map of this question.",
             code="attribution_size",
         )
     return values.astype(np.float64)

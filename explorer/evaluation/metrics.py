@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METRICS
+from explorer.core.registry import Registry
+from explorer.core.steps import Steps
 from explorer.evaluation.information import (
     InformationConfig,
     information,
@@ -43,7 +44,7 @@ the picture does not count for them."""
 NEEDS = ("decision", "segmentation")
 """A scorer that decides, a mask of what is in the picture."""
 
-Measure = Callable[[Case, NDArray[Any], Scorer, "NDArray[np.bool_] | None", int], Steps[Record]]
+Measure = Callable[[Question, NDArray[Any], Scorer, "NDArray[np.bool_] | None", int], Steps[Record]]
 
 DIX = "Barkan et al. 2023, arXiv:2310.15368"
 CHEFER = "Chefer et al. 2021, arXiv:2012.09838"
@@ -65,7 +66,7 @@ class Metric:
         needs: Of NEEDS, what must be there besides a score.
         group: Metrics of the same group have the same ``measure``.
         passes: How many pictures one ``measure`` embeds.
-        measure: A case, its map (h, w), its scorer, a mask (h, w) of the object or None, and the seed that breaks
+        measure: A question, its map (h, w), its scorer, a mask (h, w) of the object or None, and the seed that breaks
             ties -> a Record.
         value: A record -> the one picture's own number; NaN where it does not count.
         total: Records -> the number of a data set, in the unit of the paper's tables; NaN where none counts.
@@ -78,10 +79,13 @@ class Metric:
     source: str
     needs: tuple[str, ...]
     group: str
-    passes: Callable[[Case], int]
+    passes: Callable[[Question], int]
     measure: Measure
     value: Callable[[Record], float]
     total: Callable[[Sequence[Record]], float]
+
+
+METRICS: Registry[Metric] = Registry("metric")
 
 
 def why_dropped(record: Record, key: str) -> str | None:
@@ -131,9 +135,9 @@ def _perturbation(config: PerturbationConfig) -> list[Metric]:
 
     def metric(key: str, order: str, better: str, watched: str, about: str) -> Metric:
         def measure(
-            case: Case, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
+            question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
         ) -> Steps[Record]:
-            return perturbed(case, attribution, scorer, order, config, seed)
+            return perturbed(question, attribution, scorer, order, config, seed)
 
         return _averaged(
             partial(area, watched=watched, config=config),
@@ -163,9 +167,9 @@ def _softly(config: PerturbationConfig) -> list[Metric]:
     """ADP and PIC."""
 
     def measure(
-        case: Case, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
+        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
     ) -> Steps[Record]:
-        return softened(case, attribution, scorer, config)
+        return softened(question, attribution, scorer, config)
 
     def metric(key: str, better: str, value: Callable[[Record], float], about: str) -> Metric:
         return _averaged(
@@ -177,7 +181,7 @@ def _softly(config: PerturbationConfig) -> list[Metric]:
             source=CHATTOPADHAY,
             needs=(),
             group="soft",
-            passes=lambda case: 2,
+            passes=lambda question: 2,
             measure=measure,
         )
 
@@ -191,9 +195,9 @@ def _information(config: InformationConfig) -> list[Metric]:
     """AIC and SIC."""
 
     def measure(
-        case: Case, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
+        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
     ) -> Steps[Record]:
-        return information(case, attribution, scorer, config, seed)
+        return information(question, attribution, scorer, config, seed)
 
     def metric(key: str, watched: str, about: str) -> Metric:
         return Metric(
@@ -220,7 +224,7 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
     """PA, mIoU, mAP and mF1, true and as published."""
 
     def measure(
-        case: Case, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
+        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
     ) -> Steps[Record]:
         if mask is None:
             raise InvalidInput("Segmentation needs a mask of the object.", code="no_segmentation")
@@ -239,7 +243,7 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
         "source": CHEFER,
         "needs": ("segmentation",),
         "group": "segmentation",
-        "passes": lambda case: 0,
+        "passes": lambda question: 0,
         "measure": measure,
     }
     pooled = [

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import SEED
+from explorer.core.steps import Steps
 from explorer.evaluation.maps import as_map, unit_positive
 from explorer.evaluation.scorers import Scorer
 
@@ -66,7 +67,7 @@ class PerturbationConfig:
 
 
 def perturbed(
-    case: Case,
+    question: Question,
     attribution: NDArray[Any],
     scorer: Scorer,
     order: str,
@@ -76,7 +77,7 @@ def perturbed(
     """Hide more and more pixels in the order of a map.
 
     Args:
-        case: Its picture is hidden.
+        question: Its picture is hidden.
         attribution: (h, w) the map.
         scorer: Watches.
         order: A key of ORDERS.
@@ -92,12 +93,12 @@ def perturbed(
         UnusableEmbedding: Non-finite embeddings, or ones of zero length.
     """
     config = config or PerturbationConfig()
-    values = as_map(attribution, case.pixels.shape[:2])
-    points = _points(case, order, config)
+    values = as_map(attribution, question.pixels.shape[:2])
+    points = _points(question, order, config)
     ranked = pixel_ranking(values, order if config.protocol == "dix" else "highest", seed)
     from_the_end = config.protocol == "rise" and order == "lowest"  # so that ties fall as in its deletion
     gone = (ranked[values.size - n :] if from_the_end else ranked[:n] for n in points.values())
-    rows = yield from case.embeddings(_without(case.pixels, _background(case, order, config), gone))
+    rows = yield from question.embeddings(_without(question.pixels, _background(question, order, config), gone))
     return {
         "shares": list(points),
         "score": scorer.score(rows).tolist(),
@@ -105,9 +106,9 @@ def perturbed(
     }
 
 
-def perturbation_passes(case: Case, config: PerturbationConfig | None = None) -> int:
+def perturbation_passes(question: Question, config: PerturbationConfig | None = None) -> int:
     """How many pictures ``perturbed`` embeds."""
-    return len(_points(case, "highest", config or PerturbationConfig()))
+    return len(_points(question, "highest", config or PerturbationConfig()))
 
 
 def pixel_ranking(values: NDArray[np.float64], order: str, seed: int = 0) -> NDArray[np.int64]:
@@ -153,12 +154,12 @@ def area(record: dict[str, Any], watched: str, config: PerturbationConfig | None
 
 
 def softened(
-    case: Case, attribution: NDArray[Any], scorer: Scorer, config: PerturbationConfig | None = None
+    question: Question, attribution: NDArray[Any], scorer: Scorer, config: PerturbationConfig | None = None
 ) -> Steps[dict[str, Any]]:
     """Let the map light the picture: each pixel as bright as the map's positive part, scaled to 0..1, is high.
 
     Args:
-        case: Its picture is lit.
+        question: Its picture is lit.
         attribution: (h, w) the map.
         scorer: Watches.
         config: Its ``fill`` shows where the map is low.
@@ -172,17 +173,17 @@ def softened(
         UnusableEmbedding: Non-finite embeddings, or ones of zero length.
     """
     config = config or PerturbationConfig()
-    light = unit_positive(as_map(attribution, case.pixels.shape[:2]))
+    light = unit_positive(as_map(attribution, question.pixels.shape[:2]))
     if light is None:
         return _dropped("the map has no positive part")
-    return (yield from lit(case, light, scorer, config.fill))
+    return (yield from lit(question, light, scorer, config.fill))
 
 
-def lit(case: Case, light: NDArray[Any], scorer: Scorer, fill: str = "black") -> Steps[dict[str, Any]]:
+def lit(question: Question, light: NDArray[Any], scorer: Scorer, fill: str = "black") -> Steps[dict[str, Any]]:
     """``softened`` by a mask (h, w) in 0..1, 1 = kept."""
-    background = make_background(fill, case.pixels, case.encoder, 0)
-    copy = apply_masks(case.pixels, background, light[None].astype(np.float32))[0]
-    rows = yield from case.embeddings([case.pixels, copy])
+    background = make_background(fill, question.pixels, question.encoder, 0)
+    copy = apply_masks(question.pixels, background, light[None].astype(np.float32))[0]
+    rows = yield from question.embeddings([question.pixels, copy])
     before, after = (float(score) for score in scorer.score(rows))
     if before <= 0:
         return _dropped("the whole picture scores nothing")
@@ -223,9 +224,9 @@ def rise_blur(pixels: NDArray[Any], zero_colour: NDArray[Any]) -> NDArray[np.flo
     return np.asarray(blurred + zero_colour)
 
 
-def _points(case: Case, order: str, config: PerturbationConfig) -> dict[float, int]:
+def _points(question: Question, order: str, config: PerturbationConfig) -> dict[float, int]:
     """How many pixels are gone at each share of the curve: as many whole ones as it holds."""
-    h, w = case.pixels.shape[:2]
+    h, w = question.pixels.shape[:2]
     total = h * w
     if config.protocol == "dix":
         return {share: int(total * share) for share in (0.0, *config.shares)}
@@ -234,9 +235,9 @@ def _points(case: Case, order: str, config: PerturbationConfig) -> dict[float, i
     return {n / total: n for n in gone}
 
 
-def _background(case: Case, order: str, config: PerturbationConfig) -> NDArray[Any]:
+def _background(question: Question, order: str, config: PerturbationConfig) -> NDArray[Any]:
     """What hidden pixels become, (h, w, c) in the dtype of the picture."""
-    pixels, encoder = case.pixels, case.encoder
+    pixels, encoder = question.pixels, question.encoder
     if config.protocol == "rise" and order == "lowest":
         background: NDArray[Any] = rise_blur(pixels, encoder.zero_colour)
     else:

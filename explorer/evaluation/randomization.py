@@ -28,10 +28,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Method, Parts, Steps
+from explorer.attributions.question import Method, Question
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.limits import SEED
+from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.encoders.layers import HOW as WAYS
 from explorer.evaluation.ranks import spearman
@@ -76,7 +77,7 @@ class Randomization:
 
 
 def randomization(
-    case: Case,
+    question: Question,
     method: Method,
     *,
     order: str = "top_down",
@@ -90,7 +91,7 @@ def randomization(
     Yields a partial result after every map.
 
     Args:
-        case: The question; its encoder must show its layers.
+        question: The question; its encoder must show its layers.
         method: Answers it.
         order: A key of ORDERS.
         how: A key of HOW.
@@ -106,24 +107,24 @@ def randomization(
         UnusableEmbedding: The untouched encoder's answer is no embedding.
     """
     check_choices(order=order, how=how, reference=reference)
-    names = names_of(case.encoder, layers, order)
-    made = _states(case.encoder, names, order, how, SEED.check(seed))
-    return follow(case, method, made, layers=names, order=order, how=how, reference=reference)
+    names = names_of(question.encoder, layers, order)
+    made = _states(question.encoder, names, order, how, SEED.check(seed))
+    return follow(question, method, made, layers=names, order=order, how=how, reference=reference)
 
 
-def randomization_passes(case: Case, method: Method, *, layers: Sequence[str] | None = None) -> int:
+def randomization_passes(question: Question, method: Method, *, layers: Sequence[str] | None = None) -> int:
     """How many pictures ``randomization`` embeds: a map and the whole picture for the untouched network and each state.
 
     Raises:
         InvalidInput: As ``randomization``.
     """
-    return (1 + len(names_of(case.encoder, layers))) * (method.passes(case) + 1)
+    return (1 + len(names_of(question.encoder, layers))) * (method.passes(question) + 1)
 
 
 def randomised_target(
-    case: Case,
+    question: Question,
     method: Method,
-    other: Case,
+    other: Question,
     *,
     attribution: NDArray[np.floating] | None = None,
     absolute: bool = False,
@@ -134,10 +135,10 @@ def randomised_target(
     about a random other reference or class, as in the random logit test of Sixt et al. 2020 (arXiv:1912.09818).
 
     Args:
-        case: The question.
+        question: The question.
         method: Answers both.
         other: The same picture and encoder with another reference, or another class.
-        attribution: (h, w) the method's map for the case where there is one already.
+        attribution: (h, w) the method's map for the question where there is one already.
         absolute: Whether the maps lose their signs first.
 
     Returns:
@@ -147,7 +148,7 @@ def randomised_target(
         InvalidInput: As the method.
         UnusableEmbedding: As the method.
     """
-    found = (yield from method(case)) if attribution is None else attribution
+    found = (yield from method(question)) if attribution is None else attribution
     changed = yield from method(other)
     pair = [np.abs(values) if absolute else values for values in (found, changed)]
     return float("nan") if any(np.ptp(values) == 0 for values in pair) else spearman(*pair)
@@ -167,7 +168,7 @@ def states(
 
 
 def follow(
-    case: Case,
+    question: Question,
     method: Method,
     states: Iterable[State],
     *,
@@ -179,7 +180,7 @@ def follow(
     """``randomization`` over networks randomised in any way.
 
     Args:
-        case: The question put to the untouched encoder.
+        question: The question put to the untouched encoder.
         method: Answers it.
         states: As many as there are layers, made when they are asked for.
         layers: Their names.
@@ -187,8 +188,8 @@ def follow(
         how: What the result says.
         reference: A key of REFERENCES.
     """
-    untouched = yield from method(case)
-    own = case.encoder.embed_pixels(case.pixels[None].copy())[0]
+    untouched = yield from method(question)
+    own = question.encoder.embed_pixels(question.pixels[None].copy())[0]
     yield 1
     maps = np.full((len(layers) + 1, *untouched.shape), np.nan, np.float32)
     scores = np.full((3, len(maps)), np.nan)
@@ -197,7 +198,7 @@ def follow(
     yield _copy(result)
     for i, (name, encoder) in enumerate(states, start=1):
         try:
-            maps[i], scores[2, i] = yield from _answer(pose(case, encoder, reference), method, own)
+            maps[i], scores[2, i] = yield from _answer(pose(question, encoder, reference), method, own)
             scores[0, i] = spearman(maps[i], untouched)
             scores[1, i] = spearman(np.abs(maps[i]), np.abs(untouched))
         except UnusableEmbedding as error:
@@ -206,20 +207,20 @@ def follow(
     return result
 
 
-def _answer(case: Case, method: Method, own: NDArray[np.floating]) -> Steps[tuple[NDArray[np.float32], float]]:
+def _answer(question: Question, method: Method, own: NDArray[np.floating]) -> Steps[tuple[NDArray[np.float32], float]]:
     """The map, and how far the network moved the whole picture's embedding."""
-    row = case.encoder.embed_pixels(case.pixels[None].copy())
+    row = question.encoder.embed_pixels(question.pixels[None].copy())
     yield 1
     shift = float(measure("cosine", row, own)[0])
-    return (yield from method(case)), shift
+    return (yield from method(question)), shift
 
 
-def pose(case: Case, encoder: Encoder, reference: str = "kept") -> Case:
+def pose(question: Question, encoder: Encoder, reference: str = "kept") -> Question:
     """The same question put to a randomised encoder, with a key of REFERENCES."""
     if reference == "re-embedded":
-        return case.with_encoder(encoder)
-    target = case.target
-    return replace(case, encoder=encoder, refer=lambda _: target)
+        return question.with_encoder(encoder)
+    target = question.target
+    return replace(question, encoder=encoder, refer=lambda _: target)
 
 
 def names_of(encoder: Encoder, layers: Sequence[str] | None, order: str = "bottom_up") -> tuple[str, ...]:

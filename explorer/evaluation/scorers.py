@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps
-from explorer.core.distances import measure
+from explorer.attributions.question import Question
+from explorer.core.distances import DISTANCES, measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.fills import make_background
-from explorer.core.registry import DISTANCES
+from explorer.core.steps import Steps
 
 TEMPERATURE = 0.01
 """By which similarities are divided before the softmax: the scale that CLIP learns."""
@@ -31,7 +31,7 @@ SAME_REFERENCE = 0.99
 
 
 class Scorer(Protocol):
-    """Scores altered copies of a case's picture by their embeddings.
+    """Scores altered copies of a question's picture by their embeddings.
 
     Attributes:
         key: ``"class"``, ``"similarity"`` or ``"retrieval"``.
@@ -150,7 +150,7 @@ class SimilarityScorer:
 
 
 def make_scorer(
-    case: Case,
+    question: Question,
     *,
     gallery: NDArray[Any] | None = None,
     truth: int = 0,
@@ -158,12 +158,12 @@ def make_scorer(
     label: int | None = None,
     fill: str = "black",
 ) -> Steps[Scorer]:
-    """The scorer of a case: its class where it is about one, else by a gallery where there is one, else by similarity.
+    """The scorer of a question: its class where it is about one, else by a gallery if there is one, else by similarity.
 
     Args:
-        case: The question the maps answer.
+        question: The question the maps answer.
         gallery: (K, d) embeddings of references, at least two.
-        truth: Row of the gallery that is the case's own reference.
+        truth: Row of the gallery that is the question's own reference.
         tau: By which similarities to the gallery are divided before the softmax.
         label: The class, or the row of the gallery, that decisions are compared with: the ground truth. What the
             encoder decides for the whole picture if None.
@@ -178,23 +178,23 @@ def make_scorer(
         UnusableEmbedding: Non-finite embeddings or ones of zero length; with the code ``anchor_small``, a picture
             that is hardly nearer to the reference than a blank one.
     """
-    index = class_of(case)
+    index = class_of(question)
     if index is not None:
         if gallery is not None:
             raise InvalidInput("A question about a class needs no gallery.", code="gallery_class")
-        chosen = _row("label", label, len(case.target.embedding))
-        return ClassScorer(index, (yield from _decided(case)) if chosen is None else chosen)
+        chosen = _row("label", label, len(question.target.embedding))
+        return ClassScorer(index, (yield from _decided(question)) if chosen is None else chosen)
     if gallery is not None:
-        return (yield from _retrieval(case, np.asarray(gallery), truth, tau, label))
+        return (yield from _retrieval(question, np.asarray(gallery), truth, tau, label))
     if label is not None:
         raise InvalidInput("A label goes with classes or with a gallery.", code="label_without_classes")
-    return (yield from _anchored(case, fill))
+    return (yield from _anchored(question, fill))
 
 
-def class_of(case: Case) -> int | None:
-    """The class that a case is about (``explorer.attributions.question.class_case``), or None."""
-    direction = case.target.embedding
-    if case.distance != "dot" or np.count_nonzero(direction) != 1 or direction.max() != 1:
+def class_of(question: Question) -> int | None:
+    """The class that a question is about (``explorer.attributions.question.class_case``), or None."""
+    direction = question.target.embedding
+    if question.distance != "dot" or np.count_nonzero(direction) != 1 or direction.max() != 1:
         return None
     return int(direction.argmax())
 
@@ -220,8 +220,10 @@ def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def _retrieval(case: Case, gallery: NDArray[Any], truth: int, tau: float, label: int | None) -> Steps[RetrievalScorer]:
-    reference = case.target.embedding
+def _retrieval(
+    question: Question, gallery: NDArray[Any], truth: int, tau: float, label: int | None
+) -> Steps[RetrievalScorer]:
+    reference = question.target.embedding
     if gallery.ndim != 2 or len(gallery) < 2 or gallery.shape[1:] != reference.shape:
         raise InvalidInput(
             f"The gallery must hold at least two embeddings of {len(reference)} numbers, got shape {gallery.shape}.",
@@ -234,23 +236,24 @@ def _retrieval(case: Case, gallery: NDArray[Any], truth: int, tau: float, label:
     assert own is not None
     if 1 - 2 * measure("cosine", gallery[own : own + 1], reference)[0] < SAME_REFERENCE:
         raise InvalidInput(
-            f"Row {own} of the gallery is not the case's reference; say with truth which row is.", code="gallery_truth"
+            f"Row {own} of the gallery is not the question's reference; say with truth which row is.",
+            code="gallery_truth",
         )
-    scorer = RetrievalScorer(gallery, own, own if chosen is None else chosen, case.distance, float(tau))
+    scorer = RetrievalScorer(gallery, own, own if chosen is None else chosen, question.distance, float(tau))
     if chosen is not None:
         return scorer
-    rows = yield from case.embeddings([case.pixels])
+    rows = yield from question.embeddings([question.pixels])
     nearest = int(scorer.similarities(rows)[0].argmax())
-    return RetrievalScorer(gallery, own, nearest, case.distance, float(tau))
+    return RetrievalScorer(gallery, own, nearest, question.distance, float(tau))
 
 
-def _anchored(case: Case, fill: str) -> Steps[SimilarityScorer]:
-    background = make_background(fill, case.pixels, case.encoder, 0)
-    empty = np.broadcast_to(background, case.pixels.shape).astype(case.pixels.dtype)
-    rows = yield from case.embeddings([case.pixels, empty])
-    reference = case.target.embedding
-    whole, blank = (float(value) for value in similarity(case.distance, rows, reference))
-    bounded = np.isfinite(DISTANCES[case.distance].high)
+def _anchored(question: Question, fill: str) -> Steps[SimilarityScorer]:
+    background = make_background(fill, question.pixels, question.encoder, 0)
+    empty = np.broadcast_to(background, question.pixels.shape).astype(question.pixels.dtype)
+    rows = yield from question.embeddings([question.pixels, empty])
+    reference = question.target.embedding
+    whole, blank = (float(value) for value in similarity(question.distance, rows, reference))
+    bounded = np.isfinite(DISTANCES[question.distance].high)
     least = ANCHOR * (1.0 if bounded else max(abs(whole), abs(blank)))
     if whole - blank < least or whole <= blank:
         raise UnusableEmbedding(
@@ -258,12 +261,12 @@ def _anchored(case: Case, fill: str) -> Steps[SimilarityScorer]:
             "what lies between is too little to judge maps by. Choose a nearer reference, or give a gallery.",
             code="anchor_small",
         )
-    return SimilarityScorer(reference, whole, blank, case.distance)
+    return SimilarityScorer(reference, whole, blank, question.distance)
 
 
-def _decided(case: Case) -> Steps[int]:
+def _decided(question: Question) -> Steps[int]:
     """The class the encoder finds likeliest for the whole picture."""
-    rows = yield from case.embeddings([case.pixels])
+    rows = yield from question.embeddings([question.pixels])
     return int(_finite(rows)[0].argmax())
 
 

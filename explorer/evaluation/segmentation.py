@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Box
 from explorer.evaluation.localization import average_precision
 from explorer.evaluation.maps import as_map, unit_positive
 

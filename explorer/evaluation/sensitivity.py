@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Method, Parts
+from explorer.attributions.question import Method, Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
+from explorer.core.steps import Parts
 
 LAWS = ("gaussian", "uniform")
 """What ``spread`` means: the standard deviation, or how far at most a value is moved."""
@@ -58,7 +59,7 @@ class Sensitivity:
 
 
 def sensitivity(
-    case: Case,
+    question: Question,
     method: Method,
     *,
     n_samples: int = 20,
@@ -73,7 +74,7 @@ def sensitivity(
     Yields a partial result after every map but the first. The reference stays as it is.
 
     Args:
-        case: The question.
+        question: The question.
         method: Answers it; must give the same map whenever it is asked the same.
         n_samples: Noisy pictures, at least 1.
         spread: Size of the noise, in units of the picture; see ``law``. 25.5 is 10 % of the range of pixels.
@@ -90,9 +91,9 @@ def sensitivity(
         InvalidInput: A number outside its range, no such law, or a map that is all zero.
         UnusableEmbedding: The encoder's answer is no embedding.
     """
-    sensitivity_passes(case, method, n_samples)
-    draw = noise or _noise(case.pixels.shape, law, spread, int(SEED.check(seed)))
-    base = yield from method(case)
+    sensitivity_passes(question, method, n_samples)
+    draw = noise or _noise(question.pixels.shape, law, spread, int(SEED.check(seed)))
+    base = yield from method(question)
     size = float(np.linalg.norm(base.astype(np.float64)))
     if not size:
         raise InvalidInput(
@@ -100,13 +101,13 @@ def sensitivity(
         )
     values = np.full(n_samples, np.nan)
     for i in range(n_samples):
-        changed = yield from method(case.with_pixels(_noisy(case.pixels, draw(i), clip)))
+        changed = yield from method(question.with_pixels(_noisy(question.pixels, draw(i), clip)))
         values[i] = np.linalg.norm(changed.astype(np.float64) - base) / size
         yield Sensitivity(values.copy(), base)
     return Sensitivity(values, base)
 
 
-def sensitivity_passes(case: Case, method: Method, n_samples: int = 20) -> int:
+def sensitivity_passes(question: Question, method: Method, n_samples: int = 20) -> int:
     """How many pictures ``sensitivity`` embeds: one map, and one for each sample.
 
     Raises:
@@ -114,7 +115,7 @@ def sensitivity_passes(case: Case, method: Method, n_samples: int = 20) -> int:
     """
     if n_samples < 1:
         raise InvalidInput("n_samples must be at least 1.", code="n_samples_range")
-    return (n_samples + 1) * method.passes(case)
+    return (n_samples + 1) * method.passes(question)
 
 
 def _noise(shape: tuple[int, ...], law: str, spread: float, seed: int) -> Callable[[int], NDArray[np.float64]]:

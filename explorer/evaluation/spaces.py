@@ -12,10 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation
+from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
-from explorer.core.registry import DISTANCES
-from explorer.core.schema import Explanation, Probe, Reference, SelectionSettings
+from explorer.core.references import Reference
+from explorer.core.selections import SelectionSettings
 from explorer.evaluation.ranks import spearman
 
 HOW = ("truncate", "project", "principal")

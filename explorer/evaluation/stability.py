@@ -10,14 +10,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, DistanceExplainer, Parts, Steps
+from explorer.attributions.question import DistanceExplainer, Question
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import AGREEMENT, N_MASKS
-from explorer.core.masks import can_grow
-from explorer.core.probe import enlarge, grow
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.probe import Probe, enlarge, grow
 from explorer.core.rank import rank_against
-from explorer.core.schema import MaskSettings, Probe, SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import Parts, Steps
 
 COUNTS = (100, 500, 2000)
 """The numbers of masks in table 2."""
@@ -69,7 +70,7 @@ class Stability:
 
 
 def stability(
-    case: Case,
+    question: Question,
     *,
     masking: MaskSettings | None = None,
     selections: Mapping[str, SelectionSettings],
@@ -82,9 +83,9 @@ def stability(
     with like. The maps compared are ``Explanation.relative``, which for two-sided selections is the attribution.
 
     Args:
-        case: The question.
+        question: The question.
         masking: How to mask; its ``n_masks`` and ``seed`` do not matter.
-        selections: Named ways to select, all judged on the same runs; the case's distance takes the place of theirs.
+        selections: Named ways to select, all judged on the same runs; the question's distance replaces theirs.
         counts: Numbers of masks.
         seeds: One for each run, at least two, none twice.
 
@@ -93,18 +94,18 @@ def stability(
     """
     masking = masking or MaskSettings()
     counts = _checked(counts, seeds)
-    chosen = {name: replace(selection, distance=case.distance) for name, selection in selections.items()}
+    chosen = {name: replace(selection, distance=question.distance) for name, selection in selections.items()}
     result = _nothing(counts, tuple(seeds), chosen)
     runs: list[Probe | None] = [None] * len(seeds)
     for at, n in enumerate(counts):
         maps: dict[str, list[NDArray[np.float32]]] = {name: [] for name in chosen}
         expected: dict[str, list[float]] = {name: [] for name in chosen}
         for run, seed in enumerate(seeds):
-            probe = yield from _reach(case, replace(masking, n_masks=n, seed=seed), runs[run])
-            runs[run] = probe if can_grow(masking.scheme) else None
+            probe = yield from _reach(question, replace(masking, n_masks=n, seed=seed), runs[run])
+            runs[run] = probe if SCHEMES[masking.scheme].grows else None
             for name, selection in chosen.items():
-                maps[name].append(rank_against(probe, case.target, selection).relative)
-                expected[name].append(expected_agreement(split_half(probe, case.target, selection)))
+                maps[name].append(rank_against(probe, question.target, selection).relative)
+                expected[name].append(expected_agreement(split_half(probe, question.target, selection)))
             if run:
                 result = _with(result, at, maps, expected)
                 yield result
@@ -116,7 +117,7 @@ def stability_passes(
 ) -> int:
     """How many pictures ``stability`` embeds: every run grows, unless its masks depend on how many there are."""
     numbers = _checked(counts, seeds)
-    each = numbers[-1] if can_grow((masking or MaskSettings()).scheme) else sum(numbers)
+    each = numbers[-1] if SCHEMES[(masking or MaskSettings()).scheme].grows else sum(numbers)
     return each * len(seeds)
 
 
@@ -165,10 +166,10 @@ def _shown(runs: int) -> float:
     return math.sqrt(2 / runs) * math.exp(math.lgamma(runs / 2) - math.lgamma((runs - 1) / 2))
 
 
-def _reach(case: Case, masking: MaskSettings, before: Probe | None) -> Steps[Probe]:
+def _reach(question: Question, masking: MaskSettings, before: Probe | None) -> Steps[Probe]:
     """A run with so many masks, going on where it was."""
     if before is None:
-        return (yield from DistanceExplainer(masking).explain(case)).probe
+        return (yield from DistanceExplainer(masking).explain(question)).probe
     done = len(before)
     grown = before
     for grown in grow(enlarge(before, masking.n_masks)):

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.pictures.arrays import as_array as as_array
 from explorer.pictures.arrays import eight_bits
 from explorer.pictures.formats import (
     BROKEN,
@@ -36,9 +36,6 @@ from explorer.pictures.formats import (
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from explorer.core.schema import Box
-    from explorer.encoders.base import Encoder
 
 SCREEN_SIDE = 1024
 """Longer side of the picture that a result keeps for people; the encoder is shown the whole one."""
@@ -77,9 +74,10 @@ class Picture:
         """(h, w, 3) the picture for people to look at, its longer side at most ``SCREEN_SIDE``; read-only."""
         return self._pixels if max(self.size) <= SCREEN_SIDE else read_only(shrink(self._pixels, SCREEN_SIDE))
 
-    def view(self, encoder: Encoder) -> tuple[NDArray[Any], Box]:
+    def view(self, encoder: Any) -> tuple[NDArray[Any], Box]:
         """What an encoder sees of the whole picture, as ``Encoder.view``."""
-        return encoder.view(self._pixels)
+        seen: tuple[NDArray[Any], Box] = encoder.view(self._pixels)
+        return seen
 
 
 def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike | Picture) -> Picture:
@@ -137,11 +135,6 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     """The same array, which can no longer be written in."""
     array.setflags(write=False)
     return array
-
-
-def is_uniform(pixels: NDArray[Any]) -> bool:
-    """Whether every pixel of (h, w, c) is the same, so that no region can matter."""
-    return bool((pixels == pixels[:1, :1]).all())
 
 
 def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = ()) -> Picture:

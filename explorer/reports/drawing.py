@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import WHOLE, Box, Explanation
+from explorer.core.embedder import WHOLE, Box
+from explorer.core.explanation import Explanation
 from explorer.results.plots import COLOUR_MAP, colour_limit, paint, picture_of, shrink
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ from dataclasses import fields, replace
 import numpy as np
 
 from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation
 from explorer.core.limits import N_MASKS
-from explorer.core.masks import GridMasks, can_grow
-from explorer.core.schema import Explanation, MaskSettings, SelectionSettings
-from explorer.pictures.presets import manifest as examples
+from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.pictures.examples import manifest as examples
 from explorer.results.folders import distances_csv, manifest
 from explorer.results.plots import figure
-from explorer.results.recipe import Config
+from explorer.results.recipe import Recipe
 
 MADE = (1980, 1, 1, 0, 0, 0)
 """The date of every member, so that the same result gives the same bytes; when it was made is in the manifest."""
@@ -60,7 +61,7 @@ import numpy as np
 import explorer
 from explorer import MaskSettings, SelectionSettings
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path
+from explorer.pictures.examples import asset_path
 
 {pictures}
 explanation = explorer.explain(
@@ -81,29 +82,29 @@ _drawing = threading.Lock()
 """One drawing at a time: matplotlib takes the salt of an SVG's names from settings that all threads share."""
 
 
-def export_zip(explanation: Explanation, config: Config) -> bytes:
+def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
     """Everything of one result, as the bytes of a ZIP; the same but for the manifest's date whenever it is made.
 
     Args:
         explanation: The result; it may embed the whole picture once.
-        config: What names it.
+        recipe: What names it.
 
     Raises:
         InvalidInput: The config does not name this result, or too few masks are done for it to be made again.
     """
-    _check_named(explanation, config)
+    _check_named(explanation, recipe)
     array = io.BytesIO()
     np.save(array, explanation.attribution, allow_pickle=False)
     png, svg = _figures(explanation)
     contents: dict[str, str | bytes] = {
-        "README.txt": README + _pictures_in(config),
+        "README.txt": README + _pictures_in(recipe),
         "figure.png": png,
         "figure.svg": svg,
         "attribution.npy": array.getvalue(),
         "distances.csv": distances_csv(explanation),
-        "config.json": config.to_json(),
+        "config.json": recipe.to_json(),
         "manifest.json": json.dumps(manifest(explanation), indent=2) + "\n",
-        "reproduce.py": snippet(config),
+        "reproduce.py": snippet(recipe),
         "CITATION.bib": CITATION,
     }
     packed = io.BytesIO()
@@ -115,11 +116,11 @@ def export_zip(explanation: Explanation, config: Config) -> bytes:
     return packed.getvalue()
 
 
-def snippet(config: Config) -> str:
+def snippet(recipe: Recipe) -> str:
     """A Python script that makes the map again and says whether it did; where a file is the user's, they name it."""
-    sides = {"picture": (config.picture, config.picture_sha256)}
-    if config.reference_sha256 is not None:
-        sides["reference"] = (config.reference, config.reference_sha256)
+    sides = {"picture": (recipe.picture, recipe.picture_sha256)}
+    if recipe.reference_sha256 is not None:
+        sides["reference"] = (recipe.reference, recipe.reference_sha256)
     lines = []
     for side, (name, sha256) in sides.items():
         source, told = f"asset_path({name!r})", ""
@@ -130,13 +131,13 @@ def snippet(config: Config) -> str:
             f'if {side}.sha256 != "{sha256}":',
             f'    print("This is not the {side} of that map, so the two will differ.")',
         ]
-    precision = "" if config.precision == Config.precision else f", precision={config.precision!r}"
+    precision = "" if recipe.precision == Recipe.precision else f", precision={recipe.precision!r}"
     return _SCRIPT.format(
         pictures="\n".join(lines),
-        against="reference=reference" if config.caption is None else f"caption={config.caption!r}",
-        encoder=f"{config.encoder!r}{precision}",
-        masking=_arguments(config.masking, "seed"),
-        selection=_arguments(config.selection),
+        against="reference=reference" if recipe.caption is None else f"caption={recipe.caption!r}",
+        encoder=f"{recipe.encoder!r}{precision}",
+        masking=_arguments(recipe.masking, "seed"),
+        selection=_arguments(recipe.selection),
     )
 
 
@@ -145,17 +146,17 @@ def _arguments(settings: MaskSettings | SelectionSettings, *always: str) -> str:
     return ", ".join(f"{name}={value!r}" for name, (value, usual) in values.items() if value != usual or name in always)
 
 
-def _check_named(explanation: Explanation, config: Config) -> None:
+def _check_named(explanation: Explanation, recipe: Recipe) -> None:
     probe, reference = explanation.probe, explanation.reference
     named = (
         isinstance(probe.masks, GridMasks),
-        config.encoder == probe.encoder.card.key,
-        config.masking == replace(probe.masking, n_masks=config.masking.n_masks),
-        config.masking.n_masks == len(probe),  # a stopped run is named as one that wanted no more
-        probe.complete or can_grow(config.masking.scheme),  # the others' masks depend on their number
-        config.selection == explanation.selection,
-        (config.caption is None) == (reference.picture is not None),
-        config.caption is None or config.caption.startswith(reference.label[1:-1]),  # an encoder may cut it
+        recipe.encoder == probe.encoder.card.key,
+        recipe.masking == replace(probe.masking, n_masks=recipe.masking.n_masks),
+        recipe.masking.n_masks == len(probe),  # a stopped run is named as one that wanted no more
+        probe.complete or SCHEMES[recipe.masking.scheme].grows,  # the others' masks depend on their number
+        recipe.selection == explanation.selection,
+        (recipe.caption is None) == (reference.picture is not None),
+        recipe.caption is None or recipe.caption.startswith(reference.label[1:-1]),  # an encoder may cut it
     )
     if not all(named):
         raise InvalidInput(
@@ -177,10 +178,10 @@ def _figures(explanation: Explanation) -> tuple[bytes, bytes]:
     return png.getvalue(), svg.getvalue()
 
 
-def _pictures_in(config: Config) -> str:
+def _pictures_in(recipe: Recipe) -> str:
     """Whose the picture in the figures is."""
-    if config.picture is None:
+    if recipe.picture is None:
         return "\nThe figures show the picture explained, a file of your own; share them as you would share it.\n"
-    asset = examples().get(config.picture)
+    asset = examples().get(recipe.picture)
     licence = "from the paper's repository, without a clear licence" if asset is None else asset.licence
-    return f"\nThe figures show the example {config.picture}: {licence}.\n"
+    return f"\nThe figures show the example {recipe.picture}: {licence}.\n"

@@ -8,10 +8,8 @@ import io
 import json
 import os
 import platform
-import shutil
-import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from explorer.core.errors import CannotWrite, InvalidInput
-from explorer.core.masks import GridMasks
-from explorer.core.probe import prepare
-from explorer.core.schema import Explanation, MaskSettings, Probe
+from explorer.core.errors import InvalidInput
+from explorer.core.explanation import WRITERS, Explanation
+from explorer.core.masks import GridMasks, MaskSettings
+from explorer.core.probe import Probe, prepare
+from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
+from explorer.core.storage import write_whole
 from explorer.pictures.images import as_picture
 
 SCHEMA_VERSION = 1
@@ -30,7 +30,7 @@ RESULT_FILES = ("attribution.npy", "distances.csv", "overlay.png", "manifest.jso
 PROBE_FILE = "probe.npz"
 
 
-def save_explanation(explanation: Explanation, folder: Path, *, overwrite: bool = False) -> Path:
+def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False) -> Path:
     """See ``Explanation.save``."""
     from explorer.results.plots import figure
 
@@ -169,62 +169,40 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
     return replace(fresh, embeddings=embeddings[: fresh.wanted])
 
 
-def read_text(path: Path) -> str:
-    """The text of a user's file, with or without a byte order mark.
+def save_words(explained: WordsExplanation, folder: Path, overwrite: bool = False) -> Path:
+    """See ``WordsExplanation.save``."""
 
-    Raises:
-        InvalidInput: It cannot be read, or is no text in UTF-8.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path.name} is not text in UTF-8; save it as UTF-8.", code="text_encoding") from error
-    except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        raise InvalidInput(f"Cannot read {path.name}: {reason}.", code="text_unreadable") from error
+    def write(scratch: Path) -> None:
+        values = zip(explained.words, explained.attribution.tolist(), strict=True)
+        _write_csv(scratch / "words.csv", ("position", "word", "attribution"),
+                   ((i, word, repr(value)) for i, (word, value) in enumerate(values)))  # fmt: skip
+        head, *rows = csv.reader(io.StringIO(distances_csv(explained.ranked)))
+        _write_csv(scratch / "distances.csv", (*head, "sentence"),
+                   ((*row, copy) for row, copy in zip(rows, explained.copies, strict=True)))  # fmt: skip
+        facts = json.dumps(_words_manifest(explained), indent=2, ensure_ascii=False)
+        (scratch / "manifest.json").write_text(facts + "\n", encoding="utf-8")
 
-
-def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` fill a scratch folder, then move its files into ``folder``; on failure nothing is kept.
-
-    Raises:
-        CannotWrite: Not writable, or the disk is full.
-    """
-    made, scratch = False, None
-    try:
-        made = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
-        write(scratch)
-        _move_all(scratch, folder)
-    except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        raise CannotWrite(
-            f"Cannot write to {folder.name or str(folder):.80}: {reason}; nothing was kept.", code="write"
-        ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    refuse_overwriting(folder, overwrite)
+    write_whole(folder, write)
+    return folder
 
 
-def _move_all(scratch: Path, folder: Path) -> None:
-    """Move every file, or put back what was there."""
-    new, old = sorted(scratch.iterdir()), scratch / "old"
-    old.mkdir()
-    moved = []
-    try:
-        for file in new:
-            target = folder / file.name
-            if target.exists():
-                shutil.copy2(target, old / file.name)
-            os.replace(file, target)
-            moved.append(target)
-    except OSError:
-        for target in moved:
-            if (old / target.name).exists():
-                (old / target.name).rename(target)
-            else:
-                target.unlink()
-        raise
+def _words_manifest(explained: WordsExplanation) -> dict[str, Any]:
+    """As of a picture, less what words do not have."""
+    facts, probe, sentence = manifest(explained.ranked), explained.ranked.probe, explained.sentence
+    assert isinstance(probe.encoder, MaskedSentence)
+    drawn = "every combination" if tries_all(len(explained.words), probe.masking) else "drawn"
+    masking = {name: facts["masking"][name] for name in ("n_masks", "p_keep", "seed")}
+    text = {"sentence": sentence.text, "cut": sentence.cut, "words": list(explained.words)}
+    del facts["map"]
+    sign = "positive = keeping this word brings the pair closer"
+    return facts | text | {"masking": masking | {"hide": probe.encoder.hide}, "masks": drawn, "sign": sign}
+
+
+def _write_csv(path: Path, head: Iterable[Any], rows: Iterable[Iterable[Any]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows((head, *rows))
+
+
+WRITERS.add("picture", save_explanation)
+WRITERS.add("words", save_words)

@@ -1,4 +1,4 @@
-"""Links that bring a result back: a ``Config`` and what a teacher wants shown <-> the query of an address.
+"""Links that bring a result back: a ``Recipe`` and what a teacher wants shown <-> the query of an address.
 
 A link is readable and can be written by hand; it comes from strangers, so whatever of it is ours is checked, and
 what is not ours (``__theme``, ``utm_source``) is left alone.
@@ -14,11 +14,11 @@ from urllib.parse import urlencode
 
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
-from explorer.core.registry import CARDS
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.encoders.base import DEFAULT_ENCODER
-from explorer.pictures.presets import FIRST_PRESET, Preset, preset_named
-from explorer.results.recipe import Config, check_app, example_sha256
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+from explorer.pictures.examples import FIRST_PRESET, Preset, preset_named
+from explorer.results.recipe import Recipe, check_app, example_sha256
 
 CONTROLS = (
     *("preset", "picture", "kind", "reference", "caption", "encoder", "n_masks", "p_keep", "feature_res", "seed"),
@@ -80,38 +80,38 @@ class Link:
     """What a link asks for.
 
     Attributes:
-        config: The result; None when the link says nothing about one. Its ``own`` names the pictures that whoever
+        recipe: The result; None when the link says nothing about one. Its ``own`` names the pictures that whoever
             follows the link has to bring.
         view: How to show it.
         replay: The preset that was named, where nothing of its result is changed but the selection: what was embedded
             earlier will do. None where a pair is named, whose masks are embedded, so that a run gives what a run gave.
     """
 
-    config: Config | None
+    recipe: Recipe | None
     view: View = PLAIN
     replay: str | None = None
 
 
-def to_query(config: Config, view: View = PLAIN, *, replay: str | None = None) -> str:
+def to_query(recipe: Recipe, view: View = PLAIN, *, replay: str | None = None) -> str:
     """The query of a link, without a question mark: the pair, the encoder, and what differs from the defaults.
 
     Args:
-        config: The result.
+        recipe: The result.
         view: How to show it.
         replay: The preset whose result, embedded earlier, it is; then that is named.
 
     Raises:
         InvalidInput: The app would not run it.
     """
-    check_app(config)
+    check_app(recipe)
     if replay is not None:
-        return urlencode({"preset": replay} | _unusual(config.selection) | _unusual(view), safe=",")
-    picture = "picture" if config.picture is not None else "picture_sha256"
-    against = next(name for name in _AGAINST if getattr(config, name) is not None)
-    query = {name: getattr(config, name) for name in (picture, against, "encoder")} | _unusual(config.masking)
-    if config.precision != Config.precision:
-        query["precision"] = config.precision
-    return urlencode(query | _unusual(config.selection) | _unusual(view), safe=",")
+        return urlencode({"preset": replay} | _unusual(recipe.selection) | _unusual(view), safe=",")
+    picture = "picture" if recipe.picture is not None else "picture_sha256"
+    against = next(name for name in _AGAINST if getattr(recipe, name) is not None)
+    query = {name: getattr(recipe, name) for name in (picture, against, "encoder")} | _unusual(recipe.masking)
+    if recipe.precision != Recipe.precision:
+        query["precision"] = recipe.precision
+    return urlencode(query | _unusual(recipe.selection) | _unusual(view), safe=",")
 
 
 def from_query(params: Mapping[str, str]) -> Link | None:
@@ -128,15 +128,15 @@ def from_query(params: Mapping[str, str]) -> Link | None:
     shown = {name: _read(name, params[name]) for name in VIEW if name in params}
     if not asked and not shown:
         return None
-    config = _config(asked) if asked else None
-    return Link(config, View(**shown), _replayed(asked, config))
+    recipe = _config(asked) if asked else None
+    return Link(recipe, View(**shown), _replayed(asked, recipe))
 
 
-def _replayed(asked: Mapping[str, str], config: Config | None) -> str | None:
-    if config is None or any(name in asked for name in (*_PICTURE, *_AGAINST)):
+def _replayed(asked: Mapping[str, str], recipe: Recipe | None) -> str | None:
+    if recipe is None or any(name in asked for name in (*_PICTURE, *_AGAINST)):
         return None
     key = asked.get("preset", FIRST_PRESET)
-    return key if replace(config, selection=SelectionSettings()) == preset_config(key) else None
+    return key if replace(recipe, selection=SelectionSettings()) == preset_recipe(key) else None
 
 
 def _unusual(settings: MaskSettings | SelectionSettings | View) -> dict[str, str]:
@@ -174,7 +174,7 @@ def _read(name: str, text: str) -> Any:
     return text
 
 
-def preset_config(key: str) -> Config:
+def preset_recipe(key: str) -> Recipe:
     """What names a preset's result.
 
     Raises:
@@ -184,11 +184,11 @@ def preset_config(key: str) -> Config:
     return _config({"preset": key})
 
 
-def _config(asked: Mapping[str, str]) -> Config:
+def _config(asked: Mapping[str, str]) -> Recipe:
     values = {name: _read(name, text) for name, text in asked.items() if name != "preset"}
     masking = MaskSettings(**{name: values.pop(name) for name in _MASKING if name in values})
     selection = SelectionSettings(**{name: values.pop(name) for name in _SELECTION if name in values})
-    return check_app(Config(**_completed(values, asked.get("preset")), masking=masking, selection=selection))
+    return check_app(Recipe(**_completed(values, asked.get("preset")), masking=masking, selection=selection))
 
 
 def _completed(values: dict[str, Any], key: str | None) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.distances import DISTANCES
+from explorer.core.embedder import WHOLE, Box
+from explorer.core.explanation import Explanation
 from explorer.core.limits import MIN_SIDE
-from explorer.core.registry import DISTANCES
-from explorer.core.schema import WHOLE, Box, Explanation, Probe
+from explorer.core.probe import Probe
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Everything that names a result: the same ``Config`` gives the same map.
+"""Everything that names a result: the same ``Recipe`` gives the same map.
 
 Its JSON goes with an export and comes back from strangers, so every field is checked; links (``links``) and the
 script that makes the map again are written from it.
@@ -17,20 +17,18 @@ from typing import Any, NoReturn
 from explorer.core.captions import clean_caption
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.core.masks import can_grow
-from explorer.core.registry import CARDS
-from explorer.core.schema import SCHEMES, MaskSettings, SelectionSettings
-from explorer.encoders.cards import find_card
-from explorer.pictures.examples import PAPER_SHA256, has_hash, paper_files
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.encoders.cards import CARDS, find_card
+from explorer.pictures.examples import PAPER_SHA256, asset_path, has_hash, manifest, paper_files
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path, manifest
 
 SCHEMA_VERSION = 1
 MAX_JSON_BYTES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Recipe:
     """Everything a map depends on.
 
     Attributes:
@@ -87,7 +85,7 @@ class Config:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_dict(cls, values: object) -> Config:
+    def from_dict(cls, values: object) -> Recipe:
         """Check and build what ``to_dict`` gave.
 
         Raises:
@@ -105,7 +103,7 @@ class Config:
         return cls(**given, masking=masking, selection=selection)
 
     @classmethod
-    def from_json(cls, text: str | bytes) -> Config:
+    def from_json(cls, text: str | bytes) -> Recipe:
         """Read a ``config.json``, whoever sent it.
 
         Raises:
@@ -126,27 +124,27 @@ class Config:
         return cls.from_dict(values)
 
 
-def check_app(config: Config) -> Config:
+def check_app(recipe: Recipe) -> Recipe:
     """Return a config that the app, where one server is shared by many, would run.
 
     Raises:
         InvalidInput: It is beyond the app's caps, or uses what only the library and the command line have.
     """
-    CARDS.check(config.encoder)
+    CARDS.check(recipe.encoder)
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        cap.check(getattr(config.masking, cap.name), app=True)
-    THRESHOLD.check(config.selection.threshold, app=True)
-    if not can_grow(config.masking.scheme):
+        cap.check(getattr(recipe.masking, cap.name), app=True)
+    THRESHOLD.check(recipe.selection.threshold, app=True)
+    if not SCHEMES[recipe.masking.scheme].grows:
         raise InvalidInput(
-            f"The app's masks must be able to grow, which those of the scheme {config.masking.scheme} are not; "
-            f"use one of {', '.join(filter(can_grow, SCHEMES))}, or the command line.",
+            f"The app's masks must be able to grow, which those of the scheme {recipe.masking.scheme} are not; "
+            f"use one of {', '.join(key for key, scheme in SCHEMES.items() if scheme.grows)}, or the command line.",
             code="scheme_app",
         )
-    return config
+    return recipe
 
 
 def example_sha256(name: str) -> str:
-    """The ``Config.picture_sha256`` of an example.
+    """The ``Recipe.picture_sha256`` of an example.
 
     Raises:
         InvalidInput: No such example.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import Explanation
+from explorer.core.explanation import Explanation
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")

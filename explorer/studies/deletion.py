@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explorer.attributions.question import Steps
+from explorer.core.steps import Steps
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing, as_seen, draw_sheet
+from explorer.studies.needs import Arrays, WorkNeed, counted
 from explorer.studies.pairs import Pair
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 STEPS = 40
 """Points of a curve; the paper's curves have 224, its sheets the first five steps of 5500 pixels."""
@@ -34,9 +35,9 @@ ROWS = ("nearing pixels first (LoDF)", "distancing pixels first (HiDF)", "random
     about="The bee, compared with a fly, with more and more of its pixels deleted: those first that bring it "
     "closest (LoDF), those first that push it apart (HiDF), or any (random). Above each, how far the distance changed.",
 )
-def figure_1(bench: Bench) -> Outline:
+def figure_1(setup: Setup) -> Outline:
     """The sheet of the related pair."""
-    return _sheet(bench, bench.subjects.related)
+    return _sheet(setup, setup.subjects.related)
 
 
 @study(
@@ -47,9 +48,9 @@ def figure_1(bench: Bench) -> Outline:
     "deleting the most fly-like first (LoDF) changes little, about as random does, since a picture that is surely a "
     "bee can hardly become less of a fly.",
 )
-def figure_2(bench: Bench) -> Outline:
+def figure_2(setup: Setup) -> Outline:
     """The curves of the related pair."""
-    return _curves(bench, bench.subjects.related, "HiDF falls far below random, LoDF stays near it")
+    return _curves(setup, setup.subjects.related, "HiDF falls far below random, LoDF stays near it")
 
 
 @study(
@@ -58,9 +59,9 @@ def figure_2(bench: Bench) -> Outline:
     section="4.1",
     about="As figure 1, with another bee as the reference. The paper wonders that the striped part hardly matters.",
 )
-def figure_3(bench: Bench) -> Outline:
+def figure_3(setup: Setup) -> Outline:
     """The sheet of the pair of one class."""
-    return _sheet(bench, bench.subjects.same)
+    return _sheet(setup, setup.subjects.same)
 
 
 @study(
@@ -71,42 +72,42 @@ def figure_3(bench: Bench) -> Outline:
     "55 %; with HiDF only the last 5 % count. The changes are much larger in percent than in figure 2, since two bees "
     "begin at almost no distance.",
 )
-def figure_4(bench: Bench) -> Outline:
+def figure_4(setup: Setup) -> Outline:
     """The curves of the pair of one class."""
-    return _curves(bench, bench.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end")
+    return _curves(setup, setup.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end")
 
 
-def _need(bench: Bench, pair: Pair) -> WorkNeed:
-    case = bench.case(pair)
+def _need(setup: Setup, pair: Pair) -> WorkNeed:
+    question = setup.question(pair)
 
-    def work(bench: Bench) -> Steps[Arrays]:
-        attribution = bench.explain(pair).attribution
-        found = yield from counted(deletion(case, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))
+    def work(setup: Setup) -> Steps[Arrays]:
+        attribution = setup.explain(pair).attribution
+        found = yield from counted(deletion(question, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))
         return {"shares": found.shares, "lodf": found.lodf, "hidf": found.hidf, "random": found.random}
 
     settings = {
-        "image": pair.image, "reference": pair.reference, "masking": bench.masking().to_dict(),
+        "image": pair.image, "reference": pair.reference, "masking": setup.masking().to_dict(),
         "steps": STEPS, "fill": FILL, "seeds": list(SEEDS),
     }  # fmt: skip
-    return WorkNeed("deletion", settings, deletion_passes(case, steps=STEPS, seeds=SEEDS), work)
+    return WorkNeed("deletion", settings, deletion_passes(question, steps=STEPS, seeds=SEEDS), work)
 
 
-def _read(bench: Bench, need: WorkNeed) -> Deletion:
-    arrays = bench.arrays(need)
+def _read(setup: Setup, need: WorkNeed) -> Deletion:
+    arrays = setup.arrays(need)
     return Deletion(arrays["shares"], arrays["lodf"], arrays["hidf"], arrays["random"])
 
 
-def _sheet(bench: Bench, pair: Pair) -> Outline:
-    need = _need(bench, pair)
+def _sheet(setup: Setup, pair: Pair) -> Outline:
+    need = _need(setup, pair)
 
-    def make(bench: Bench) -> Findings:
-        found, case, attribution = _read(bench, need), bench.case(pair), bench.explain(pair).attribution
+    def make(setup: Setup) -> Findings:
+        found, question, attribution = _read(setup, need), setup.question(pair), setup.explain(pair).attribution
         shares = [found.shares[np.abs(found.shares - share).argmin()] for share in SHEET]
         at = [int(np.flatnonzero(found.shares == share)[0]) for share in shares]
-        pictures = [[as_seen(c) for c in deleted_copies(case, attribution, o, shares, FILL)] for o in NAMES]
+        pictures = [[as_seen(c) for c in deleted_copies(question, attribution, o, shares, FILL)] for o in NAMES]
         curves = {order: found.random[0] if order == "random" else found.curve(order) for order in NAMES}
         whole = float(found.lodf[0])
-        rows: list[tuple[Cell, ...]] = [
+        rows: list[tuple[Entry, ...]] = [
             (NAMES[order], float(share), float(curve[i]), _percent(float(curve[i]), whole))
             for order, curve in curves.items()
             for share, i in zip(shares, at, strict=True)
@@ -126,14 +127,14 @@ def _sheet(bench: Bench, pair: Pair) -> Outline:
         header = ("order", "share deleted", "distance", "change in percent")
         return Findings(draw_sheet(pictures, ROWS, titles, alt), Table(header, tuple(rows)), said)
 
-    return Outline((bench.need(pair), need), make)
+    return Outline((setup.need(pair), need), make)
 
 
-def _curves(bench: Bench, pair: Pair, says: str) -> Outline:
-    need = _need(bench, pair)
+def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
+    need = _need(setup, pair)
 
-    def make(bench: Bench) -> Findings:
-        found = _read(bench, need)
+    def make(setup: Setup) -> Findings:
+        found = _read(setup, need)
         low, high = found.band()
         header = ("share deleted", "LoDF", "HiDF", "random, mean", "random, lowest", "random, highest")
         columns = (found.shares, found.lodf, found.hidf, found.curve("random"), low, high)
@@ -169,7 +170,7 @@ def _curves(bench: Bench, pair: Pair, says: str) -> Outline:
             },
         )
 
-    return Outline((bench.need(pair), need), make)
+    return Outline((setup.need(pair), need), make)
 
 
 def _said(found: Deletion) -> tuple[str, ...]:

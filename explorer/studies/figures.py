@@ -8,7 +8,7 @@ from explorer.reports.drawing import draw_maps, panel_seen
 from explorer.results.summary import describe
 from explorer.studies.map_tables import Claim, check, inside, readings, regions_table
 from explorer.studies.pairs import CAPTIONS, Pair
-from explorer.studies.setup import Bench
+from explorer.studies.setup import Setup
 from explorer.studies.study import Findings, Outline, study
 
 CLAIMS = (
@@ -94,9 +94,9 @@ CLAIMS = (
     "fly, eyes and collar for the labradoodle, car and dog parted and the parts exchanged with the reference, only "
     "repulsion for flower and car, and a car whose wheels are left out of what sets it apart from a bicycle.",
 )
-def figure_8(bench: Bench) -> Outline:
+def figure_8(setup: Setup) -> Outline:
     """The picture pairs."""
-    return _gallery(bench, bench.subjects.gallery, columns=3)
+    return _gallery(setup, setup.subjects.gallery, columns=3)
 
 
 @study(
@@ -108,18 +108,18 @@ def figure_8(bench: Bench) -> Outline:
     "where a picture holds two (section 3.2).",
     roles=(CAPTIONS,),
 )
-def figure_9(bench: Bench) -> Outline:
+def figure_9(setup: Setup) -> Outline:
     """The pairs of picture and caption."""
-    return _gallery(bench, bench.subjects.captions, columns=4)
+    return _gallery(setup, setup.subjects.captions, columns=4)
 
 
-def _gallery(bench: Bench, pairs: Sequence[Pair], columns: int) -> Outline:
-    return Outline(tuple(bench.need(pair) for pair in pairs), lambda bench: _read(bench, pairs, columns))
+def _gallery(setup: Setup, pairs: Sequence[Pair], columns: int) -> Outline:
+    return Outline(tuple(setup.need(pair) for pair in pairs), lambda setup: _read(setup, pairs, columns))
 
 
-def _read(bench: Bench, pairs: Sequence[Pair], columns: int) -> Findings:
-    explanations = {pair.title: bench.explain(pair) for pair in pairs}
-    found = {pair.title: inside(bench, pair, explanations[pair.title]) for pair in pairs}
+def _read(setup: Setup, pairs: Sequence[Pair], columns: int) -> Findings:
+    explanations = {pair.title: setup.explain(pair) for pair in pairs}
+    found = {pair.title: inside(setup, pair, explanations[pair.title]) for pair in pairs}
     maps = {title: explanation.relative for title, explanation in explanations.items()}
     said = tuple(f"{_capital(title)}: {describe(explanation)}" for title, explanation in explanations.items())
     alt = "Maps over their pictures, red where keeping a region brings the pair closer, blue where it pushes it apart. "
@@ -131,14 +131,14 @@ def _read(bench: Bench, pairs: Sequence[Pair], columns: int) -> Findings:
         readings(list(explanations), list(explanations.values())),
         said,
         compared,
-        _differs(bench, pairs[0].role, odd),
+        _differs(setup, pairs[0].role, odd),
         {"regions": regions_table(found)},
         {f"map_{i}": values for i, values in enumerate(maps.values(), 1)},
     )
 
 
-def _differs(bench: Bench, role: str, odd: Sequence[str]) -> str:
-    model = bench.encoders[role].card.title
+def _differs(setup: Setup, role: str, odd: Sequence[str]) -> str:
+    model = setup.encoders[role].card.title
     if not odd:
         return ""
     theirs = "CLIP ViT-B/32" if role == CAPTIONS else "ResNet50"

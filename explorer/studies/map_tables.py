@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.agreement import expected_agreement, split_half
-from explorer.core.schema import Explanation
+from explorer.core.explanation import Explanation
 from explorer.studies.pairs import Pair
-from explorer.studies.setup import Bench
-from explorer.studies.study import Cell, Compared, Table
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Table
 
 HEADER = (
     "map", "n_masks", "p_keep", "feature_res", "seed", "selection",
@@ -21,7 +21,7 @@ HEADER = (
 HALVES = "The last two columns: correlation of the maps of the even and the odd masks, and that to expect of two runs."
 
 
-def reading(title: str, explanation: Explanation) -> tuple[Cell, ...]:
+def reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
     """One row of ``HEADER`` for a map."""
     probe, selection, values = explanation.probe, explanation.selection, explanation.relative
     half = split_half(probe, explanation.reference, selection)
@@ -68,9 +68,9 @@ def alike(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def inside(bench: Bench, pair: Pair, explanation: Explanation) -> dict[str, float]:
+def inside(setup: Setup, pair: Pair, explanation: Explanation) -> dict[str, float]:
     """Mean attribution in each named region of the picture."""
-    regions = bench.regions(pair.image, explanation)
+    regions = setup.regions(pair.image, explanation)
     values = explanation.relative
     return {part: float(values[where].mean(dtype=np.float64)) for part, where in regions.items() if where.any()}
 

@@ -10,11 +10,12 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import Explanation, MaskSettings
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSettings
 from explorer.reports.drawing import Panel, draw_maps, panel
 from explorer.studies.map_tables import HALVES, HEADER, alike, column, inside, reading, readings, regions_table
 from explorer.studies.pairs import CAPTIONS, Pair
-from explorer.studies.setup import MIRROR, Bench
+from explorer.studies.setup import MIRROR, Setup
 from explorer.studies.study import Compared, Findings, Outline, Table, study
 from explorer.studies.sweeps import SWEEPS, Tile, Tiles, columns, within
 
@@ -25,11 +26,11 @@ READABLE = 0.7
 """Maps that agree at this or more with another run's look alike; below it, spots come and go."""
 
 
-def tiles_of(bench: Bench, key: str, masking: MaskSettings, pair: Pair) -> Tiles:
+def tiles_of(setup: Setup, key: str, masking: MaskSettings, pair: Pair) -> Tiles:
     """The tiles of a sweep around settings that this encoder can show, with a draft's masks where this is one."""
-    side = min(bench.case(pair).pixels.shape[:2])
+    side = min(setup.question(pair).pixels.shape[:2])
     tiles = within(SWEEPS[key].tiles(masking, MIRROR), side)
-    return tuple(_scaled(tile, bench.masks(tile.masking.n_masks)) for tile in tiles if tile.masking.n_masks <= MOST)
+    return tuple(_scaled(tile, setup.masks(tile.masking.n_masks)) for tile in tiles if tile.masking.n_masks <= MOST)
 
 
 def _scaled(tile: Tile, n_masks: int) -> Tile:
@@ -50,14 +51,14 @@ def _scaled(tile: Tile, n_masks: int) -> Tile:
     about="Bee against fly with 100, 500 and 2000 masks (down) of three seeds (across). The more masks, "
     "the more alike the maps of different seeds.",
 )
-def figure_10(bench: Bench) -> Outline:
+def figure_10(setup: Setup) -> Outline:
     """Maps of three seeds with growing numbers of masks."""
-    pair = bench.subjects.related
+    pair = setup.subjects.related
     # The paper's seeds are 1, 2 and 3; the sweep joins the others to the current one.
-    tiles = tiles_of(bench, "n_masks", MaskSettings(n_masks=2000, seed=1), pair)
+    tiles = tiles_of(setup, "n_masks", MaskSettings(n_masks=2000, seed=1), pair)
 
-    def make(bench: Bench) -> Findings:
-        explanations = explain_tiles(bench, pair, tiles)
+    def make(setup: Setup) -> Findings:
+        explanations = explain_tiles(setup, pair, tiles)
         rows: dict[int, list[Explanation]] = defaultdict(list)
         for explanation in explanations:
             rows[len(explanation.probe)].append(explanation)
@@ -74,7 +75,7 @@ def figure_10(bench: Bench) -> Outline:
             maps=maps_of(explanations),
         )
 
-    return outline_of(bench, pair, tiles, make)
+    return outline_of(setup, pair, tiles, make)
 
 
 @study(
@@ -86,13 +87,13 @@ def figure_10(bench: Bench) -> Outline:
     "wheels and more kept shows the body, two stories in one picture.",
     roles=(CAPTIONS,),
 )
-def figure_11(bench: Bench) -> Outline:
+def figure_11(setup: Setup) -> Outline:
     """Maps of two pairs with growing shares kept."""
-    pairs = bench.subjects.kept
-    tiles = tiles_of(bench, "p_keep", MaskSettings(), pairs[0])
+    pairs = setup.subjects.kept
+    tiles = tiles_of(setup, "p_keep", MaskSettings(), pairs[0])
 
-    def make(bench: Bench) -> Findings:
-        found = {pair: explain_tiles(bench, pair, tiles) for pair in pairs}
+    def make(setup: Setup) -> Findings:
+        found = {pair: explain_tiles(setup, pair, tiles) for pair in pairs}
         panels = [
             replace(one, row=pair.title if i == 0 else "")
             for pair in pairs
@@ -105,7 +106,7 @@ def figure_11(bench: Bench) -> Outline:
         )
         table = Table(HEADER, rows, HALVES)
         regions = {
-            f"{pair.title}, p_keep {e.probe.masking.p_keep:g}": inside(bench, pair, e)
+            f"{pair.title}, p_keep {e.probe.masking.p_keep:g}": inside(setup, pair, e)
             for pair in pairs
             for e in found[pair]
         }
@@ -121,7 +122,7 @@ def figure_11(bench: Bench) -> Outline:
             maps_of([e for pair in pairs for e in found[pair]]),
         )  # fmt: skip
 
-    needs = tuple(bench.need(pair, tile.masking) for pair in pairs for tile in tiles)
+    needs = tuple(setup.need(pair, tile.masking) for pair in pairs for tile in tiles)
     return Outline(needs, make)
 
 
@@ -132,13 +133,13 @@ def figure_11(bench: Bench) -> Outline:
     about="Bee against fly with cells from 2 x 2 to 128 x 128 and 1000 masks. 2 and 4 cells are too coarse "
     "for this picture, 8 to 16 delineate the wings, above 32 there is only noise.",
 )
-def figure_12(bench: Bench) -> Outline:
+def figure_12(setup: Setup) -> Outline:
     """Maps of growing feature resolution."""
-    pair = bench.subjects.related
-    tiles = tiles_of(bench, "feature_res", MaskSettings(), pair)
+    pair = setup.subjects.related
+    tiles = tiles_of(setup, "feature_res", MaskSettings(), pair)
 
-    def make(bench: Bench) -> Findings:
-        explanations = explain_tiles(bench, pair, tiles)
+    def make(setup: Setup) -> Findings:
+        explanations = explain_tiles(setup, pair, tiles)
         table = readings([t.title for t in tiles], explanations)
         again = dict(zip(column(table, "feature_res"), column(table, "another run would agree"), strict=True))
         said = _resolution(again, len(explanations[0].probe))
@@ -158,7 +159,7 @@ def figure_12(bench: Bench) -> Outline:
             maps=maps_of(explanations),
         )
 
-    return outline_of(bench, pair, tiles, make)
+    return outline_of(setup, pair, tiles, make)
 
 
 @study(
@@ -168,13 +169,13 @@ def figure_12(bench: Bench) -> Outline:
     about="16 cells with 2000, 4000 and 8000 masks, 32 cells with 2000, 8000 and 32000. The noise of fine "
     "cells goes away with more masks.",
 )
-def figure_13(bench: Bench) -> Outline:
+def figure_13(setup: Setup) -> Outline:
     """Maps of fine cells with growing numbers of masks."""
-    pair = bench.subjects.related
-    tiles = tiles_of(bench, "detail", MaskSettings(n_masks=2000, feature_res=16), pair)
+    pair = setup.subjects.related
+    tiles = tiles_of(setup, "detail", MaskSettings(n_masks=2000, feature_res=16), pair)
 
-    def make(bench: Bench) -> Findings:
-        explanations = explain_tiles(bench, pair, tiles)
+    def make(setup: Setup) -> Findings:
+        explanations = explain_tiles(setup, pair, tiles)
         table = readings([t.title for t in tiles], explanations)
         again = column(table, "another run would agree")
         rows: dict[float, list[tuple[int, float]]] = defaultdict(list)
@@ -195,17 +196,17 @@ def figure_13(bench: Bench) -> Outline:
             maps=maps_of(explanations),
         )
 
-    return outline_of(bench, pair, tiles, make)
+    return outline_of(setup, pair, tiles, make)
 
 
-def explain_tiles(bench: Bench, pair: Pair, tiles: Sequence[Tile]) -> list[Explanation]:
+def explain_tiles(setup: Setup, pair: Pair, tiles: Sequence[Tile]) -> list[Explanation]:
     """The map of each tile, from probes that are there."""
-    return [bench.explain(pair, tile.masking, tile.selection) for tile in tiles]
+    return [setup.explain(pair, tile.masking, tile.selection) for tile in tiles]
 
 
-def outline_of(bench: Bench, pair: Pair, tiles: Tiles, make: Callable[[Bench], Findings]) -> Outline:
+def outline_of(setup: Setup, pair: Pair, tiles: Tiles, make: Callable[[Setup], Findings]) -> Outline:
     """A study of one pair that needs the probes of tiles."""
-    return Outline(tuple(bench.need(pair, tile.masking) for tile in tiles), make)
+    return Outline(tuple(setup.need(pair, tile.masking) for tile in tiles), make)
 
 
 def panels_of(tiles: Sequence[Tile], explanations: Sequence[Explanation]) -> list[Panel]:

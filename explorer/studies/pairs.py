@@ -13,9 +13,8 @@ from functools import cached_property
 from pathlib import Path
 
 from explorer.core.errors import InvalidInput
-from explorer.pictures.examples import FETCH, PAPER_SHA256, has_hash, paper_files
+from explorer.pictures.examples import FETCH, PAPER_SHA256, asset_path, has_hash, paper_files, shipped_presets
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path, shipped_presets
 
 PICTURES, CAPTIONS = "pictures", "captions"
 """The two parts an encoder plays: compares pictures with pictures, or with captions."""

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSettings
+from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
-from explorer.core.schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+from explorer.core.references import Reference
+from explorer.core.selections import SelectionSettings
 
 P_KEEPS = (0.1, 0.3, 0.5, 0.7, 0.9)
 MASKS_EACH = 200

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import DistanceExplainer, Steps
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.rank import rank_against
-from explorer.core.registry import MODES
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.steps import Steps
 from explorer.evaluation.localization import ENOUGH, Localization, localize, plant
 from explorer.reports.drawing import Panel, as_seen, draw_maps
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, study
+from explorer.studies.needs import Arrays, WorkNeed
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 SHUFFLED = "shuffled map"
 MIRROR_LABEL = MODES["mirror"].label
@@ -28,37 +29,37 @@ SHUFFLE_KEY = 6
     "finds what brings the two closer is positive there and nowhere else. Can each encoder's map, by each way to "
     "select among the masks, and does a map with its pixels shuffled fail, as it must?",
 )
-def localization(bench: Bench) -> Outline:
+def localization(setup: Setup) -> Outline:
     """Every encoder at hand that compares pictures."""
     needs = {
-        role: _need(bench, role)
-        for role, encoder in bench.encoders.items()
+        role: _need(setup, role)
+        for role, encoder in setup.encoders.items()
         if "image-image" in encoder.card.compares
     }  # fmt: skip
-    return Outline(tuple(needs.values()), lambda bench: _make(bench, needs))
+    return Outline(tuple(needs.values()), lambda setup: _make(setup, needs))
 
 
-def _need(bench: Bench, role: str) -> WorkNeed:
-    encoder, masking = bench.encoders[role], bench.masking()
+def _need(setup: Setup, role: str) -> WorkNeed:
+    encoder, masking = setup.encoders[role], setup.masking()
 
-    def work(_: Bench) -> Steps[Arrays]:
+    def work(_: Setup) -> Steps[Arrays]:
         planted = plant(encoder)
-        found = yield from DistanceExplainer(masking).explain(planted.case)
+        found = yield from DistanceExplainer(masking).explain(planted.question)
         maps = {
-            f"map {mode}": rank_against(found.probe, planted.case.target, SelectionSettings(mode=mode)).relative
+            f"map {mode}": rank_against(found.probe, planted.question.target, SelectionSettings(mode=mode)).relative
             for mode in MODES
         }
-        return {**maps, "pixels": planted.case.pixels, "region": planted.region}
+        return {**maps, "pixels": planted.question.pixels, "region": planted.region}
 
     settings = {"encoder": encoder.fingerprint, "masking": masking.to_dict(), "modes": list(MODES)}
     return WorkNeed("planted patch", settings, masking.n_masks, work)
 
 
-def _make(bench: Bench, needs: Mapping[str, WorkNeed]) -> Findings:
+def _make(setup: Setup, needs: Mapping[str, WorkNeed]) -> Findings:
     panels: list[Panel] = []
     scores: dict[tuple[str, str], Localization] = {}
     for role, need in needs.items():
-        kept, title = bench.arrays(need), bench.encoders[role].card.title
+        kept, title = setup.arrays(need), setup.encoders[role].card.title
         maps = {MODES[mode].label: kept[f"map {mode}"] for mode in MODES}
         maps[SHUFFLED] = _shuffled(maps[MIRROR_LABEL])
         for i, (name, values) in enumerate(maps.items()):
@@ -82,7 +83,7 @@ def _said(scores: Mapping[tuple[str, str], Localization]) -> tuple[tuple[str, ..
 
 
 def _table(scores: Mapping[tuple[str, str], Localization]) -> Table:
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (title, name, "inside" if one.pointing else "outside", one.energy, one.iou, one.average_precision, one.chance,
          _verdict(one))
         for (title, name), one in scores.items()

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explorer.attributions.question import DistanceExplainer, Steps
+from explorer.attributions.question import DistanceExplainer
+from explorer.core.steps import Steps
 from explorer.evaluation.randomization import ORDERS, Randomization, randomization, randomization_passes
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing, Panel, as_seen, draw_maps
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+from explorer.studies.needs import Arrays, WorkNeed, counted
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 MASKS = 300
 """The paper has 1000; the masks stay the same from map to map, so that fewer do not add noise of their own."""
@@ -29,9 +31,9 @@ LOST = 0.4
 """A map that correlates with the untouched network's below this has little left of it."""
 
 
-def no_layers(bench: Bench) -> str:
+def no_layers(setup: Setup) -> str:
     """Why the network cannot be randomised, or an empty string."""
-    encoder = bench.encoders["pictures"]
+    encoder = setup.encoders["pictures"]
     return "" if encoder.layers() else f"the layers of {encoder.card.title} cannot be had"
 
 
@@ -45,10 +47,10 @@ def no_layers(bench: Bench) -> str:
     "the map at up to 0.92. The page on randomization says why.",
     lacks=no_layers,
 )
-def table_1(bench: Bench) -> Outline:
+def table_1(setup: Setup) -> Outline:
     """All three orders."""
-    needs = {order: order_need(bench, order) for order in ORDERS}
-    return Outline(tuple(needs.values()), lambda bench: _table({o: read(bench, n, o) for o, n in needs.items()}))
+    needs = {order: order_need(setup, order) for order in ORDERS}
+    return Outline(tuple(needs.values()), lambda setup: _table({o: read(setup, n, o) for o, n in needs.items()}))
 
 
 @study(
@@ -59,9 +61,9 @@ def table_1(bench: Bench) -> Outline:
     "The map is lost at once, which shows that it is about the network.",
     lacks=no_layers,
 )
-def figure_5(bench: Bench) -> Outline:
+def figure_5(setup: Setup) -> Outline:
     """The strip of the top-down cascade."""
-    return _strip(bench, "top_down", "lost from the first layer on")
+    return _strip(setup, "top_down", "lost from the first layer on")
 
 
 @study(
@@ -71,9 +73,9 @@ def figure_5(bench: Bench) -> Outline:
     about="As figure 5, from the input up. Lost from the first layer on as well.",
     lacks=no_layers,
 )
-def figure_6(bench: Bench) -> Outline:
+def figure_6(setup: Setup) -> Outline:
     """The strip of the bottom-up cascade."""
-    return _strip(bench, "bottom_up", "lost from the first layer on")
+    return _strip(setup, "bottom_up", "lost from the first layer on")
 
 
 @study(
@@ -84,22 +86,22 @@ def figure_6(bench: Bench) -> Outline:
     "layers 5 to 13 keep it.",
     lacks=no_layers,
 )
-def figure_7(bench: Bench) -> Outline:
+def figure_7(setup: Setup) -> Outline:
     """The strip of the independent order."""
-    return _strip(bench, "independent", "many layers alone keep the map")
+    return _strip(setup, "independent", "many layers alone keep the map")
 
 
-def order_need(bench: Bench, order: str, how: str = "shuffle") -> WorkNeed:
+def order_need(setup: Setup, order: str, how: str = "shuffle") -> WorkNeed:
     """The maps of one order, block by block."""
-    pair, masking = bench.subjects.related, bench.masking(MASKS)
-    case, method = bench.case(pair), DistanceExplainer(masking)
+    pair, masking = setup.subjects.related, setup.masking(MASKS)
+    question, method = setup.question(pair), DistanceExplainer(masking)
 
-    def work(_: Bench) -> Steps[Arrays]:
-        return arrays_of((yield from counted(randomization(case, method, order=order, how=how))))
+    def work(_: Setup) -> Steps[Arrays]:
+        return arrays_of((yield from counted(randomization(question, method, order=order, how=how))))
 
     settings = {"image": pair.image, "reference": pair.reference, "order": order, "how": how, "seed": 0,
-                "blocks": list(case.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
-    return WorkNeed("randomization", settings, randomization_passes(case, method), work)
+                "blocks": list(question.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
+    return WorkNeed("randomization", settings, randomization_passes(question, method), work)
 
 
 def arrays_of(found: Randomization) -> Arrays:
@@ -113,20 +115,20 @@ def arrays_of(found: Randomization) -> Arrays:
     }
 
 
-def read(bench: Bench, need: WorkNeed, order: str, how: str = "shuffle") -> Randomization:
+def read(setup: Setup, need: WorkNeed, order: str, how: str = "shuffle") -> Randomization:
     """The result of a piece of work that was done."""
-    kept = bench.arrays(need)
+    kept = setup.arrays(need)
     names = tuple(str(name) for name in kept["layers"])
     return Randomization(
         order, how, names, kept["maps"], kept["similarity"], kept["similarity_absolute"], kept["shift"]
     )
 
 
-def _strip(bench: Bench, order: str, says: str) -> Outline:
-    need = order_need(bench, order)
+def _strip(setup: Setup, order: str, says: str) -> Outline:
+    need = order_need(setup, order)
 
-    def make(bench: Bench) -> Findings:
-        found, picture = read(bench, need, order), as_seen(bench.case(bench.subjects.related).pixels)
+    def make(setup: Setup) -> Findings:
+        found, picture = read(setup, need, order), as_seen(setup.question(setup.subjects.related).pixels)
         plus = "" if order == "independent" else "+ "
         titles = [
             "untouched",
@@ -136,7 +138,7 @@ def _strip(bench: Bench, order: str, says: str) -> Outline:
         said, line = _said(found, says)
         alt = f"{len(panels)} maps of the same pair, {NAMES[order]}. " + " ".join(said)
         maps = {f"map_{i}": values for i, values in enumerate(found.maps)}
-        return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(bench, order), maps=maps)
+        return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(setup, order), maps=maps)
 
     return Outline((need,), make)
 
@@ -145,7 +147,7 @@ def strip_table(found: Randomization) -> Table:
     """One row for each map of a strip."""
     names = ("untouched", *found.layers)
     columns = (found.similarity, found.similarity_absolute, found.shift)
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (i, name, *(float(value) for value in values))
         for i, (name, *values) in enumerate(zip(names, *columns, strict=True))
     )
@@ -175,10 +177,10 @@ def _said(found: Randomization, says: str) -> tuple[tuple[str, ...], Compared]:
 def _table(found: dict[str, Randomization]) -> Findings:
     blocks = found["bottom_up"].layers
     header = ("row", *(f"{NAMES[o]}: {what}" for o in ORDERS for what in ("randomised last", "Spearman", "absolute")))
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (i + 1, *(cell for o in ORDERS for cell in _cells(found[o], i))) for i in range(len(blocks))
     )
-    theirs: tuple[tuple[Cell, ...], ...] = tuple((i + 1, *(PAPER[o][i] for o in ORDERS)) for i in range(16))
+    theirs: tuple[tuple[Entry, ...], ...] = tuple((i + 1, *(PAPER[o][i] for o in ORDERS)) for i in range(16))
     charts = [_chart(order, found[order]) for order in ORDERS]
     said = tuple(
         f"{NAMES[order]}: mean correlation {one.similarity[1:].mean():.2f} here, {np.mean(PAPER[order]):.2f} there."
@@ -206,7 +208,7 @@ def _table(found: dict[str, Randomization]) -> Findings:
     )
 
 
-def _cells(found: Randomization, i: int) -> tuple[Cell, ...]:
+def _cells(found: Randomization, i: int) -> tuple[Entry, ...]:
     return found.layers[i], float(found.similarity[i + 1]), float(found.similarity_absolute[i + 1])
 
 
@@ -236,10 +238,10 @@ def _drawn(charts: Sequence[Chart], said: Sequence[str]) -> Drawing:
     return draw_charts(charts, alt, same_scale=True)
 
 
-def _differs(bench: Bench, order: str) -> str:
+def _differs(setup: Setup, order: str) -> str:
     if order == "independent":
         return "See the page on randomization: in the paper only the rows of the kernels changed places."
-    title = bench.encoders["pictures"].card.title
+    title = setup.encoders["pictures"].card.title
     return (
         f"{title} is randomised from its trained weights, block by block. In the paper's software the cascades began "
         "with a network that had no trained weights in any layer, so its maps were lost before the first step."

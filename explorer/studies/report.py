@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from explorer.core.storage import write_whole
 from explorer.reports.style import STYLE
-from explorer.results.folders import write_whole
 from explorer.studies.results import Result, finished, read_result
 from explorer.studies.runner import why_not
-from explorer.studies.setup import Bench
+from explorer.studies.setup import Setup
 from explorer.studies.study import PAPER, STUDIES, Compared, Study, Table
 
 PAGE = "index.html"
@@ -22,16 +22,16 @@ VERDICTS = {True: ("good", "as in the paper"), False: ("other", "otherwise here"
 PARTS = {"4": "Quantitative results (section 4)", "5": "Qualitative assessment (section 5)", "": "Further pages"}
 
 
-def write_report(bench: Bench, out: Path) -> Path:
+def write_report(setup: Setup, out: Path) -> Path:
     """Write ``index.html`` about every study of this bench that is finished in a folder.
 
     Raises:
         CannotWrite: The folder cannot be written.
     """
-    done = [(study, read_result(out, key)) for key, study in STUDIES.items() if not why_not(study, bench)
-            and finished(study, bench, out)]  # fmt: skip
+    done = [(study, read_result(out, key)) for key, study in STUDIES.items() if not why_not(study, setup)
+            and finished(study, setup, out)]  # fmt: skip
     made = [(study, result) for study, result in done if result is not None]
-    text = page(made, bench, out)
+    text = page(made, setup, out)
 
     def write(scratch: Path) -> None:
         (scratch / PAGE).write_text(text, encoding="utf-8")
@@ -40,7 +40,7 @@ def write_report(bench: Bench, out: Path) -> Path:
     return out / PAGE
 
 
-def page(made: Sequence[tuple[Study, Result]], bench: Bench, out: Path) -> str:
+def page(made: Sequence[tuple[Study, Result]], setup: Setup, out: Path) -> str:
     """The whole page."""
     return "\n".join(
         (
@@ -48,12 +48,12 @@ def page(made: Sequence[tuple[Study, Result]], bench: Bench, out: Path) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>Distance Explainer, made again</title>\n<style>{STYLE}</style>\n</head>\n<body>",
             '<a class="skip" href="#studies">Skip to the studies</a>',
-            _header(made, bench),
+            _header(made, setup),
             '<main id="studies">',
             _summary(made),
             _contents(made),
             *_parts(made, out),
-            _missing(bench),
+            _missing(setup),
             "</main>",
             _footer(made),
             "</body>\n</html>\n",
@@ -61,20 +61,20 @@ def page(made: Sequence[tuple[Study, Result]], bench: Bench, out: Path) -> str:
     )
 
 
-def _header(made: Sequence[tuple[Study, Result]], bench: Bench) -> str:
+def _header(made: Sequence[tuple[Study, Result]], setup: Setup) -> str:
     encoders = "; ".join(
         f"{escape(encoder.card.title)} for {escape(role)} ({escape(encoder.card.embedding)})"
-        for role, encoder in bench.encoders.items()
+        for role, encoder in setup.encoders.items()
     )
     passes = sum(int(result.manifest["passes"]) for _, result in made)
     seconds = sum(float(result.manifest["seconds"]) for _, result in made)
-    notes = [bench.subjects.note] if bench.subjects.note else []
-    if bench.share != 1:
+    notes = [setup.subjects.note] if setup.subjects.note else []
+    if setup.share != 1:
         notes.append(
-            f"A draft: {100 * bench.share:g} % of the paper's numbers of masks. Maps are noisier than they should be."
+            f"A draft: {100 * setup.share:g} % of the paper's numbers of masks. Maps are noisier than they should be."
         )
     said = "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
-    whose = "The paper's own pictures." if bench.subjects.paper else "Other pictures than the paper's."
+    whose = "The paper's own pictures." if setup.subjects.paper else "Other pictures than the paper's."
     return (
         "<header>\n<h1>The paper's figures and tables, made again</h1>\n"
         f"<p>{escape(PAPER)}. Here with {encoders}. {whose} {passes} pictures were embedded in "
@@ -187,8 +187,8 @@ def _cell(cell: str | int | float) -> str:
     return f"<td class='number'>{cell if isinstance(cell, int) else f'{cell:.3g}'}</td>"
 
 
-def _missing(bench: Bench) -> str:
-    reasons = [(study, why_not(study, bench)) for _, study in STUDIES.items()]
+def _missing(setup: Setup) -> str:
+    reasons = [(study, why_not(study, setup)) for _, study in STUDIES.items()]
     items = "".join(f"<li>{_name(study)}: {escape(reason)}</li>" for study, reason in reasons if reason)
     return f"<section><h2>Not made</h2><ul>{items}</ul></section>" if items else ""
 

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from explorer.core.errors import InvalidInput
+from explorer.core.storage import write_whole
 from explorer.reports.drawing import save
-from explorer.results.folders import SCHEMA_VERSION, versions, write_whole
-from explorer.studies.setup import Bench
-from explorer.studies.study import PAPER, Compared, Findings, Study, Table, plan
+from explorer.results.folders import SCHEMA_VERSION, versions
+from explorer.studies.needs import plan
+from explorer.studies.setup import Setup
+from explorer.studies.study import PAPER, Compared, Findings, Study, Table
 
 MANIFEST = "manifest.json"
 
@@ -47,7 +49,7 @@ class Result:
         return tuple(Compared(**line) for line in self.findings["compared"])
 
 
-def write_result(study: Study, bench: Bench, findings: Findings, out: Path, *, passes: int, seconds: float) -> None:
+def write_result(study: Study, setup: Setup, findings: Findings, out: Path, *, passes: int, seconds: float) -> None:
     """Write a study's files into ``out/<key>``.
 
     Raises:
@@ -64,7 +66,7 @@ def write_result(study: Study, bench: Bench, findings: Findings, out: Path, *, p
         if findings.maps:
             arrays: dict[str, Any] = {name: np.asarray(made, np.float32) for name, made in findings.maps.items()}
             np.savez_compressed(scratch / "maps.npz", **arrays)
-        facts = _facts(study, bench, findings, passes, seconds)
+        facts = _facts(study, setup, findings, passes, seconds)
         facts["findings"]["tables"] = {name: table.about for name, table in tables.items()}
         facts["files"] = {file.name: _digest(file) for file in sorted(scratch.iterdir())}
         (scratch / MANIFEST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -72,10 +74,10 @@ def write_result(study: Study, bench: Bench, findings: Findings, out: Path, *, p
     write_whole(out / study.key, write)
 
 
-def recipe(study: Study, bench: Bench) -> dict[str, Any]:
+def recipe(study: Study, setup: Setup) -> dict[str, Any]:
     """Everything a study's result depends on, as plain values: the same recipe gives the same numbers."""
-    needs = plan(study.outline(bench).needs)
-    return {"study": study.key, **bench.identity, "needs": [{**need.facts, "passes": need.passes} for need in needs]}
+    needs = plan(study.outline(setup).needs)
+    return {"study": study.key, **setup.identity, "needs": [{**need.facts, "passes": need.passes} for need in needs]}
 
 
 def read_result(out: Path, key: str) -> Result | None:
@@ -107,10 +109,10 @@ def read_result(out: Path, key: str) -> Result | None:
     return Result(key, manifest, tables)
 
 
-def finished(study: Study, bench: Bench, out: Path) -> bool:
+def finished(study: Study, setup: Setup, out: Path) -> bool:
     """Whether the result that lies there is the one this bench would make."""
     result = read_result(out, study.key)
-    return result is not None and result.manifest["recipe"] == _as_read(recipe(study, bench))
+    return result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup))
 
 
 def to_csv(table: Table) -> str:
@@ -136,7 +138,7 @@ def _cell(text: str) -> str | int | float:
     return text
 
 
-def _facts(study: Study, bench: Bench, findings: Findings, passes: int, seconds: float) -> dict[str, Any]:
+def _facts(study: Study, setup: Setup, findings: Findings, passes: int, seconds: float) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "study": study.key,
@@ -152,12 +154,12 @@ def _facts(study: Study, bench: Bench, findings: Findings, passes: int, seconds:
                 "fingerprint": encoder.fingerprint,
                 "batch_size": encoder.batch_size,
             }
-            for role, encoder in bench.encoders.items()
+            for role, encoder in setup.encoders.items()
             if role in study.roles
         },
-        "paper_pictures": bench.subjects.paper,
-        "pictures_note": bench.subjects.note,
-        "recipe": _as_read(recipe(study, bench)),
+        "paper_pictures": setup.subjects.paper,
+        "pictures_note": setup.subjects.note,
+        "recipe": _as_read(recipe(study, setup)),
         "versions": versions(),
         "findings": {
             "alt": findings.drawing.alt,

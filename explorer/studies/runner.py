@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from explorer.attributions.question import Steps
 from explorer.core.errors import InvalidInput
 from explorer.core.registry import Registry
+from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
+from explorer.studies.needs import Need, plan, slug
 from explorer.studies.results import finished, read_result, write_result
-from explorer.studies.setup import Bench
-from explorer.studies.study import STUDIES, Need, Study, plan, slug
+from explorer.studies.setup import Setup
+from explorer.studies.study import STUDIES, Study
 
 TIMED_BATCHES = 4
 
@@ -51,36 +52,36 @@ def chosen(names: Sequence[str], registry: Registry[Study] = STUDIES) -> list[St
     return [registry[name] for name in dict.fromkeys(names)]
 
 
-def prices(studies: Sequence[Study], bench: Bench, out: Path) -> list[Price]:
+def prices(studies: Sequence[Study], setup: Setup, out: Path) -> list[Price]:
     """What each study costs, in order; what one has embedded costs the next nothing."""
     found: list[Price] = []
     promised: list[Need] = []
     for study in studies:
-        reason = why_not(study, bench)
+        reason = why_not(study, setup)
         if reason:
             found.append(Price(study, 0, 0, reason))
             continue
-        outline = study.outline(bench)
-        if finished(study, bench, out):
+        outline = study.outline(setup)
+        if finished(study, setup, out):
             found.append(Price(study, outline.passes, 0, FINISHED))
             continue
-        before = _lacking(promised, bench)
+        before = _lacking(promised, setup)
         promised += outline.needs
-        found.append(Price(study, outline.passes, _lacking(promised, bench) - before, TO_DO))
+        found.append(Price(study, outline.passes, _lacking(promised, setup) - before, TO_DO))
     return found
 
 
-def why_not(study: Study, bench: Bench) -> str:
+def why_not(study: Study, setup: Setup) -> str:
     """Why a study cannot be made on this bench, or an empty string."""
-    return bench.lacks(study.roles) or study.lacks(bench)
+    return setup.lacks(study.roles) or study.lacks(setup)
 
 
-def refuse_others(studies: Sequence[Study], bench: Bench, out: Path, overwrite: bool) -> None:
+def refuse_others(studies: Sequence[Study], setup: Setup, out: Path, overwrite: bool) -> None:
     """Raise InvalidInput where results of other encoders, pictures or settings lie and nobody asked to replace them."""
     for study in studies:
-        if overwrite or why_not(study, bench):
+        if overwrite or why_not(study, setup):
             continue
-        if read_result(out, study.key) is not None and not finished(study, bench, out):
+        if read_result(out, study.key) is not None and not finished(study, setup, out):
             raise InvalidInput(
                 f"{out.name or out} holds {study.key} made with another encoder, other pictures or other settings; "
                 "name another folder with --out, or replace it with --overwrite.",
@@ -90,7 +91,7 @@ def refuse_others(studies: Sequence[Study], bench: Bench, out: Path, overwrite: 
 
 def run_studies(
     studies: Sequence[Study],
-    bench: Bench,
+    setup: Setup,
     out: Path,
     *,
     keep: bool = False,
@@ -102,7 +103,7 @@ def run_studies(
 
     Args:
         studies: In the order they are made.
-        bench: Encoders, pictures and store.
+        setup: Encoders, pictures and store.
         out: Gets a folder for each.
         keep: Whether to keep what was embedded when no study to come needs it.
         on_study: Called with each study before it is made.
@@ -114,21 +115,21 @@ def run_studies(
         CannotWrite: A folder cannot be written.
         UnusableEmbedding: An encoder's answer is no embedding.
     """
-    waiting = [study for study in studies if not why_not(study, bench) and not finished(study, bench, out)]
-    outlines = [study.outline(bench) for study in waiting]
+    waiting = [study for study in studies if not why_not(study, setup) and not finished(study, setup, out)]
+    outlines = [study.outline(setup) for study in waiting]
     for place, (study, outline) in enumerate(zip(waiting, outlines, strict=True)):
         on_study(study)
         started, passes = time.monotonic(), 0
         for need in plan(outline.needs):
-            for step in bench.fill(need):
+            for step in setup.fill(need):
                 passes += step
                 yield step
-        findings = outline.make(bench)
-        write_result(study, bench, findings, out, passes=passes, seconds=time.monotonic() - started)
+        findings = outline.make(setup)
+        write_result(study, setup, findings, out, passes=passes, seconds=time.monotonic() - started)
         if keep:
             continue
         to_come = {slug(need.facts) for later in outlines[place + 1 :] for need in later.needs}
-        bench.store.drop(need for need in outline.needs if slug(need.facts) not in to_come)
+        setup.store.drop(need for need in outline.needs if slug(need.facts) not in to_come)
     return waiting
 
 
@@ -143,5 +144,5 @@ def passes_each_second(encoder: Encoder) -> float:
     return TIMED_BATCHES * len(batch) / max(time.perf_counter() - started, 1e-9)
 
 
-def _lacking(needs: Sequence[Need], bench: Bench) -> int:
-    return sum(bench.store.lacking(need) for need in plan(needs))
+def _lacking(needs: Sequence[Need], setup: Setup) -> int:
+    return sum(setup.store.lacking(need) for need in plan(needs))

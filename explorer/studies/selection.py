@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from explorer.core.registry import MODES
-from explorer.core.schema import Explanation, MaskSettings
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import MODES
 from explorer.reports.drawing import draw_maps
 from explorer.studies.map_tables import alike, column, readings
 from explorer.studies.mask_settings import READABLE, explain_tiles, maps_of, outline_of, panels_of, tiles_of
-from explorer.studies.setup import MIRROR, Bench
+from explorer.studies.setup import MIRROR, Setup
 from explorer.studies.study import Compared, Findings, Outline, Table, study
 from explorer.studies.sweeps import Tiles, columns
 
@@ -26,10 +27,10 @@ SAME = 0.9
     about="Bee against fly with the farthest or the closest masks only, 10 to 50 % of them. The paper finds the two "
     "sides almost indistinguishable (one turned round), and stable over the shares, and so takes both.",
 )
-def figure_14(bench: Bench) -> Outline:
+def figure_14(setup: Setup) -> Outline:
     """Maps of each side alone."""
-    tiles = _tiles(bench, "one_sided")
-    return outline_of(bench, bench.subjects.related, tiles, lambda bench: _one_sided(bench, tiles))
+    tiles = _tiles(setup, "one_sided")
+    return outline_of(setup, setup.subjects.related, tiles, lambda setup: _one_sided(setup, tiles))
 
 
 @study(
@@ -39,10 +40,10 @@ def figure_14(bench: Bench) -> Outline:
     about="Both sides, 5 to 40 % of the masks at each end. From 10 % on nothing meaningful changes, so "
     "10 % is the default.",
 )
-def figure_15(bench: Bench) -> Outline:
+def figure_15(setup: Setup) -> Outline:
     """Maps of growing thresholds."""
-    tiles = _tiles(bench, "thresholds")
-    return outline_of(bench, bench.subjects.related, tiles, lambda bench: _thresholds(bench, tiles))
+    tiles = _tiles(setup, "thresholds")
+    return outline_of(setup, setup.subjects.related, tiles, lambda setup: _thresholds(setup, tiles))
 
 
 @study(
@@ -52,21 +53,21 @@ def figure_15(bench: Bench) -> Outline:
     about="Maps of slices between the ends. The middle of the ranking holds barely any signal, and the "
     "nearer a slice is to the ends, the less noise it has.",
 )
-def figure_16(bench: Bench) -> Outline:
+def figure_16(setup: Setup) -> Outline:
     """Maps of the slices that the default leaves out."""
-    tiles = _tiles(bench, "slices")
-    return outline_of(bench, bench.subjects.related, tiles, lambda bench: _slices(bench, tiles))
+    tiles = _tiles(setup, "slices")
+    return outline_of(setup, setup.subjects.related, tiles, lambda setup: _slices(setup, tiles))
 
 
-def _tiles(bench: Bench, key: str) -> Tiles:
-    tiles = tiles_of(bench, key, MaskSettings(), bench.subjects.related)
+def _tiles(setup: Setup, key: str) -> Tiles:
+    tiles = tiles_of(setup, key, MaskSettings(), setup.subjects.related)
     # The sweep joins the current settings, which the paper's figure does not have, as a row of their own.
     return tuple(tile for tile in tiles if tile.row != "as set")
 
 
-def _one_sided(bench: Bench, tiles: Tiles) -> Findings:
-    pair = bench.subjects.related
-    explanations = explain_tiles(bench, pair, tiles)
+def _one_sided(setup: Setup, tiles: Tiles) -> Findings:
+    pair = setup.subjects.related
+    explanations = explain_tiles(setup, pair, tiles)
     sides: dict[str, dict[float, Explanation]] = {}
     for one in explanations:
         sides.setdefault(one.selection.mode, {})[one.selection.threshold] = one
@@ -99,9 +100,9 @@ def _one_sided(bench: Bench, tiles: Tiles) -> Findings:
     )
 
 
-def _thresholds(bench: Bench, tiles: Tiles) -> Findings:
-    pair = bench.subjects.related
-    explanations = explain_tiles(bench, pair, tiles)
+def _thresholds(setup: Setup, tiles: Tiles) -> Findings:
+    pair = setup.subjects.related
+    explanations = explain_tiles(setup, pair, tiles)
     table = readings([t.title for t in tiles], explanations)
     ten = next(one for one in explanations if one.selection == MIRROR)
     same = {one.selection.threshold: alike(ten.relative, one.relative) for one in explanations}
@@ -134,9 +135,9 @@ def _at(explanations: Sequence[Explanation]) -> int:
     return next(i for i, one in enumerate(explanations) if one.selection == MIRROR)
 
 
-def _slices(bench: Bench, tiles: Tiles) -> Findings:
-    pair = bench.subjects.related
-    explanations = explain_tiles(bench, pair, tiles)
+def _slices(setup: Setup, tiles: Tiles) -> Findings:
+    pair = setup.subjects.related
+    explanations = explain_tiles(setup, pair, tiles)
     table = readings([t.title for t in tiles], explanations)
     *inner, default = explanations
     same, again = [alike(one.relative, default.relative) for one in inner], column(table, "another run would agree")

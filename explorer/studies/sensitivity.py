@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import DistanceExplainer, Steps
+from explorer.attributions.question import DistanceExplainer
+from explorer.core.steps import Steps
 from explorer.evaluation.sensitivity import sensitivity, sensitivity_passes
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing
+from explorer.studies.needs import Arrays, WorkNeed, counted
 from explorer.studies.pairs import Pair
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 Values = NDArray[np.float64]
 
@@ -38,31 +40,31 @@ ROBUST = 0.1
     "against another bee. Its notebooks pass the 25.5 to Quantus but not the function that would use it, so that what "
     "was measured is Quantus' default: uniform noise of at most 0.2 grey levels. Both are measured here.",
 )
-def average_sensitivity(bench: Bench) -> Outline:
+def average_sensitivity(setup: Setup) -> Outline:
     """Both pairs, both noises."""
-    pairs = {pair.title: pair for pair in (bench.subjects.related, bench.subjects.same)}
-    needs = {(title, name): _need(bench, pair, name) for title, pair in pairs.items() for name in LAWS}
-    return Outline(tuple(needs.values()), lambda bench: _make(bench, needs))
+    pairs = {pair.title: pair for pair in (setup.subjects.related, setup.subjects.same)}
+    needs = {(title, name): _need(setup, pair, name) for title, pair in pairs.items() for name in LAWS}
+    return Outline(tuple(needs.values()), lambda setup: _make(setup, needs))
 
 
-def _need(bench: Bench, pair: Pair, name: str) -> WorkNeed:
+def _need(setup: Setup, pair: Pair, name: str) -> WorkNeed:
     law, spread, n_samples = LAWS[name]
-    masking = bench.masking(MASKS)
-    case, method = bench.case(pair), DistanceExplainer(masking)
+    masking = setup.masking(MASKS)
+    question, method = setup.question(pair), DistanceExplainer(masking)
 
-    def work(_: Bench) -> Steps[Arrays]:
-        found = yield from counted(sensitivity(case, method, n_samples=n_samples, spread=spread, law=law))
+    def work(_: Setup) -> Steps[Arrays]:
+        found = yield from counted(sensitivity(question, method, n_samples=n_samples, spread=spread, law=law))
         return {"values": found.values}
 
     settings = {"image": pair.image, "reference": pair.reference, "law": law, "spread": spread,
                 "n_samples": n_samples, "seed": 0, "masking": masking.to_dict()}  # fmt: skip
-    return WorkNeed("sensitivity", settings, sensitivity_passes(case, method, n_samples), work)
+    return WorkNeed("sensitivity", settings, sensitivity_passes(question, method, n_samples), work)
 
 
-def _make(bench: Bench, needs: Mapping[tuple[str, str], WorkNeed]) -> Findings:
-    values = {key: bench.arrays(need)["values"] for key, need in needs.items()}
+def _make(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed]) -> Findings:
+    values = {key: setup.arrays(need)["values"] for key, need in needs.items()}
     titles = tuple(dict.fromkeys(title for title, _ in values))
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (title, name, *LAWS[name][:2], len(found), float(found.mean()), float(found.max()), float(found.std()))
         for (title, name), found in values.items()
     )

@@ -11,14 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Steps, make_case
+from explorer.attributions.question import Question, make_question
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
-from explorer.core.schema import Explanation, MaskSettings, SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
 from explorer.pictures.images import as_picture
+from explorer.studies.needs import Arrays, Need, ProbeNeed, WorkNeed, few_masks
 from explorer.studies.pairs import Pair, Subjects
 from explorer.studies.store import Store
-from explorer.studies.study import Arrays, Need, ProbeNeed, WorkNeed, few_masks
 
 EDITION = 1
 """Raised when a study is changed so that results made before are no longer its own."""
@@ -28,7 +31,7 @@ MIRROR = SelectionSettings()
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class Setup:
     """Everything studies work with.
 
     Attributes:
@@ -76,12 +79,12 @@ class Bench:
         """The probe that explains a pair."""
         return ProbeNeed(pair.image, pair.role, masking or self.masking())
 
-    def case(self, pair: Pair) -> Case:
+    def question(self, pair: Pair) -> Question:
         """The question a pair asks; its reference is embedded once."""
         name = (pair.image, pair.reference, pair.caption)
         if name not in self._cases:
             reference = None if pair.reference is None else self.subjects.files[pair.reference]
-            self._cases[name] = make_case(
+            self._cases[name] = make_question(
                 self.subjects.files[pair.image],
                 reference=reference,
                 caption=pair.caption,
@@ -90,14 +93,14 @@ class Bench:
         return self._cases[name]
 
     @cached_property
-    def _cases(self) -> dict[tuple[str, str | None, str | None], Case]:
+    def _cases(self) -> dict[tuple[str, str | None, str | None], Question]:
         return {}
 
     def explain(
         self, pair: Pair, masking: MaskSettings | None = None, selection: SelectionSettings = MIRROR
     ) -> Explanation:
         """The map of a pair from a probe that is there; nothing is embedded but the reference."""
-        return rank_against(self.store.probe(self.need(pair, masking)), self.case(pair).target, selection)
+        return rank_against(self.store.probe(self.need(pair, masking)), self.question(pair).target, selection)
 
     def picture(self, name: str) -> NDArray[np.uint8]:
         """A picture (H, W, 3) by its file name."""

@@ -7,16 +7,18 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
-from explorer.attributions.question import DistanceExplainer, Steps
+from explorer.attributions.question import DistanceExplainer
+from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
 from explorer.evaluation.improved import efficient, efficient_passes
 from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
 from explorer.evaluation.ranks import spearman
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing
+from explorer.studies.needs import Arrays, WorkNeed, counted
 from explorer.studies.randomization import MASKS, PAPER, no_layers, order_need, read
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+from explorer.studies.setup import Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 FACT_MASKS = 200
 WAYS = {"shuffle": "all numbers shuffled", "shuffle_rows": "rows of kernels swapped"}
@@ -54,41 +56,41 @@ class Facts:
     "guesses that some layers' weights hardly vary, so that shuffling them changes little.",
     lacks=no_layers,
 )
-def open_question(bench: Bench) -> Outline:
+def open_question(setup: Setup) -> Outline:
     """Each layer alone, in two ways, and a network with new weights throughout."""
-    facts = {how: _facts_need(bench, how) for how in WAYS}
-    fresh, pair = _fresh_need(bench), bench.subjects.related
-    first = {order: order_need(bench, order) for order in ("bottom_up", "independent")}
+    facts = {how: _facts_need(setup, how) for how in WAYS}
+    fresh, pair = _fresh_need(setup), setup.subjects.related
+    first = {order: order_need(setup, order) for order in ("bottom_up", "independent")}
 
-    def make(bench: Bench) -> Findings:
-        kept = bench.arrays(fresh)
-        bottom_up, independent = (read(bench, need, order).similarity[1:] for order, need in first.items())
-        spread = np.quantile(chance(bench.explain(pair, bench.masking(MASKS))), (0.05, 0.95))
+    def make(setup: Setup) -> Findings:
+        kept = setup.arrays(fresh)
+        bottom_up, independent = (read(setup, need, order).similarity[1:] for order, need in first.items())
+        spread = np.quantile(chance(setup.explain(pair, setup.masking(MASKS))), (0.05, 0.95))
         found = Facts(
-            {how: _facts(bench.arrays(need)) for how, need in facts.items()},
+            {how: _facts(setup.arrays(need)) for how, need in facts.items()},
             spearman(*kept["maps"]),
             float(kept["rise"]),
             (float(spread[0]), float(spread[1])),
             (float(bottom_up[0]), float(independent[0])),
             float(independent.mean()),
         )
-        return _page(bench, found)
+        return _page(setup, found)
 
-    return Outline((bench.need(pair, bench.masking(MASKS)), *first.values(), *facts.values(), fresh), make)
+    return Outline((setup.need(pair, setup.masking(MASKS)), *first.values(), *facts.values(), fresh), make)
 
 
-def _facts_need(bench: Bench, how: str) -> WorkNeed:
-    pair, masking = bench.subjects.related, bench.masking(FACT_MASKS)
-    case, method = bench.case(pair), DistanceExplainer(masking)
-    layers = kernels(case.encoder)
+def _facts_need(setup: Setup, how: str) -> WorkNeed:
+    pair, masking = setup.subjects.related, setup.masking(FACT_MASKS)
+    question, method = setup.question(pair), DistanceExplainer(masking)
+    layers = kernels(question.encoder)
 
-    def work(_: Bench) -> Steps[Arrays]:
-        rows = yield from counted(layer_facts(case, method, how=how, layers=layers))
+    def work(_: Setup) -> Steps[Arrays]:
+        rows = yield from counted(layer_facts(question, method, how=how, layers=layers))
         return {name.name: np.array([getattr(row, name.name) for row in rows]) for name in fields(LayerFact)}
 
     settings = {"image": pair.image, "reference": pair.reference, "how": how, "seed": 0, "masking": masking.to_dict(),
                 "layers": list(layers)}  # fmt: skip
-    return WorkNeed("layer facts", settings, layer_facts_passes(case, method, layers=layers), work)
+    return WorkNeed("layer facts", settings, layer_facts_passes(question, method, layers=layers), work)
 
 
 def kernels(encoder: Encoder) -> tuple[str, ...]:
@@ -105,17 +107,17 @@ def _dense(encoder: Encoder, layer: str) -> bool:
     return any(array.ndim == 2 for array in encoder.weights(layer).values())
 
 
-def _fresh_need(bench: Bench) -> WorkNeed:
-    pair, masking = bench.subjects.related, bench.masking(MASKS)
-    case, method = bench.case(pair), DistanceExplainer(masking)
+def _fresh_need(setup: Setup) -> WorkNeed:
+    pair, masking = setup.subjects.related, setup.masking(MASKS)
+    question, method = setup.question(pair), DistanceExplainer(masking)
 
-    def work(_: Bench) -> Steps[Arrays]:
-        found = yield from efficient(case, method, how="reinitialise")
+    def work(_: Setup) -> Steps[Arrays]:
+        found = yield from efficient(question, method, how="reinitialise")
         return {"maps": found.maps, "complexity": found.complexity, "rise": np.array(found.rise)}
 
     settings = {"image": pair.image, "reference": pair.reference, "how": "reinitialise", "seed": 0,
                 "masking": masking.to_dict()}  # fmt: skip
-    return WorkNeed("efficient randomization", settings, efficient_passes(case, method), work)
+    return WorkNeed("efficient randomization", settings, efficient_passes(question, method), work)
 
 
 def _facts(kept: Arrays) -> tuple[LayerFact, ...]:
@@ -124,12 +126,12 @@ def _facts(kept: Arrays) -> tuple[LayerFact, ...]:
     return tuple(LayerFact(*row) for row in rows)
 
 
-def _page(bench: Bench, found: Facts) -> Findings:
+def _page(setup: Setup, found: Facts) -> Findings:
     header = ("way", *(name.name for name in fields(LayerFact)))
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (WAYS[how], *asdict(fact).values()) for how, facts in found.by_way.items() for fact in facts
     )
-    said = _answers(bench, found)
+    said = _answers(setup, found)
     low, high = found.chance
     compared = (
         Compared("a network without training", "cascades: 0.09 and 0.30 after the first layer",
@@ -146,7 +148,7 @@ def _page(bench: Bench, found: Facts) -> Findings:
     return Findings(_drawn(found, said), Table(header, rows, about), said, compared)
 
 
-def _answers(bench: Bench, found: Facts) -> tuple[str, ...]:
+def _answers(setup: Setup, found: Facts) -> tuple[str, ...]:
     low, high = found.chance
     as_paper = "as the paper's cascades do from the first row on" if found.fresh < high else "more than by chance"
     equal = "the same, as they should be" if found.first[0] == found.first[1] else "not the same"
@@ -158,16 +160,16 @@ def _answers(bench: Bench, found: Facts) -> tuple[str, ...]:
         f"{found.fresh:.2f}, {as_paper} (maps that share nothing but the masks lie between {low:.2f} and {high:.2f}). "
         f"Begun from the trained network, the two first maps are {equal} ({found.first[0]:.4f} and "
         f"{found.first[1]:.4f}).",
-        _rows(bench, found),
+        _rows(setup, found),
         _guess(found.by_way["shuffle"]),
-        *_shortcuts(bench, found),
+        *_shortcuts(setup, found),
         _ranking(found),
     )
 
 
-def _rows(bench: Bench, found: Facts) -> str:
+def _rows(setup: Setup, found: Facts) -> str:
     """What swapping rows leaves, beside shuffling everything."""
-    encoder = bench.encoders["pictures"]
+    encoder = setup.encoders["pictures"]
     kept = {}
     for how, facts in found.by_way.items():
         for kind in ("convolutions", "dense layers"):
@@ -197,9 +199,9 @@ def _guess(facts: Sequence[LayerFact]) -> str:
     )
 
 
-def _shortcuts(bench: Bench, found: Facts) -> tuple[str, ...]:
+def _shortcuts(setup: Setup, found: Facts) -> tuple[str, ...]:
     """What blocks with a way around them keep; known of two encoders only."""
-    if bench.encoders["pictures"].card.key not in RESIDUAL:
+    if setup.encoders["pictures"].card.key not in RESIDUAL:
         return ()
     groups: dict[bool, list[float]] = {True: [], False: []}
     for fact in found.by_way["shuffle"]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from explorer.core.registry import DISTANCES
+from explorer.core.distances import DISTANCES
 from explorer.evaluation.spaces import HOW, Seen, by_dimensions, by_distance, doublings
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.studies.pairs import PICTURES, Pair
-from explorer.studies.setup import MIRROR, Bench
-from explorer.studies.study import Cell, Findings, Outline, Table, study
+from explorer.studies.setup import MIRROR, Setup
+from explorer.studies.study import Entry, Findings, Outline, Table, study
 
 WAYS = {"truncate": "first coordinates", "project": "random directions", "principal": "principal directions"}
 ALIKE = 0.9
@@ -25,18 +25,18 @@ ALIKE = 0.9
     "leaves other distances open. How much does the map change with them, and how many dimensions of the embedding "
     "does it need? The probes of figures 8 and 9 are enough for this.",
 )
-def spaces(bench: Bench) -> Outline:
+def spaces(setup: Setup) -> Outline:
     """The three pairs of table 2, and one with a caption where there is an encoder for it."""
-    captions = (bench.subjects.kept[0],) if "captions" in bench.encoders else ()
-    pairs = (*bench.subjects.stable, *captions)
-    return Outline(tuple(bench.need(pair) for pair in pairs), lambda bench: _make(bench, pairs))
+    captions = (setup.subjects.kept[0],) if "captions" in setup.encoders else ()
+    pairs = (*setup.subjects.stable, *captions)
+    return Outline(tuple(setup.need(pair) for pair in pairs), lambda setup: _make(setup, pairs))
 
 
-def _make(bench: Bench, pairs: tuple[Pair, ...]) -> Findings:
+def _make(setup: Setup, pairs: tuple[Pair, ...]) -> Findings:
     distances: dict[str, Mapping[str, Seen]] = {}
     dimensions: dict[tuple[str, str], Mapping[int, Seen]] = {}
     for pair in pairs:
-        probe, target = bench.store.probe(bench.need(pair)), bench.case(pair).target
+        probe, target = setup.store.probe(setup.need(pair)), setup.question(pair).target
         distances[pair.title] = by_distance(probe, target, MIRROR)
         dims = doublings(probe.embeddings.shape[1])
         for how in HOW:
@@ -80,7 +80,7 @@ def _make(bench: Bench, pairs: tuple[Pair, ...]) -> Findings:
 def _table(
     distances: Mapping[str, Mapping[str, Seen]], dimensions: Mapping[tuple[str, str], Mapping[int, Seen]]
 ) -> Table:
-    rows: list[tuple[Cell, ...]] = [
+    rows: list[tuple[Entry, ...]] = [
         (title, "distance", key, seen.pearson, seen.spearman, seen.ranking)
         for title, by_key in distances.items()
         for key, seen in by_key.items()

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from explorer.attributions.question import Steps
-from explorer.core.schema import SCHEMES, MaskSettings, SelectionSettings
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import Steps
 from explorer.evaluation.stability import COUNTS, masks_to_reach, stability, stability_passes
 from explorer.reports.charts import Chart, Line, draw_charts
+from explorer.studies.needs import Arrays, WorkNeed, counted
 from explorer.studies.pairs import Pair
-from explorer.studies.setup import MIRROR, Bench
-from explorer.studies.study import Arrays, Cell, Compared, Findings, Outline, Table, WorkNeed, counted, study
+from explorer.studies.setup import MIRROR, Setup
+from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 PAPER: dict[int, tuple[float, float, float]] = {
     100: (0.139, 0.140, 0.140),
@@ -43,14 +45,14 @@ NAMES = ("spread", "agreement", "expected")
     about="The mean over the pixels of the standard deviation over maps of different seeds. It is 0.14 with 100 "
     "masks, 0.06 with 500, 0.03 with 2000, whatever the pair.",
 )
-def table_2(bench: Bench) -> Outline:
+def table_2(setup: Setup) -> Outline:
     """Three pairs, three numbers of masks, masks drawn as the paper's software draws them."""
     needs = {
-        (pair.title, n): _need(bench, pair, "dianna", {"mirror 10 %": MIRROR}, (bench.masks(n),), range(RUNS[n]))
-        for pair in bench.subjects.stable
+        (pair.title, n): _need(setup, pair, "dianna", {"mirror 10 %": MIRROR}, (setup.masks(n),), range(RUNS[n]))
+        for pair in setup.subjects.stable
         for n in COUNTS
     }
-    return Outline(tuple(needs.values()), lambda bench: _table_2(bench, needs))
+    return Outline(tuple(needs.values()), lambda setup: _table_2(setup, needs))
 
 
 @study(
@@ -59,31 +61,31 @@ def table_2(bench: Bench) -> Outline:
     about="How alike are maps of independent runs, and what makes them more so: other ways to select among the masks "
     "(all of them, weighted by rank, in place of the tenth at each end), or other ways to draw the masks?",
 )
-def steadier(bench: Bench) -> Outline:
+def steadier(setup: Setup) -> Outline:
     """Every scheme but dianna's, which is philox with another stream, on three pairs."""
-    counts = tuple(dict.fromkeys(bench.masks(n) for n in GROWTH))
+    counts = tuple(dict.fromkeys(setup.masks(n) for n in GROWTH))
     needs = {
-        (scheme, pair.title): _need(bench, pair, scheme, CHOICES, counts, SEEDS)
+        (scheme, pair.title): _need(setup, pair, scheme, CHOICES, counts, SEEDS)
         for scheme in SCHEMES
         if scheme != "dianna"
-        for pair in bench.subjects.stable
+        for pair in setup.subjects.stable
     }
-    return Outline(tuple(needs.values()), lambda bench: _steadier(bench, needs, counts))
+    return Outline(tuple(needs.values()), lambda setup: _steadier(setup, needs, counts))
 
 
 def _need(
-    bench: Bench,
+    setup: Setup,
     pair: Pair,
     scheme: str,
     choices: Mapping[str, SelectionSettings],
     counts: Sequence[int],
     seeds: Sequence[int],
 ) -> WorkNeed:
-    case, masking = bench.case(pair), MaskSettings(scheme=scheme)
+    question, masking = setup.question(pair), MaskSettings(scheme=scheme)
 
-    def work(_: Bench) -> Steps[Arrays]:
+    def work(_: Setup) -> Steps[Arrays]:
         found = yield from counted(
-            stability(case, masking=masking, selections=choices, counts=counts, seeds=tuple(seeds))
+            stability(question, masking=masking, selections=choices, counts=counts, seeds=tuple(seeds))
         )
         return {name: np.stack([getattr(found, name)[choice] for choice in choices]) for name in NAMES}
 
@@ -92,11 +94,11 @@ def _need(
     return WorkNeed("stability", settings, stability_passes(counts=counts, seeds=tuple(seeds), masking=masking), work)
 
 
-def _table_2(bench: Bench, needs: Mapping[tuple[str, int], WorkNeed]) -> Findings:
-    pairs = [pair.title for pair in bench.subjects.stable]
-    spread = {key: float(bench.arrays(need)["spread"][0, 0]) for key, need in needs.items()}
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (bench.masks(n), title, RUNS[n], spread[title, n], PAPER[n][i], spread[title, n] / PAPER[n][i])
+def _table_2(setup: Setup, needs: Mapping[tuple[str, int], WorkNeed]) -> Findings:
+    pairs = [pair.title for pair in setup.subjects.stable]
+    spread = {key: float(setup.arrays(need)["spread"][0, 0]) for key, need in needs.items()}
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
+        (setup.masks(n), title, RUNS[n], spread[title, n], PAPER[n][i], spread[title, n] / PAPER[n][i])
         for n in COUNTS
         for i, title in enumerate(pairs)
     )
@@ -109,18 +111,18 @@ def _table_2(bench: Bench, needs: Mapping[tuple[str, int], WorkNeed]) -> Finding
             " / ".join(f"{value:.3f}" for value in PAPER[n]),
             " / ".join(f"{spread[title, n]:.3f}" for title in pairs),
             all(abs(spread[title, n] / PAPER[n][i] - 1) <= WITHIN for i, title in enumerate(pairs))
-            if bench.share == 1 else None,
+            if setup.share == 1 else None,
         )
         for n in COUNTS
     )  # fmt: skip
     said = (
         f"All nine numbers lie between {min(ratios):.2f} and {max(ratios):.2f} times the paper's"
         + (f": within {100 * WITHIN:.0f} %." if same else ".")
-        + ("" if bench.share == 1 else " This is a draft: its rows have fewer masks than the paper's."),
+        + ("" if setup.share == 1 else " This is a draft: its rows have fewer masks than the paper's."),
         "The spread depends on the masks that were drawn, and hardly on the network or the pair: it is what chance "
         "alone gives a sum of as many random masks, and falls as one over the root of their number.",
     )
-    counts = [bench.masks(n) for n in COUNTS]
+    counts = [setup.masks(n) for n in COUNTS]
     lines = {title: Line([spread[title, n] for n in COUNTS], counts) for title in pairs}
     lines["paper, mean"] = Line([float(np.mean(PAPER[n])) for n in COUNTS], COUNTS, paper=True)
     chart = Chart(lines, sorted({*COUNTS, *counts}), "number of masks", "mean standard deviation per pixel", log="xy")
@@ -128,9 +130,9 @@ def _table_2(bench: Bench, needs: Mapping[tuple[str, int], WorkNeed]) -> Finding
     return Findings(draw_charts([chart], alt, width=7.0, height=4.2), Table(header, rows), said, compared)
 
 
-def _steadier(bench: Bench, needs: Mapping[tuple[str, str], WorkNeed], counts: Sequence[int]) -> Findings:
-    found = {key: bench.arrays(need) for key, need in needs.items()}
-    rows: list[tuple[Cell, ...]] = []
+def _steadier(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed], counts: Sequence[int]) -> Findings:
+    found = {key: setup.arrays(need) for key, need in needs.items()}
+    rows: list[tuple[Entry, ...]] = []
     for (scheme, title), arrays in found.items():
         for c, choice in enumerate(CHOICES):
             for i, n in enumerate(counts):
@@ -167,7 +169,7 @@ def _steadier(bench: Bench, needs: Mapping[tuple[str, str], WorkNeed], counts: S
     )
 
 
-def _to_reach(agreement: float, n_masks: int) -> Cell:
+def _to_reach(agreement: float, n_masks: int) -> Entry:
     return masks_to_reach(agreement, n_masks, TARGET) if agreement > 0 else "unknown"
 
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attributions.question import Steps
 from explorer.core.errors import InvalidInput
-from explorer.core.probe import first, grow, prepare
-from explorer.core.schema import Probe
+from explorer.core.probe import Probe, first, grow, prepare
+from explorer.core.steps import Steps
+from explorer.core.storage import write_whole
 from explorer.encoders.base import Encoder
-from explorer.results.folders import PROBE_FILE, load_probe, save_probe, write_whole
-from explorer.studies.study import Arrays, Need, ProbeNeed, WorkNeed, slug
+from explorer.results.folders import PROBE_FILE, load_probe, save_probe
+from explorer.studies.needs import Arrays, Need, ProbeNeed, WorkNeed, slug
 
 SAVE_EVERY = 30.0
 """Seconds of work that a power cut can cost."""

@@ -1,108 +1,26 @@
 """What a study is: the embeddings it needs, and what it makes of them without embedding any more.
 
 A study says beforehand which probes and which other costly pieces it needs. So its price is known exactly, studies
-share what they have in common, and what was done before an interruption is found again (``explorer.studies.store``).
+share what they have in common, and what was done before an interruption is found again (``studies.store``).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Parts, Steps
-from explorer.core.limits import N_MASKS
 from explorer.core.registry import Registry
-from explorer.core.schema import MaskSettings
+from explorer.reports.drawing import Drawing
+from explorer.studies.needs import Need, plan
 from explorer.studies.pairs import PICTURES
+from explorer.studies.setup import Setup
 
-if TYPE_CHECKING:
-    from explorer.reports.drawing import Drawing
-    from explorer.studies.setup import Bench
-
-T = TypeVar("T")
-Arrays = Mapping[str, NDArray[Any]]
-Cell = str | int | float
+Entry = str | int | float
 
 PAPER = "Meijer & Bos 2025, Explainable embeddings with Distance Explainer, arXiv:2505.15516"
-
-
-@dataclass(frozen=True)
-class ProbeNeed:
-    """The masked copies of one picture, embedded.
-
-    Attributes:
-        image: File name of the picture.
-        role: Which encoder embeds it, ``"pictures"`` or ``"captions"``.
-        masking: How it is masked.
-    """
-
-    image: str
-    role: str
-    masking: MaskSettings
-
-    @property
-    def passes(self) -> int:
-        """How many copies are embedded."""
-        return self.masking.n_masks
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What names it, but for the number of masks where one probe holds those of a smaller."""
-        values = self.masking.to_dict()
-        if self.masking.scheme != "dianna":
-            values["n_masks"] = "any"
-        return {"image": self.image, "role": self.role, "masking": values}
-
-
-@dataclass(frozen=True)
-class WorkNeed:
-    """Another costly piece of work, kept as arrays.
-
-    Attributes:
-        name: What it is, e.g. ``"deletion"``.
-        settings: Everything it depends on besides the encoders and the pictures, as plain values for JSON.
-        passes: How many pictures it embeds.
-        work: Does it, on a bench whose probes named earlier are ready.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    passes: int
-    work: Callable[[Bench], Steps[Arrays]] = field(compare=False, repr=False)
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What names it."""
-        return {"work": self.name, "settings": dict(self.settings)}
-
-
-Need = ProbeNeed | WorkNeed
-
-
-def slug(facts: Mapping[str, Any]) -> str:
-    """A short name for files, made of plain values."""
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:20]
-
-
-def plan(needs: Iterable[Need]) -> tuple[Need, ...]:
-    """The needs without repetition, in order; of probes that differ in ``n_masks`` alone the largest.
-
-    Masks of the dianna scheme depend on how many there are, so there every number is a probe of its own.
-    """
-    merged: dict[str, Need] = {}
-    for need in needs:
-        name = slug(need.facts)
-        before = merged.get(name)
-        if isinstance(need, ProbeNeed) and isinstance(before, ProbeNeed):
-            need = replace(need, masking=max(need.masking, before.masking, key=lambda masking: masking.n_masks))
-        merged[name] = need
-    return tuple(merged.values())
 
 
 @dataclass(frozen=True)
@@ -116,7 +34,7 @@ class Table:
     """
 
     header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[Entry, ...], ...]
     about: str = ""
 
 
@@ -162,7 +80,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Outline:
-    """A study put to one bench.
+    """A study put to one setup.
 
     Attributes:
         needs: Everything that embeds, in the order it is done.
@@ -170,7 +88,7 @@ class Outline:
     """
 
     needs: tuple[Need, ...]
-    make: Callable[[Bench], Findings]
+    make: Callable[[Setup], Findings]
 
     @property
     def passes(self) -> int:
@@ -187,18 +105,18 @@ class Study:
         title: One line.
         section: Of the paper, or an empty string for pages of our own.
         about: What the paper shows there, or what the page asks, in a few sentences.
-        outline: What it needs and makes on a bench.
+        outline: What it needs and makes on a setup.
         roles: The encoders it needs.
-        lacks: Why it cannot be made on a bench whose encoders are there, or an empty string.
+        lacks: Why it cannot be made on a setup whose encoders are there, or an empty string.
     """
 
     key: str
     title: str
     section: str
     about: str
-    outline: Callable[[Bench], Outline]
+    outline: Callable[[Setup], Outline]
     roles: tuple[str, ...] = (PICTURES,)
-    lacks: Callable[[Bench], str] = lambda _: ""
+    lacks: Callable[[Setup], str] = lambda _: ""
 
 
 STUDIES: Registry[Study] = Registry("study", "explorer.studies.catalogue")
@@ -211,28 +129,12 @@ def study(
     about: str,
     section: str = "",
     roles: tuple[str, ...] = (PICTURES,),
-    lacks: Callable[[Bench], str] = lambda _: "",
-) -> Callable[[Callable[[Bench], Outline]], Callable[[Bench], Outline]]:
+    lacks: Callable[[Setup], str] = lambda _: "",
+) -> Callable[[Callable[[Setup], Outline]], Callable[[Setup], Outline]]:
     """Register the outline it decorates as a study."""
 
-    def add(outline: Callable[[Bench], Outline]) -> Callable[[Bench], Outline]:
+    def add(outline: Callable[[Setup], Outline]) -> Callable[[Setup], Outline]:
         STUDIES.add(key, Study(key, title, section, about, outline, roles, lacks))
         return outline
 
     return add
-
-
-def counted(parts: Parts[T]) -> Steps[T]:
-    """Costly work without its partial results."""
-    while True:
-        try:
-            part = next(parts)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-        if isinstance(part, int):
-            yield part
-
-
-def few_masks(n_masks: int, share: float) -> int:
-    """A share of a number of masks, never below the least there may be."""
-    return max(int(N_MASKS.low), round(n_masks * share))

@@ -13,8 +13,9 @@ from itertools import groupby
 from typing import TypeVar
 
 from explorer.core.limits import FEATURE_RES, N_MASKS
-from explorer.core.registry import MODES, Registry
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.registry import Registry
+from explorer.core.selections import MODES, SelectionSettings
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.attributions.question import Steps
 from explorer.core.probe import grow
 from explorer.core.references import embed_reference
-from explorer.core.words import prepare_words, rank_words
+from explorer.core.sentences import prepare_words, rank_words
+from explorer.core.steps import Steps
 from explorer.reports.charts import draw_words
+from explorer.studies.needs import Arrays, WorkNeed
 from explorer.studies.pairs import CAPTIONS
-from explorer.studies.setup import Bench
-from explorer.studies.study import Arrays, Cell, Findings, Outline, Table, WorkNeed, study
+from explorer.studies.setup import Setup
+from explorer.studies.study import Entry, Findings, Outline, Table, study
 
 
 @dataclass(frozen=True)
@@ -61,19 +62,19 @@ SHIPPED = (
     "Where every combination of the words is tried, as it is of up to nine, nothing is left to chance.",
     roles=(CAPTIONS,),
 )
-def words(bench: Bench) -> Outline:
+def words(setup: Setup) -> Outline:
     """Two sentences, each against another and against a picture."""
-    sentences = PAPER if "bee.jpg" in bench.subjects.files else SHIPPED
-    needs = {sentence: _need(bench, sentence) for sentence in sentences}
-    return Outline(tuple(needs.values()), lambda bench: _make(bench, needs))
+    sentences = PAPER if "bee.jpg" in setup.subjects.files else SHIPPED
+    needs = {sentence: _need(setup, sentence) for sentence in sentences}
+    return Outline(tuple(needs.values()), lambda setup: _make(setup, needs))
 
 
-def _need(bench: Bench, sentence: Sentence) -> WorkNeed:
-    encoder, masking = bench.encoders[CAPTIONS], bench.masking()
+def _need(setup: Setup, sentence: Sentence) -> WorkNeed:
+    encoder, masking = setup.encoders[CAPTIONS], setup.masking()
     start = prepare_words(sentence.text, encoder=encoder, masking=masking)
 
-    def work(bench: Bench) -> Steps[Arrays]:
-        picture = None if sentence.picture is None else bench.subjects.files[sentence.picture]
+    def work(setup: Setup) -> Steps[Arrays]:
+        picture = None if sentence.picture is None else setup.subjects.files[sentence.picture]
         target = embed_reference(encoder, reference=picture, caption=sentence.caption)
         probe, done = start, 0
         for probe in grow(start):
@@ -87,9 +88,9 @@ def _need(bench: Bench, sentence: Sentence) -> WorkNeed:
     return WorkNeed("words", settings, start.wanted, work)
 
 
-def _make(bench: Bench, needs: Mapping[Sentence, WorkNeed]) -> Findings:
-    found = {sentence: bench.arrays(need) for sentence, need in needs.items()}
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
+def _make(setup: Setup, needs: Mapping[Sentence, WorkNeed]) -> Findings:
+    found = {sentence: setup.arrays(need) for sentence, need in needs.items()}
+    rows: tuple[tuple[Entry, ...], ...] = tuple(
         (sentence.text, sentence.title, i, str(word), float(value), float(kept["distance"]))
         for sentence, kept in found.items()
         for i, (word, value) in enumerate(zip(kept["words"], kept["values"], strict=True), 1)

@@ -9,10 +9,10 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.rank import EQUAL, IDENTICAL, UNIFORM
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import MODES, SelectionSettings
 
 FOLDERS = {path.stem: path.parent.name for path in (Path(__file__).parent / "browser").glob("*/*.js")}
 """Where each script lies."""

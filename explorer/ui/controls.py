@@ -9,19 +9,19 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
 from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
-from explorer.core.registry import FILLS
-from explorer.core.schema import MaskSettings
-from explorer.encoders.base import DEFAULT_ENCODER, Card
-from explorer.encoders.cards import encoders, find_card
+from explorer.core.masks import MaskSettings
+from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
+from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
-from explorer.pictures.presets import Preset
-from explorer.results.recipe import Config
+from explorer.results.recipe import Recipe
 from explorer.ui.memory.folders import example_copy
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.picture_input import picture_input
-from explorer.ui.session import Question
+from explorer.ui.session import RunRequest
 
 PICTURE, CAPTION = "another picture", "a caption"
 Values = Mapping[Any, Any]
@@ -61,22 +61,22 @@ class Controls:
         return [self.picture, self.kind, self.reference, self.caption, self.encoder, self.n_masks, self.p_keep,
                 self.feature_res, self.seed, self.fill, self.scheme, self.precision]  # fmt: skip
 
-    def showing(self, config: Config) -> dict[Block, Any]:
+    def showing(self, recipe: Recipe) -> dict[Block, Any]:
         """What sets the controls to ask for a result, by control of ``question_places``."""
-        masking, by_caption = config.masking, config.caption is not None
+        masking, by_caption = recipe.masking, recipe.caption is not None
         values = [
-            example(config.picture),
+            example(recipe.picture),
             CAPTION if by_caption else PICTURE,
-            gr.update(value=example(config.reference), visible=not by_caption),
-            gr.update(value=config.caption or "", visible=by_caption),
-            config.encoder,
+            gr.update(value=example(recipe.reference), visible=not by_caption),
+            gr.update(value=recipe.caption or "", visible=by_caption),
+            recipe.encoder,
             masking.n_masks,
             masking.p_keep,
             masking.feature_res,
             masking.seed,
             masking.fill,
             masking.scheme,
-            config.precision,
+            recipe.precision,
         ]
         return dict(zip(self.question_places(), values, strict=True))
 
@@ -117,7 +117,7 @@ class Controls:
             return (None, values[self.caption]) if values[self.caption] else None
         return (self.pictures.open(values[self.reference]), None) if values[self.reference] else None
 
-    def question(self, values: Values) -> Question:
+    def question(self, values: Values) -> RunRequest:
         """Everything asked.
 
         Raises:
@@ -136,7 +136,7 @@ class Controls:
                 else "Add a picture to compare with first.",
                 code="reference_missing",
             )
-        return Question(
+        return RunRequest(
             picture=picture,
             reference=reference[0],
             caption=reference[1],

@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.pictures.presets import FIRST_PRESET, preset_named, presets
+from explorer.pictures.examples import FIRST_PRESET, preset_named, presets
 from explorer.results.links import OURS
 from explorer.ui.components import component, words
 from explorer.ui.controls import Controls, lay_out_controls
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
-from explorer.ui.probe_cache import Step, Workbench
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
+from explorer.ui.probe_cache import ProbeCache, Step
 from explorer.ui.session import Session
 from explorer.ui.status import status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
@@ -28,7 +28,7 @@ look at which copies land close to the reference and which far from it, and see 
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
 
 
-def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
+def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     """Lay the screen out and wire it."""
     choices = presets()
     start = preset_named(FIRST_PRESET)
@@ -46,7 +46,7 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                 elem_id="preset",
             )
             story = gr.Markdown(start.story, elem_id="story")
-            controls = lay_out_controls(start, workbench.pictures)
+            controls = lay_out_controls(start, probes.pictures)
         with gr.Column(scale=3, min_width=340, elem_id="results"):
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
@@ -58,27 +58,27 @@ def main_screen(workbench: Workbench, demo: gr.Blocks) -> None:
                     view = component(
                         "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
                     )
-                room = Room(workbench, controls, session, view, status)
-                handlers = Handlers(room, preset)
+                page = Page(probes, controls, session, view, status)
+                handlers = Handlers(page, preset)
                 with gr.Tab("Compare", elem_id="compare-tab"):
-                    compare_tab(room, handlers)
+                    compare_tab(page, handlers)
                 with gr.Tab("Sweeps", elem_id="sweeps-tab"):
-                    loaded = sweeps_tab(room, handlers)
+                    loaded = sweeps_tab(page, handlers)
                 with gr.Tab("Evidence", elem_id="evidence-tab"):
-                    evidence_tab(room, handlers)
+                    evidence_tab(page, handlers)
                 with gr.Tab("Words", elem_id="words-tab"):
-                    words_tab(room, handlers)
+                    words_tab(page, handlers)
                 with gr.Tab("Share", elem_id="share-tab"):
-                    loader = share_tab(room, handlers)
+                    loader = share_tab(page, handlers)
     reader = address_reader()
-    linked = open_links(room, handlers, reader, loader, demo)
-    _wire_runs(handlers, room, preset, story, run, stop, reader, (linked, loaded))
-    _wire_hints(handlers, controls, room, run)
+    linked = open_links(page, handlers, reader, loader, demo)
+    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, loaded))
+    _wire_hints(handlers, controls, page, run)
 
 
 def _wire_runs(
     handlers: Handlers,
-    room: Room,
+    page: Page,
     preset: gr.Dropdown,
     story: gr.Markdown,
     run: gr.Button,
@@ -87,32 +87,32 @@ def _wire_runs(
     others: tuple[Any, ...],
 ) -> None:
     """Run, Stop, the examples, and the runs that a link, an example or a sweep's tile start."""
-    c, everything, shown = room.controls, room.everything(), [room.status, room.view]
-    run.click(handlers.queue, everything, [room.status, room.session], **LIGHT)  # before the run, or it would wait
-    pressed = run.click(handlers.run, everything, shown, **room.queued())
+    c, everything, shown = page.controls, page.everything(), [page.status, page.view]
+    run.click(handlers.queue, everything, [page.status, page.session], **LIGHT)  # before the run, or it would wait
+    pressed = run.click(handlers.run, everything, shown, **page.queued())
     # Not input, which this control also sends when it is left unchanged.
-    left = preset.change(handlers.leave, {preset, room.session}, None, cancels=[pressed], **LIGHT)
-    chosen = left.then(handlers.apply_preset, {preset, room.session}, [story, *c.question_places(), *shown], **LIGHT)
+    left = preset.change(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
+    chosen = left.then(handlers.apply_preset, {preset, page.session}, [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
     running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
         event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
-    stopped = stop.click(handlers.stop, {room.session}, None, cancels=running, **LIGHT)
-    stopped.then(handlers.stopped, everything, [room.status], **LIGHT)
+    stopped = stop.click(handlers.stop, {page.session}, None, cancels=running, **LIGHT)
+    stopped.then(handlers.stopped, everything, [page.status], **LIGHT)
 
 
-def _wire_hints(handlers: Handlers, controls: Controls, room: Room, run: gr.Button) -> None:
+def _wire_hints(handlers: Handlers, controls: Controls, page: Page, run: gr.Button) -> None:
     """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
-    c, everything = controls, room.everything()
+    c, everything = controls, page.everything()
     for asked in (c.reference.input, c.caption.submit):
-        asked(handlers.compare, everything, [room.status, room.view], **LIGHT)
+        asked(handlers.compare, everything, [page.status, page.view], **LIGHT)
     c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):
         priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
     for costly in (*c.costly(), c.kind):
-        costly.input(handlers.stale, everything, [room.status], **LIGHT)
+        costly.input(handlers.stale, everything, [page.status], **LIGHT)
 
 
 def _priced(controls: Controls) -> set[Any]:

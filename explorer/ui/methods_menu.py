@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.attributions.method import offered
-from explorer.core.registry import METHODS
+from explorer.attributions.method import METHODS, offered
 from explorer.encoders.cards import encoders
 
 LEFT_OUT = ("dix-official-1", "dix-official-2", "dix-official-3")

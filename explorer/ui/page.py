@@ -9,7 +9,7 @@ import gradio as gr
 
 from explorer.ui.controls import Controls
 from explorer.ui.memory.kept import SESSION_SECONDS as SESSION_SECONDS
-from explorer.ui.probe_cache import Workbench
+from explorer.ui.probe_cache import ProbeCache
 
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 HEAVY: dict[str, Any] = QUIET | {"concurrency_id": "model", "concurrency_limit": 1, "trigger_mode": "always_last"}
@@ -20,18 +20,18 @@ LIGHT: dict[str, Any] = QUIET | {"concurrency_id": "light", "concurrency_limit":
 
 
 @dataclass(frozen=True, eq=False)
-class Room:
+class Page:
     """The parts that the tabs share.
 
     Attributes:
-        workbench: Does the work, for all visitors.
+        probes: Does the work, for all visitors.
         controls: Where a question is read from.
         session: Holds the page's ``Session``.
         view: The instrument: shows a result, and its value is how the visitor looks at it.
         status: Where a run is.
     """
 
-    workbench: Workbench
+    probes: ProbeCache
     controls: Controls
     session: gr.State
     view: gr.HTML

@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.captions import clean_caption
+from explorer.core.embedder import Embedder
 from explorer.core.errors import Restarting
-from explorer.core.probe import enlarge, first, grow, prepare
-from explorer.core.references import embed_reference
-from explorer.core.schema import Probe, Reference, SelectionSettings
+from explorer.core.probe import Probe, enlarge, first, grow, prepare
+from explorer.core.references import Reference, embed_reference
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.images import Picture
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.patience import patiently
-from explorer.ui.queue import Waiting
-from explorer.ui.session import Question, Result, Session
+from explorer.ui.session import Result, RunRequest, Session
+from explorer.ui.turns import Waiting
 
 CHECK_EVERY = 100
 """Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
@@ -83,7 +84,7 @@ class _Stability:
         return None
 
 
-class Workbench:
+class ProbeCache:
     """Runs questions and keeps the probes, least recently used forgotten first. Shared by all visitors.
 
     Args:
@@ -118,7 +119,7 @@ class Workbench:
         if self._closed.is_set():
             raise Restarting
 
-    def run(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+    def run(self, question: RunRequest, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
 
         A probe already made for the same picture, encoder and masks is continued or cut, never made again.
@@ -133,7 +134,7 @@ class Workbench:
         finally:
             self.waiting.done(session)
 
-    def embed(self, question: Question, session: Session, selection: SelectionSettings) -> Iterator[Step]:
+    def embed(self, question: RunRequest, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
         self.check_open()
         if question.caption is not None:
@@ -171,7 +172,7 @@ class Workbench:
         if len(probe) > known:
             self._rates[question.encoder, question.precision] = (len(probe) - known) / (time.monotonic() - began)
 
-    def embed_target(self, encoder: Encoder, reference: Picture | None, caption: str | None) -> Reference:
+    def embed_target(self, encoder: Embedder, reference: Picture | None, caption: str | None) -> Reference:
         """Embed the picture or the caption to compare with."""
         return embed_reference(encoder, reference=reference, caption=caption)
 
@@ -180,7 +181,7 @@ class Workbench:
         rate = self._rates.get((encoder, precision))
         return None if rate is None else n_masks / rate
 
-    def known(self, question: Question) -> int:
+    def known(self, question: RunRequest) -> int:
         """How many masks of a question are embedded already, whatever number it asks for."""
         with self._guard:
             return self._known(self._key(question))
@@ -193,7 +194,7 @@ class Workbench:
         kept = self._probes.get(key)
         return None if kept is None else kept.get()
 
-    def _start(self, encoder: Encoder, question: Question) -> Probe:
+    def _start(self, encoder: Encoder, question: RunRequest) -> Probe:
         with self._guard:
             known = self._kept_probe(self._key(question))
         wanted = question.masking.n_masks
@@ -201,7 +202,7 @@ class Workbench:
             return prepare(question.picture, encoder=encoder, masking=question.masking)
         return first(known, wanted) if len(known) >= wanted else enlarge(known, wanted)
 
-    def _keep(self, question: Question, probe: Probe) -> None:
+    def _keep(self, question: RunRequest, probe: Probe) -> None:
         with self._guard:
             key = self._key(question)
             if len(probe) < self._known(key):  # what was asked for may be cut from a longer one
@@ -213,6 +214,6 @@ class Workbench:
                 del self._probes[old]
             self._probes[key] = self.memory.keep(probe)
 
-    def _key(self, question: Question) -> tuple[object, ...]:
+    def _key(self, question: RunRequest) -> tuple[object, ...]:
         settings = replace(question.masking, n_masks=10)  # masks of the philox scheme do not depend on their number
         return question.picture.sha256, question.encoder, question.precision, settings

@@ -24,7 +24,7 @@ from explorer.ui.layout import main_screen
 from explorer.ui.memory import folders
 from explorer.ui.memory.heap import share_heaps
 from explorer.ui.memory.states import PageStates, keep_states_small
-from explorer.ui.probe_cache import Workbench
+from explorer.ui.probe_cache import ProbeCache
 
 SESSIONS = 2000
 """Pages whose settings are kept, some 5 kB each; what is heavy is counted by ``memory``."""
@@ -35,26 +35,26 @@ class Behind:
     """What an app stands on, besides its components.
 
     Attributes:
-        workbench: Where the work is done.
+        probes: Where the work is done.
         uploads: The files that were uploaded.
     """
 
-    workbench: Workbench
+    probes: ProbeCache
     uploads: Uploads
 
 
-def build_app(workbench: Workbench | None = None) -> gr.Blocks:
+def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     """The app as Blocks, not launched.
 
     Args:
-        workbench: Where the work is done and the probes are kept; a new one when None.
+        probes: Where the work is done and the probes are kept; a new one when None.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     fetch_nothing()
-    behind = Behind(workbench or Workbench(), Uploads(folders.root()))
+    behind = Behind(probes or ProbeCache(), Uploads(folders.root()))
     demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
     with demo:
-        main_screen(behind.workbench, demo)
+        main_screen(behind.probes, demo)
     # Off Spaces Gradio would open an endpoint for every function that skips the queue. How many may wait is for the
     # gate to say: Gradio's own number counts the cheap events too, so that a full class would lose its Stop.
     demo.queue(max_size=None, default_concurrency_limit=4, api_open=False)
@@ -95,8 +95,8 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     share_heaps()
     origins = Origins()
     behind: Behind = vars(demo)["behind"]
-    admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.workbench, page, wholly))
-    bench = behind.workbench
+    admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.probes, page, wholly))
+    bench = behind.probes
     caretaker = Caretaker(demo, admission, end_runs=bench.close, make_room=bench.memory.make_room, tidy=folders.remove)
     app = {
         "routes": [health_route(caretaker), *routes(behind.uploads)],
@@ -126,12 +126,12 @@ def _forwarded_headers_left_to_the_gate() -> Iterator[None]:
             os.environ[PROXIES] = said
 
 
-def _leave(demo: gr.Blocks, workbench: Workbench, page: str, wholly: bool) -> None:
+def _leave(demo: gr.Blocks, probes: ProbeCache, page: str, wholly: bool) -> None:
     """Let the runs of a page that is gone come before nobody's any more; forget its results too, if asked."""
     pages = demo.app.state_holder
     state = pages.session_data.get(page)
     for value in list(state.state_data.values()) if state else ():
-        workbench.waiting.done(value)
+        probes.waiting.done(value)
     if wholly and isinstance(pages, PageStates):
         pages.drop(page)
 

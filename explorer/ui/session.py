@@ -9,15 +9,18 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation
 from explorer.core.limits import N_MASKS
+from explorer.core.masks import MaskSettings
+from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
-from explorer.core.schema import Explanation, MaskSettings, Probe, Reference, SelectionSettings
+from explorer.core.references import Reference
+from explorer.core.selections import SelectionSettings
+from explorer.pictures.examples import asset_path, preset_named
 from explorer.pictures.images import Picture, as_picture
-from explorer.pictures.presets import asset_path, preset_named
-from explorer.results.links import preset_config
-from explorer.results.recipe import Config, example_named
-from explorer.results.unpacking import load_replay, unpack
-from explorer.results.wire import replay_of, rows
+from explorer.results.links import preset_recipe
+from explorer.results.recipe import Recipe, example_named
+from explorer.results.wire import load_replay, replay_of, rows, unpack
 from explorer.ui.memory.kept import GONE, Kept
 
 _TURNS = threading.Lock()
@@ -25,7 +28,7 @@ _TURNS = threading.Lock()
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class RunRequest:
     """Everything a visitor asked for, read from the controls and checked.
 
     Attributes:
@@ -46,14 +49,14 @@ class Question:
     masking: MaskSettings
     until: float | None = None
 
-    def against(self, reference: Picture | None, caption: str | None) -> Question:
+    def against(self, reference: Picture | None, caption: str | None) -> RunRequest:
         """The same question of another reference."""
         return replace(self, reference=reference, caption=caption)
 
-    def config(self, n_masks: int, selection: SelectionSettings) -> Config:
+    def recipe(self, n_masks: int, selection: SelectionSettings) -> Recipe:
         """What names the result after so many masks."""
         compared = None if self.reference is None else self.reference.sha256
-        return Config(
+        return Recipe(
             picture=example_named(self.picture.sha256),
             picture_sha256=self.picture.sha256,
             reference=None if compared is None else example_named(compared),
@@ -75,7 +78,7 @@ class Result(NamedTuple):
         target: The reference it is ranked against.
     """
 
-    question: Question
+    question: RunRequest
     probe: Probe
     target: Reference
 
@@ -128,7 +131,7 @@ class Session(Runner):
         return self._kept is not None and self._kept.forgotten
 
     @property
-    def question(self) -> Question | None:
+    def question(self) -> RunRequest | None:
         """What the result on screen answers."""
         return (result := self.result) and result.question
 
@@ -174,17 +177,17 @@ class Session(Runner):
             self.stopping, self.running = True, False
             self.replay, self.asked = key, asked
 
-    def config(self, selection: SelectionSettings) -> Config:
+    def recipe(self, selection: SelectionSettings) -> Recipe:
         """What names the result on screen.
 
         Raises:
             InvalidInput: Nothing is there yet.
         """
         if self.replay is not None:
-            return replace(preset_config(self.replay), selection=selection)
+            return replace(preset_recipe(self.replay), selection=selection)
         if (result := self.result) is None:
             raise self.nothing()
-        return result.question.config(len(result.probe), selection)
+        return result.question.recipe(len(result.probe), selection)
 
     def nothing(self) -> InvalidInput:
         """Why there is no result."""
@@ -215,7 +218,7 @@ class Session(Runner):
         return rank_against(result.probe, result.target, selection)
 
 
-def on_screen(session: Session) -> Question:
+def on_screen(session: Session) -> RunRequest:
     """What the result on screen answers, with the masks it has.
 
     Raises:
@@ -228,6 +231,6 @@ def on_screen(session: Session) -> Question:
         raise session.nothing()
     preset = preset_named(session.replay)
     reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
-    return Question(
+    return RunRequest(
         as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from explorer.attributions.question import Case, make_case
+from explorer.attributions.question import Question, make_question
 from explorer.encoders.base import Encoder
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.vits import vit_encoder
@@ -81,6 +81,6 @@ def picture(seed: int) -> np.ndarray:
     return np.kron(coarse, np.ones((4, 4, 1))).astype(np.float32)
 
 
-def question(encoder: Encoder | None = None, distance: str = "cosine") -> Case:
+def question(encoder: Encoder | None = None, distance: str = "cosine") -> Question:
     """How near is one picture to another?"""
-    return make_case(picture(1), reference=picture(2), encoder=encoder or cnn(), distance=distance)
+    return make_question(picture(1), reference=picture(2), encoder=encoder or cnn(), distance=distance)

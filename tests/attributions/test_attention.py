@@ -13,10 +13,11 @@ import explorer
 from explorer.attributions.dix import Dix1, Dix2Mul, Dix3, Dix3Grads
 from explorer.attributions.dix_attention import integrate_attention
 from explorer.attributions.gae import Gae
-from explorer.attributions.question import Case, class_case, make_case, run
+from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import Scored
 from explorer.attributions.transformer_attribution import TransformerAttribution
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import run
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import Exact, cnn, picture
 from tests.attributions.vits import BLOCKS, VITS, vit, vit_encoder
@@ -26,10 +27,10 @@ EVERY = [Gae(), TransformerAttribution(), Dix1(steps=3), Dix3(steps=3), Dix3Grad
 REFERENCE = np.array([0.3, -1.0, 0.5, 0.2, 0.8])
 
 
-def asked(name: str = "timm", **settings: Any) -> Case:
+def asked(name: str = "timm", **settings: Any) -> Question:
     """A question in float64, answered with the reference's numbers."""
     encoder = from_torch(Exact(vit(name)).eval(), batch_size=4)
-    return make_case(picture(1), embedding=REFERENCE, encoder=encoder, **settings)
+    return make_question(picture(1), embedding=REFERENCE, encoder=encoder, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +119,10 @@ def test_t_attr_is_that_of_loops(oracle: slow.SlowVit, planes: torch.Tensor) -> 
 
 @pytest.mark.parametrize("label", range(5))
 def test_t_attr_of_a_class_is_that_of_loops(oracle: slow.SlowVit, planes: torch.Tensor, label: int) -> None:
-    case = class_case(picture(1), class_index=label, encoder=from_torch(Exact(vit()).eval()))
+    question = make_class_question(picture(1), class_index=label, encoder=from_torch(Exact(vit()).eval()))
     one_hot = torch.eye(5).double()[label]
     expected = slow.t_attr(oracle, planes, lambda _: one_hot, lambda embedding: embedding[label])
-    check(grid_of(run(TransformerAttribution(signed=False)(case))), expected, atol=1e-4)
+    check(grid_of(run(TransformerAttribution(signed=False)(question))), expected, atol=1e-4)
 
 
 def grid_of(found: np.ndarray) -> np.ndarray:
@@ -140,22 +141,22 @@ def grid_of(found: np.ndarray) -> np.ndarray:
 def test_every_method_on_every_transformer(name: str, method: Any) -> None:
     size = (32, 64) if "oblong" in name else (32, 32)
     pixels = np.concatenate([picture(1)] * (size[1] // 32), axis=1)
-    case = make_case(pixels, embedding=REFERENCE, encoder=vit_encoder(name))
+    question = make_question(pixels, embedding=REFERENCE, encoder=vit_encoder(name))
     seen: list[int] = []
-    found = run(method(case), seen.append)
+    found = run(method(question), seen.append)
     assert found.shape == size
     assert found.dtype == np.float32
     assert np.isfinite(found).all()
     assert np.ptp(found) > 1e-3 * np.abs(found).max() > 0
-    assert seen[-1] == method.passes(case)
-    np.testing.assert_array_equal(run(method(case)), found)
+    assert seen[-1] == method.passes(question)
+    np.testing.assert_array_equal(run(method(question)), found)
 
 
 @pytest.mark.parametrize("method", EVERY, ids=lambda method: type(method).__name__)
 def test_the_opposite_question_has_the_opposite_answer(method: Any) -> None:
-    case = asked()
-    opposite = make_case(picture(1), embedding=-REFERENCE, encoder=case.encoder)
-    found = run(method(case))
+    question = asked()
+    opposite = make_question(picture(1), embedding=-REFERENCE, encoder=question.encoder)
+    found = run(method(question))
     np.testing.assert_allclose(run(method(opposite)), -found, atol=1e-6 * np.abs(found).max())
 
 
@@ -166,26 +167,28 @@ def test_the_scale_of_the_score_matters(method: Any) -> None:
 
 
 def test_steps_of_dix_are_batched_without_changing_it() -> None:
-    cases = [make_case(picture(1), embedding=REFERENCE, encoder=from_torch(vit(), batch_size=n)) for n in (1, 4, 20)]
-    maps = [run(Dix3(steps=5)(case)) for case in cases]
+    cases = [
+        make_question(picture(1), embedding=REFERENCE, encoder=from_torch(vit(), batch_size=n)) for n in (1, 4, 20)
+    ]
+    maps = [run(Dix3(steps=5)(question)) for question in cases]
     for found in maps[1:]:
         np.testing.assert_allclose(found, maps[0], atol=1e-6 * np.abs(maps[0]).max())
 
 
 @pytest.mark.parametrize("method", [Gae(), TransformerAttribution()])
 def test_a_picture_at_the_reference_says_nothing(method: Any) -> None:
-    case = make_case(picture(1), reference=picture(1), encoder=vit_encoder())
-    assert not run(method(case)).any()
-    assert np.isfinite(run(Dix3(steps=3)(case))).all()  # its path only ends there
+    question = make_question(picture(1), reference=picture(1), encoder=vit_encoder())
+    assert not run(method(question)).any()
+    assert np.isfinite(run(Dix3(steps=3)(question))).all()  # its path only ends there
 
 
 def test_dix2_mul_is_a_product() -> None:
-    case = asked()
-    maps = [run(integrate_attention(Scored(case), depth, 10)) for depth in (1, 2)]
-    scored = Scored(case)
+    question = asked()
+    maps = [run(integrate_attention(Scored(question), depth, 10)) for depth in (1, 2)]
+    scored = Scored(question)
     first, second = (scored.spread(found) for found in maps)
     expected = np.maximum(first, 0) * np.maximum(second, 0) - np.maximum(-first, 0) * np.maximum(-second, 0)
-    np.testing.assert_allclose(run(Dix2Mul()(case)), expected, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(run(Dix2Mul()(question)), expected, rtol=1e-5, atol=1e-12)
 
 
 # Refusals
@@ -202,11 +205,13 @@ def test_what_cannot_be_asked() -> None:
         run(TransformerAttribution()(asked(distance="euclidean")))
     for method in (Gae(), TransformerAttribution()):
         with pytest.raises(InvalidInput, match="no attention"):
-            run(method(make_case(picture(1), reference=picture(2), encoder=cnn())))
+            run(method(make_question(picture(1), reference=picture(2), encoder=cnn())))
         with pytest.raises(InvalidInput, match="no gradients"):
             run(
                 method(
-                    make_case(picture(1), reference=picture(2), encoder=explorer.from_function(lambda b: b[:, 0, 0]))
+                    make_question(
+                        picture(1), reference=picture(2), encoder=explorer.from_function(lambda b: b[:, 0, 0])
+                    )
                 )
             )
 
@@ -231,6 +236,6 @@ def test_steps_without_a_rule_are_refused(step: Callable[[Any], Any], said: str)
         def forward(self, planes: Any) -> Any:
             return step(self.network(planes))
 
-    case = make_case(picture(1), embedding=REFERENCE, encoder=from_torch(Odd().eval()))
+    question = make_question(picture(1), embedding=REFERENCE, encoder=from_torch(Odd().eval()))
     with pytest.raises(InvalidInput, match=f"no rule for relevance through {said}"):
-        run(TransformerAttribution()(case))
+        run(TransformerAttribution()(question))

@@ -19,21 +19,22 @@ from explorer.attributions.grad_cam import GradCam
 from explorer.attributions.grad_cam_pp import GradCamPlusPlus
 from explorer.attributions.layer_cam import LayerCam
 from explorer.attributions.lift_cam import LiftCam, contributions
-from explorer.attributions.question import Case, class_case, make_case, run
+from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import Scored, is_blank
 from explorer.attributions.x_grad_cam import XGradCam
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import run
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
 CASES = {
     "distance": lambda: question(cnn(exact=True)),
-    "class": lambda: class_case(picture(1), encoder=cnn(exact=True)),
+    "class": lambda: make_class_question(picture(1), encoder=cnn(exact=True)),
 }
 STAGES = (1, 2)
 
 
-def target_of(case: Case, scale: float = 1.0) -> Callable[[Any], Any]:
+def target_of(case: Question, scale: float = 1.0) -> Callable[[Any], Any]:
     """The score of rows (..., d), as other libraries are given it."""
     reference = torch.from_numpy(np.array(case.target.embedding)).double()
 
@@ -45,11 +46,11 @@ def target_of(case: Case, scale: float = 1.0) -> Callable[[Any], Any]:
     return target
 
 
-def planes_of(case: Case) -> Any:
+def planes_of(case: Question) -> Any:
     return torch.from_numpy(case.pixels).double().permute(2, 0, 1)[None]
 
 
-def grad_cam_library(kind: str, case: Case, stage: int, scale: float = 1.0) -> Any:
+def grad_cam_library(kind: str, case: Question, stage: int, scale: float = 1.0) -> Any:
     """What grad-cam adds up over the channels of a stage, (rows, columns)."""
     network = tiny_cnn().double()
     layer = network[3 - stage]
@@ -61,7 +62,7 @@ def grad_cam_library(kind: str, case: Case, stage: int, scale: float = 1.0) -> A
         return torch.from_numpy(library.get_cam_image(planes, layer, targets, outputs, slopes, False))[0]
 
 
-def torchcam_library(kind: str, case: Case, stage: int, scale: float = 1.0) -> Any:
+def torchcam_library(kind: str, case: Question, stage: int, scale: float = 1.0) -> Any:
     """What torchcam gives for a stage, (rows, columns), without its negative part."""
     network, target = tiny_cnn().double(), target_of(case, scale)
     with getattr(torchcam.methods, kind)(network, [network[3 - stage]]) as library:
@@ -149,7 +150,7 @@ def test_ablation_against_grad_cam() -> None:
 
 def test_ablation_of_a_negative_score_is_not_turned_round() -> None:
     case = CASES["distance"]()
-    opposite = make_case(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
+    opposite = make_question(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
     found, other = run(AblationCam()(case)), run(AblationCam()(opposite))
     np.testing.assert_allclose(found, -other, atol=1e-6 * np.abs(found).max())
 
@@ -241,7 +242,7 @@ ALL = [GradCam, GradCamPlusPlus, XGradCam, LayerCam, AblationCam, LiftCam]
 @pytest.mark.parametrize("method", ALL)
 def test_the_opposite_reference_gives_the_opposite_map(method: Any) -> None:
     case = CASES["distance"]()
-    opposite = make_case(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
+    opposite = make_question(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
     found, other = run(method()(case)), run(method()(opposite))
     assert not is_blank(found)
     np.testing.assert_allclose(found, -other, atol=1e-6 * np.abs(found).max())
@@ -251,7 +252,7 @@ def test_the_opposite_reference_gives_the_opposite_map(method: Any) -> None:
 @pytest.mark.parametrize("distance", ["cosine", "angular", "euclidean"])
 def test_a_picture_that_is_its_own_reference_has_no_map(method: Any, distance: str) -> None:
     """Parity check 10: the gradient there is rounding."""
-    case = make_case(picture(1), reference=picture(1), encoder=cnn(), distance=distance)
+    case = make_question(picture(1), reference=picture(1), encoder=cnn(), distance=distance)
     found = run(method()(case))
     assert is_blank(found)
     assert not found.any()

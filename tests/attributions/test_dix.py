@@ -11,9 +11,10 @@ from captum.attr import IntegratedGradients
 
 from explorer.attributions.dix import Dix, Dix1, Dix2, Dix2Mul, Dix3, Dix3Grads, integrate
 from explorer.attributions.dix_official import DixOfficial1, DixOfficial2, DixOfficial3
-from explorer.attributions.question import Case, class_case, make_case, run
+from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import Scored, is_blank
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import run
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 from tests.oracles import dix as slow
@@ -22,7 +23,7 @@ ENDS = (3, 2, 1)
 """Where the tiny network's stages end, the last first."""
 
 
-def plain(case: Case, *, double: bool = True) -> list[tuple[slow.Rest, Any]]:
+def plain(case: Question, *, double: bool = True) -> list[tuple[slow.Rest, Any]]:
     """The tiny network after each stage with the score, and what the stage gives for the picture, in float64."""
     network = tiny_cnn().double() if double else tiny_cnn()
     dtype = torch.float64 if double else torch.float32
@@ -39,14 +40,14 @@ def plain(case: Case, *, double: bool = True) -> list[tuple[slow.Rest, Any]]:
     return [(rest(end), network[:end](planes[None])[0].detach()) for end in ENDS]
 
 
-def layer_of(case: Case, number: int, steps: int = 10, *, gradients: bool = False) -> Any:
+def layer_of(case: Question, number: int, steps: int = 10, *, gradients: bool = False) -> Any:
     scored = Scored(case)
     return run(integrate(scored, scored.stage(number), steps, gradients=gradients))
 
 
 CASES = {
     "distance": lambda: question(cnn(exact=True)),
-    "class": lambda: class_case(picture(1), encoder=cnn(exact=True)),
+    "class": lambda: make_class_question(picture(1), encoder=cnn(exact=True)),
 }
 
 
@@ -121,7 +122,7 @@ def test_it_is_equations_3_to_6(name: str, method: Dix, depth: int) -> None:
 @pytest.mark.parametrize("steps", [4, 10])
 @pytest.mark.parametrize("kind", [DixOfficial1, DixOfficial2, DixOfficial3])
 def test_it_can_be_what_the_published_code_computes(kind: Any, steps: int) -> None:
-    for case in (question(), class_case(picture(1), encoder=cnn())):
+    for case in (question(), make_class_question(picture(1), encoder=cnn())):
         method = kind(steps=steps)
         found = run(method(case))
         assert found.min() < found.max()
@@ -168,7 +169,7 @@ def test_the_logits_of_clip_give_the_map_of_the_similarity(kind: type[Dix]) -> N
 
 def test_a_picture_that_is_its_own_reference_has_a_map_only_before_the_last_layer() -> None:
     """Parity check 10. From the minimum of an earlier layer the picture still has a way to go."""
-    case = make_case(picture(1), reference=picture(1), encoder=cnn())
+    case = make_question(picture(1), reference=picture(1), encoder=cnn())
     earlier = run(integrate(scored := Scored(case), scored.stage(2), 10, gradients=False)).numpy()
     assert np.isfinite(earlier).all()
     assert np.abs(earlier).max() > 1e-6

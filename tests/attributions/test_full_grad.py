@@ -10,22 +10,23 @@ import timm.layers
 import torch
 
 from explorer.attributions.full_grad import FullGrad, terms
-from explorer.attributions.question import Case, class_case, run
+from explorer.attributions.question import Question, make_class_question
 from explorer.attributions.scored import Scored
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import run
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
 NOTHING = torch.zeros(())
 
 
-def of(case: Case, target: str = "proj") -> tuple[list[Any], float]:
+def of(case: Question, target: str = "proj") -> tuple[list[Any], float]:
     """The terms, and the score."""
     scored = Scored(case, target=target)
     return run(terms(scored, NOTHING)), float(scored.run(scored.pixels).detach())
 
 
-def written_out(case: Case) -> list[Any]:
+def written_out(case: Question) -> list[Any]:
     """Gradient times number of the planes and of the biases, each spread over its map, of the tiny network."""
     network = tiny_cnn().double().requires_grad_(False)
     target = torch.from_numpy(np.array(case.target.embedding)).double()
@@ -47,7 +48,7 @@ def written_out(case: Case) -> list[Any]:
 
 CASES = {
     "distance": lambda: question(cnn(exact=True)),
-    "class": lambda: class_case(picture(1), encoder=cnn(exact=True)),
+    "class": lambda: make_class_question(picture(1), encoder=cnn(exact=True)),
 }
 
 
@@ -90,7 +91,7 @@ def with_a_layer_used_twice() -> Any:
 def test_terms_and_dense_biases_add_up_to_the_score(network: Any) -> None:
     bias = network[-1].bias.detach().double()
     encoder = from_torch(Exact(network).eval())
-    for case in (question(encoder), class_case(picture(1), encoder=encoder)):
+    for case in (question(encoder), make_class_question(picture(1), encoder=encoder)):
         found, score = of(case)
         target = torch.from_numpy(np.array(case.target.embedding)).double()
         if case.distance == "cosine":

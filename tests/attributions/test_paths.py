@@ -14,15 +14,16 @@ from captum.attr import IntegratedGradients as Captum
 from explorer.attributions.blur_ig import BlurIg, blurred
 from explorer.attributions.guided_ig import GuidedIg, advance
 from explorer.attributions.integrated_gradients import IntegratedGradients
-from explorer.attributions.question import Case, class_case, make_case, run
+from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import Scored
 from explorer.core.fills import make_background
+from explorer.core.steps import run
 from explorer.encoders.gradients import as_tensor
 from tests.attributions.networks import cnn, picture, question, tiny_cnn
 
 CASES = {
     "distance": lambda: question(cnn(exact=True)),
-    "class": lambda: class_case(picture(1), encoder=cnn(exact=True)),
+    "class": lambda: make_class_question(picture(1), encoder=cnn(exact=True)),
 }
 
 
@@ -37,7 +38,7 @@ def old_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(np, "quantile", both)
 
 
-def callback(case: Case, key: str) -> Callable[..., dict[str, Any]]:
+def callback(case: Question, key: str) -> Callable[..., dict[str, Any]]:
     """Our gradients by the pixels, as saliency asks for them: (b, h, w, c) -> (b, h, w, c)."""
     scored = Scored(case)
 
@@ -47,7 +48,7 @@ def callback(case: Case, key: str) -> Callable[..., dict[str, Any]]:
     return slopes
 
 
-def score_of(case: Case) -> Callable[[Any], Any]:
+def score_of(case: Question) -> Callable[[Any], Any]:
     """Scores of pictures (b, h, w, c) in float64, by the tiny network itself."""
     network = tiny_cnn().double()
     target = torch.from_numpy(np.array(case.target.embedding)).double()
@@ -170,7 +171,7 @@ ALL = [IntegratedGradients(steps=8), GuidedIg(steps=8), BlurIg(steps=8)]
 @pytest.mark.parametrize("method", ALL)
 def test_the_opposite_reference_gives_the_opposite_map(method: Any) -> None:
     case = CASES["distance"]()
-    opposite = make_case(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
+    opposite = make_question(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
     close(run(method(case)), -run(method(opposite)))
 
 

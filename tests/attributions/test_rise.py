@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.attributions.question import make_case, run
+from explorer.attributions.question import make_question
 from explorer.attributions.rise import Rise
-from explorer.core.distances import measure
-from explorer.core.masks import masks_from_array, sample_masks
-from explorer.core.registry import DISTANCES
-from explorer.core.schema import MaskSettings
+from explorer.core.distances import DISTANCES, measure
+from explorer.core.masks import MaskSettings, masks_from_array, sample_masks
+from explorer.core.steps import run
 from tests.attributions.networks import SIDE, cnn, picture, question
 
 MASKING = MaskSettings(n_masks=30, feature_res=4, p_keep=0.4, seed=3)
@@ -39,12 +38,12 @@ def test_masks_of_your_own() -> None:
 
 def test_the_opposite_reference_gives_the_opposite_map() -> None:
     case = question()
-    opposite = make_case(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
+    opposite = make_question(picture(1), embedding=-case.target.embedding, encoder=case.encoder)
     found = run(Rise(MASKING)(case))
     np.testing.assert_allclose(found, -run(Rise(MASKING)(opposite)), atol=1e-5 * np.abs(found).max())
 
 
 def test_copies_that_lie_equally_far_say_nothing() -> None:
     """A distance that only rounding changes."""
-    case = make_case(np.zeros((SIDE, SIDE, 3), np.float32), reference=picture(2), encoder=cnn())
+    case = make_question(np.zeros((SIDE, SIDE, 3), np.float32), reference=picture(2), encoder=cnn())
     assert not run(Rise(MASKING)(case)).any()

@@ -12,17 +12,18 @@ import torch
 from explorer.attributions.ablation_cam import AblationCam
 from explorer.attributions.grad_cam import GradCam
 from explorer.attributions.integrated_gradients import IntegratedGradients
-from explorer.attributions.question import Case, Method, class_case, make_case, run
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Method, Question, make_class_question, make_question
 from explorer.attributions.scored import Scored, blank_if_flat, is_blank, steps_between
-from explorer.core.distances import measure
+from explorer.core.distances import DISTANCES, measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
-from explorer.core.registry import DISTANCES, METHODS
+from explorer.core.steps import run
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import SIDE, cnn, picture, question, tiny_cnn
 
 
-def rows_of(case: Case) -> Any:
+def rows_of(case: Question) -> Any:
     pixels = np.stack([picture(seed) for seed in range(2, 7)])
     return case.encoder.embed_pixels(pixels)
 
@@ -45,7 +46,7 @@ def test_the_score_is_higher_where_the_distance_is_smaller(distance: str, scale:
 @pytest.mark.parametrize("distance", DISTANCES)
 def test_gradients_by_the_pixels(distance: str) -> None:
     """Against differences: moving a pixel moves the score as the gradient says."""
-    case = make_case(picture(1), reference=picture(2), encoder=cnn(exact=True), distance=distance)
+    case = make_question(picture(1), reference=picture(2), encoder=cnn(exact=True), distance=distance)
     scored = Scored(case)
     slopes = run(scored.slopes(scored.pixels))[0]
     step = 1e-2
@@ -68,7 +69,7 @@ def test_the_projection_is_the_similarity_but_linear() -> None:
 
 
 def test_of_a_dot_product_the_projection_is_the_product() -> None:
-    case = class_case(picture(1), encoder=cnn())
+    case = make_class_question(picture(1), encoder=cnn())
     rows = torch.from_numpy(rows_of(case))
     torch.testing.assert_close(Scored(case, target="proj").score(rows), Scored(case).score(rows))
 
@@ -88,7 +89,7 @@ def test_refusals() -> None:
 def test_references_of_another_length_are_refused(distance: str) -> None:
     """Also one of length 1, which would go with an embedding of any."""
     for length in (1, 4):
-        case = make_case(picture(1), embedding=np.ones(length), encoder=cnn(), distance=distance)
+        case = make_question(picture(1), embedding=np.ones(length), encoder=cnn(), distance=distance)
         with pytest.raises(InvalidInput, match=rf"has shape \({length},\), the picture's \(5,\)") as info:
             run(GradCam()(case))
         assert info.value.code == "reference_shape"
@@ -96,7 +97,7 @@ def test_references_of_another_length_are_refused(distance: str) -> None:
 
 @pytest.mark.parametrize("number", [0.0, np.nan, np.inf])
 def test_references_without_a_direction_are_refused(number: float) -> None:
-    case = make_case(picture(1), embedding=np.full(5, number), encoder=cnn())
+    case = make_question(picture(1), embedding=np.full(5, number), encoder=cnn())
     with pytest.raises(UnusableEmbedding, match="1 of 1 references"):
         Scored(case)
 
@@ -105,7 +106,8 @@ def test_references_without_a_direction_are_refused(number: float) -> None:
 def test_the_length_of_a_reference_does_not_matter(scale: float) -> None:
     """Not even one whose square float32 cannot hold."""
     found, wanted = (
-        run(GradCam()(make_case(picture(1), embedding=factor * np.arange(5.0), encoder=cnn()))) for factor in (scale, 1)
+        run(GradCam()(make_question(picture(1), embedding=factor * np.arange(5.0), encoder=cnn())))
+        for factor in (scale, 1)
     )
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
@@ -120,7 +122,7 @@ def test_a_network_that_answers_with_no_numbers_has_no_map(method: Method) -> No
     network = tiny_cnn()
     with torch.no_grad():
         network[-1].weight[0, 0] = torch.nan
-    case = make_case(picture(1), embedding=np.arange(5.0), encoder=from_torch(network))
+    case = make_question(picture(1), embedding=np.arange(5.0), encoder=from_torch(network))
     with pytest.raises(UnusableEmbedding, match=r"non-finite values .* check the encoder's weights"):
         run(method(case))
 
@@ -204,7 +206,7 @@ def test_progress_is_told_after_every_batch() -> None:
 
 @pytest.mark.parametrize("distance", ["cosine", "angular", "euclidean"])
 def test_at_the_reference_there_is_no_gradient_but_rounding(distance: str) -> None:
-    scored = Scored(make_case(picture(1), reference=picture(1), encoder=cnn(), distance=distance))
+    scored = Scored(make_question(picture(1), reference=picture(1), encoder=cnn(), distance=distance))
     assert not run(scored.slopes(scored.pixels)).any()
     outputs, slopes = run(scored.layer(scored.stage(2)))
     assert not slopes.any()

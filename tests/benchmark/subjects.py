@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 import numpy as np
 from PIL import Image
 
-from explorer.attributions.question import Case, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS, METRICS, Registry
-from explorer.core.schema import MaskSettings
-from explorer.evaluation.metrics import Metric, mean_of
+from explorer.core.masks import MaskSettings
+from explorer.core.registry import Registry
+from explorer.core.steps import Steps
+from explorer.evaluation.metrics import METRICS, Metric, mean_of
 
 NAMES = ("a.png", "b.png", "c.png")
 
@@ -42,7 +44,7 @@ class Fake:
     source: ClassVar[str] = "this test"
     needs: ClassVar[tuple[str, ...]] = ()
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         return 2
 
 
@@ -52,10 +54,10 @@ class Brightness(Fake):
 
     title: ClassVar[str] = "Brightness"
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         yield 1
         yield 1
-        bright = case.pixels.mean(axis=2, dtype=np.float32)
+        bright = question.pixels.mean(axis=2, dtype=np.float32)
         return (bright - bright.mean()) / 255
 
 
@@ -67,13 +69,13 @@ class Masked(Fake):
 
     masking: MaskSettings = field(default_factory=MaskSettings)
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         return self.masking.n_masks
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         yield self.masking.n_masks
         random = np.random.default_rng(self.masking.seed)
-        return random.normal(size=case.pixels.shape[:2]).astype(np.float32)
+        return random.normal(size=question.pixels.shape[:2]).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,10 @@ class Sometimes(Fake):
 
     title: ClassVar[str] = "Sometimes"
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         yield 2
-        size = case.pixels.shape[:2]
-        place = round(float(case.pixels.mean())) % 3
+        size = question.pixels.shape[:2]
+        place = round(float(question.pixels.mean())) % 3
         if place == 0:
             return np.zeros(size, np.float32)
         if place == 1:
@@ -100,15 +102,15 @@ class Deep(Fake):
     title: ClassVar[str] = "Deep"
     needs: ClassVar[tuple[str, ...]] = ("layers", "attention")
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         raise AssertionError("it was called though the encoder gives no layers")
 
 
 def fake_metric(key: str, group: str, needs: tuple[str, ...] = (), better: str = "higher") -> Metric:
     """The sum of the map, and what there was to judge it by; two copies are embedded."""
 
-    def measure(case: Case, attribution: Any, scorer: Any, mask: Any, seed: int) -> Steps[dict[str, Any]]:
-        rows = yield from case.embeddings([case.pixels, case.pixels])
+    def measure(question: Question, attribution: Any, scorer: Any, mask: Any, seed: int) -> Steps[dict[str, Any]]:
+        rows = yield from question.embeddings([question.pixels, question.pixels])
         return {
             "value": float(np.abs(attribution).sum()),
             "scorer": scorer.key,
@@ -122,7 +124,7 @@ def fake_metric(key: str, group: str, needs: tuple[str, ...] = (), better: str =
 
     return Metric(
         key=key, title=key.upper(), better=better, about="a known number", source="this test", needs=needs, group=group,
-        passes=lambda case: 2, measure=measure, value=value, total=mean_of(value),
+        passes=lambda question: 2, measure=measure, value=value, total=mean_of(value),
     )  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from explorer.attributions.question import run
 from explorer.benchmark.cells import Cell, open_folder, read_cells
 from explorer.benchmark.plan import make_plan
 from explorer.benchmark.report import write_report
 from explorer.benchmark.run import run_benchmark
 from explorer.benchmark.tables import Results, Sheet, everything
+from explorer.core.steps import run
 from tests.benchmark.subjects import pictures
 
 torch = pytest.importorskip("torch")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from explorer.attributions.question import run
 from explorer.benchmark.cells import open_folder
 from explorer.benchmark.plan import make_plan
 from explorer.benchmark.report import write_report
 from explorer.benchmark.run import run_benchmark
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from tests.benchmark.subjects import pictures, registered
 from tests.browser.conftest import CHROMIUM, FLAGS, need_chromium

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import explorer
-from explorer.attributions.question import make_case, run
+from explorer.attributions.question import make_question
 from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
 from explorer.benchmark.gallery import Gallery, rivals_of
 from explorer.benchmark.plan import Plan, make_plan
@@ -21,6 +21,7 @@ from explorer.benchmark.price import prices
 from explorer.benchmark.report import write_report
 from explorer.benchmark.run import BLANK, NO_MASK, run_benchmark
 from explorer.core.errors import CannotWrite, InvalidInput, UnusableEmbedding
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, NAMES, pictures, registered
 
@@ -268,7 +269,7 @@ def test_neither_the_reference_nor_the_picture_is_its_own_rival() -> None:
         return batch.mean(axis=(1, 2))
 
     image = np.full((4, 4, 3), [3.0, 0, 0])
-    case = make_case(image, embedding=np.array([0, 2.0, 0]), encoder=explorer.from_function(encoder))
+    case = make_question(image, embedding=np.array([0, 2.0, 0]), encoder=explorer.from_function(encoder))
     gallery = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0]])
     found = run(rivals_of(case, gallery))
     np.testing.assert_array_equal(found, [[0, 2, 0], [0, 0, 1], [1, 1, 0]])

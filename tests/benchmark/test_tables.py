@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import timm
 
-from explorer.attributions.question import run
+from explorer.attributions.method import METHODS
 from explorer.benchmark.cells import MARKDOWN, PAGE, Cell, open_folder, read_cells
 from explorer.benchmark.cells import TABLES as FILES
 from explorer.benchmark.paper import PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES
@@ -22,8 +22,9 @@ from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.report import to_csv, to_markdown, write_report
 from explorer.benchmark.run import run_benchmark
 from explorer.benchmark.tables import NOT_RUN, Results, Sheet, everything, sheets, winners
-from explorer.core.registry import METHODS, METRICS
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
+from explorer.evaluation.metrics import METRICS
 from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, pictures, registered
 
 

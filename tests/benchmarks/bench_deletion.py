@@ -14,9 +14,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from explorer.attributions.question import DistanceExplainer, make_case, run
-from explorer.core.registry import FILLS
-from explorer.core.schema import MaskSettings
+from explorer.attributions.question import DistanceExplainer, make_question
+from explorer.core.fills import FILLS
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import run
 from explorer.evaluation.deletion import deletion
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper_images"
@@ -33,10 +34,10 @@ def main() -> None:
     parser.add_argument("--upto", nargs="*", type=float, default=[1.0, 0.2])
     asked = parser.parse_args()
     for reference in REFERENCES:
-        case = make_case(PAPER / "bee.jpg", reference=PAPER / reference)
-        attribution = run(DistanceExplainer(MaskSettings(n_masks=asked.n_masks))(case))
+        question = make_question(PAPER / "bee.jpg", reference=PAPER / reference)
+        attribution = run(DistanceExplainer(MaskSettings(n_masks=asked.n_masks))(question))
         for fill in asked.fill:
-            found = run(deletion(case, attribution, steps=STEPS, fill=fill))
+            found = run(deletion(question, attribution, steps=STEPS, fill=fill))
             for upto in asked.upto:
                 lodf, hidf = (found.against_random(order, upto) for order in ("lodf", "hidf"))
                 spread = found.random_areas(upto).std(ddof=1)

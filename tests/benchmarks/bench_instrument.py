@@ -25,11 +25,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from conftest import CHROMIUM, FINISHED, FLAGS
 from driving import press_run, wait_done
 
-from explorer.core.masks import sample_masks
-from explorer.core.schema import MaskSettings
-from explorer.pictures.presets import FIRST_PRESET
-from explorer.results.unpacking import load_replay
-from explorer.results.wire import replay_of
+from explorer.core.masks import MaskSettings, sample_masks
+from explorer.pictures.examples import FIRST_PRESET
+from explorer.results.wire import load_replay, replay_of
 from explorer.ui import build_app, launch
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -16,7 +16,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import explorer
-from explorer.core.registry import MODES
+from explorer.core.selections import MODES
 
 GOAL_MS = 10.0
 SIDE, LENGTH = 224, 1000

@@ -20,8 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import explorer
-from explorer.core.masks import can_grow
-from explorer.core.schema import SCHEMES
+from explorer.core.masks import SCHEMES
 from explorer.evaluation.stability import mean_agreement
 
 PAPER = Path(__file__).parents[3] / "shared" / "paper_images"
@@ -79,7 +78,7 @@ def main() -> None:
     parser.add_argument("--p-keep", type=float, default=0.5)
     parser.add_argument("--seeds", type=int, default=6)
     parser.add_argument("--image", nargs="*", choices=PAIRS, default=[name for name in PAIRS if path(name).is_file()])
-    parser.add_argument("--scheme", nargs="*", choices=SCHEMES, default=[s for s in SCHEMES if can_grow(s)])
+    parser.add_argument("--scheme", nargs="*", choices=SCHEMES, default=[s for s in SCHEMES if SCHEMES[s].grows])
     asked = parser.parse_args()
     if asked.seeds < 3:
         parser.error("give at least three seeds: the error comes from leaving one out")

@@ -29,7 +29,7 @@ class Served:
     """A running app."""
 
     url: str
-    workbench: object
+    probes: object
     demo: object
 
 
@@ -37,12 +37,12 @@ class Served:
 def served() -> Iterator[Served]:
     """The app as ``make run`` serves it, except that it does not hold the terminal."""
     from explorer.ui import build_app, launch
-    from explorer.ui.probe_cache import Workbench
+    from explorer.ui.probe_cache import ProbeCache
 
-    workbench = Workbench()
-    demo = build_app(workbench)
+    probes = ProbeCache()
+    demo = build_app(probes)
     _, url, _ = launch(demo, prevent_thread_lock=True, quiet=True)
-    yield Served(url.rstrip("/"), workbench, demo)
+    yield Served(url.rstrip("/"), probes, demo)
     demo.close()
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from explorer.core.rank import rank_against
-from explorer.core.schema import SelectionSettings
-from explorer.pictures.presets import preset_named
-from explorer.results.links import preset_config
+from explorer.core.selections import SelectionSettings
+from explorer.pictures.examples import preset_named
+from explorer.results.links import preset_recipe
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.differences import differences
 
@@ -103,7 +103,7 @@ def test_two_settings_side_by_side(page):
     page.locator("#board-A").select_option(label=titles[0])
     page.locator("#board-B").select_option(label=titles[1])
 
-    plain = preset_config("two-espresso")
+    plain = preset_recipe("two-espresso")
     other = replace(plain, selection=SelectionSettings(mode="closest", threshold=0.12))
     assert page.locator("#board .settings li").all_inner_texts() == differences(plain, other)
     ours, theirs = relative("two-espresso"), relative("two-espresso", mode="closest", threshold=0.12)
@@ -141,7 +141,7 @@ def test_pins_survive_another_example(page):
     assert "different pictures" in page.locator("#board .pair-of-pins .empty").inner_text()
     assert not page.locator("#board .difference").is_visible()
     assert page.locator("#board .settings li").all_inner_texts() == differences(
-        preset_config("cheetah-lion"), preset_config("two-espresso")
+        preset_recipe("cheetah-lion"), preset_recipe("two-espresso")
     )
 
 

@@ -7,12 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from explorer.attributions.method import offered
-from explorer.core.registry import CARDS, METHODS
-from explorer.core.schema import SelectionSettings
-from explorer.encoders.cards import load_encoder
+from explorer.attributions.method import METHODS, offered
+from explorer.core.selections import SelectionSettings
+from explorer.encoders.cards import CARDS, load_encoder
 from explorer.evaluation.deletion import deletion_passes
-from explorer.pictures.presets import FIRST_PRESET
+from explorer.pictures.examples import FIRST_PRESET
 from explorer.ui.components import Look
 from explorer.ui.methods_menu import LEFT_OUT
 from explorer.ui.session import Session

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from explorer.core.distances import DISTANCES
 from explorer.core.rank import rank_against
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import SelectionSettings
-from explorer.pictures.presets import FIRST_PRESET
-from explorer.results.unpacking import load_replay, unpack
-from explorer.results.wire import replay_of
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.pictures.examples import FIRST_PRESET
+from explorer.results.wire import load_replay, replay_of, unpack
 
 from .driving import STATE, ink, painted, press_run, wait_done
 

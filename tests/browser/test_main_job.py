@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.pictures.presets import FIRST_PRESET, presets
+from explorer.pictures.examples import FIRST_PRESET, presets
 
 from .conftest import FINISHED
 from .driving import INK, count_forward, ink, press_run, status, wait_done

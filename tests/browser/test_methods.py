@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.attributions.method import offered
-from explorer.core.registry import CARDS, METHODS
-from explorer.encoders.cards import load_encoder
+from explorer.attributions.method import METHODS, offered
+from explorer.encoders.cards import CARDS, load_encoder
 from explorer.ui.methods_menu import LEFT_OUT
 
 from .driving import ink

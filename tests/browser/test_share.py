@@ -432,12 +432,12 @@ def test_everything_can_be_taken_home_and_brought_back(chromium, served, tmp_pat
 
 def test_a_loaded_config_is_run(page, tmp_path: Path):
     to_share(page)
-    from explorer.results.links import preset_config
+    from explorer.results.links import preset_recipe
 
-    config = preset_config("two-cat").to_dict()
-    config["masking"] |= {"n_masks": 30, "seed": 5}
-    config["selection"] |= {"mode": "closest", "threshold": 0.3}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    recipe = preset_recipe("two-cat").to_dict()
+    recipe["masking"] |= {"n_masks": 30, "seed": 5}
+    recipe["selection"] |= {"mode": "closest", "threshold": 0.3}
+    (tmp_path / "config.json").write_text(json.dumps(recipe))
     page.get_by_label("Load a config.json").set_input_files(tmp_path / "config.json")
     page.get_by_role("tab", name="Explore").click()
     shown = drawn(page, 30)

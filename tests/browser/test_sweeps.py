@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.pictures.examples import FIRST_PRESET, asset_path, preset_named
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import FIRST_PRESET, asset_path, preset_named
 from explorer.results.wire import load_replay, replay_of, unpack
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, columns
-from explorer.ui.probe_cache import Workbench
-from explorer.ui.session import Question, Session
+from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.sweeps.layout import SLOTS
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, costly_tiles
 
@@ -111,17 +112,17 @@ def wait_repainted(page, before: list[int]) -> None:
     )
 
 
-def first_question(masking: MaskSettings) -> Question:
+def first_question(masking: MaskSettings) -> RunRequest:
     """What the first screen asks."""
     preset = preset_named(FIRST_PRESET)
     picture, reference = (as_picture(asset_path(name)) for name in (preset.image, preset.reference))
-    return Question(picture, reference, None, preset.encoder, "float32", masking)
+    return RunRequest(picture, reference, None, preset.encoder, "float32", masking)
 
 
 def known(served, masking: MaskSettings) -> Session:
     """What the app has embedded for the first screen's pair."""
     session = Session()
-    for _ in served.workbench.run(first_question(masking), session, SelectionSettings()):
+    for _ in served.probes.run(first_question(masking), session, SelectionSettings()):
         pass
     return session
 
@@ -240,11 +241,11 @@ def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
 
 
 def test_masks_and_seeds_are_cut_from_the_longest(served):
-    workbench, longer = Workbench(), MaskSettings(n_masks=24, seed=next(seeds))
-    list(workbench.run(first_question(longer), Session(), SelectionSettings()))
+    probes, longer = ProbeCache(), MaskSettings(n_masks=24, seed=next(seeds))
+    list(probes.run(first_question(longer), Session(), SelectionSettings()))
     short = first_question(replace(longer, n_masks=16))
-    assert list(workbench.run(short, Session(), SelectionSettings()))[-1].embedded == 0
-    assert workbench.known(short) == 24  # still
+    assert list(probes.run(short, Session(), SelectionSettings()))[-1].embedded == 0
+    assert probes.known(short) == 24  # still
 
 
 def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):

@@ -8,10 +8,12 @@ import time
 import numpy as np
 import pytest
 
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.core.words import WordsExplanation, explain_words
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.sentences import WordsExplanation
 from explorer.encoders.cards import load_encoder
-from explorer.pictures.presets import asset_path
+from explorer.pictures.examples import asset_path
+from explorer.verbs import explain_words
 
 from .conftest import FINISHED
 from .driving import toast

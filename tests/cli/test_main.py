@@ -15,8 +15,9 @@ import explorer
 from explorer.cli import main as cli
 from explorer.cli.main import main
 from explorer.core.errors import WeightsMissing
+from explorer.core.probe import prepare
 from explorer.encoders import cards
-from explorer.pictures import presets
+from explorer.pictures import examples as presets
 from explorer.results import wire
 from explorer.results.summary import describe
 from explorer.studies import store
@@ -218,9 +219,7 @@ def test_examples_record_refuses_what_is_not_shipped(tmp_path: Path, capsys):
 
 def test_examples_record_says_where_it_cannot_write(tmp_path: Path, capsys, monkeypatch):
     few = explorer.MaskSettings(n_masks=10)
-    monkeypatch.setattr(
-        wire, "embed_masks", lambda picture, encoder: explorer.probe(picture, encoder=encoder, masking=few)
-    )
+    monkeypatch.setattr(wire, "prepare", lambda picture, encoder: prepare(picture, encoder=encoder, masking=few))
     (tmp_path / "file").write_text("in the way")
     assert main(["examples", "record", "two-caption-cat", "--out", str(tmp_path / "file")]) == 4
     assert "nothing was kept" in complaint(capsys)

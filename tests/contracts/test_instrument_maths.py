@@ -19,10 +19,11 @@ import pytest
 import explorer
 from explorer import Explanation, MaskSettings, Probe, SelectionSettings, UnusableEmbedding
 from explorer.core.agreement import ROUNDING, expected_agreement, split_half, wobble
+from explorer.core.distances import DISTANCES
 from explorer.core.masks import GridMasks
 from explorer.core.probe import prepare
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import Reference
+from explorer.core.references import Reference
+from explorer.core.selections import MODES
 from explorer.encoders.base import Encoder
 from explorer.results.plots import colour_limit
 from explorer.results.summary import describe

@@ -19,10 +19,11 @@ import pytest
 
 import explorer
 from explorer import Encoder, MaskSettings
-from explorer.attributions.method import fits, is_signed, offered
-from explorer.attributions.question import Case, class_case, make_case, run
+from explorer.attributions.method import METHODS, fits, is_signed, offered
+from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import is_blank
-from explorer.core.registry import CARDS, METHODS
+from explorer.core.steps import run
+from explorer.encoders.cards import CARDS
 from explorer.evaluation.localization import Planted, localize, plant
 from tests.attributions.networks import ENCODERS, SIDE, picture
 
@@ -42,7 +43,7 @@ PAIRS = [(name, key) for name, make in ENCODERS.items() for key in offered(make(
 SIGNED = [(name, key) for name, key in PAIRS if is_signed(METHODS[key])]
 
 
-def case_of(name: str, question: str, sign: int = 1) -> Case:
+def case_of(name: str, question: str, sign: int = 1) -> Question:
     """A distance, or a class where the encoder has classes.
 
     Args:
@@ -52,9 +53,9 @@ def case_of(name: str, question: str, sign: int = 1) -> Case:
     """
     encoder = ENCODERS[name]()
     if question == "distance":
-        case = make_case(picture(1), reference=picture(2), encoder=encoder)
+        case = make_question(picture(1), reference=picture(2), encoder=encoder)
     else:
-        case = class_case(picture(1), encoder=encoder)
+        case = make_class_question(picture(1), encoder=encoder)
     target = replace(case.target, embedding=sign * case.target.embedding)
     return replace(case, refer=lambda _: target)
 
@@ -256,7 +257,7 @@ def test_a_new_method_is_one_file_and_one_import(
     finally:
         sys.modules.pop("brightness", None)
     kind = offered(encoder)["brightness"]
-    case = make_case(np.random.default_rng(0).random((16, 16, 3)), embedding=np.ones(12), encoder=encoder)
+    case = make_question(np.random.default_rng(0).random((16, 16, 3)), embedding=np.ones(12), encoder=encoder)
     assert run(kind()(case)).shape == (16, 16)
     with pytest.raises(explorer.InvalidInput, match="did you mean 'brightness'"):
         METHODS.check("brightnes")

@@ -88,4 +88,4 @@ def test_public_names_are_importable():
 
 def test_modules_stay_readable():
     for path in (path for kind in ("*.py", "*.js") for path in (ROOT / "explorer").rglob(kind)):
-        assert len(path.read_text().splitlines()) <= 300, path.name
+        assert len(path.read_text().splitlines()) <= 450, path.name

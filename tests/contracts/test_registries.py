@@ -15,11 +15,12 @@ import pytest
 
 import explorer
 from explorer import Encoder, Explanation, MaskSettings, Probe, SelectionSettings, WeightsMissing
-from explorer.core.distances import measure
-from explorer.core.fills import apply_masks, make_background
-from explorer.core.registry import CARDS, DISTANCES, FILLS, MODES, Registry
-from explorer.core.selections import select
-from explorer.encoders.base import Card
+from explorer.core.distances import DISTANCES, measure
+from explorer.core.embedder import Card
+from explorer.core.fills import FILLS, apply_masks, make_background
+from explorer.core.registry import Registry
+from explorer.core.selections import MODES, select
+from explorer.encoders.cards import CARDS
 
 REGISTRIES: dict[str, Registry] = {"fills": FILLS, "distances": DISTANCES, "modes": MODES, "cards": CARDS}
 ENTRIES = [(name, key) for name, registry in REGISTRIES.items() for key in registry]

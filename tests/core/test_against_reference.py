@@ -15,7 +15,7 @@ from distance_explainer import DistanceExplainer
 
 import explorer
 from explorer import MaskSettings, SelectionSettings
-from explorer.core.masks import draw_dianna
+from explorer.core.schemes import draw_dianna
 from tests.oracles import slow
 
 ATTRIBUTION = 1e-5

@@ -12,8 +12,8 @@ import explorer
 from explorer import Explanation, MaskSettings, Probe, SelectionSettings
 from explorer.core.agreement import expected_agreement, split_half, wobble
 from explorer.core.probe import prepare
-from explorer.core.registry import MODES
-from explorer.core.schema import Reference
+from explorer.core.references import Reference
+from explorer.core.selections import MODES
 from explorer.encoders.base import Encoder
 from tests.oracles import slow
 

@@ -8,9 +8,8 @@ from scipy.ndimage import gaussian_filter
 
 import explorer
 from explorer import InvalidInput, MaskSettings
-from explorer.core.fills import BLUR_SHARE, apply_masks, make_background
+from explorer.core.fills import BLUR_SHARE, FILLS, apply_masks, make_background
 from explorer.core.masks import sample_masks
-from explorer.core.registry import FILLS
 
 REAL = [key for key in FILLS if key != "auto"]
 

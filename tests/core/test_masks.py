@@ -22,14 +22,13 @@ import explorer
 from explorer import InvalidInput, MaskSettings
 from explorer.core import masks as masks_module
 from explorer.core import orthogonal
-from explorer.core.masks import GridMasks, can_grow, masks_from_array, sample_masks
-from explorer.core.schema import SCHEMES
+from explorer.core.masks import SCHEMES, GridMasks, masks_from_array, sample_masks
 from tests.oracles import slow
 
 GOLDEN = "5b9019e05fab2754d089c07265e0c4d56b4a0e021b7c8c93ed943700012d0dc1"
 ROOT = Path(__file__).parents[2]
 SIZES = [(32, 32), (24, 40), (33, 50), (17, 31), (16, 128)]
-GROWING = [scheme for scheme in SCHEMES if can_grow(scheme)]
+GROWING = [scheme for scheme in SCHEMES if SCHEMES[scheme].grows]
 
 
 def dianna_masks(size: tuple[int, int], masking: MaskSettings) -> np.ndarray:

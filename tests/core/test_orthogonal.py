@@ -13,7 +13,7 @@ from explorer import MaskSettings, Probe, SelectionSettings
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.masks import GridMasks, sample_masks
 from explorer.core.orthogonal import block_length, nearly_orthogonal
-from explorer.core.schema import Reference
+from explorer.core.references import Reference
 from explorer.evaluation.stability import mean_agreement
 from tests.core.test_masks import digest
 

@@ -13,11 +13,12 @@ from PIL import Image
 
 import explorer
 from explorer import Encoder, Explanation, InvalidInput, MaskSettings, SelectionSettings, UnusableEmbedding
-from explorer.core.distances import measure
+from explorer.core.distances import DISTANCES, measure
+from explorer.core.fills import FILLS
 from explorer.core.masks import GridMasks
 from explorer.core.probe import prepare
 from explorer.core.rank import IDENTICAL
-from explorer.core.registry import DISTANCES, FILLS, MODES
+from explorer.core.selections import MODES
 from explorer.pictures.images import as_picture
 from tests.oracles import slow
 

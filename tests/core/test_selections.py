@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from explorer import SelectionSettings
-from explorer.core.registry import MODES
-from explorer.core.selections import select
+from explorer.core.selections import MODES, select
 from tests.oracles import slow
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from explorer import InvalidInput, MaskSettings, SelectionSettings
+from explorer.core.embedder import Box
 from explorer.core.errors import CannotWrite, ExplorerError, UnusableEmbedding, WeightsMissing
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
 from explorer.core.masks import sample_masks
 from explorer.core.registry import Registry
-from explorer.core.schema import Box
 
 HUGE = 10**400
 """JSON has no largest integer; a float does."""

@@ -13,24 +13,26 @@ import numpy as np
 import pytest
 
 import explorer
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.masks import MaskSettings
 from explorer.core.probe import grow
 from explorer.core.references import embed_reference
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.core.sentences import HIDINGS, split_words
-from explorer.core.words import (
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.sentences import (
     FLAT,
+    HIDINGS,
     SAME,
     WordsExplanation,
-    explain_words,
     prepare_words,
     rank_words,
     sentences_to_embed,
+    split_words,
     word_masks,
 )
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
+from explorer.verbs import explain_words
 from tests.oracles import slow
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 from explorer.core.errors import InvalidInput, WeightsMissing
-from explorer.core.registry import DATASETS
-from explorer.datasets.items import Item
+from explorer.datasets.items import DATASETS, Item
 from tests.datasets import miniatures as mini
 
 

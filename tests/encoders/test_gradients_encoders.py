@@ -12,8 +12,9 @@ import torch
 import explorer
 from explorer.attributions.dix import Dix1
 from explorer.attributions.grad_cam import GradCam
-from explorer.attributions.question import class_case, make_case, run
+from explorer.attributions.question import make_class_question, make_question
 from explorer.core.errors import InvalidInput
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import find_card
 from explorer.encoders.gradients import as_tensor
@@ -109,7 +110,7 @@ def test_a_function_gives_nothing() -> None:
 
 def test_threads_that_embed_meanwhile_are_not_disturbed() -> None:
     encoder = vit_encoder()
-    case = make_case(picture(1), reference=picture(2), encoder=encoder)
+    question = make_question(picture(1), reference=picture(2), encoder=encoder)
     rows = encoder.embed_pixels(picture(1)[None])
     seen: list[np.ndarray] = []
     stop = threading.Event()
@@ -121,7 +122,7 @@ def test_threads_that_embed_meanwhile_are_not_disturbed() -> None:
     thread = threading.Thread(target=embed)
     thread.start()
     try:
-        maps = [run(Dix1()(case)) for _ in range(3)]
+        maps = [run(Dix1()(question)) for _ in range(3)]
     finally:
         stop.set()
         thread.join()
@@ -133,7 +134,7 @@ def test_threads_that_embed_meanwhile_are_not_disturbed() -> None:
 
 
 def test_a_class_of_lite_has_a_map() -> None:
-    case = class_case(PIXELS.astype(np.uint8), class_index=3, encoder="efficientnet-lite0")
-    found = run(GradCam()(case))
+    question = make_class_question(PIXELS.astype(np.uint8), class_index=3, encoder="efficientnet-lite0")
+    found = run(GradCam()(question))
     assert found.shape == (224, 224)
     assert found.min() < 0 < found.max()

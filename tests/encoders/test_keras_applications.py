@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput, WeightsMissing
-from explorer.core.schema import Box
 from explorer.encoders import keras_applications
 from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication

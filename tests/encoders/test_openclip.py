@@ -22,10 +22,10 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders import hub as hub_files
 from explorer.encoders import openclip
-from explorer.encoders.base import Card
 from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.layers import HOW
 from tests.encoders.hubs import REVISION, Bomb, FakeHub, empty_hub, point_hub_to, put_in_cache, serve_hub, spoil

@@ -16,12 +16,13 @@ from safetensors.torch import save_file
 
 from explorer.attributions.gae import Gae
 from explorer.attributions.grad_cam import GradCam
-from explorer.attributions.question import class_case, make_case, run
+from explorer.attributions.question import make_class_question, make_question
 from explorer.benchmark.cells import read_cells
 from explorer.cli.main import main
+from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.steps import run
 from explorer.encoders import cards, timm_models
-from explorer.encoders.base import Card
 from explorer.encoders.cards import encoders, find_card, load_encoder
 from explorer.encoders.gradients import as_tensor
 from explorer.encoders.layers import HOW
@@ -165,11 +166,11 @@ def test_what_it_gives(files: Path, name: str, gives: tuple[str, ...], stages: t
 @pytest.mark.parametrize(("name", "method"), [(RESNET, GradCam()), (CONVNEXT, GradCam()), (VIT, Gae())])
 def test_methods_that_look_inside(files: Path, name: str, method: GradCam | Gae) -> None:
     encoder = load(files, name)
-    for case in (
-        class_case(picture(160, 200), encoder=encoder),
-        make_case(picture(160, 200), reference=picture(120, 90)[::-1], encoder=encoder),
+    for question in (
+        make_class_question(picture(160, 200), encoder=encoder),
+        make_question(picture(160, 200), reference=picture(120, 90)[::-1], encoder=encoder),
     ):
-        found = run(method(case))
+        found = run(method(question))
         assert (found.shape, found.dtype) == ((160, 160), np.float32)
         assert np.isfinite(found).all()
         assert found.std() > 0

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from explorer.attributions.question import Case, make_case
-from explorer.core.schema import Reference
+from explorer.attributions.question import Question, make_question
+from explorer.core.references import Reference
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 
@@ -59,22 +59,22 @@ def picture(seed: int) -> np.ndarray:
     return np.rint(blobs + random.uniform(-30, 30, (SIDE, SIDE, 3))).astype(np.float32)
 
 
-def about_class(index: int | None = None, *, seed: int = 1, encoder: Classes | None = None) -> Case:
+def about_class(index: int | None = None, *, seed: int = 1, encoder: Classes | None = None) -> Question:
     """What speaks for a class, the likeliest if None?"""
     encoder = encoder or Classes()
     pixels = picture(seed)
     if index is None:
         index = int(encoder.predict(pixels).argmax())
     target = Reference(np.eye(COUNT, dtype=np.float32)[index], f"class {index}")
-    return Case(encoder, pixels, lambda _: target, "dot")
+    return Question(encoder, pixels, lambda _: target, "dot")
 
 
-def about_distance(*, seed: int = 1, other: int = 2, encoder: Any = None, distance: str = "cosine") -> Case:
+def about_distance(*, seed: int = 1, other: int = 2, encoder: Any = None, distance: str = "cosine") -> Question:
     """How near is one picture to another?"""
     encoder = encoder or Classes()
     reference = encoder.embed_pixels((0.9 * picture(seed) + 0.1 * picture(other))[None])[0]
     encoder.rows = 0
-    return make_case(picture(seed).astype(np.uint8), embedding=reference, encoder=encoder, distance=distance)
+    return make_question(picture(seed).astype(np.uint8), embedding=reference, encoder=encoder, distance=distance)
 
 
 def noise_map(seed: int = 0, side: int = SIDE) -> np.ndarray:

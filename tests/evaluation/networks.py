@@ -9,8 +9,8 @@ import numpy as np
 import torch
 import torchvision  # noqa: F401  # ahead of TensorFlow, which Quantus imports: after it, it would end the process
 
-from explorer.attributions.question import Case, DistanceExplainer, make_case
-from explorer.core.schema import MaskSettings
+from explorer.attributions.question import DistanceExplainer, Question, make_question
+from explorer.core.masks import MaskSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.torch_layers import TorchLayers, from_torch
 
@@ -44,14 +44,14 @@ def picture(seed: int) -> np.ndarray:
     return np.kron(coarse, np.ones((4, 4, 1))).astype(np.float32)
 
 
-def question(encoder: Encoder | None = None) -> Case:
+def question(encoder: Encoder | None = None) -> Question:
     """How near is one picture to another?"""
-    return make_case(picture(1), reference=picture(2), encoder=encoder or from_torch(plain_cnn(), batch_size=8))
+    return make_question(picture(1), reference=picture(2), encoder=encoder or from_torch(plain_cnn(), batch_size=8))
 
 
-def explain_for_quantus(case: Case, method: Any = EXPLAINER) -> Any:
+def explain_for_quantus(case: Question, method: Any = EXPLAINER) -> Any:
     """An ``explain_func`` as Quantus calls it: (b, c, h, w) -> (b, h, w), with the reference kept as it is."""
-    from explorer.attributions.question import run
+    from explorer.core.steps import run
     from explorer.evaluation.randomization import pose
 
     def explain(model: Any, inputs: Any, targets: Any, **_: Any) -> np.ndarray:

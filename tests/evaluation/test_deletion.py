@@ -12,9 +12,9 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, Probe
-from explorer.attributions.question import Case, make_case, run
-from explorer.core.fills import make_background
-from explorer.core.registry import FILLS
+from explorer.attributions.question import Question, make_question
+from explorer.core.fills import FILLS, make_background
+from explorer.core.steps import run
 from explorer.evaluation.deletion import ORDERS, Deletion, deleted_copies, deletion, deletion_passes, pixel_order
 from tests.oracles import deletion as slow
 
@@ -60,9 +60,9 @@ def attribution() -> np.ndarray:
     return (numbers(2, 9, (6, 7)) / 8 - 0.5).astype(np.float32)
 
 
-def case_of(image: np.ndarray, sums: Sums | None = None, batch_size: int = 4, distance: str = "cosine") -> Case:
+def case_of(image: np.ndarray, sums: Sums | None = None, batch_size: int = 4, distance: str = "cosine") -> Question:
     encoder = explorer.from_function(sums or Sums(), batch_size=batch_size)
-    return make_case(image, embedding=numbers(3, 500, (13,)), encoder=encoder, distance=distance)
+    return make_question(image, embedding=numbers(3, 500, (13,)), encoder=encoder, distance=distance)
 
 
 # Against loops
@@ -79,15 +79,15 @@ def test_every_distance_is_that_of_loops(
     steps: int,
     pixels_per_step: int | None,
 ) -> None:
-    case = case_of(small, distance=distance)
+    question = case_of(small, distance=distance)
     seeds = (0, 7)
     found = run(
-        deletion(case, attribution, steps=steps, pixels_per_step=pixels_per_step, fill=fill, seeds=seeds, seed=5)
+        deletion(question, attribution, steps=steps, pixels_per_step=pixels_per_step, fill=fill, seeds=seeds, seed=5)
     )
 
-    target = [int(value) for value in case.target.embedding]
+    target = [int(value) for value in question.target.embedding]
     counts = slow.points(42, steps) if pixels_per_step is None else slow.points_by(42, pixels_per_step)
-    background = np.broadcast_to(make_background(fill, small, case.encoder, 5), small.shape).astype(np.uint8)
+    background = np.broadcast_to(make_background(fill, small, question.encoder, 5), small.shape).astype(np.uint8)
 
     def expected(pixels: Sequence[tuple[int, int]]) -> list[float]:
         return slow.curve(
@@ -116,8 +116,8 @@ def test_floats_are_deleted_without_rounding(attribution: np.ndarray) -> None:
     image = np.random.default_rng(0).normal(size=(6, 7, 2))
     sums = Sums()
     encoder = explorer.from_function(sums)
-    case = make_case(image, embedding=np.ones(9), encoder=encoder)
-    run(deletion(case, attribution, steps=3, fill="mean", seeds=(0,)))
+    question = make_question(image, embedding=np.ones(9), encoder=encoder)
+    run(deletion(question, attribution, steps=3, fill="mean", seeds=(0,)))
     mean = image.mean(axis=(0, 1)).astype(np.float32).astype(float)
     for copy in sums.shown:
         assert ((copy == image).all(axis=2) | (copy == mean).all(axis=2)).all()
@@ -159,18 +159,20 @@ def test_the_price_is_what_is_embedded(
     small: np.ndarray, attribution: np.ndarray, steps: int, pixels_per_step: int | None, seeds: tuple[int, ...]
 ) -> None:
     sums = Sums()
-    case = case_of(small, sums)
-    work = deletion(case, attribution, steps=steps, pixels_per_step=pixels_per_step, seeds=seeds)
+    question = case_of(small, sums)
+    work = deletion(question, attribution, steps=steps, pixels_per_step=pixels_per_step, seeds=seeds)
     told = sum(step for step in work if isinstance(step, int))
-    assert told == len(sums.shown) == deletion_passes(case, steps=steps, pixels_per_step=pixels_per_step, seeds=seeds)
-    assert sums.largest <= case.encoder.batch_size
+    assert (
+        told == len(sums.shown) == deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=seeds)
+    )
+    assert sums.largest <= question.encoder.batch_size
 
 
 def test_a_step_is_one_batch_and_a_partial_result(small: np.ndarray, attribution: np.ndarray) -> None:
     """So that it can be stopped at once, and shows what there is."""
     sums = Sums()
-    case = case_of(small, sums)
-    work = deletion(case, attribution, steps=6, seeds=(0, 1))
+    question = case_of(small, sums)
+    work = deletion(question, attribution, steps=6, seeds=(0, 1))
     whole = run(deletion(case_of(small), attribution, steps=6, seeds=(0, 1)))
     everything = np.concatenate([whole.lodf[1:-1], whole.hidf[1:-1], *whole.random[:, 1:-1]])
     for step in work:
@@ -182,7 +184,7 @@ def test_a_step_is_one_batch_and_a_partial_result(small: np.ndarray, attribution
         assert np.isnan(inner[known - 2 :]).all()
         assert step.lodf[0] == step.hidf[0] == whole.lodf[0]
         assert step.lodf[-1] == step.hidf[-1] == whole.lodf[-1]
-    assert known == deletion_passes(case, steps=6, seeds=(0, 1))
+    assert known == deletion_passes(question, steps=6, seeds=(0, 1))
 
 
 def test_nothing_is_embedded_before_the_first_step(small: np.ndarray, attribution: np.ndarray) -> None:
@@ -195,9 +197,9 @@ def test_nothing_is_embedded_before_the_first_step(small: np.ndarray, attributio
 
 def test_the_picture_stays_as_it_was(small: np.ndarray, attribution: np.ndarray) -> None:
     before = small.copy()
-    case = case_of(small)
-    run(deletion(case, attribution))
-    deleted_copies(case, attribution, "lodf", [0.5])
+    question = case_of(small)
+    run(deletion(question, attribution))
+    deleted_copies(question, attribution, "lodf", [0.5])
     np.testing.assert_array_equal(small, before)
 
 
@@ -206,11 +208,11 @@ def test_the_picture_stays_as_it_was(small: np.ndarray, attribution: np.ndarray)
 def test_the_contact_sheet_shows_what_was_measured(
     small: np.ndarray, attribution: np.ndarray, order: str, fill: str
 ) -> None:
-    case = case_of(small)
-    found = run(deletion(case, attribution, steps=9, fill=fill, seeds=(6,), seed=2))
-    copies = deleted_copies(case, attribution, order, found.shares, fill, seed=6, fill_seed=2)
+    question = case_of(small)
+    found = run(deletion(question, attribution, steps=9, fill=fill, seeds=(6,), seed=2))
+    copies = deleted_copies(question, attribution, order, found.shares, fill, seed=6, fill_seed=2)
     assert copies.dtype == small.dtype
-    np.testing.assert_array_equal(run(case.distances(copies)), found.curve(order))
+    np.testing.assert_array_equal(run(question.distances(copies)), found.curve(order))
     np.testing.assert_array_equal(copies[0], small)
 
 
@@ -266,9 +268,9 @@ def test_a_faithful_map_and_its_opposite() -> None:
     reference = np.zeros((8, 8, 1))
     reference[4:] = 200
     image = np.full((8, 8, 1), 200.0)
-    case = make_case(image, reference=reference, encoder=explorer.from_function(Sums()))
+    question = make_question(image, reference=reference, encoder=explorer.from_function(Sums()))
     truth = np.where(np.arange(8)[:, None] < 4, -1.0, 1.0) * np.ones((8, 8))
-    true, false = (run(deletion(case, sign * truth, fill="black")) for sign in (1, -1))
+    true, false = (run(deletion(question, sign * truth, fill="black")) for sign in (1, -1))
     lowest, highest = true.random_areas().min(), true.random_areas().max()
     assert true.area("lodf") > highest
     assert true.area("hidf") < lowest
@@ -347,10 +349,10 @@ def published(request: pytest.FixtureRequest, shared: Path) -> tuple[str, np.nda
 Published = tuple[str, np.ndarray, dict[str, np.ndarray]]
 
 
-def quickly(size: int) -> Case:
+def quickly(size: int) -> Question:
     """A black picture for an encoder that hardly looks at it."""
     encoder = explorer.from_function(lambda batch: batch.mean(axis=(1, 2)) + 1, batch_size=8)
-    return make_case(np.zeros((size, size, 1)), embedding=np.ones(1), encoder=encoder)
+    return make_question(np.zeros((size, size, 1)), embedding=np.ones(1), encoder=encoder)
 
 
 def test_the_published_numbers_of_pixels(published: Published) -> None:
@@ -368,7 +370,7 @@ def test_the_published_pixels_are_deleted(published: Published, order: str) -> N
     """Our order of their map deletes the very pixels that are brown in their pictures."""
     name, attribution, numbers = published
     shares = numbers["nremoved"] / attribution.size
-    white = make_case(np.ones((224, 224, 1), np.uint8), embedding=np.ones(1), encoder=quickly(2).encoder)
+    white = make_question(np.ones((224, 224, 1), np.uint8), embedding=np.ones(1), encoder=quickly(2).encoder)
     gone = deleted_copies(white, attribution, order, shares, "black")[..., 0] == 0
     assert gone.sum(axis=(1, 2)).tolist() == numbers["nremoved"].tolist()
     assert hashlib.sha256(np.packbits(gone).tobytes()).hexdigest() == PUBLISHED[name, order]
@@ -411,8 +413,8 @@ def test_the_map_of_a_bee_is_faithful(bee: Probe, paper_image: PaperImage, name:
     """
     path = paper_image(f"{name}.jpg")
     attribution = explorer.rank(bee, reference=path).attribution
-    case = make_case(paper_image("bee.jpg"), reference=path)
-    found = run(deletion(case, attribution, steps=10, fill=fill, seeds=(0, 1)))
+    question = make_question(paper_image("bee.jpg"), reference=path)
+    found = run(deletion(question, attribution, steps=10, fill=fill, seeds=(0, 1)))
     random = found.random_areas(upto)
     assert found.area("lodf", upto) > random.max()
     assert found.area("hidf", upto) < random.min()

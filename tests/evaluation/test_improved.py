@@ -7,9 +7,10 @@ import copy
 import numpy as np
 import pytest
 
-from explorer.attributions.question import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import run
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.evaluation.improved import Efficient, Smoothed, discrete_entropy, efficient, efficient_passes
 from explorer.evaluation.randomization import pose, randomization

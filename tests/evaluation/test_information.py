@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from explorer import InvalidInput
-from explorer.attributions.question import Case, run
+from explorer.attributions.question import Question
+from explorer.core.steps import run
 from explorer.evaluation.information import (
     InformationConfig,
     curve,
@@ -27,8 +28,10 @@ from tests.evaluation.classes import SIDE, Classes, about_class, about_distance,
 SHORT = InformationConfig(thresholds=(0.1, 0.5), known=0.05, least=0.0)
 
 
-def measured(case: Case, attribution: np.ndarray, config: InformationConfig = SHORT, **settings: Any) -> dict[str, Any]:
-    return run(information(case, attribution, run(make_scorer(case)), config, **settings))
+def measured(
+    question: Question, attribution: np.ndarray, config: InformationConfig = SHORT, **settings: Any
+) -> dict[str, Any]:
+    return run(information(question, attribution, run(make_scorer(question)), config, **settings))
 
 
 def record(entropies: list[int], scores: list[float], same: list[bool] | None = None) -> dict[str, Any]:
@@ -64,8 +67,8 @@ def old_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_areas_are_pairs(pair: Any, watched: str, seed: int) -> None:
     encoder = Classes(0.15)
-    case = about_class(seed=seed, encoder=encoder)
-    index = int(case.target.embedding.argmax())
+    question = about_class(seed=seed, encoder=encoder)
+    index = int(question.target.embedding.argmax())
     attribution = np.kron(noise_map(seed, 8), np.ones((4, 4)))  # whole cells, so that some pixels are equal
     config = InformationConfig(least=0.2)
     known = known_pixels((SIDE, SIDE), 0.01, seed)
@@ -74,8 +77,8 @@ def test_the_areas_are_pairs(pair: Any, watched: str, seed: int) -> None:
         rows = np.array([encoder.predict(row) for row in batch])
         return rows[:, index] if watched == "score" else (rows.argmax(axis=1) == index).astype(float)
 
-    found = measured(case, attribution, config, known=known)
-    pixels = case.pixels.astype(np.uint8)
+    found = measured(question, attribution, config, known=known)
+    pixels = question.pixels.astype(np.uint8)
     try:
         expected = pair.compute_pic_metric(
             pixels, attribution, known.copy(), predict, list(config.thresholds), min_pred_value=config.least
@@ -143,35 +146,35 @@ def test_a_right_map_beats_its_reverse() -> None:
     encoder = Classes()
     encoder.weights[:] = 0
     encoder.weights[:3, 2] = 3.0
-    case = about_class(2, encoder=encoder)
-    pixels = case.pixels * 0.3
+    question = about_class(2, encoder=encoder)
+    pixels = question.pixels * 0.3
     pixels[1:7, 1:7] = 255  # inside its cell, so that nothing around is interpolated from it
-    case = case.with_pixels(np.rint(pixels).astype(np.float32))
+    question = question.with_pixels(np.rint(pixels).astype(np.float32))
     right = np.zeros((SIDE, SIDE))
     right[:8, :8] = 1
     config = InformationConfig(known=0.0)
-    good, bad = (measured(case, m + 1e-6 * noise_map(), config) for m in (right, -right))
+    good, bad = (measured(question, m + 1e-6 * noise_map(), config) for m in (right, -right))
     for watched in ("same", "score"):
         assert information_value(good, watched, config) > information_value(bad, watched, config) + 20
 
 
 def test_what_is_embedded_is_told_and_small() -> None:
-    case = about_class()
-    before = case.encoder.rows
-    scorer = run(make_scorer(case))
-    told = sum(information(case, noise_map(), scorer, SHORT))
-    assert told == information_passes(case, SHORT) == 4
-    assert case.encoder.rows == before + 5
-    assert information_passes(case) == 15
+    question = about_class()
+    before = question.encoder.rows
+    scorer = run(make_scorer(question))
+    told = sum(information(question, noise_map(), scorer, SHORT))
+    assert told == information_passes(question, SHORT) == 4
+    assert question.encoder.rows == before + 5
+    assert information_passes(question) == 15
 
 
 def test_the_same_pixels_are_known_for_every_map() -> None:
-    case = about_class()
-    one, other = (measured(case, m, seed=3) for m in (noise_map(1), noise_map(2)))
+    question = about_class()
+    one, other = (measured(question, m, seed=3) for m in (noise_map(1), noise_map(2)))
     assert one["bytes"][:2] == other["bytes"][:2]
     assert one["score"][:2] == other["score"][:2]
     assert one["bytes"][2:] != other["bytes"][2:]
-    assert measured(case, noise_map(1), seed=4)["bytes"][1] != one["bytes"][1]
+    assert measured(question, noise_map(1), seed=4)["bytes"][1] != one["bytes"][1]
 
 
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.01, 10), (0.5, 512)])
@@ -190,8 +193,8 @@ def test_where_all_is_known_nothing_changes() -> None:
 
 
 def test_a_similarity_has_scores_and_no_decisions() -> None:
-    case = about_distance()
-    found = measured(case, noise_map(), InformationConfig(thresholds=(0.1, 0.5), known=0.05))
+    question = about_distance()
+    found = measured(question, noise_map(), InformationConfig(thresholds=(0.1, 0.5), known=0.05))
     assert found["same"] is None
     assert np.isnan(information_value(found, "same"))
     assert found["score"][0] == pytest.approx(1)  # above the least score, whatever the similarity
@@ -218,11 +221,11 @@ def test_pictures_that_do_not_count(made: dict[str, Any], watched: str) -> None:
 
 
 def test_why_a_picture_does_not_count() -> None:
-    case = about_class(encoder=Classes(0.02))
-    found = measured(case, noise_map(), InformationConfig(thresholds=(0.5,)))
+    question = about_class(encoder=Classes(0.02))
+    found = measured(question, noise_map(), InformationConfig(thresholds=(0.5,)))
     assert "only" in found["dropped"]["sic"]
-    scorer = ClassScorer(0, (int(case.encoder.predict(case.pixels).argmax()) + 1) % 5)
-    wrong = run(information(case, noise_map(), scorer, InformationConfig(thresholds=(0.5,))))
+    scorer = ClassScorer(0, (int(question.encoder.predict(question.pixels).argmax()) + 1) % 5)
+    wrong = run(information(question, noise_map(), scorer, InformationConfig(thresholds=(0.5,))))
     assert wrong["dropped"]["aic"] == "the decision is wrong from the start"
     flat = about_class(encoder=Classes(5)).with_pixels(np.full((SIDE, SIDE, 3), 7, np.float32))
     assert "blurred" in measured(flat, noise_map())["dropped"]["sic"]
@@ -252,16 +255,16 @@ def test_refusals_of_settings(settings: dict[str, Any], code: str) -> None:
 
 @pytest.mark.parametrize("factor", [-1, 2])
 def test_refusals_of_pictures(factor: int) -> None:
-    case = about_class()
-    case = case.with_pixels(case.pixels * factor)
+    question = about_class()
+    question = question.with_pixels(question.pixels * factor)
     with pytest.raises(InvalidInput) as refused:
-        measured(case, noise_map())
+        measured(question, noise_map())
     assert refused.value.code == "pixels_range"
 
 
 def test_refusals_of_maps_and_seeds() -> None:
-    case = about_class()
+    question = about_class()
     for settings, code in (({"attribution": noise_map(0, 8)}, "attribution_size"), ({"seed": -1}, "seed_range")):
         with pytest.raises(InvalidInput) as refused:
-            measured(case, **{"attribution": noise_map(), **settings})
+            measured(question, **{"attribution": noise_map(), **settings})
         assert refused.value.code == code

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from explorer.attributions.question import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import run
 from explorer.encoders.functions import from_function
 from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
 from explorer.evaluation.randomization import pose

@@ -11,9 +11,10 @@ from sklearn.metrics import average_precision_score
 
 import explorer
 from explorer import Encoder, Explanation, InvalidInput, MaskSettings
-from explorer.attributions.question import DistanceExplainer, run
-from explorer.core.registry import CARDS
-from explorer.core.schema import Box
+from explorer.attributions.question import DistanceExplainer
+from explorer.core.embedder import Box
+from explorer.core.steps import run
+from explorer.encoders.cards import CARDS
 from explorer.evaluation.localization import (
     PLANTED_SIZE,
     QUARTER,
@@ -27,8 +28,8 @@ from explorer.evaluation.localization import (
     plant,
     pointing_game,
 )
+from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture, resize
-from explorer.pictures.presets import asset_path
 
 REGION = box_region((4, 6), (0.0, 0.0, 0.5, 0.5))
 """Six of 24 pixels."""
@@ -204,7 +205,7 @@ def the_encoder(key: str) -> str | Encoder:
 def answered(request: pytest.FixtureRequest) -> tuple[Planted, Explanation]:
     """The planted patch and the map of few masks, for every encoder there is."""
     planted = plant(the_encoder(request.param))
-    return planted, run(DistanceExplainer(MaskSettings(n_masks=300)).explain(planted.case))
+    return planted, run(DistanceExplainer(MaskSettings(n_masks=300)).explain(planted.question))
 
 
 def test_every_encoder_finds_the_planted_patch(answered: tuple[Planted, Explanation]) -> None:
@@ -245,15 +246,15 @@ def test_what_is_planted() -> None:
     black, white = (np.full((40, 50, 3), value, np.uint8) for value in (0, 255))
     encoder = explorer.from_function(mean_colour)
     planted = plant(encoder, patch=white, background=black, box=(0.25, 0.5, 0.75, 1.0))
-    assert planted.case.pixels.shape == (*PLANTED_SIZE, 3)
-    np.testing.assert_array_equal(planted.case.pixels[..., 0] == 255, planted.region)
+    assert planted.question.pixels.shape == (*PLANTED_SIZE, 3)
+    np.testing.assert_array_equal(planted.question.pixels[..., 0] == 255, planted.region)
     assert planted.region.mean() == 0.25
-    np.testing.assert_array_equal(planted.case.target.embedding, [255, 255, 255, 1])
-    assert plant(encoder, distance="euclidean").case.distance == "euclidean"
+    np.testing.assert_array_equal(planted.question.target.embedding, [255, 255, 255, 1])
+    assert plant(encoder, distance="euclidean").question.distance == "euclidean"
 
 
 def test_the_region_is_what_the_encoder_sees(picture_encoder: Encoder) -> None:
     """Encoders look at pictures in their own size."""
     planted = plant(picture_encoder, patch=np.full((40, 50, 3), 255, np.uint8), box=(0.0, 0.0, 0.5, 0.5))
-    assert planted.region.shape == planted.case.pixels.shape[:2] == (32, 32)
-    assert planted.case.pixels[planted.region].mean() > 250
+    assert planted.region.shape == planted.question.pixels.shape[:2] == (32, 32)
+    assert planted.question.pixels[planted.region].mean() > 250

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from explorer import InvalidInput
-from explorer.attributions.question import Case, run
-from explorer.core.registry import METRICS
+from explorer.attributions.question import Question
+from explorer.core.steps import run
 from explorer.evaluation.information import InformationConfig
-from explorer.evaluation.metrics import NEEDS, Metric, make_metrics, mean_of, why_dropped
+from explorer.evaluation.metrics import METRICS, NEEDS, Metric, make_metrics, mean_of, why_dropped
 from explorer.evaluation.perturbation import PerturbationConfig
 from explorer.evaluation.scorers import Scorer, make_scorer
 from explorer.evaluation.segmentation import SegmentationConfig
@@ -24,17 +24,17 @@ MASK = np.zeros((SIDE, SIDE), bool)
 MASK[:8, :8] = True
 
 
-def by_class(seed: int = 1) -> tuple[Case, Scorer]:
+def by_class(seed: int = 1) -> tuple[Question, Scorer]:
     case = about_class(seed=seed, encoder=Classes(0.3))
     return case, run(make_scorer(case))
 
 
-def by_similarity(seed: int = 1) -> tuple[Case, Scorer]:
+def by_similarity(seed: int = 1) -> tuple[Question, Scorer]:
     case = about_distance(seed=seed, other=seed + 1)
     return case, run(make_scorer(case))
 
 
-def by_retrieval(seed: int = 1) -> tuple[Case, Scorer]:
+def by_retrieval(seed: int = 1) -> tuple[Question, Scorer]:
     case = about_distance(seed=seed, other=seed + 1)
     gallery = np.random.default_rng(0).normal(size=(6, 5))
     gallery[4] = case.target.embedding

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from explorer import InvalidInput
-from explorer.attributions.question import run
+from explorer.core.steps import run
 from explorer.evaluation.perturbation import (
     ORDERS,
     STREAM,
@@ -43,9 +43,9 @@ class Constant(ClassScorer):
         return np.ones(len(embeddings), bool)
 
 
-def scorer_of(case: Any, **settings: Any) -> Scorer:
-    scorer = run(make_scorer(case, **settings))
-    case.encoder.rows = 0
+def scorer_of(question: Any, **settings: Any) -> Scorer:
+    scorer = run(make_scorer(question, **settings))
+    question.encoder.rows = 0
     return scorer
 
 
@@ -56,36 +56,36 @@ def scorer_of(case: Any, **settings: Any) -> Scorer:
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("sharpness", [1.0, 0.05])
 def test_the_areas_are_those_of_chefers_loop(order: str, seed: int, sharpness: float) -> None:
-    case = about_class(seed=seed, encoder=Classes(sharpness))
+    question = about_class(seed=seed, encoder=Classes(sharpness))
     attribution = noise_map(seed)
-    record = run(perturbed(case, attribution, scorer_of(case), order))
-    label = int(case.target.embedding.argmax())
-    expected = slow.chefer(case.pixels, attribution, case.encoder.predict, label, order == "highest")
+    record = run(perturbed(question, attribution, scorer_of(question), order))
+    label = int(question.target.embedding.argmax())
+    expected = slow.chefer(question.pixels, attribution, question.encoder.predict, label, order == "highest")
     assert area(record, "same") == pytest.approx(expected["hits"], abs=1e-12)
     assert area(record, "score") == pytest.approx(expected["probabilities"], abs=1e-12)
     assert record["shares"] == [tenths / 10 for tenths in range(10)]  # though no whole number of pixels is a tenth
-    assert case.encoder.rows == perturbation_passes(case) == 10
+    assert question.encoder.rows == perturbation_passes(question) == 10
 
 
 @pytest.mark.parametrize("insert", [True, False])
 @pytest.mark.parametrize("step", [None, 50, 1024])
 def test_the_areas_are_those_of_rise(insert: bool, step: int | None) -> None:
     """RISE works in the network's own space, we in pixels: one is the other shifted and scaled."""
-    case = about_class(encoder=Classes(0.3))
+    question = about_class(encoder=Classes(0.3))
     config = PerturbationConfig(protocol="rise", step=step)
     attribution = noise_map()
-    record = run(perturbed(case, attribution, scorer_of(case), "lowest" if insert else "highest", config))
-    normal = ((case.pixels.astype(np.float64) - ZERO) / SPREAD).transpose(2, 0, 1)
+    record = run(perturbed(question, attribution, scorer_of(question), "lowest" if insert else "highest", config))
+    normal = ((question.pixels.astype(np.float64) - ZERO) / SPREAD).transpose(2, 0, 1)
     expected = slow.rise(
         normal,
         attribution,
-        lambda row: case.encoder.predict(row.transpose(1, 2, 0) * SPREAD + ZERO),
-        int(case.target.embedding.argmax()),
+        lambda row: question.encoder.predict(row.transpose(1, 2, 0) * SPREAD + ZERO),
+        int(question.target.embedding.argmax()),
         insert,
         step or SIDE,
     )
     assert area(record, "score", config) == pytest.approx(expected, abs=1e-6)
-    assert case.encoder.rows == perturbation_passes(case, config)
+    assert question.encoder.rows == perturbation_passes(question, config)
     shares = [min(n / SIDE**2, 1) for n in range(0, SIDE**2 + (step or SIDE), step or SIDE)]
     assert record["shares"] == pytest.approx([1 - share for share in shares] if insert else shares)
 
@@ -100,19 +100,22 @@ def test_the_blur_is_rises() -> None:
 
 
 def test_90_is_the_highest() -> None:
-    case = about_class()
-    record = run(perturbed(case, noise_map(), Constant(0, 0), "highest"))
+    question = about_class()
+    record = run(perturbed(question, noise_map(), Constant(0, 0), "highest"))
     assert area(record, "same") == area(record, "score") == pytest.approx(90)
-    record = run(perturbed(case, noise_map(), Constant(0, 0), "highest", RISE))
+    record = run(perturbed(question, noise_map(), Constant(0, 0), "highest", RISE))
     assert area(record, "score", RISE) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("case", [about_class(), about_distance()])
-def test_a_map_and_its_reverse_change_places(case: Any) -> None:
+def test_a_map_and_its_reverse_change_places(question: Any) -> None:
     """What POS and DEL say of a map, NEG and INS say of its reverse, bit by bit, also where pixels are equal."""
-    scorer = scorer_of(case)
+    scorer = scorer_of(question)
     coarse = np.round(noise_map() * 4)
-    one, other = run(perturbed(case, coarse, scorer, "highest")), run(perturbed(case, -coarse, scorer, "lowest"))
+    one, other = (
+        run(perturbed(question, coarse, scorer, "highest")),
+        run(perturbed(question, -coarse, scorer, "lowest")),
+    )
     assert one == other
 
 
@@ -121,13 +124,13 @@ def test_a_perfect_map() -> None:
     encoder = Classes()
     encoder.weights[:] = 0
     encoder.weights[:3, 2] = 3.0
-    case = about_class(2, encoder=encoder)
-    case = case.with_pixels(np.full_like(case.pixels, 200))
-    scorer = scorer_of(case)
+    question = about_class(2, encoder=encoder)
+    question = question.with_pixels(np.full_like(question.pixels, 200))
+    scorer = scorer_of(question)
     perfect = np.zeros((SIDE, SIDE))
     perfect[:8, :8] = 1
     found = {
-        (name, order): run(perturbed(case, m, scorer, order))
+        (name, order): run(perturbed(question, m, scorer, order))
         for name, m in (("perfect", perfect), ("reversed", -perfect), ("noise", noise_map()))
         for order in ORDERS
     }
@@ -142,27 +145,27 @@ def test_a_perfect_map() -> None:
 
 
 def test_what_is_hidden_is_black_and_nothing_else_changes() -> None:
-    case = about_class()
+    question = about_class()
     shown = []
 
     def look(pixels: np.ndarray) -> np.ndarray:
         shown.extend(pixels.copy())
         return np.ones((len(pixels), 5))
 
-    case.encoder._forward = look
+    question.encoder._forward = look
     attribution = noise_map()
-    before = case.pixels.copy()
-    run(perturbed(case, attribution, ClassScorer(0, 0), "highest"))
-    np.testing.assert_array_equal(case.pixels, before)
+    before = question.pixels.copy()
+    run(perturbed(question, attribution, ClassScorer(0, 0), "highest"))
+    np.testing.assert_array_equal(question.pixels, before)
     for tenths, copy in enumerate(shown):
         hidden = attribution > np.sort(attribution.ravel())[::-1][int(1024 * tenths / 10)]
         assert (copy[hidden] == 0).all()
-        np.testing.assert_array_equal(copy[~hidden], case.pixels[~hidden])
+        np.testing.assert_array_equal(copy[~hidden], question.pixels[~hidden])
 
 
 def test_a_similarity_has_scores_and_no_decisions() -> None:
-    case = about_distance()
-    record = run(perturbed(case, noise_map(), scorer_of(case), "highest"))
+    question = about_distance()
+    record = run(perturbed(question, noise_map(), scorer_of(question), "highest"))
     assert record["score"][0] == pytest.approx(1)
     assert record["same"] is None
     assert np.isnan(area(record, "same"))
@@ -198,22 +201,22 @@ def test_equal_pixels_go_by_lot() -> None:
 
 
 def test_a_mask_that_keeps_everything_loses_nothing() -> None:
-    case = about_class()
-    record = run(lit(case, np.ones((SIDE, SIDE)), scorer_of(case)))
+    question = about_class()
+    record = run(lit(question, np.ones((SIDE, SIDE)), scorer_of(question)))
     assert record["before"] == record["after"]
     assert drop(record) == rose(record) == 0
 
 
 def test_the_map_lights_the_picture() -> None:
-    case = about_class()
+    question = about_class()
     attribution = noise_map()
-    record = run(softened(case, attribution, scorer_of(case)))
+    record = run(softened(question, attribution, scorer_of(question)))
     positive = np.maximum(attribution, 0)
-    lit_by_hand = case.pixels * (positive / positive.max()).astype(np.float32)[..., None]
-    index = int(case.target.embedding.argmax())
-    assert record["before"] == pytest.approx(case.encoder.predict(case.pixels)[index])
-    assert record["after"] == pytest.approx(case.encoder.predict(lit_by_hand)[index])
-    assert case.encoder.rows == 2
+    lit_by_hand = question.pixels * (positive / positive.max()).astype(np.float32)[..., None]
+    index = int(question.target.embedding.argmax())
+    assert record["before"] == pytest.approx(question.encoder.predict(question.pixels)[index])
+    assert record["after"] == pytest.approx(question.encoder.predict(lit_by_hand)[index])
+    assert question.encoder.rows == 2
 
 
 @pytest.mark.parametrize(
@@ -228,19 +231,19 @@ def test_drops_known_in_advance(before: float, after: float, lost: float, risen:
 
 @pytest.mark.parametrize("attribution", [np.zeros((SIDE, SIDE)), np.ones((SIDE, SIDE)), -np.abs(noise_map()) - 1])
 def test_a_map_with_no_positive_part_is_dropped(attribution: np.ndarray) -> None:
-    case = about_class()
-    record = run(softened(case, attribution, scorer_of(case)))
+    question = about_class()
+    record = run(softened(question, attribution, scorer_of(question)))
     assert set(record) == {"dropped"}
     assert "positive" in record["dropped"]["adp"]
     assert np.isnan(drop(record))
     assert np.isnan(rose(record))
-    assert case.encoder.rows == 0
+    assert question.encoder.rows == 0
 
 
 def test_a_picture_that_scores_nothing_is_dropped() -> None:
-    case = about_class(encoder=Classes(1e6))
-    worst = int(case.encoder.of_normal((case.pixels[None] - ZERO) / SPREAD)[0].argmin())
-    record = run(softened(case, noise_map(), ClassScorer(worst, worst)))
+    question = about_class(encoder=Classes(1e6))
+    worst = int(question.encoder.of_normal((question.pixels[None] - ZERO) / SPREAD)[0].argmin())
+    record = run(softened(question, noise_map(), ClassScorer(worst, worst)))
     assert "nothing" in record["dropped"]["pic"]
 
 
@@ -277,10 +280,12 @@ def test_refusals_of_settings(settings: dict[str, Any], code: str) -> None:
     ],
 )
 def test_refusals(settings: dict[str, Any], code: str) -> None:
-    case = about_class()
+    question = about_class()
     with pytest.raises(InvalidInput) as refused:
         run(
-            perturbed(case, **{"attribution": noise_map(), "scorer": ClassScorer(0, 0), "order": "highest", **settings})
+            perturbed(
+                question, **{"attribution": noise_map(), "scorer": ClassScorer(0, 0), "order": "highest", **settings}
+            )
         )
     assert refused.value.code == code
 

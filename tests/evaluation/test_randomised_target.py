@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from explorer.attributions.question import Case, Steps, class_case, run
+from explorer.attributions.question import Question, make_class_question
+from explorer.core.steps import Steps, run
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.randomization import Randomization, randomised_target, randomization
 from explorer.evaluation.ranks import spearman
@@ -21,34 +22,34 @@ class Gradient:
 
     asked: int = 0
 
-    def passes(self, case: Case) -> int:
+    def passes(self, question: Question) -> int:
         return 1
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         self.asked += 1
         yield 1
-        assert isinstance(case.encoder, Classes)
-        cells = (case.encoder.weights @ case.target.embedding).reshape(4, 4, 3).sum(axis=2)
+        assert isinstance(question.encoder, Classes)
+        cells = (question.encoder.weights @ question.target.embedding).reshape(4, 4, 3).sum(axis=2)
         return np.kron(cells, np.ones((8, 8))).astype(np.float32)
 
 
 class Always(Gradient):
     """A map that does not care, or says nothing at all."""
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         yield 1
         return noise_map().astype(np.float32)
 
 
 class Nothing(Gradient):
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
         yield 1
         return np.full((32, 32), 3, np.float32)
 
 
 def test_maps_of_two_classes() -> None:
     one, other = about_class(0), about_class(1)
-    first, second = (run(Gradient()(case)) for case in (one, other))
+    first, second = (run(Gradient()(question)) for question in (one, other))
     found = run(randomised_target(one, Gradient(), other))
     assert found == pytest.approx(spearman(first, second))
     assert abs(found) < 0.9
@@ -88,19 +89,19 @@ class Remembering(Gradient):
 
     classes: list[int] = field(default_factory=list)
 
-    def __call__(self, case: Case) -> Steps[np.ndarray]:
-        self.classes.append(int(case.target.embedding.argmax()))
+    def __call__(self, question: Question) -> Steps[np.ndarray]:
+        self.classes.append(int(question.target.embedding.argmax()))
         yield 1
-        scores = case.encoder.embed_pixels(case.pixels[None])[0]
+        scores = question.encoder.embed_pixels(question.pixels[None])[0]
         return (noise_map(1, 16) * float(scores[0]) + noise_map(2, 16)).astype(np.float32)
 
 
 def test_a_network_made_random_step_by_step_is_asked_about_the_class_of_the_whole_one() -> None:
     """The DIX paper's section 4.5: k layers from the output are random; maps with their signs, and without."""
-    case = class_case(networks.picture(1), encoder=from_torch(networks.plain_cnn(), batch_size=8))
+    question = make_class_question(networks.picture(1), encoder=from_torch(networks.plain_cnn(), batch_size=8))
     method = Remembering()
-    found = run(randomization(case, method, how="reinitialise"))
+    found = run(randomization(question, method, how="reinitialise"))
     assert found.similarity[0] == found.similarity_absolute[0] == 1
     assert found.layers == ("11", "9", "6", "3", "0")  # layers[k - 1] is random from k on
-    assert method.classes == [int(case.target.embedding.argmax())] * 6
+    assert method.classes == [int(question.target.embedding.argmax())] * 6
     assert not found.constant.any()

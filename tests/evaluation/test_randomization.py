@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from explorer.attributions.question import DistanceExplainer, run
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import run
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import TorchLayers, from_torch
 from explorer.evaluation import randomization as module

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from explorer import InvalidInput
-from explorer.core.registry import METRICS
-from explorer.core.schema import Box
+from explorer.core.embedder import Box
+from explorer.evaluation.metrics import METRICS
 from explorer.evaluation.segmentation import MEAN, POOLED, SegmentationConfig, as_seen, segmented
 from tests.oracles import metrics as slow
 

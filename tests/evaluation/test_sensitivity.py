@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from explorer.attributions.question import DistanceExplainer, make_case, run
+from explorer.attributions.question import DistanceExplainer, make_question
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import run
 from explorer.evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
 from tests.evaluation.networks import EXPLAINER, SIDE, explain_for_quantus, picture, plain_cnn, question
 
@@ -78,7 +79,7 @@ def noisy_pictures(**choices: Any) -> list[np.ndarray]:
             return case.pixels[..., 0].astype(np.float32)
 
     pixels = np.full((64, 64, 3), 128, np.float32)
-    case = make_case(pixels, embedding=np.ones(10), encoder=question().encoder)
+    case = make_question(pixels, embedding=np.ones(10), encoder=question().encoder)
     run(sensitivity(case, Watcher(), **choices))
     np.testing.assert_array_equal(seen[0], pixels)
     return seen[1:]
@@ -118,7 +119,9 @@ def test_the_same_whatever_the_batch_size(batch_size: int) -> None:
     results = [
         run(
             sensitivity(
-                make_case(picture(1) + 2, reference=picture(2) + 2, encoder=from_function(quarters, batch_size=size)),
+                make_question(
+                    picture(1) + 2, reference=picture(2) + 2, encoder=from_function(quarters, batch_size=size)
+                ),
                 EXPLAINER,
                 n_samples=2,
                 spread=SPREAD,
@@ -156,6 +159,6 @@ def test_what_cannot_be_used_is_refused_before_anything_is_embedded(choices: dic
 
 
 def test_a_map_of_zeros_has_no_relative_change() -> None:
-    blank = make_case(np.zeros((16, 16, 3), np.float32), reference=picture(2), encoder=question().encoder)
+    blank = make_question(np.zeros((16, 16, 3), np.float32), reference=picture(2), encoder=question().encoder)
     with pytest.raises(InvalidInput, match="all zero"):
         run(sensitivity(blank, EXPLAINER, n_samples=1))

@@ -9,8 +9,8 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, Probe, SelectionSettings, UnusableEmbedding
-from explorer.core.registry import DISTANCES
-from explorer.core.schema import Reference
+from explorer.core.distances import DISTANCES
+from explorer.core.references import Reference
 from explorer.evaluation.spaces import HOW, by_dimensions, by_distance, doublings
 
 D = 12

@@ -10,9 +10,10 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, SelectionSettings
-from explorer.attributions.question import Case, make_case, run
+from explorer.attributions.question import Question, make_question
 from explorer.core.agreement import expected_agreement, split_half
-from explorer.core.registry import MODES
+from explorer.core.selections import MODES
+from explorer.core.steps import run
 from explorer.evaluation.stability import (
     PAPER_SEEDS,
     Stability,
@@ -36,10 +37,10 @@ def patches(batch: np.ndarray) -> np.ndarray:
     return np.stack([1 + patch, 1 + rest, np.sin(7 * patch * rest + 1)], axis=1)
 
 
-def question(side: int = SIDE, batch_size: int = 16) -> Case:
+def question(side: int = SIDE, batch_size: int = 16) -> Question:
     picture = np.random.default_rng(0).uniform(0.5, 1, (side, side, 1)).astype(np.float32)
     encoder = explorer.from_function(patches, batch_size=batch_size)
-    return make_case(picture, embedding=np.array([2.0, 1.0, 0.5]), encoder=encoder)
+    return make_question(picture, embedding=np.array([2.0, 1.0, 0.5]), encoder=encoder)
 
 
 # The paper's table 2
@@ -135,7 +136,7 @@ def test_the_price_and_the_parts(scheme: str) -> None:
         return patches(batch)
 
     encoder = explorer.from_function(counting, batch_size=8)
-    case = make_case(np.ones((SIDE, SIDE, 1)), embedding=np.array([2.0, 1.0, 0.5]), encoder=encoder)
+    case = make_question(np.ones((SIDE, SIDE, 1)), embedding=np.array([2.0, 1.0, 0.5]), encoder=encoder)
     masking, counts, seeds = replace(MASKING, scheme=scheme), (10, 30), (0, 1, 2)
     steps = stability(case, masking=masking, selections=MIRROR, counts=counts, seeds=seeds)
     told, parts = 0, []
@@ -166,7 +167,7 @@ def test_counts_come_back_ascending_and_once() -> None:
 
 def test_maps_without_signal_agree_about_nothing() -> None:
     dead = explorer.from_function(lambda batch: np.ones((len(batch), 2)))
-    case = make_case(np.ones((SIDE, SIDE, 1)), embedding=np.ones(2), encoder=dead)
+    case = make_question(np.ones((SIDE, SIDE, 1)), embedding=np.ones(2), encoder=dead)
     found = run(stability(case, masking=MASKING, selections=MIRROR, counts=(20,), seeds=(0, 1)))
     assert (found.agreement["mirror"][0], found.spread["mirror"][0], found.expected["mirror"][0]) == (0, 0, 0)
 

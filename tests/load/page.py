@@ -29,8 +29,8 @@ class Layout:
     events: list[dict[str, Any]]
 
     @classmethod
-    def read(cls, config: dict[str, Any]) -> Layout:
-        return cls({part["id"]: part for part in config["components"]}, config["dependencies"])
+    def read(cls, recipe: dict[str, Any]) -> Layout:
+        return cls({part["id"]: part for part in recipe["components"]}, recipe["dependencies"])
 
     def name(self, component: int) -> str | None:
         return self.components[component]["props"].get("elem_id")

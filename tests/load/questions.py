@@ -15,9 +15,8 @@ from PIL import Image
 
 import explorer
 from explorer import MaskSettings, SelectionSettings
-from explorer.core.probe import first
+from explorer.core.probe import Probe, first
 from explorer.core.references import embed_reference
-from explorer.core.schema import Probe
 from explorer.pictures.images import as_picture
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from explorer.core.registry import DISTANCES, FILLS, MODES
+from explorer.core.distances import DISTANCES
+from explorer.core.fills import FILLS
+from explorer.core.selections import MODES
 from explorer.encoders.cards import find_card
-from explorer.results.recipe import Config
+from explorer.results.recipe import Recipe
 
 
-def differences(a: Config, b: Config) -> list[str]:
+def differences(a: Recipe, b: Recipe) -> list[str]:
     """The settings that make one result differ from another, in words; empty when nothing does."""
     ours, theirs = _facts(a), _facts(b)
     return [
@@ -17,17 +19,17 @@ def differences(a: Config, b: Config) -> list[str]:
     ]
 
 
-def _facts(config: Config) -> dict[str, tuple[object, object]]:
+def _facts(recipe: Recipe) -> dict[str, tuple[object, object]]:
     """By name, what is compared and the words for it; a setting that has no effect is left out."""
-    masking, selection = config.masking, config.selection
-    by_caption = (config.caption, f"“{config.caption}”")
+    masking, selection = recipe.masking, recipe.selection
+    by_caption = (recipe.caption, f"“{recipe.caption}”")
     facts: dict[str, tuple[object, object]] = {
-        "picture": (config.picture_sha256, _picture_words(config.picture, config.picture_sha256)),
-        "compared with": (config.reference_sha256, _picture_words(config.reference, config.reference_sha256))
-        if config.caption is None
+        "picture": (recipe.picture_sha256, _picture_words(recipe.picture, recipe.picture_sha256)),
+        "compared with": (recipe.reference_sha256, _picture_words(recipe.reference, recipe.reference_sha256))
+        if recipe.caption is None
         else by_caption,
-        "encoder": (config.encoder, find_card(config.encoder).title),
-        "arithmetic": (config.precision,) * 2,
+        "encoder": (recipe.encoder, find_card(recipe.encoder).title),
+        "arithmetic": (recipe.precision,) * 2,
         "number of masks": (masking.n_masks,) * 2,
         "feature resolution": (masking.feature_res,) * 2,
         "share kept": (masking.p_keep,) * 2,

@@ -22,9 +22,10 @@ import pytest
 from PIL import Image
 
 from explorer.core.errors import CannotWrite, InvalidInput, WeightsMissing
-from explorer.core.registry import CARDS
 from explorer.core.storage import cache_folder
-from explorer.pictures import examples, presets
+from explorer.encoders.cards import CARDS
+from explorer.pictures import examples
+from explorer.pictures import examples as presets
 from explorer.pictures.images import as_picture
 
 ROOT = Path(presets.__file__).parent.parent

@@ -19,7 +19,8 @@ import pytest
 from PIL import Image, ImageFile, ImageOps
 
 from explorer.core.errors import InvalidInput
-from explorer.pictures.images import ANIMATED, GREY, SEE_THROUGH, TRANSPARENT, as_picture, is_uniform, resize
+from explorer.core.rank import is_uniform
+from explorer.pictures.images import ANIMATED, GREY, SEE_THROUGH, TRANSPARENT, as_picture, resize
 
 INCOMPLETE = "The image file is incomplete. Save it again and retry."
 UNREADABLE = "Not an image we can read (JPEG, PNG, WEBP, GIF)."

@@ -29,16 +29,16 @@ from explorer.core.captions import clean_caption
 from explorer.core.probe import grow, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
+from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path
 from explorer.results.export import export_zip, snippet
-from explorer.results.recipe import Config, example_sha256
+from explorer.results.recipe import Recipe, example_sha256
 
 NAMES = {"README.txt", "figure.png", "figure.svg", "attribution.npy", "distances.csv", "config.json", "manifest.json",
          "reproduce.py", "CITATION.bib"}  # fmt: skip
 FEW = MaskSettings(n_masks=20, seed=3)
 PICTURE, REFERENCE = "cat_and_espresso.jpg", "espresso.jpg"
-PAIR = Config(
+PAIR = Recipe(
     picture=PICTURE,
     picture_sha256=example_sha256(PICTURE),
     reference=REFERENCE,
@@ -47,7 +47,7 @@ PAIR = Config(
     masking=FEW,
     selection=SelectionSettings(threshold=0.2),
 )
-CAPTIONED = Config(
+CAPTIONED = Recipe(
     picture=PICTURE,
     picture_sha256=example_sha256(PICTURE),
     caption='a "cat" in C:\\new\'s {house}',
@@ -57,15 +57,15 @@ CAPTIONED = Config(
 )
 
 
-def explained(config: Config) -> Explanation:
+def explained(recipe: Recipe) -> Explanation:
     """The map that a config of examples names."""
-    assert config.picture is not None
-    against: dict[str, Any] = {"caption": config.caption}
-    if config.reference is not None:
-        against = {"reference": asset_path(config.reference)}
-    encoder = explorer.load_encoder(config.encoder, precision=config.precision)
-    return explorer.explain(asset_path(config.picture), **against, encoder=encoder, masking=config.masking,
-                            selection=config.selection)  # fmt: skip
+    assert recipe.picture is not None
+    against: dict[str, Any] = {"caption": recipe.caption}
+    if recipe.reference is not None:
+        against = {"reference": asset_path(recipe.reference)}
+    encoder = explorer.load_encoder(recipe.encoder, precision=recipe.precision)
+    return explorer.explain(asset_path(recipe.picture), **against, encoder=encoder, masking=recipe.masking,
+                            selection=recipe.selection)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_numbers_are_the_results(pair: Explanation, pair_zip: bytes) -> None
     rows = list(csv.DictReader(files["distances.csv"].decode().splitlines()))
     np.testing.assert_array_equal([float(row["distance"]) for row in rows], pair.distances)
     np.testing.assert_array_equal([float(row["weight"]) for row in rows], pair.weights)
-    assert Config.from_json(files["config.json"]) == PAIR
+    assert Recipe.from_json(files["config.json"]) == PAIR
     manifest = json.loads(files["manifest.json"])
     assert manifest["encoder"]["fingerprint"] == pair.probe.encoder.fingerprint
     assert manifest["versions"]["numpy"] == np.__version__
@@ -152,12 +152,12 @@ def test_captions_can_say_anything(pair: Explanation, caption: str) -> None:
     encoder = explorer.load_encoder("conse-lite0")
     explanation = replace(pair, reference=reference, probe=replace(pair.probe, encoder=encoder))
     explanation.__dict__["unmasked_distance"] = 0.5  # the probe is that of another encoder
-    config = Config(picture_sha256=PAIR.picture_sha256, caption=caption, encoder="conse-lite0", masking=FEW,
+    recipe = Recipe(picture_sha256=PAIR.picture_sha256, caption=caption, encoder="conse-lite0", masking=FEW,
                     selection=PAIR.selection)  # fmt: skip
-    files = members(export_zip(explanation, config))
+    files = members(export_zip(explanation, recipe))
     assert set(files) == NAMES
     assert not [part for part in ET.fromstring(files["figure.svg"]).iter() if "script" in str(part.tag)]
-    assert Config.from_json(files["config.json"]).caption == caption
+    assert Recipe.from_json(files["config.json"]).caption == caption
     compile(files["reproduce.py"], "reproduce.py", "exec")
     assert "a file of your own" in files["README.txt"].decode()
 
@@ -195,9 +195,9 @@ def stopped(done: int, scheme: str = "philox") -> Explanation:
 
 def test_a_stopped_run_is_exported_as_what_it_became() -> None:
     explanation = stopped(16)
-    config = replace(PAIR, masking=replace(FEW, n_masks=len(explanation.probe)))
-    files = members(export_zip(explanation, config))
-    again = explained(Config.from_json(files["config.json"]))
+    recipe = replace(PAIR, masking=replace(FEW, n_masks=len(explanation.probe)))
+    files = members(export_zip(explanation, recipe))
+    again = explained(Recipe.from_json(files["config.json"]))
     np.testing.assert_array_equal(again.attribution, explanation.attribution)
     with pytest.raises(InvalidInput, match="not those of the map"):
         export_zip(explanation, replace(PAIR, masking=replace(FEW, n_masks=40)))
@@ -287,9 +287,9 @@ def test_no_caption_becomes_code(text: str) -> None:
         caption = clean_caption(text)
     except InvalidInput:
         return
-    config = replace(CAPTIONED, caption=caption)
-    calls = [node for node in ast.walk(ast.parse(snippet(config))) if isinstance(node, ast.Call)]
+    recipe = replace(CAPTIONED, caption=caption)
+    calls = [node for node in ast.walk(ast.parse(snippet(recipe))) if isinstance(node, ast.Call)]
     plain = [node for node in ast.walk(ast.parse(snippet(CAPTIONED))) if isinstance(node, ast.Call)]
     assert len(calls) == len(plain)
     found = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "caption"]
-    assert [ast.literal_eval(value) for value in found] == [config.caption]
+    assert [ast.literal_eval(value) for value in found] == [recipe.caption]

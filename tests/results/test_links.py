@@ -12,27 +12,28 @@ from hypothesis import strategies as st
 
 from explorer import InvalidInput, MaskSettings, SelectionSettings, WeightsMissing
 from explorer.core.captions import clean_caption
+from explorer.core.distances import DISTANCES
+from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.core.registry import CARDS, DISTANCES, FILLS, MODES
-from explorer.core.schema import Slice
-from explorer.pictures.examples import PAPER_SHA256
-from explorer.pictures.presets import FIRST_PRESET, Preset, manifest, preset_named, presets
-from explorer.results.links import CONTROLS, OURS, PLAIN, Link, View, from_query, preset_config, to_query
-from explorer.results.recipe import Config, example_sha256
+from explorer.core.selections import MODES, Slice
+from explorer.encoders.cards import CARDS
+from explorer.pictures.examples import FIRST_PRESET, PAPER_SHA256, Preset, manifest, preset_named, presets
+from explorer.results.links import CONTROLS, OURS, PLAIN, Link, View, from_query, preset_recipe, to_query
+from explorer.results.recipe import Recipe, example_sha256
 
 SHA = "0123456789abcdef" * 4
-CAT = Config(picture="cat.jpg", picture_sha256=example_sha256("cat.jpg"), caption="a cat", encoder="conse-lite0")
+CAT = Recipe(picture="cat.jpg", picture_sha256=example_sha256("cat.jpg"), caption="a cat", encoder="conse-lite0")
 
 
 def followed(query: str) -> Link | None:
     return from_query(dict(parse_qsl(query, keep_blank_values=True)))
 
 
-def asked(query: str) -> Config:
+def asked(query: str) -> Recipe:
     link = followed(query)
     assert link is not None
-    assert link.config is not None
-    return link.config
+    assert link.recipe is not None
+    return link.recipe
 
 
 def refusal(query: str) -> str:
@@ -65,13 +66,13 @@ def _is_caption(text: str) -> bool:
 
 
 @st.composite
-def configs(draw: Any) -> Config:
+def configs(draw: Any) -> Recipe:
     """Every config the app would run."""
     by_caption = draw(st.booleans())
     against = {"caption": draw(st.text(max_size=60).filter(_is_caption))} if by_caption else _side(draw, "reference")
     card = CARDS[draw(st.sampled_from([key for key, card in CARDS.items() if card.captions or not by_caption]))]
     whole = {cap.name: draw(st.integers(int(cap.low), int(cap.app_high))) for cap in (N_MASKS, FEATURE_RES, SEED)}
-    return Config(
+    return Recipe(
         **_side(draw, "picture"),
         **against,
         encoder=card.key,
@@ -96,28 +97,28 @@ def views(draw: Any) -> View:
 
 
 @given(configs(), views())
-def test_a_link_brings_back_what_it_was_made_of(config: Config, view: View) -> None:
-    query = to_query(config, view)
-    assert followed(query) == Link(config, view)
-    assert followed(f"?{query}&__theme=dark&utm_source=mail&v=2".lstrip("?")) == Link(config, view)
+def test_a_link_brings_back_what_it_was_made_of(recipe: Recipe, view: View) -> None:
+    query = to_query(recipe, view)
+    assert followed(query) == Link(recipe, view)
+    assert followed(f"?{query}&__theme=dark&utm_source=mail&v=2".lstrip("?")) == Link(recipe, view)
     assert query.isascii()
     assert len(query) < 2000
 
 
 @pytest.mark.parametrize("shares", [(-0.0, -0.0), (-0.0, 1.0), (5e-324, 1e-05), (1e-05, 0.30000000000000004)])
 def test_slices_to_the_last_bit(shares: Slice) -> None:
-    config = Config(picture_sha256=SHA, caption="a cat", encoder="conse-lite0",
+    recipe = Recipe(picture_sha256=SHA, caption="a cat", encoder="conse-lite0",
                     selection=SelectionSettings(closest=shares, farthest=shares))  # fmt: skip
-    assert asked(to_query(config)) == config
+    assert asked(to_query(recipe)) == recipe
 
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.key)
 def test_a_replay_is_named_by_its_preset(preset: Preset) -> None:
     selection, view = SelectionSettings(mode="closest", farthest=(0.2, 0.5)), View(hide=("run",), projector=True)
-    config = replace(preset_config(preset.key), selection=selection)
-    query = to_query(config, view, replay=preset.key)
+    recipe = replace(preset_recipe(preset.key), selection=selection)
+    query = to_query(recipe, view, replay=preset.key)
     assert query == f"preset={preset.key}&mode=closest&farthest=0.2-0.5&hide=run&projector=1"
-    assert followed(query) == Link(config, view, preset.key)
+    assert followed(query) == Link(recipe, view, preset.key)
 
 
 def test_only_an_unchanged_preset_is_a_replay() -> None:
@@ -135,12 +136,12 @@ def test_only_an_unchanged_preset_is_a_replay() -> None:
         "caption=a+cat&encoder=conse-lite0",
     ):
         assert replayed(f"preset=two-cat&{change}") is None, change
-    assert replayed(to_query(preset_config("two-cat"))) is None  # a pair that is named is run
+    assert replayed(to_query(preset_recipe("two-cat"))) is None  # a pair that is named is run
     assert replayed("hide=run") is None
 
 
 def test_links_can_be_read_by_people() -> None:
-    config = Config(
+    recipe = Recipe(
         picture="cat.jpg",
         picture_sha256=example_sha256("cat.jpg"),
         reference="espresso.jpg",
@@ -149,20 +150,20 @@ def test_links_can_be_read_by_people() -> None:
         masking=MaskSettings(n_masks=500, seed=3),
         selection=SelectionSettings(mode="closest", threshold=0.05, farthest=(0.2, 0.5)),
     )
-    assert to_query(config, View(("fill", "seed"), ("encoder",), 3, True)) == (
+    assert to_query(recipe, View(("fill", "seed"), ("encoder",), 3, True)) == (
         "picture=cat.jpg&reference=espresso.jpg&encoder=efficientnet-lite0&n_masks=500&seed=3&mode=closest"
         "&threshold=0.05&farthest=0.2-0.5&hide=seed,fill&lock=encoder&step=3&projector=1"
     )
     assert to_query(CAT) == "picture=cat.jpg&caption=a+cat&encoder=conse-lite0"
-    assert to_query(Config(picture_sha256=SHA, reference_sha256=SHA, encoder="keras-vgg16")) == (
+    assert to_query(Recipe(picture_sha256=SHA, reference_sha256=SHA, encoder="keras-vgg16")) == (
         f"picture_sha256={SHA}&reference_sha256={SHA}&encoder=keras-vgg16"
     )
 
 
 def test_a_link_to_what_the_app_would_not_run_is_not_made() -> None:
-    config = Config(picture_sha256=SHA, caption="a cat", encoder="conse-lite0", masking=MaskSettings(n_masks=20_000))
+    recipe = Recipe(picture_sha256=SHA, caption="a cat", encoder="conse-lite0", masking=MaskSettings(n_masks=20_000))
     with pytest.raises(InvalidInput, match="n_masks must be 10 to 10000, got 20000"):
-        to_query(config)
+        to_query(recipe)
 
 
 # Written by hand
@@ -175,18 +176,18 @@ def test_what_is_not_ours_is_left_alone(query: str) -> None:
 
 @pytest.mark.parametrize("preset", presets(), ids=lambda preset: preset.key)
 def test_a_preset_stands_for_its_pair(preset: Any) -> None:
-    config = asked(f"preset={preset.key}")
-    assert (config.picture, config.reference, config.caption, config.encoder) == (
+    recipe = asked(f"preset={preset.key}")
+    assert (recipe.picture, recipe.reference, recipe.caption, recipe.encoder) == (
         preset.image, preset.reference, preset.caption, preset.encoder,
     )  # fmt: skip
-    assert (config.masking, config.selection, config.own) == (MaskSettings(), SelectionSettings(), ())
-    assert preset_config(preset.key) == config
+    assert (recipe.masking, recipe.selection, recipe.own) == (MaskSettings(), SelectionSettings(), ())
+    assert preset_recipe(preset.key) == recipe
 
 
 def test_what_is_named_replaces_its_part_of_a_preset() -> None:
-    config = asked("preset=two-caption-cat&caption=a+dog&n_masks=20&fill=blur")
-    assert (config.picture, config.caption, config.encoder) == ("cat_and_espresso.jpg", "a dog", "conse-lite0")
-    assert config.masking == MaskSettings(n_masks=20, fill="blur")
+    recipe = asked("preset=two-caption-cat&caption=a+dog&n_masks=20&fill=blur")
+    assert (recipe.picture, recipe.caption, recipe.encoder) == ("cat_and_espresso.jpg", "a dog", "conse-lite0")
+    assert recipe.masking == MaskSettings(n_masks=20, fill="blur")
     assert asked("preset=two-caption-cat&picture=cat.jpg").picture == "cat.jpg"
     by_picture = asked("preset=two-caption-cat&reference=cat.jpg")
     assert (by_picture.reference, by_picture.caption) == ("cat.jpg", None)
@@ -195,9 +196,9 @@ def test_what_is_named_replaces_its_part_of_a_preset() -> None:
 
 
 def test_settings_alone_belong_to_the_first_preset() -> None:
-    config = asked("n_masks=500")
-    assert config.picture == preset_named(FIRST_PRESET).image
-    assert config.masking == MaskSettings(n_masks=500)
+    recipe = asked("n_masks=500")
+    assert recipe.picture == preset_named(FIRST_PRESET).image
+    assert recipe.masking == MaskSettings(n_masks=500)
 
 
 def test_a_pair_without_an_encoder_gets_one_that_can_read_it() -> None:
@@ -220,8 +221,8 @@ def test_a_link_that_only_says_how_to_look(query: str, view: View) -> None:
 
 
 def test_an_own_file_is_named_by_its_pixels_and_has_to_be_brought() -> None:
-    config = asked(f"picture_sha256={SHA}&caption=a+cat")
-    assert (config.picture, config.picture_sha256, config.own) == (None, SHA, ("picture",))
+    recipe = asked(f"picture_sha256={SHA}&caption=a+cat")
+    assert (recipe.picture, recipe.picture_sha256, recipe.own) == (None, SHA, ("picture",))
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from explorer import InvalidInput, MaskSettings, SelectionSettings
+from explorer.pictures.examples import asset_path, manifest
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path, manifest
-from explorer.results.recipe import MAX_JSON_BYTES, Config, check_app, example_named, example_sha256
+from explorer.results.recipe import MAX_JSON_BYTES, Recipe, check_app, example_named, example_sha256
 from tests.oracles.differences import differences
 
 SHA = "0123456789abcdef" * 4
-PAIR = Config(
+PAIR = Recipe(
     picture="cat.jpg",
     picture_sha256=SHA,
     reference="lion.jpg",
@@ -28,7 +28,7 @@ PAIR = Config(
     masking=MaskSettings(n_masks=50, feature_res=3, p_keep=0.3, seed=9, fill="blur", scheme="dianna"),
     selection=SelectionSettings(mode="closest", threshold=0.2, distance="dot", closest=(0.2, 0.5)),
 )
-CAPTIONED = Config(picture_sha256=SHA, caption="a cat", encoder="conse-lite0")
+CAPTIONED = Recipe(picture_sha256=SHA, caption="a cat", encoder="conse-lite0")
 
 
 def refusal(**changes: Any) -> InvalidInput:
@@ -41,7 +41,7 @@ def refusal(**changes: Any) -> InvalidInput:
         else:
             values[place] = value
     with pytest.raises(InvalidInput) as caught:
-        Config.from_dict(values)
+        Recipe.from_dict(values)
     assert len(str(caught.value)) < 400
     return caught.value
 
@@ -50,19 +50,19 @@ def refusal(**changes: Any) -> InvalidInput:
 
 
 @pytest.mark.parametrize("config", [PAIR, CAPTIONED], ids=["pair", "caption"])
-def test_through_json_and_back(config: Config) -> None:
-    assert Config.from_json(config.to_json()) == config
-    assert Config.from_json(config.to_json().encode()) == config
-    assert Config.from_json(b"\xef\xbb\xbf" + config.to_json().encode()) == config  # as an editor may save it
-    assert Config.from_dict(config.to_dict()) == config
-    assert hash(replace(config)) == hash(config)
+def test_through_json_and_back(recipe: Recipe) -> None:
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert Recipe.from_json(recipe.to_json().encode()) == recipe
+    assert Recipe.from_json(b"\xef\xbb\xbf" + recipe.to_json().encode()) == recipe  # as an editor may save it
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    assert hash(replace(recipe)) == hash(recipe)
     with pytest.raises(FrozenInstanceError):
-        config.encoder = "x"  # type: ignore[misc]
+        recipe.encoder = "x"  # type: ignore[misc]
 
 
 def test_json_holds_every_field() -> None:
     stored = json.loads(PAIR.to_json())
-    assert set(stored) == {"schema_version", *(field.name for field in fields(Config))}
+    assert set(stored) == {"schema_version", *(field.name for field in fields(Recipe))}
     assert set(stored["masking"]) == {field.name for field in fields(MaskSettings)}
     assert set(stored["selection"]) == {field.name for field in fields(SelectionSettings)}
 
@@ -70,10 +70,10 @@ def test_json_holds_every_field() -> None:
 @given(st.text(max_size=510))
 def test_a_caption_that_is_taken_stays_as_it_is(text: str) -> None:
     try:
-        config = replace(CAPTIONED, caption=text)
+        recipe = replace(CAPTIONED, caption=text)
     except InvalidInput:
         return
-    assert Config.from_json(config.to_json()) == config
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 def test_a_caption_that_grows_when_it_is_composed() -> None:
@@ -137,12 +137,12 @@ def test_why_it_is_refused(changes: dict[str, Any], message: str) -> None:
     assert message in str(refusal(**changes))
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Config)])
+@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
 def test_no_field_may_be_left_out(name: str) -> None:
     values = PAIR.to_dict()
     del values[name]
     with pytest.raises(InvalidInput, match=f"config lacks {name}"):
-        Config.from_dict(values)
+        Recipe.from_dict(values)
 
 
 @pytest.mark.parametrize(
@@ -153,13 +153,13 @@ def test_no_field_may_be_left_out(name: str) -> None:
 )  # fmt: skip
 def test_not_a_config_at_all(text: str | bytes) -> None:
     with pytest.raises(InvalidInput) as caught:
-        Config.from_json(text)
+        Recipe.from_json(text)
     assert len(str(caught.value)) < 300
 
 
 def test_a_file_too_large_is_not_read() -> None:
     with pytest.raises(InvalidInput, match="larger than 100 kB"):
-        Config.from_json(" " * MAX_JSON_BYTES + PAIR.to_json())
+        Recipe.from_json(" " * MAX_JSON_BYTES + PAIR.to_json())
 
 
 JSON = st.recursive(
@@ -172,10 +172,10 @@ JSON = st.recursive(
 def test_any_json_is_taken_or_refused(changes: dict[str, Any], keep: bool) -> None:
     values = (PAIR.to_dict() if keep else {"schema_version": 1}) | changes
     try:
-        config = Config.from_json(json.dumps(values))
+        recipe = Recipe.from_json(json.dumps(values))
     except InvalidInput:
         return
-    assert Config.from_json(config.to_json()) == config
+    assert Recipe.from_json(recipe.to_json()) == recipe
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_any_json_is_taken_or_refused(changes: dict[str, Any], keep: bool) -> No
         (lambda c: replace(c, encoder="open_clip:ViT-B-32:openai"), "Unknown encoder; choose one of"),
     ],
 )
-def test_the_app_has_limits_of_its_own(change: Callable[[Config], Config], message: str) -> None:
+def test_the_app_has_limits_of_its_own(change: Callable[[Recipe], Recipe], message: str) -> None:
     assert check_app(CAPTIONED) is CAPTIONED
     with pytest.raises(InvalidInput, match=message):
         check_app(change(CAPTIONED))
@@ -236,7 +236,7 @@ def test_differences_in_words(change: dict[str, Any], words: list[str]) -> None:
         return {name: value for name, value in change.items() if name in {field.name for field in fields(kind)}}
 
     other = replace(CAPTIONED, masking=MaskSettings(**part(MaskSettings)),
-                    selection=SelectionSettings(**part(SelectionSettings)), **part(Config))  # fmt: skip
+                    selection=SelectionSettings(**part(SelectionSettings)), **part(Recipe))  # fmt: skip
     assert differences(CAPTIONED, other) == words
     assert len(differences(other, CAPTIONED)) == len(words)
 

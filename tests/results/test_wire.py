@@ -14,16 +14,17 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, SelectionSettings, UnusableEmbedding
-from explorer.core.distances import measure
+from explorer.core.distances import DISTANCES, measure
+from explorer.core.embedder import Box
+from explorer.core.fills import FILLS
 from explorer.core.masks import sample_masks
-from explorer.core.probe import grow, prepare
+from explorer.core.probe import Probe, grow, prepare
 from explorer.core.rank import IDENTICAL, rank_against
-from explorer.core.references import embed_reference
-from explorer.core.registry import DISTANCES, FILLS, MODES
-from explorer.core.schema import Box, Probe, Reference
+from explorer.core.references import Reference, embed_reference
+from explorer.core.selections import MODES
 from explorer.encoders.base import Encoder
+from explorer.pictures.examples import asset_path, replay_folder, shipped_presets
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path, replay_folder, shipped_presets
 from explorer.results.wire import load_replay, pack, plane, record, replay_of, rows, unpack
 
 PRESETS = {preset.key: preset for preset in shipped_presets()}

@@ -48,7 +48,7 @@ finally:
 READ = """
 import sys
 from explorer import SelectionSettings
-from explorer.pictures.presets import asset_path
+from explorer.pictures.examples import asset_path
 from explorer.core.rank import rank_against
 from explorer.results.wire import load_replay, replay_of, unpack
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 import explorer
 from explorer.core.agreement import expected_agreement, split_half
-from explorer.core.references import embed_reference
-from explorer.core.schema import MaskSettings, Reference, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.references import Reference, embed_reference
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Pilot, Trial, chance, trial, verdict
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from explorer.attributions.question import run
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.reports import drawing
 from explorer.studies.pairs import shipped_subjects
 from explorer.studies.report import PAGE, write_report
 from explorer.studies.runner import chosen, run_studies
-from explorer.studies.setup import Bench
+from explorer.studies.setup import Setup
 
 MADE = ("figure-2", "figure-8", "table-2", "figure-16", "spaces")
 VOID = {"meta", "img", "br", "link"}
@@ -63,15 +63,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(folder: Path, picture_encoder: Encoder) -> Bench:
+def setup(folder: Path, picture_encoder: Encoder) -> Setup:
     absent = {"captions": "conse-lite0 <needs> packages"}
-    return Bench({"pictures": picture_encoder}, shipped_subjects(), folder / ".embedded", 0.02, absent)
+    return Setup({"pictures": picture_encoder}, shipped_subjects(), folder / ".embedded", 0.02, absent)
 
 
 @pytest.fixture
-def page(bench: Bench, folder: Path) -> Page:
-    run(run_studies(chosen(MADE), bench, folder))  # at once but for the first time
-    return Page(write_report(bench, folder).read_text(encoding="utf-8"))
+def page(setup: Setup, folder: Path) -> Page:
+    run(run_studies(chosen(MADE), setup, folder))  # at once but for the first time
+    return Page(write_report(setup, folder).read_text(encoding="utf-8"))
 
 
 def test_every_link_and_picture_is_in_the_folder(page: Page, folder: Path) -> None:
@@ -139,7 +139,7 @@ def test_it_is_built_for_everyone(page: Page) -> None:
     assert labels <= set(ids)
 
 
-def test_an_empty_report_is_still_a_page(bench: Bench, tmp_path: Path) -> None:
-    page = Page(write_report(bench, tmp_path).read_text(encoding="utf-8"))
+def test_an_empty_report_is_still_a_page(setup: Setup, tmp_path: Path) -> None:
+    page = Page(write_report(setup, tmp_path).read_text(encoding="utf-8"))
     assert "0 pictures were embedded" in page.words
     assert not page.all("article")

@@ -16,7 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.pictures.examples import PAPER_SHA256
@@ -24,12 +24,13 @@ from explorer.pictures.images import as_picture
 from explorer.reports import drawing
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Panel, draw_maps, save
+from explorer.studies.needs import ProbeNeed, few_masks, plan
 from explorer.studies.pairs import find_subjects, shipped_subjects
 from explorer.studies.report import write_report
 from explorer.studies.results import finished, read_result, recipe
 from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
-from explorer.studies.setup import Bench
-from explorer.studies.study import STUDIES, ProbeNeed, few_masks, plan
+from explorer.studies.setup import Setup
+from explorer.studies.study import STUDIES
 
 SHARE = 0.02
 REFERENCES = 400
@@ -77,16 +78,16 @@ class TinyTrained(Encoder):
         return TinyTrained(other, f"{self.fingerprint}+{how}")
 
 
-def bench_in(folder: Path, share: float = SHARE, **encoders: Encoder) -> Bench:
+def bench_in(folder: Path, share: float = SHARE, **encoders: Encoder) -> Setup:
     encoder = TinyTrained()
-    return Bench(
+    return Setup(
         encoders or {"pictures": encoder, "captions": encoder}, shipped_subjects(), folder / ".embedded", share
     )
 
 
-def do(bench: Bench, out: Path, *names: str, stop_at: int | None = None) -> int:
+def do(setup: Setup, out: Path, *names: str, stop_at: int | None = None) -> int:
     """Run studies, or stop when so many pictures are embedded; how many were."""
-    done, work = 0, run_studies(chosen(names), bench, out)
+    done, work = 0, run_studies(chosen(names), setup, out)
     for step in work:
         done += step
         if stop_at is not None and done >= stop_at:
@@ -105,12 +106,12 @@ def small_figures() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bench, Path, int, int]:
+def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Path, int, int]:
     """All studies made once: the bench, the folder, the price named before, the passes counted."""
     out = tmp_path_factory.mktemp("all")
-    bench = bench_in(out)
-    price = sum(cost.left for cost in prices(chosen(["all"]), bench, out))
-    return bench, out, price, do(bench, out, "all")
+    setup = bench_in(out)
+    price = sum(cost.left for cost in prices(chosen(["all"]), setup, out))
+    return setup, out, price, do(setup, out, "all")
 
 
 def test_the_registry_holds_every_figure_and_table() -> None:
@@ -126,8 +127,8 @@ def test_the_registry_holds_every_figure_and_table() -> None:
 
 
 @pytest.mark.parametrize("key", STUDIES)
-def test_every_study_leaves_its_files(everything: tuple[Bench, Path, int, int], key: str) -> None:
-    bench, out, *_ = everything
+def test_every_study_leaves_its_files(everything: tuple[Setup, Path, int, int], key: str) -> None:
+    setup, out, *_ = everything
     folder = out / key
     manifest = json.loads((folder / "manifest.json").read_text())
     names = {file.name for file in folder.iterdir()}
@@ -142,101 +143,101 @@ def test_every_study_leaves_its_files(everything: tuple[Bench, Path, int, int], 
     assert {len(row) for row in rows} == {len(header)}
     assert manifest["findings"]["alt"]
     assert all(sentence.endswith((".", "?")) for sentence in manifest["findings"]["said"])
-    assert manifest["recipe"] == json.loads(json.dumps(recipe(STUDIES[key], bench)))
+    assert manifest["recipe"] == json.loads(json.dumps(recipe(STUDIES[key], setup)))
     assert manifest["recipe"]["encoders"]["pictures"] == "tiny:1"
-    assert manifest["recipe"]["pictures"]["cat.jpg"] == as_picture(bench.subjects.files["cat.jpg"]).sha256
+    assert manifest["recipe"]["pictures"]["cat.jpg"] == as_picture(setup.subjects.files["cat.jpg"]).sha256
     assert "arXiv:2505.15516" in manifest["paper"]
 
 
-def test_the_price_is_what_is_paid(everything: tuple[Bench, Path, int, int]) -> None:
-    bench, _, price, paid = everything
+def test_the_price_is_what_is_paid(everything: tuple[Setup, Path, int, int]) -> None:
+    setup, _, price, paid = everything
     assert price == paid > 3000
-    encoder = bench.encoders["pictures"]
+    encoder = setup.encoders["pictures"]
     assert isinstance(encoder, TinyTrained)
     assert encoder.rows <= 8 * (paid + REFERENCES)  # rows of padded batches
 
 
 def test_each_price_alone_is_what_it_needs(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
+    setup = bench_in(tmp_path)
     for key in ("figure-1", "figure-14", "table-2", "words"):
-        cost = prices([STUDIES[key]], bench, tmp_path)[0]
-        assert cost.passes == cost.left == do(bench, tmp_path, key)
+        cost = prices([STUDIES[key]], setup, tmp_path)[0]
+        assert cost.passes == cost.left == do(setup, tmp_path, key)
 
 
-def test_nothing_embedded_is_left_behind(everything: tuple[Bench, Path, int, int]) -> None:
-    bench, *_ = everything
-    assert not bench.folder.exists()
+def test_nothing_embedded_is_left_behind(everything: tuple[Setup, Path, int, int]) -> None:
+    setup, *_ = everything
+    assert not setup.folder.exists()
 
 
-def test_what_is_finished_is_not_made_again(everything: tuple[Bench, Path, int, int]) -> None:
-    bench, out, *_ = everything
+def test_what_is_finished_is_not_made_again(everything: tuple[Setup, Path, int, int]) -> None:
+    setup, out, *_ = everything
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
-    assert all(cost.state == FINISHED and cost.left == 0 for cost in prices(chosen(["all"]), bench, out))
-    assert do(bench, out, "all") == 0
+    assert all(cost.state == FINISHED and cost.left == 0 for cost in prices(chosen(["all"]), setup, out))
+    assert do(setup, out, "all") == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_studies_share_their_probes(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    costs = prices(chosen(["figure-8", "figure-14", "figure-15", "figure-16", "spaces"]), bench, tmp_path)
+    setup = bench_in(tmp_path)
+    costs = prices(chosen(["figure-8", "figure-14", "figure-15", "figure-16", "spaces"]), setup, tmp_path)
     assert [cost.left for cost in costs[1:4]] == [0, 0, 0]
     assert costs[1].passes == few_masks(1000, SHARE)
     assert costs[4].left < costs[4].passes
 
 
 def test_a_larger_probe_goes_on_from_a_smaller(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
+    setup = bench_in(tmp_path)
     few, many = (ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=n)) for n in (16, 30))
     assert plan((few, many)) == (many,)
-    assert sum(bench.fill(few)) == 16
-    assert sum(bench.fill(many)) == 14
+    assert sum(setup.fill(few)) == 16
+    assert sum(setup.fill(many)) == 14
     straight = bench_in(tmp_path / "other")
     assert sum(straight.fill(many)) == 30
-    np.testing.assert_array_equal(bench.store.probe(many).embeddings, straight.store.probe(many).embeddings)
-    np.testing.assert_array_equal(bench.store.probe(few).embeddings, straight.store.probe(many).embeddings[:16])
+    np.testing.assert_array_equal(setup.store.probe(many).embeddings, straight.store.probe(many).embeddings)
+    np.testing.assert_array_equal(setup.store.probe(few).embeddings, straight.store.probe(many).embeddings[:16])
 
 
 @pytest.mark.parametrize(("key", "stop_at"), [("figure-10", 9), ("figure-13", 170), ("table-2", 150), ("figure-2", 60)])
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(
-    everything: tuple[Bench, Path, int, int], tmp_path: Path, key: str, stop_at: int
+    everything: tuple[Setup, Path, int, int], tmp_path: Path, key: str, stop_at: int
 ) -> None:
     _, out, *_ = everything
     whole = do(bench_in(tmp_path), tmp_path, key, stop_at=stop_at)
-    bench = bench_in(tmp_path)  # as a new process would
-    assert not finished(STUDIES[key], bench, tmp_path)
-    left = prices(chosen([key]), bench, tmp_path)[0].left
+    setup = bench_in(tmp_path)  # as a new process would
+    assert not finished(STUDIES[key], setup, tmp_path)
+    left = prices(chosen([key]), setup, tmp_path)[0].left
     if key in ("figure-10", "figure-13"):  # probes lose nothing
-        assert left == prices(chosen([key]), bench, tmp_path)[0].passes - whole
-    assert do(bench, tmp_path, key) == left
+        assert left == prices(chosen([key]), setup, tmp_path)[0].passes - whole
+    assert do(setup, tmp_path, key) == left
     for name in (f"{key}.csv", f"{key}.svg", f"{key}.png"):
         assert (tmp_path / key / name).read_bytes() == (out / key / name).read_bytes(), name
 
 
 def test_a_stop_in_the_middle_keeps_finished_studies(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    costs = prices(chosen(["figure-8", "figure-9"]), bench, tmp_path)
-    do(bench, tmp_path, "figure-8", "figure-9", stop_at=costs[0].left + 8)
-    assert finished(STUDIES["figure-8"], bench, tmp_path)
-    assert not finished(STUDIES["figure-9"], bench, tmp_path)
+    setup = bench_in(tmp_path)
+    costs = prices(chosen(["figure-8", "figure-9"]), setup, tmp_path)
+    do(setup, tmp_path, "figure-8", "figure-9", stop_at=costs[0].left + 8)
+    assert finished(STUDIES["figure-8"], setup, tmp_path)
+    assert not finished(STUDIES["figure-9"], setup, tmp_path)
 
 
 def test_what_is_damaged_on_disk_is_embedded_anew(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
+    setup = bench_in(tmp_path)
     need = ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=16))
-    work = STUDIES["figure-2"].outline(bench).needs[1]
-    for one in (need, *STUDIES["figure-2"].outline(bench).needs):
-        list(bench.fill(one))
-    for file in bench.folder.rglob("*.npz"):
+    work = STUDIES["figure-2"].outline(setup).needs[1]
+    for one in (need, *STUDIES["figure-2"].outline(setup).needs):
+        list(setup.fill(one))
+    for file in setup.folder.rglob("*.npz"):
         file.write_bytes(file.read_bytes()[:100])
-    bench = bench_in(tmp_path)
-    assert bench.store.lacking(need) == 16
-    assert bench.store.lacking(work) == work.passes
+    setup = bench_in(tmp_path)
+    assert setup.store.lacking(need) == 16
+    assert setup.store.lacking(work) == work.passes
 
 
 def test_results_of_other_settings_are_not_replaced_unasked(tmp_path: Path) -> None:
-    bench, other = bench_in(tmp_path), bench_in(tmp_path, 2 * SHARE)
-    do(bench, tmp_path, "figure-16")
-    refuse_others(chosen(["figure-16"]), bench, tmp_path, overwrite=False)
+    setup, other = bench_in(tmp_path), bench_in(tmp_path, 2 * SHARE)
+    do(setup, tmp_path, "figure-16")
+    refuse_others(chosen(["figure-16"]), setup, tmp_path, overwrite=False)
     with pytest.raises(InvalidInput, match="--overwrite") as error:
         refuse_others(chosen(["figure-16"]), other, tmp_path, overwrite=False)
     assert error.value.code == "study_differs"
@@ -245,38 +246,38 @@ def test_results_of_other_settings_are_not_replaced_unasked(tmp_path: Path) -> N
 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    do(bench, tmp_path, "figure-16")
+    setup = bench_in(tmp_path)
+    do(setup, tmp_path, "figure-16")
     (tmp_path / "figure-16" / "manifest.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"figure-16/manifest\.json is damaged"):
-        finished(STUDIES["figure-16"], bench, tmp_path)
+        finished(STUDIES["figure-16"], setup, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["figure-16.png", "figure-16.csv"])
 def test_a_damaged_file_is_named(tmp_path: Path, name: str) -> None:
     """Also where only the report would read it: a figure that was cut short has no size."""
-    bench = bench_in(tmp_path)
-    do(bench, tmp_path, "figure-16")
+    setup = bench_in(tmp_path)
+    do(setup, tmp_path, "figure-16")
     path = tmp_path / "figure-16" / name
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InvalidInput, match=f"figure-16/{name} is damaged"):
-        write_report(bench, tmp_path)
+        write_report(setup, tmp_path)
 
 
 def test_a_lost_file_makes_a_study_unfinished(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    do(bench, tmp_path, "figure-16")
+    setup = bench_in(tmp_path)
+    do(setup, tmp_path, "figure-16")
     (tmp_path / "figure-16" / "figure-16.svg").unlink()
     assert read_result(tmp_path, "figure-16") is None
 
 
 def test_studies_that_cannot_be_made_say_why(tmp_path: Path, picture_encoder: Encoder) -> None:
-    bench = bench_in(tmp_path, pictures=picture_encoder)
-    bench = replace(bench, absent={"captions": "its weights are elsewhere"})
-    assert why_not(STUDIES["figure-9"], bench) == "its weights are elsewhere"
-    assert "layers" in why_not(STUDIES["table-1"], bench)
-    assert why_not(STUDIES["figure-8"], bench) == ""
-    assert do(bench, tmp_path, "figure-9", "table-1") == 0
+    setup = bench_in(tmp_path, pictures=picture_encoder)
+    setup = replace(setup, absent={"captions": "its weights are elsewhere"})
+    assert why_not(STUDIES["figure-9"], setup) == "its weights are elsewhere"
+    assert "layers" in why_not(STUDIES["table-1"], setup)
+    assert why_not(STUDIES["figure-8"], setup) == ""
+    assert do(setup, tmp_path, "figure-9", "table-1") == 0
 
 
 def test_unknown_studies_are_refused() -> None:
@@ -320,10 +321,10 @@ def test_other_files_of_the_same_names_are_noted(tmp_path: Path) -> None:
 
 
 def test_regions_lie_where_an_encoder_sees_them(tmp_path: Path) -> None:
-    bench = bench_in(tmp_path)
-    pair = next(pair for pair in bench.subjects.gallery if pair.image == "cat_and_espresso.jpg")
-    list(bench.fill(bench.need(pair)))
-    found = bench.regions(pair.image, bench.explain(pair))
+    setup = bench_in(tmp_path)
+    pair = next(pair for pair in setup.subjects.gallery if pair.image == "cat_and_espresso.jpg")
+    list(setup.fill(setup.need(pair)))
+    found = setup.regions(pair.image, setup.explain(pair))
     assert found["cat"][:, :15].all()
     assert not found["cat"][:, 15:].any()
     assert found["cup"][:, 16:].all()

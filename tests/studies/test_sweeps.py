@@ -10,9 +10,9 @@ import pytest
 
 import explorer
 from explorer.core.limits import N_MASKS
+from explorer.core.masks import MaskSettings
 from explorer.core.probe import first
-from explorer.core.registry import MODES
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.selections import MODES, SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.studies.sweeps import SWEEPS, Tile, columns, passes, plan, within
 

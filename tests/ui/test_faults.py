@@ -21,13 +21,14 @@ import gradio as gr
 import pytest
 
 from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, in_words
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
 from explorer.pictures.images import as_picture
 from explorer.ui import failures, patience, probe_cache
 from explorer.ui.components import Look
 from explorer.ui.patience import patiently
-from explorer.ui.probe_cache import Workbench
-from explorer.ui.session import Question, Session
+from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.compare.methods import OtherMethods
 from explorer.ui.tabs.evidence import answer as judged
 from explorer.ui.tabs.evidence import run as evidenced
@@ -36,7 +37,7 @@ from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.run import Ledger, Trial
 from explorer.ui.tabs.explore.run import streamed
 from explorer.ui.tabs.sweeps import layout
-from explorer.ui.tabs.sweeps.run import Plan, Swept, costly_tiles
+from explorer.ui.tabs.sweeps.run import SweepPlan, Swept, costly_tiles
 from tests.pictured import Pictured
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -89,9 +90,9 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
     return encoder
 
 
-def question(n_masks: int = 40) -> Question:
+def question(n_masks: int = 40) -> RunRequest:
     picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
-    return Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n_masks, seed=3))
+    return RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n_masks, seed=3))
 
 
 def texts(said: Iterator[tuple[Any, Any]]) -> tuple[list[str], list[Any], Exception | None]:
@@ -130,7 +131,7 @@ def test_words_look_behind_what_a_library_made_of_an_error():
 def test_a_run_that_fails_at_batch_7_keeps_what_it_had(
     faulty: Faulty, caplog: pytest.LogCaptureFixture, error: Exception, words: str, kind: type[ExplorerError]
 ):
-    bench, session = Workbench(), Session()
+    bench, session = ProbeCache(), Session()
     faulty.fail(error, after=7)  # the reference, then six batches of masks
     bench.waiting.expect(session, 9)
     lines, views, raised = texts(
@@ -156,7 +157,7 @@ def test_a_run_that_fails_at_batch_7_keeps_what_it_had(
 
 
 def test_a_run_whose_first_batch_fails_has_no_masks_but_words(faulty: Faulty):
-    bench, session = Workbench(), Session()
+    bench, session = ProbeCache(), Session()
     faulty.fail(RuntimeError("first"), after=1)
     lines, views, raised = texts(streamed(bench.run(question(), session, PLAIN), session, bench, lambda: "view", 0))
     assert "Stopped at 0 of 40 masks: the encoder failed (RuntimeError)" in lines[-1]
@@ -166,7 +167,7 @@ def test_a_run_whose_first_batch_fails_has_no_masks_but_words(faulty: Faulty):
 def test_an_encoder_that_cannot_be_loaded_is_said_and_the_result_before_is_not_called_kept(
     faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ):
-    bench, session = Workbench(), Session()
+    bench, session = ProbeCache(), Session()
     list(bench.run(question(), session, PLAIN))
 
     def refuse(*_: object, **__: object) -> None:
@@ -180,7 +181,7 @@ def test_an_encoder_that_cannot_be_loaded_is_said_and_the_result_before_is_not_c
 
 
 def test_a_view_that_cannot_be_made_ends_the_run_in_words_too(faulty: Faulty):
-    bench, session = Workbench(), Session()
+    bench, session = ProbeCache(), Session()
 
     def broken() -> None:
         raise KeyError("plane")
@@ -193,7 +194,7 @@ def test_a_view_that_cannot_be_made_ends_the_run_in_words_too(faulty: Faulty):
 
 
 def test_stop_has_the_last_word_also_over_a_failing_run(faulty: Faulty, monkeypatch: pytest.MonkeyPatch):
-    bench, session, plain = Workbench(), Session(), faulty._forward
+    bench, session, plain = ProbeCache(), Session(), faulty._forward
     faulty.fail(RuntimeError("late"), after=3)
 
     def pressed(pixels: Any) -> Any:
@@ -211,7 +212,7 @@ def test_stop_has_the_last_word_also_over_a_failing_run(faulty: Faulty, monkeypa
 
 
 def test_closing_ends_a_run_at_its_next_step_and_refuses_others(faulty: Faulty):
-    bench, session = Workbench(), Session()
+    bench, session = ProbeCache(), Session()
 
     def news() -> int:
         done = len(session.probe or ())
@@ -231,7 +232,7 @@ def test_closing_ends_a_run_at_its_next_step_and_refuses_others(faulty: Faulty):
 
 
 def test_closing_ends_evidence_and_sweeps(faulty: Faulty, monkeypatch: pytest.MonkeyPatch):
-    bench, plain = Workbench(), faulty._forward
+    bench, plain = ProbeCache(), faulty._forward
     trial = _trial(bench, "stability", {"masks": "100", "runs": "2"})
 
     def closing(pixels: Any) -> Any:
@@ -243,7 +244,7 @@ def test_closing_ends_evidence_and_sweeps(faulty: Faulty, monkeypatch: pytest.Mo
         list(trial.news())
     line = next(trial.broken(raised.value))["progress"]["text"]
     assert line == f"Stopped after {trial.done} of 200 passes. {RESTARTING}"
-    sweep = Swept().begin(Plan("pilot", question(), costly_tiles("pilot", MaskSettings(), PLAIN)), bench)
+    sweep = Swept().begin(SweepPlan("pilot", question(), costly_tiles("pilot", MaskSettings(), PLAIN)), bench)
     with pytest.raises(ExplorerError, match="restarting"):
         list(sweep.steps())
 
@@ -251,7 +252,7 @@ def test_closing_ends_evidence_and_sweeps(faulty: Faulty, monkeypatch: pytest.Mo
 # Evidence and methods
 
 
-def _trial(bench: Workbench, key: str, options: dict[str, object]) -> Trial:
+def _trial(bench: ProbeCache, key: str, options: dict[str, object]) -> Trial:
     page = Session()
     for _ in bench.run(question(), page, PLAIN):
         pass
@@ -272,7 +273,7 @@ JUDGED = {
 
 @pytest.mark.parametrize("key", JUDGED)
 def test_evidence_that_fails_midway_says_how_far_it_came(faulty: Faulty, key: str):
-    trial = _trial(Workbench(), key, JUDGED[key])
+    trial = _trial(ProbeCache(), key, JUDGED[key])
     faulty.fail(RuntimeError("mid-run"), after=5)
     with pytest.raises(RuntimeError, match="mid-run") as raised:
         list(trial.news())
@@ -287,7 +288,7 @@ def test_evidence_that_fails_midway_says_how_far_it_came(faulty: Faulty, key: st
 
 @pytest.mark.parametrize(("key", "after"), [("deletion", 5), ("stability", 16)])
 def test_what_evidence_had_by_then_is_shown_as_a_part(faulty: Faulty, key: str, after: int):
-    trial = _trial(Workbench(), key, JUDGED[key])
+    trial = _trial(ProbeCache(), key, JUDGED[key])
     faulty.fail(MemoryError(), after)
     with pytest.raises(MemoryError) as raised:
         list(trial.news())
@@ -341,7 +342,7 @@ def test_errors_of_what_is_waited_for_go_on():
 
 def test_a_slow_step_of_evidence_keeps_speaking(faulty: Faulty, monkeypatch: pytest.MonkeyPatch):
     """A client that left is only seen when something is said, so no step may keep silent."""
-    trial = _trial(Workbench(), "deletion", JUDGED["deletion"])
+    trial = _trial(ProbeCache(), "deletion", JUDGED["deletion"])
     monkeypatch.setattr(patience, "SECONDS", 0.01)
     monkeypatch.setattr(evidenced, "SECONDS_BETWEEN", 0.01)
     go, plain = threading.Event(), faulty._forward
@@ -467,9 +468,9 @@ def test_a_sweep_that_fails_keeps_its_maps_and_goes_on(
     faulty: Faulty, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     monkeypatch.setattr(layout, "look", lambda _: Look(PLAIN))
-    bench, swept = Workbench(), Swept()
+    bench, swept = ProbeCache(), Swept()
     controls = SimpleNamespace(question=lambda _: question())
-    room = SimpleNamespace(workbench=bench, controls=controls, view="view")
+    room = SimpleNamespace(probes=bench, controls=controls, view="view")
     sweeping = layout.Sweeping(room, SimpleNamespace(swept="swept"))  # type: ignore[arg-type]
     values = {"swept": swept, "view": ""}
     faulty.fail(RuntimeError("mid-run"), after=1 + 25 + 1 + 3)  # 200 masks a tile; the second one breaks off

@@ -10,67 +10,68 @@ import gradio as gr
 import numpy as np
 import pytest
 
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.images import as_picture
-from explorer.ui.probe_cache import Workbench
-from explorer.ui.session import Question, Session
+from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.explore import run as handlers
 
 PLAIN = SelectionSettings()
 ASSETS = Path(__file__).parents[2] / "assets"
 
 
-def question(n_masks: int) -> Question:
+def question(n_masks: int) -> RunRequest:
     picture, reference = as_picture(ASSETS / "cat.jpg"), as_picture(ASSETS / "espresso.jpg")
     masking = MaskSettings(n_masks=n_masks, seed=77)
-    return Question(picture, reference, None, "efficientnet-lite0", "float32", masking)
+    return RunRequest(picture, reference, None, "efficientnet-lite0", "float32", masking)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch):
     encoder, rows = load_encoder("efficientnet-lite0"), []
     plain = encoder.embed_pixels
     monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
-    workbench, session = Workbench(), Session()
-    for step in workbench.run(question(80), session, PLAIN):
+    probes, session = ProbeCache(), Session()
+    for step in probes.run(question(80), session, PLAIN):
         if step.done >= 24:
             break  # as Stop does
     assert len(session.probe) == 24
     rows.clear()
-    last = list(workbench.run(question(80), session, PLAIN))[-1]
+    last = list(probes.run(question(80), session, PLAIN))[-1]
     assert (last.done, last.embedded) == (80, 56)
     assert sum(rows) == 56 + 1  # and the reference
 
     rows.clear()
     other = Session()
-    assert list(workbench.run(question(40), other, PLAIN))[-1].done == 40  # cut from what is known
+    assert list(probes.run(question(40), other, PLAIN))[-1].done == 40  # cut from what is known
     assert rows == [1]
     np.testing.assert_array_equal(other.probe.embeddings, session.probe.embeddings[:40])
 
 
 def test_the_oldest_probes_are_forgotten_first():
-    workbench = Workbench(cache_bytes=1)
+    probes = ProbeCache(cache_bytes=1)
     first, second = (replace(question(10), masking=MaskSettings(n_masks=10, seed=seed)) for seed in (1, 2))
     for asked in (first, second):
-        list(workbench.run(asked, Session(), PLAIN))
-    assert (workbench.known(first), workbench.known(second)) == (0, 10)
+        list(probes.run(asked, Session(), PLAIN))
+    assert (probes.known(first), probes.known(second)) == (0, 10)
 
 
 def test_an_example_chosen_during_a_run_ends_it_quietly():
-    workbench, session = Workbench(), Session()
-    run = workbench.run(question(80), session, PLAIN)
+    probes, session = ProbeCache(), Session()
+    run = probes.run(question(80), session, PLAIN)
     while next(run).done < 16:
         pass
     session.show_replay("cat-cheetah", ())
     assert session.ended()
     assert [step.done for step in run] == []
     assert (session.replay, session.probe, session.question, session.running) == ("cat-cheetah", None, None, False)
-    assert workbench.known(question(80)) == 24  # its last batch is not lost
+    assert probes.known(question(80)) == 24  # its last batch is not lost
 
 
 def test_an_example_chosen_while_the_encoder_loads_stays():
     session = Session()
-    run = Workbench().run(question(40), session, PLAIN)
+    run = ProbeCache().run(question(40), session, PLAIN)
     assert next(run).text
     session.show_replay("cat-cheetah", ())
     assert list(run) == []
@@ -81,8 +82,8 @@ def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.Monkey
     """Gradio says the last a second time when a generator ends, so the last must be nothing."""
     monkeypatch.setattr(handlers, "status_panel", lambda step: step)
     for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah", ())):
-        workbench, session = Workbench(), Session()
-        said = handlers.streamed(workbench.run(question(24), session, PLAIN), session, workbench, session.shown, 0)
+        probes, session = ProbeCache(), Session()
+        said = handlers.streamed(probes.run(question(24), session, PLAIN), session, probes, session.shown, 0)
         words = []
         for status, view in said:
             words.append(status)
@@ -95,11 +96,11 @@ def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.Monkey
 
 
 def test_another_reference_chosen_during_a_run_is_kept():
-    workbench, session = Workbench(), Session()
-    run = workbench.run(question(40), session, PLAIN)
+    probes, session = ProbeCache(), Session()
+    run = probes.run(question(40), session, PLAIN)
     while next(run).done < 8:
         pass
-    other = workbench.embed_target(session.probe.encoder, as_picture(ASSETS / "rocket.jpg"), None)
+    other = probes.embed_target(session.probe.encoder, as_picture(ASSETS / "rocket.jpg"), None)
     assert session.change(session.turn(), target=other)
     assert [step.done for step in run][-1] == 40
     assert (len(session.probe), session.result.target) == (40, other)
@@ -107,23 +108,23 @@ def test_another_reference_chosen_during_a_run_is_kept():
 
 def test_a_run_until_stable_ends_at_the_same_mask_whatever_was_known():
     asked = replace(question(600), until=0.6)
-    fresh, session = Workbench(), Session()
+    fresh, session = ProbeCache(), Session()
     last = list(fresh.run(asked, session, PLAIN))[-1]
     assert last.final
     assert last.done % 100 == 0
     assert last.done < 600
     assert last.agreement >= 0.6
     for known in (last.done + 48, 104):  # more was known, or a little
-        other, again = Workbench(), Session()
+        other, again = ProbeCache(), Session()
         list(other.run(question(known), Session(), PLAIN))
         steps = list(other.run(asked, again, PLAIN))
         assert (steps[-1].done, steps[-1].agreement) == (last.done, last.agreement)
         np.testing.assert_array_equal(again.probe.embeddings, session.probe.embeddings)
-    assert session.config(PLAIN).masking.n_masks == last.done
+    assert session.recipe(PLAIN).masking.n_masks == last.done
 
 
 def test_a_run_that_is_never_stable_embeds_all():
-    last = list(Workbench().run(replace(question(120), until=0.99), session := Session(), PLAIN))[-1]
+    last = list(ProbeCache().run(replace(question(120), until=0.99), session := Session(), PLAIN))[-1]
     assert (last.done, last.final) == (120, True)
     assert session.probe.complete
 
@@ -133,25 +134,25 @@ def test_replays_are_explained_without_a_probe():
     session.show_replay("two-espresso", ())
     explanation = session.explanation(SelectionSettings(mode="closest"))
     assert len(explanation.distances) == 1000
-    assert session.config(PLAIN).picture == "cat_and_espresso.jpg"
+    assert session.recipe(PLAIN).picture == "cat_and_espresso.jpg"
     assert session.probe is None
 
 
 def test_runs_that_end_leave_the_queue():
-    workbench, session = Workbench(), Session()
-    run = workbench.run(question(80), session, PLAIN)
+    probes, session = ProbeCache(), Session()
+    run = probes.run(question(80), session, PLAIN)
     for step in run:
         if step.done >= 16:
             break
-    assert workbench.waiting.before(Session())[0] == 1
+    assert probes.waiting.before(Session())[0] == 1
     run.close()  # as Stop does
-    assert workbench.waiting.before(Session()) == (0, 0)
+    assert probes.waiting.before(Session()) == (0, 0)
 
 
 def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPatch):
     """It comes with the reference of the run that has ended, and would put it into the one that goes on."""
-    workbench, session, asked = Workbench(), Session(), []
-    list(workbench.run(question(10), session, PLAIN))
+    probes, session, asked = ProbeCache(), Session(), []
+    list(probes.run(question(10), session, PLAIN))
     late = object.__new__(handlers.Handlers)
     vars(late)["_room"] = SimpleNamespace(session="session")
     monkeypatch.setattr(handlers.Handlers, "compare", lambda self, values: asked.append(values) or ("", ""))

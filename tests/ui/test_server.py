@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from explorer.core.limits import MAX_UPLOAD_BYTES
-from explorer.pictures import presets
+from explorer.pictures import examples as presets
 from explorer.ui.gate import static
 from explorer.ui.server import SESSIONS, launch_settings
 from tests.ui.talk import ASSETS, ask, post_file, press_run, upload
@@ -206,8 +206,8 @@ def test_an_unknown_event_can_be_cancelled_without_harm(url):
 
 
 def test_safety_settings_hold_in_the_running_app(demo, url):
-    config = json.loads(ask(f"{url}/config")[1])
-    assert config["enable_queue"] is True
+    recipe = json.loads(ask(f"{url}/config")[1])
+    assert recipe["enable_queue"] is True
     assert demo.api_open is False
     assert demo._queue.max_size is None  # the gate counts, lane by lane
     assert demo.max_file_size == MAX_UPLOAD_BYTES
@@ -230,9 +230,9 @@ def test_safety_settings_hold_in_the_running_app(demo, url):
 
 def fetch(url: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body; the path goes out as it is written."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
-    connection.putrequest(method, parts.path, skip_accept_encoding=True)
+    widgets = urlsplit(url)
+    connection = http.client.HTTPConnection(widgets.netloc, timeout=30)
+    connection.putrequest(method, widgets.path, skip_accept_encoding=True)
     for name, value in {k.replace("_", "-"): v for k, v in headers.items()}.items():
         connection.putheader(name, value)
     connection.endheaders()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from explorer.core.errors import NO_SPACE, CannotWrite
-from explorer.pictures.presets import asset_path
+from explorer.pictures.examples import asset_path
 
 PREFIX = "distance-explorer-server-"
 VARIABLE = "GRADIO_TEMP_DIR"

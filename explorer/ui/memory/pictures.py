@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import Box
 from explorer.encoders.base import Encoder
 from explorer.pictures.formats import read_file
 from explorer.pictures.images import Picture, as_picture, read_only, shrink
@@ -190,7 +190,7 @@ class Upload(Picture):
         """(h, w, 3) as large as the app ever shows it; read-only."""
         return self._pictures.screen(self)
 
-    def view(self, encoder: Encoder) -> tuple[NDArray[Any], Box]:
+    def view(self, encoder: Any) -> tuple[NDArray[Any], Box]:
         """What an encoder sees of the whole picture."""
         return self._pictures.view(self, encoder)
 

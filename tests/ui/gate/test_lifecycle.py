@@ -39,8 +39,8 @@ class Process:
     temporary: Path
 
     def events(self) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
-        config = json.loads(ask(f"{self.url}/config")[1])
-        return config["dependencies"], {part["id"]: part for part in config["components"]}
+        recipe = json.loads(ask(f"{self.url}/config")[1])
+        return recipe["dependencies"], {part["id"]: part for part in recipe["components"]}
 
 
 @contextlib.contextmanager
@@ -84,13 +84,13 @@ def serving(folder: Path, *, files: int = 0, **environ: str) -> Iterator[Process
 
 def press(process: Process, session: str, picture: dict[str, Any], masks: int) -> tuple[int, str]:
     """Press Run with an uploaded picture, compared with a caption."""
-    events, parts = process.events()
-    place = {part["props"].get("elem_id"): number for number, part in parts.items()}
+    events, widgets = process.events()
+    place = {part["props"].get("elem_id"): number for number, part in widgets.items()}
     run = next(e for e in events if [place["run"], "click"] in e["targets"] and place["instrument"] in e["outputs"])
     changed = {"picture": picture, "kind": "a caption", "caption": "a cat", "encoder": "conse-lite0", "n-masks": masks}
     data = [
-        changed.get(parts[n]["props"].get("elem_id"), None if parts[n]["type"] in ("state", "image") else
-                    parts[n]["props"].get("value")) for n in run["inputs"]
+        changed.get(widgets[n]["props"].get("elem_id"), None if widgets[n]["type"] in ("state", "image") else
+                    widgets[n]["props"].get("value")) for n in run["inputs"]
     ]  # fmt: skip
     body = json.dumps({"data": data, "fn_index": run["id"], "session_hash": session}).encode()
     return ask(f"{process.url}/gradio_api/queue/join", body, Content_Type="application/json")

@@ -142,8 +142,8 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("case", REFUSALS)
-def test_anything_else_is_refused_in_one_sentence(client, root, case):
-    content, status, message = REFUSALS[case]
+def test_anything_else_is_refused_in_one_sentence(client, root, question):
+    content, status, message = REFUSALS[question]
     answer = upload(client, content)
     assert (answer.status_code, answer.text[: len(message)]) == (status, message)
     assert stored(root) == []
@@ -179,8 +179,8 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_requests_that_no_page_sends_are_refused(client, kept, root, case):
-    body, message = UNREADABLE[case]
+def test_requests_that_no_page_sends_are_refused(client, kept, root, question):
+    body, message = UNREADABLE[question]
     answer = post(client, body)
     assert (answer.status_code, answer.text) == (400, message)
     assert stored(root) == []

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from explorer.core.errors import CannotWrite, InvalidInput
+from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import asset_path
 from explorer.ui.memory import folders
 
 ROOT = Path(__file__).parents[3]

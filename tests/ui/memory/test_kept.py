@@ -12,15 +12,16 @@ import pytest
 from PIL import Image
 
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
 from explorer.ui import probe_cache as benches
 from explorer.ui.components import Look
 from explorer.ui.memory import kept as memories
 from explorer.ui.memory.kept import GONE, Kept, Memory, buffers
-from explorer.ui.probe_cache import Workbench
-from explorer.ui.session import Question, Session, on_screen
+from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.tabs.evidence.answer import subject_of
-from explorer.ui.tabs.words.run import Asked, Worded
+from explorer.ui.tabs.words.run import Worded, WordsRequest
 from tests.conftest import TinyNetwork
 
 PLAIN = SelectionSettings()
@@ -99,11 +100,11 @@ def test_everything_heavy_inside_is_found() -> None:
 
 
 @pytest.fixture
-def workbench(monkeypatch: pytest.MonkeyPatch) -> Workbench:
+def probes(monkeypatch: pytest.MonkeyPatch) -> ProbeCache:
     """With a tiny network, and room for some of the results below."""
     encoder = TinyNetwork()
     monkeypatch.setattr(benches, "load_encoder", lambda key, **options: encoder)
-    return Workbench(cache_bytes=3_000_000)
+    return ProbeCache(cache_bytes=3_000_000)
 
 
 @pytest.fixture
@@ -121,21 +122,21 @@ def photos(tmp_path: Path) -> Iterator[Path]:
     return make()
 
 
-def asked(workbench: Workbench, photos: Iterator[Path], n_masks: int = 16) -> Question:
-    picture, reference = (workbench.pictures.open(next(photos)) for _ in range(2))
-    return Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n_masks))
+def asked(probes: ProbeCache, photos: Iterator[Path], n_masks: int = 16) -> RunRequest:
+    picture, reference = (probes.pictures.open(next(photos)) for _ in range(2))
+    return RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n_masks))
 
 
-def finish(workbench: Workbench, question: Question, session: Session | None = None) -> Session:
+def finish(probes: ProbeCache, question: RunRequest, session: Session | None = None) -> Session:
     session = session or Session()
-    for _ in workbench.run(question, session, PLAIN):
+    for _ in probes.run(question, session, PLAIN):
         pass
     return session
 
 
-def test_sessions_never_hold_more_than_the_cap(workbench: Workbench, photos: Iterator[Path]) -> None:
-    sessions = [finish(workbench, asked(workbench, photos)) for _ in range(12)]
-    assert workbench.memory.bytes <= 3_000_000
+def test_sessions_never_hold_more_than_the_cap(probes: ProbeCache, photos: Iterator[Path]) -> None:
+    sessions = [finish(probes, asked(probes, photos)) for _ in range(12)]
+    assert probes.memory.bytes <= 3_000_000
     gc.collect()
     whole = [a for a in gc.get_objects() if isinstance(a, np.ndarray) and a.nbytes >= 9_000_000]
     assert whole == []
@@ -146,40 +147,40 @@ def test_sessions_never_hold_more_than_the_cap(workbench: Workbench, photos: Ite
     assert sessions[-1].explanation(PLAIN).attribution.shape == (32, 32)
 
 
-def test_a_lost_result_is_said_to_be(workbench: Workbench, photos: Iterator[Path]) -> None:
-    session = finish(workbench, question := asked(workbench, photos))
+def test_a_lost_result_is_said_to_be(probes: ProbeCache, photos: Iterator[Path]) -> None:
+    session = finish(probes, question := asked(probes, photos))
     shown = session.shown()
     assert shown is not None
     assert not session.lost
     for _ in range(8):
-        finish(workbench, asked(workbench, photos))
+        finish(probes, asked(probes, photos))
     assert session.lost
     assert (session.result, session.probe, session.question, session.shown()) == (None, None, None, None)
-    for ask in (on_screen, lambda page: page.config(PLAIN), lambda page: page.explanation(PLAIN)):
+    for ask in (on_screen, lambda page: page.recipe(PLAIN), lambda page: page.explanation(PLAIN)):
         with pytest.raises(InvalidInput) as caught:
             ask(session)
         assert str(caught.value) == GONE
     with pytest.raises(InvalidInput, match="no longer has the map on screen"):
         subject_of(session, Look(PLAIN, None, shown, 16))
-    finish(workbench, question, session)  # and Run brings it back
+    finish(probes, question, session)  # and Run brings it back
     assert (session.lost, session.shown()) == (False, shown)
 
 
-def test_a_run_that_goes_on_keeps_what_it_has(workbench: Workbench, photos: Iterator[Path]) -> None:
+def test_a_run_that_goes_on_keeps_what_it_has(probes: ProbeCache, photos: Iterator[Path]) -> None:
     session = Session()
-    run = workbench.run(asked(workbench, photos, n_masks=40), session, PLAIN)
+    run = probes.run(asked(probes, photos, n_masks=40), session, PLAIN)
     while next(run).done < 8:
         pass
     for _ in range(10):
-        finish(workbench, asked(workbench, photos))
+        finish(probes, asked(probes, photos))
     assert [step.done for step in run][-1] == 40
     assert session.probe is not None
     assert session.probe.complete
 
 
-def test_a_page_at_rest_does_not_follow_its_run(workbench: Workbench, photos: Iterator[Path]) -> None:
+def test_a_page_at_rest_does_not_follow_its_run(probes: ProbeCache, photos: Iterator[Path]) -> None:
     session = Session()
-    run = workbench.run(asked(workbench, photos, n_masks=24), session, PLAIN)
+    run = probes.run(asked(probes, photos, n_masks=24), session, PLAIN)
     while next(run).done < 8:
         pass
     still = session.at_rest()
@@ -188,38 +189,38 @@ def test_a_page_at_rest_does_not_follow_its_run(workbench: Workbench, photos: It
     assert (len(still.probe), len(session.probe)) == (8, 24)
 
 
-def test_results_are_kept_for_their_time_only(workbench: Workbench, photos: Iterator[Path]) -> None:
-    session = finish(workbench, question := asked(workbench, photos))
-    assert workbench.known(question) == 16
-    brief = Workbench(seconds=0)
+def test_results_are_kept_for_their_time_only(probes: ProbeCache, photos: Iterator[Path]) -> None:
+    session = finish(probes, question := asked(probes, photos))
+    assert probes.known(question) == 16
+    brief = ProbeCache(seconds=0)
     gone = finish(brief, replace(question))
     brief.memory.make_room()
     assert gone.lost
     assert brief.known(question) == 0
     assert brief.memory.bytes == 0
-    workbench.memory.make_room()
+    probes.memory.make_room()
     assert not session.lost
 
 
-def test_the_same_question_of_many_costs_once(workbench: Workbench, photos: Iterator[Path]) -> None:
-    question = asked(workbench, photos)
-    first = finish(workbench, question)
-    before = workbench.memory.bytes
-    others = [finish(workbench, question) for _ in range(20)]
+def test_the_same_question_of_many_costs_once(probes: ProbeCache, photos: Iterator[Path]) -> None:
+    question = asked(probes, photos)
+    first = finish(probes, question)
+    before = probes.memory.bytes
+    others = [finish(probes, question) for _ in range(20)]
     assert not first.lost
     assert not any(session.lost for session in others)
-    assert workbench.memory.bytes - before < 20 * 5 * KB  # a reference's embedding each
+    assert probes.memory.bytes - before < 20 * 5 * KB  # a reference's embedding each
 
 
 def test_words_that_had_to_go_are_said_to_be() -> None:
-    workbench, worded = Workbench(cache_bytes=1), Worded()
-    question = Asked("a cat drinks coffee", "drop", "conse-lite0", MaskSettings(n_masks=20), None, "a kitten")
-    for _ in worded.steps(question, workbench):
+    probes, worded = ProbeCache(cache_bytes=1), Worded()
+    question = WordsRequest("a cat drinks coffee", "drop", "conse-lite0", MaskSettings(n_masks=20), None, "a kitten")
+    for _ in worded.steps(question, probes):
         pass
     assert worded.answer() is not None
-    held = workbench.memory.bytes
+    held = probes.memory.bytes
     assert held > 15 * 384 * 4  # every different sentence has its embedding
-    keeper = workbench.memory.keep(block(1))
+    keeper = probes.memory.keep(block(1))
     assert worded.probe is None
     with pytest.raises(InvalidInput, match="The server no longer has this result"):
         worded.answer()

@@ -9,17 +9,17 @@ from typing import Any
 import gradio as gr
 
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import FILLS
-from explorer.core.schema import MaskSettings
-from explorer.pictures.presets import shipped_presets
+from explorer.core.fills import FILLS
+from explorer.core.masks import MaskSettings
+from explorer.pictures.examples import shipped_presets
 from explorer.results.wire import replay_of
 from explorer.ui.components import component, look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told, told_stepwise
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
 from explorer.ui.probe_cache import Step
-from explorer.ui.session import Question, Result, Session, on_screen
+from explorer.ui.session import Result, RunRequest, Session, on_screen
 from explorer.ui.status import status_panel, turn_panel
 from explorer.ui.tabs.compare.methods import methods_section
 from explorer.ui.tabs.explore.run import Handlers, packed, streamed
@@ -39,7 +39,7 @@ class Scratch(Session):
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Widgets:
     """The tab's own components.
 
     Attributes:
@@ -63,24 +63,24 @@ class Parts:
     scratch: gr.State
 
 
-def compare_tab(room: Room, handlers: Handlers) -> None:
+def compare_tab(page: Page, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     _title("Pins", "Freeze a result, change something, and see the two beside each other.")
     component("board", fills={key: fill.label for key, fill in FILLS.items()})
     _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
     kind, picture, caption, press = _lay_out_rival()
     contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
-    methods_section(room, handlers)
+    methods_section(page, handlers)
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
     with gr.Row(elem_classes="board-actions"):
         explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
         stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
     status = gr.HTML("", elem_id="reverse-status")
     reverse = component("board-reverse", events=("shown",), reverse=None)
-    parts = Parts(
+    widgets = Widgets(
         kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
     )
-    _wire(Comparing(room, handlers, parts), room, parts, press, stop)
+    _wire(Comparing(page, handlers, widgets), page, widgets, press, stop)
 
 
 def _title(heading: str, about: str) -> None:
@@ -117,43 +117,43 @@ def _examples() -> list[dict[str, Any]]:
     ]
 
 
-def _wire(comparing: Comparing, room: Room, parts: Parts, press: gr.Button, stop: gr.Button) -> None:
+def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button, stop: gr.Button) -> None:
     """The light events are free of the model; the costly one has its own Stop."""
-    parts.kind.input(comparing.choose_kind, {parts.kind}, [parts.picture, parts.caption], **LIGHT)
-    asked: set[Any] = {room.session, parts.kind, parts.picture, parts.caption}
-    for event in (press.click, parts.caption.submit):
-        event(comparing.contrast, asked, [parts.contrast], **LIGHT)
-    shown = [parts.status, parts.reverse]
+    widgets.kind.input(comparing.choose_kind, {widgets.kind}, [widgets.picture, widgets.caption], **LIGHT)
+    asked: set[Any] = {page.session, widgets.kind, widgets.picture, widgets.caption}
+    for event in (press.click, widgets.caption.submit):
+        event(comparing.contrast, asked, [widgets.contrast], **LIGHT)
+    shown = [widgets.status, widgets.reverse]
     # Before the run, or it would wait for it.
-    parts.explain.click(comparing.turn, {parts.scratch}, [parts.status, parts.scratch], **LIGHT)
-    running = parts.explain.click(
+    widgets.explain.click(comparing.turn, {widgets.scratch}, [widgets.status, widgets.scratch], **LIGHT)
+    running = widgets.explain.click(
         comparing.explain_reference,
-        {room.session, room.view, parts.scratch},
+        {page.session, page.view, widgets.scratch},
         shown,
-        **room.queued() | {"show_progress_on": parts.status},
+        **page.queued() | {"show_progress_on": widgets.status},
     )
-    stopped = stop.click(comparing.stop, {parts.scratch}, None, cancels=[running], **LIGHT)
-    stopped.then(comparing.stopped, {parts.scratch}, shown, **LIGHT)
-    for event in (parts.reverse.shown, running.then):
-        event(comparing.possible, {room.session}, [parts.explain, parts.contrast], **LIGHT)
+    stopped = stop.click(comparing.stop, {widgets.scratch}, None, cancels=[running], **LIGHT)
+    stopped.then(comparing.stopped, {widgets.scratch}, shown, **LIGHT)
+    for event in (widgets.reverse.shown, running.then):
+        event(comparing.possible, {page.session}, [widgets.explain, widgets.contrast], **LIGHT)
 
 
 class Comparing:
     """The events of the tab.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
-        parts: The tab's own components.
+        widgets: The tab's own components.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
-        self._room, self._handlers, self._parts = room, handlers, parts
+    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
+        self._page, self._handlers, self._widgets = page, handlers, widgets
 
     @told
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference."""
-        by_caption = values[self._parts.kind] == CAPTION
+        by_caption = values[self._widgets.kind] == CAPTION
         return [gr.update(visible=not by_caption), gr.update(visible=by_caption)]
 
     @told
@@ -170,36 +170,34 @@ class Comparing:
                 code="contrast_replay",
             )
         reference = self._second(values)
-        target = self._room.workbench.embed_target(result.probe.encoder, *reference)
+        target = self._page.probes.embed_target(result.probe.encoder, *reference)
         return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
 
     def _second(self, values: Values) -> tuple[Any, str | None]:
-        parts = self._parts
-        if values[parts.kind] == CAPTION:
-            return None, values[parts.caption] or ""
-        if not values[parts.picture]:
+        widgets = self._widgets
+        if values[widgets.kind] == CAPTION:
+            return None, values[widgets.caption] or ""
+        if not values[widgets.picture]:
             raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
-        return self._room.workbench.pictures.open(values[parts.picture]), None
+        return self._page.probes.pictures.open(values[widgets.picture]), None
 
     @told_stepwise
     def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Run the question on screen with its two pictures swapped."""
-        scratch = values[self._parts.scratch]
-        steps, workbench = self._steps(values, scratch), self._room.workbench
+        scratch = values[self._widgets.scratch]
+        steps, probes = self._steps(values, scratch), self._page.probes
         again = "press again to go on from here"
-        yield from streamed(steps, scratch, workbench, lambda: _news(scratch), SECONDS_BETWEEN, again)
+        yield from streamed(steps, scratch, probes, lambda: _news(scratch), SECONDS_BETWEEN, again)
 
     def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
         session = self._handlers.session(values)
         scratch.of = session.shown()
-        yield from self._room.workbench.run(
-            _swapped(on_screen(session)), scratch, look(values[self._room.view]).selection
-        )
+        yield from self._page.probes.run(_swapped(on_screen(session)), scratch, look(values[self._page.view]).selection)
 
     @told
     def turn(self, values: Values) -> tuple[Any, Scratch]:
         """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
-        scratch, waiting = values[self._parts.scratch], self._room.workbench.waiting
+        scratch, waiting = values[self._widgets.scratch], self._page.probes.waiting
         if not scratch.running:
             waiting.expect(scratch, 0)
         runs, wait = waiting.before(scratch)
@@ -208,17 +206,17 @@ class Comparing:
     @told
     def stop(self, values: Values) -> None:
         """End the reverse run; ``stopped`` speaks."""
-        values[self._parts.scratch].stopping = True
+        values[self._widgets.scratch].stopping = True
 
     @told
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
-        scratch = values[self._parts.scratch]
+        scratch = values[self._widgets.scratch]
         if not scratch.stopping:
             return gr.skip(), gr.skip()  # it was started again since
         running, probe = scratch.running, scratch.probe
         scratch.running = False
-        if self._room.workbench.waiting.done(scratch) and not running:
+        if self._page.probes.waiting.done(scratch) and not running:
             return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
         if not running or probe is None or not len(probe):
             return gr.skip(), gr.skip()
@@ -235,7 +233,7 @@ class Comparing:
         if shown.reference is None:
             return gr.update(value=REVERSE, interactive=False), replayed
         count = shown.masking.n_masks
-        seconds = self._room.workbench.seconds(shown.encoder, shown.precision, count)
+        seconds = self._page.probes.seconds(shown.encoder, shown.precision, count)
         price = "" if seconds is None else f", about {seconds:.0f} s"
         return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
 
@@ -245,7 +243,7 @@ def _news(scratch: Scratch) -> Any:
     return gr.skip() if result is None else gr.update(reverse=packed(result) | {"of": scratch.of})
 
 
-def _swapped(question: Question) -> Question:
+def _swapped(question: RunRequest) -> RunRequest:
     if question.reference is None:
         raise InvalidInput(
             "Only a pair of pictures can be explained both ways: a caption has no regions to hide. "

@@ -11,13 +11,14 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Case, Parts, Steps
+from explorer.attributions.method import METHODS
+from explorer.attributions.question import Question
 from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS
+from explorer.core.steps import Parts, Steps
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
 from explorer.ui.methods_menu import offers
-from explorer.ui.page import Room
+from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
 from explorer.ui.tabs.evidence.layout import judging_view
@@ -82,21 +83,21 @@ class OtherMethods(Evidence):
 
     def steps(self) -> Parts[list[Answer]]:
         """Ask each in turn, yielding the answers so far."""
-        case, answers = self.subject.case(), list[Answer]()
+        question, answers = self.subject.question(), list[Answer]()
         for key in self._keys:
             passes, began = self.subject.answer_passes(key), time.monotonic()
-            attribution = yield from self.subject.answer(key, case)
+            attribution = yield from self.subject.answer(key, question)
             answer = Answer(key, attribution, passes, time.monotonic() - began, None)
             yield [*answers, answer]
             if not is_blank(attribution):
-                faithful = yield from self._delete(case, attribution)
+                faithful = yield from self._delete(question, attribution)
                 answer = Answer(key, attribution, passes, answer.seconds, faithful)
             answers = [*answers, answer]
             yield answers
         return answers
 
-    def _delete(self, case: Case, attribution: NDArray[np.float32]) -> Steps[Deletion]:
-        work = deletion(case, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.question.masking.fill)
+    def _delete(self, question: Question, attribution: NDArray[np.float32]) -> Steps[Deletion]:
+        work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.request.masking.fill)
         while True:
             try:
                 step = next(work)
@@ -121,10 +122,10 @@ class OtherMethods(Evidence):
         }
 
 
-def methods_section(room: Room, handlers: Handlers) -> None:
+def methods_section(page: Page, handlers: Handlers) -> None:
     """Lay the section out and wire it."""
     gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
-    judging_view("methods", {OtherMethods.key: OtherMethods}, room, handlers, preferred=PREFERRED, **offers())
+    judging_view("methods", {OtherMethods.key: OtherMethods}, page, handlers, preferred=PREFERRED, **offers())
 
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:

@@ -10,20 +10,21 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.method import Attribution, fits, has_masks, masks_with
-from explorer.attributions.question import Case, DistanceExplainer, Method, Parts, Steps, make_case
+from explorer.attributions.method import METHODS, Attribution, fits, has_masks, masks_with
+from explorer.attributions.question import DistanceExplainer, Method, Question, make_question
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
-from explorer.core.registry import METHODS, MODES
-from explorer.core.schema import Explanation, SelectionSettings
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.results.plots import picture_of
-from explorer.results.recipe import Config
+from explorer.results.recipe import Recipe
 from explorer.ui.components import Look
-from explorer.ui.session import Question, Session, on_screen
+from explorer.ui.session import RunRequest, Session, on_screen
 
 Report = dict[str, Any]
 
@@ -43,39 +44,40 @@ class Subject:
         shown: The ``id`` of the result on screen.
     """
 
-    question: Question
+    request: RunRequest
     explanation: Explanation
     shown: str
 
     @property
-    def config(self) -> Config:
+    def recipe(self) -> Recipe:
         """What names the map."""
-        return self.question.config(self.question.masking.n_masks, self.explanation.selection)
+        return self.request.recipe(self.request.masking.n_masks, self.explanation.selection)
 
     @property
     def picture(self) -> NDArray[np.uint8]:
         """(h, w, 3) for people to look at."""
         return picture_of(self.explanation.probe)
 
-    def case(self, encoder: Encoder | None = None) -> Case:
+    def question(self, encoder: Encoder | None = None) -> Question:
         """The question as evaluations take it; embeds the reference.
 
         Args:
             encoder: In place of the question's own.
         """
-        question = self.question
-        return make_case(
-            question.picture,
-            reference=question.reference,
-            caption=question.caption,
-            encoder=encoder or load_encoder(question.encoder, precision=question.precision),
+        request = self.request
+        return make_question(
+            request.picture,
+            reference=request.reference,
+            caption=request.caption,
+            encoder=encoder or load_encoder(request.encoder, precision=request.precision),
             distance=self.explanation.selection.distance,
         )
 
-    def sketch(self) -> Case:
-        """The same for asking prices: it has the size of the case, and may be unable to embed."""
+    def sketch(self) -> Question:
+        """The same for asking prices: it has the size of the question, and may be unable to embed."""
         probe, reference = self.explanation.probe, self.explanation.reference
-        return Case(probe.encoder, probe.pixels, lambda _: reference, self.explanation.selection.distance)
+        assert isinstance(probe.encoder, Encoder)
+        return Question(probe.encoder, probe.pixels, lambda _: reference, self.explanation.selection.distance)
 
     def method(self, key: str, n_masks: int, encoder: Encoder | None = None) -> Method:
         """What makes another map by a method, with masks as those on screen.
@@ -88,7 +90,7 @@ class Subject:
         Raises:
             InvalidInput: The encoder cannot give what the method needs.
         """
-        masking = replace(self.question.masking, n_masks=n_masks)
+        masking = replace(self.request.masking, n_masks=n_masks)
         if key == OWN:
             return DistanceExplainer(masking, self.explanation.selection)
         kind = METHODS[key]
@@ -98,24 +100,24 @@ class Subject:
 
     def encoder(self) -> Encoder:
         """The question's own."""
-        return load_encoder(self.question.encoder, precision=self.question.precision)
+        return load_encoder(self.request.encoder, precision=self.request.precision)
 
-    def answer(self, key: str, case: Case) -> Steps[NDArray[np.float32]]:
+    def answer(self, key: str, question: Question) -> Steps[NDArray[np.float32]]:
         """A method's map (h, w); made of the masks on screen where it is made of masks."""
         explanation = self.explanation
         if key == OWN:
             return explanation.relative
         if key in FROM_MASKS:
             return Rise(explanation.probe.masking).of_distances(explanation.probe.masks, explanation.distances)
-        return (yield from self.method(key, len(explanation.weights), case.encoder)(case))
+        return (yield from self.method(key, len(explanation.weights), question.encoder)(question))
 
     def answer_passes(self, key: str) -> int:
         """How many pictures ``answer`` embeds."""
         if key in FROM_MASKS:
             return 0
         encoder = self.encoder()
-        case = replace(self.sketch(), encoder=encoder)
-        return self.method(key, len(self.explanation.weights), encoder).passes(case)
+        question = replace(self.sketch(), encoder=encoder)
+        return self.method(key, len(self.explanation.weights), encoder).passes(question)
 
     def wire(self, method: str = OWN) -> dict[str, Any]:
         """For the browser, which map this is, and for people.
@@ -123,17 +125,17 @@ class Subject:
         Args:
             method: Whose map of the pair.
         """
-        config, selection = self.config, self.explanation.selection
+        recipe, selection = self.recipe, self.explanation.selection
         with_masks = has_masks(METHODS[method])
         made = method_words(selection) if method == OWN else METHODS[method].title
         if with_masks:
-            made += f", {self.question.masking.n_masks} masks"
-        picture = config.picture or "your picture"
-        compared = f"“{config.caption}”" if config.caption is not None else config.reference or "your reference"
+            made += f", {self.request.masking.n_masks} masks"
+        picture = recipe.picture or "your picture"
+        compared = f"“{recipe.caption}”" if recipe.caption is not None else recipe.reference or "your reference"
         return {
             "id": self.shown,
             "selection": selection.to_dict(),
-            "masks": self.question.masking.n_masks,
+            "masks": self.request.masking.n_masks,
             "method": method,
             "of_masks": with_masks,
             "label": f"{picture} against {compared}, {made}",
@@ -172,9 +174,9 @@ def subject_of(session: Session, seen: Look) -> Subject:
     count = seen.upto or seen.masks or len(explanation.weights)
     if count < len(explanation.weights):
         explanation = rank_against(first(explanation.probe, count), explanation.reference, seen.selection)
-    question = on_screen(session)
-    masking = replace(question.masking, n_masks=len(explanation.weights))
-    return Subject(replace(question, masking=masking), explanation, seen.result)
+    request = on_screen(session)
+    masking = replace(request.masking, n_masks=len(explanation.weights))
+    return Subject(replace(request, masking=masking), explanation, seen.result)
 
 
 @dataclass(frozen=True)
@@ -246,10 +248,10 @@ class Evidence(ABC):
         self.method = METHODS.check(options.get("method", OWN))
         self.chosen["method"] = self.method
 
-    def sketch(self) -> Case:
-        """The case for asking prices; its encoder is loaded only for methods that look inside it."""
-        case = self.subject.sketch()
-        return replace(case, encoder=self.subject.encoder()) if METHODS[self.method].needs else case
+    def sketch(self) -> Question:
+        """The question for asking prices; its encoder is loaded only for methods that look inside it."""
+        question = self.subject.sketch()
+        return replace(question, encoder=self.subject.encoder()) if METHODS[self.method].needs else question
 
     @abstractmethod
     def passes(self) -> int:

@@ -32,8 +32,8 @@ def span(*values: NDArray[Any] | Sequence[float], low: float | None = None) -> t
     if not len(known):
         return (0.0, 1.0) if low is None else (low, low + 1.0)
     bottom, top = float(known.min()) if low is None else low, float(known.max())
-    room = 0.06 * (top - bottom) or 0.05 * abs(top) or 0.05
-    return (bottom - room if low is None else low), top + room
+    page = 0.06 * (top - bottom) or 0.05 * abs(top) or 0.05
+    return (bottom - page if low is None else low), top + page
 
 
 def counted(number: int, what: str) -> str:

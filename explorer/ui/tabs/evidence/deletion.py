@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Parts
+from explorer.attributions.method import METHODS
 from explorer.attributions.scored import is_blank
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import DISTANCES, FILLS, METHODS
+from explorer.core.fills import FILLS
+from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, signed, span
@@ -52,7 +54,7 @@ class Faithfulness(Evidence):
     @property
     def _fill(self) -> str:
         chosen = self.chosen["fill"]
-        return self.subject.question.masking.fill if chosen == "map" else chosen
+        return self.subject.request.masking.fill if chosen == "map" else chosen
 
     def passes(self) -> int:
         """A copy for each step of each order, and what another method's map takes."""
@@ -62,17 +64,18 @@ class Faithfulness(Evidence):
 
     def steps(self) -> Parts[Deletion]:
         """Draw the copies that are shown, then measure."""
-        case = self.subject.case()
-        self._map = attribution = yield from self.subject.answer(self.method, case)
+        question = self.subject.question()
+        self._map = attribution = yield from self.subject.answer(self.method, question)
         if is_blank(attribution):
             raise flat()
         self._copies = {
             order: [
-                seen(self.subject, copy) for copy in deleted_copies(case, attribution, order, SHARES, fill=self._fill)
+                seen(self.subject, copy)
+                for copy in deleted_copies(question, attribution, order, SHARES, fill=self._fill)
             ]
             for order in FIRST
         }
-        return (yield from deletion(case, attribution, fill=self._fill, **self._settings()))
+        return (yield from deletion(question, attribution, fill=self._fill, **self._settings()))
 
     def report(self, result: Deletion, stopped: bool) -> Report:
         """The three curves and the contact sheet; and the map, where it is not the one on screen."""

@@ -13,10 +13,10 @@ from explorer.ui.components import component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import broken_off, noted, told, told_stepwise
 from explorer.ui.methods_menu import offers
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger, Page, Trial, line
+from explorer.ui.tabs.evidence.run import Ledger, Presses, Trial, line
 from explorer.ui.tabs.explore.run import Handlers
 
 Kinds = Mapping[str, type[Evidence]]
@@ -27,76 +27,76 @@ INTRO = (
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Widgets:
     """The tab's own components.
 
     Attributes:
         view: The map on screen and the questions, with their answers.
-        page: Holds the page's ``Page``.
+        presses: Holds the page's ``Presses``.
     """
 
     view: gr.HTML
-    page: gr.State
+    presses: gr.State
 
 
-def evidence_tab(room: Room, handlers: Handlers) -> None:
+def evidence_tab(page: Page, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(INTRO, elem_classes="evidence-title")
-    judging_view("evidence", KINDS, room, handlers, **offers())
+    judging_view("evidence", KINDS, page, handlers, **offers())
 
 
-def judging_view(name: str, kinds: Kinds, room: Room, handlers: Handlers, **props: Any) -> None:
+def judging_view(name: str, kinds: Kinds, page: Page, handlers: Handlers, **props: Any) -> None:
     """A view of questions that can be put to the map on screen, wired.
 
     Args:
         name: The module of ``browser/`` that shows them.
         kinds: The questions, by key.
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
         props: What else the module is given.
     """
     empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *kinds))
     wires = [kind.wire() for kind in kinds.values()]
     view = component(name, events=("priced", "weighed", "ran", "stopped"), kinds=wires, **empty, **props)
-    parts = Parts(view, gr.State(Page(), time_to_live=SESSION_SECONDS))
-    _wire(Judging(room, handlers, parts, kinds), room, parts)
+    widgets = Widgets(view, gr.State(Presses(), time_to_live=SESSION_SECONDS))
+    _wire(Judging(page, handlers, widgets, kinds), page, widgets)
 
 
-def _wire(judging: Judging, room: Room, parts: Parts) -> None:
+def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     """Prices and Stop are light; a judgement waits for its turn as a run does."""
-    asked: set[Any] = {room.session, room.view, parts.page}
+    asked: set[Any] = {page.session, page.view, widgets.presses}
     # Each event by itself: one that Gradio puts off comes with the data of the one before.
     light = LIGHT | {"trigger_mode": "multiple"}
-    priced: dict[str, Any] = {"inputs": asked, "outputs": [parts.view], **light}
-    parts.view.priced(judging.price, **priced)
-    parts.view.weighed(judging.price_slow, **priced)
-    parts.view.ran(judging.turn, asked, [parts.view], **light)  # before the run, or it would wait for it
-    lane = room.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
-    running = parts.view.ran(judging.run, asked, [parts.view], **lane)
-    stopped = parts.view.stopped(judging.stop, {parts.page}, None, **light)
+    priced: dict[str, Any] = {"inputs": asked, "outputs": [widgets.view], **light}
+    widgets.view.priced(judging.price, **priced)
+    widgets.view.weighed(judging.price_slow, **priced)
+    widgets.view.ran(judging.turn, asked, [widgets.view], **light)  # before the run, or it would wait for it
+    lane = page.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
+    running = widgets.view.ran(judging.run, asked, [widgets.view], **lane)
+    stopped = widgets.view.stopped(judging.stop, {widgets.presses}, None, **light)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
-        over(judging.over, {parts.page}, [parts.view], **LIGHT)
+        over(judging.over, {widgets.presses}, [widgets.view], **LIGHT)
 
 
 class Judging:
     """The events of the tab.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
-        parts: The tab's own components.
+        widgets: The tab's own components.
         kinds: What can be asked, by key.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, parts: Parts, kinds: Kinds) -> None:
-        self._room, self._handlers, self._parts, self._kinds = room, handlers, parts, kinds
-        self._waiting, self._ledger = room.workbench.waiting, Ledger(room.workbench)
+    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets, kinds: Kinds) -> None:
+        self._page, self._handlers, self._widgets, self._kinds = page, handlers, widgets, kinds
+        self._waiting, self._ledger = page.probes.waiting, Ledger(page.probes)
 
-    def _page(self, values: Values) -> Page:
-        return values[self._parts.page]  # type: ignore[no-any-return]
+    def _presses(self, values: Values) -> Presses:
+        return values[self._widgets.presses]  # type: ignore[no-any-return]
 
     def _subject(self, values: Values) -> Subject:
-        return subject_of(self._handlers.session(values), look(values[self._room.view]))
+        return subject_of(self._handlers.session(values), look(values[self._page.view]))
 
     @told
     def price(self, values: Values, event: gr.EventData) -> Any:
@@ -132,12 +132,12 @@ class Judging:
     @told
     def turn(self, values: Values, event: gr.EventData) -> Any:
         """Say whose turn it is, when it is not the visitor's yet."""
-        page, data = self._page(values), _named(event._data)
+        presses, data = self._presses(values), _named(event._data)
         press = _press(data)
-        if page.running is not None or press <= page.over:
+        if presses.running is not None or press <= presses.over:
             return gr.skip()  # answered late: it has begun, and may have ended
-        self._waiting.expect(page, 0)
-        runs, seconds = self._waiting.before(page)
+        self._waiting.expect(presses, 0)
+        runs, seconds = self._waiting.before(presses)
         if not runs:
             return gr.skip()
         others = "1 run comes" if runs == 1 else f"{runs} runs come"
@@ -147,21 +147,21 @@ class Judging:
     @told_stepwise
     def run(self, values: Values, event: gr.EventData) -> Iterator[Any]:
         """Work out a piece of evidence, sending what there is as it comes."""
-        page, data = self._page(values), _named(event._data)
+        presses, data = self._presses(values), _named(event._data)
         press, key = _press(data), str(data.get("kind"))
         yield gr.skip()  # Gradio blanks what never is yielded
         trial = None
         try:
-            if press <= page.over:  # stopped while it waited for its turn
+            if press <= presses.over:  # stopped while it waited for its turn
                 return
-            page.running = press
+            presses.running = press
             self._ledger.check_open()
-            trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= page.over)
+            trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= presses.over)
             for news in trial.news():
-                self._waiting.expect(page, trial.left)
+                self._waiting.expect(presses, trial.left)
                 yield gr.update(**news)
         except Exception as error:
-            self._waiting.done(page)
+            self._waiting.done(presses)
             if trial is None:
                 yield gr.update(progress=line(key, press, broken_off("", error, ""), rest=True))
             else:
@@ -169,8 +169,8 @@ class Judging:
                     yield gr.update(**news)
             raise noted(error) from error
         finally:
-            page.end(press)
-            self._waiting.done(page)
+            presses.end(press)
+            self._waiting.done(presses)
 
     def _asked(self, values: Values, key: str, data: dict[str, Any]) -> Evidence:
         if key not in self._kinds:
@@ -180,16 +180,16 @@ class Judging:
     @told
     def stop(self, values: Values, event: gr.EventData) -> None:
         """End what was begun; what is running says so itself, after its last batch."""
-        page = self._page(values)
-        page.over = max(page.over, _press(_named(event._data)))
-        if page.running is None:
-            self._waiting.done(page)
+        presses = self._presses(values)
+        presses.over = max(presses.over, _press(_named(event._data)))
+        if presses.running is None:
+            self._waiting.done(presses)
 
     @told
     def over(self, values: Values) -> Any:
         """Tell the browser which press has come to its end."""
-        page = self._page(values)
-        return gr.skip() if page.running is not None else gr.update(over=page.over)
+        presses = self._presses(values)
+        return gr.skip() if presses.running is not None else gr.update(over=presses.over)
 
 
 def _named(data: Any) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.schema import Box
+from explorer.core.embedder import Box
 from explorer.pictures.formats import jpeg
 from explorer.pictures.images import resize
 from explorer.results.plots import colour_limit, shrink
-from explorer.results.unpacking import DATA_URL
+from explorer.results.wire import DATA_URL
 from explorer.ui.tabs.evidence.answer import Subject
 
 SIDE = 224
@@ -29,7 +29,7 @@ def data_url(pixels: NDArray[Any]) -> str:
 
 def seen(subject: Subject, pixels: NDArray[Any]) -> str:
     """What the encoder sees (h, w, 3), small and in the picture's own proportions."""
-    box, (height, width) = subject.explanation.probe.box, subject.question.picture.size
+    box, (height, width) = subject.explanation.probe.box, subject.request.picture.size
     sides = height * (box.bottom - box.top), width * (box.right - box.left)
     shape = max(1, round(SIDE * sides[0] / max(sides))), max(1, round(SIDE * sides[1] / max(sides)))
     return data_url(resize(pixels.clip(0, 255).round().astype(np.uint8), shape))

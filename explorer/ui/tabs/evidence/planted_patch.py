@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import DistanceExplainer, Method, Parts
-from explorer.core.schema import WHOLE
+from explorer.attributions.question import DistanceExplainer, Method
+from explorer.core.embedder import WHOLE
+from explorer.core.steps import Parts
 from explorer.evaluation.localization import Localization, box_region, localize, plant
 from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import plain
@@ -59,10 +60,10 @@ class Planting(Evidence):
         planted = plant(self.subject.encoder(), box=CORNERS[self.chosen["corner"]], distance=distance)
         method = self._method()
         if isinstance(method, DistanceExplainer):
-            attribution = (yield from method.explain(planted.case)).relative
+            attribution = (yield from method.explain(planted.question)).relative
         else:
-            attribution = yield from method(planted.case)
-        return planted.case.pixels, attribution
+            attribution = yield from method(planted.question)
+        return planted.question.pixels, attribution
 
     def report(self, result: Answer, stopped: bool) -> Report:
         """The planted picture with its map, and how well the two fit."""

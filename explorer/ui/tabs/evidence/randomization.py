@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.method import has_masks
-from explorer.attributions.question import Method, Parts
-from explorer.core.registry import METHODS
-from explorer.core.schema import MaskSettings
+from explorer.attributions.method import METHODS, has_masks
+from explorer.attributions.question import Method
+from explorer.core.masks import MaskSettings
+from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
 from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
@@ -58,14 +58,14 @@ class Dependence(Evidence):
 
     def passes(self) -> int:
         """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""
-        case = replace(self.subject.sketch(), encoder=self.subject.encoder())
-        return randomization_passes(case, self._method())
+        question = replace(self.subject.sketch(), encoder=self.subject.encoder())
+        return randomization_passes(question, self._method())
 
     def steps(self) -> Parts[Randomization]:
         """Explain with scrambled networks."""
         order, how, reference = (self.chosen[name] for name in ("order", "how", "reference"))
-        case = self.subject.case()
-        return (yield from randomization(case, self._method(), order=order, how=how, reference=reference))
+        question = self.subject.question()
+        return (yield from randomization(question, self._method(), order=order, how=how, reference=reference))
 
     def report(self, result: Randomization, stopped: bool) -> Report:
         """The maps, and how alike each is to the first."""
@@ -82,7 +82,7 @@ class Dependence(Evidence):
         """What chance does to maps made of masks; of others it is not known."""
         if not has_masks(METHODS[self.method]):
             return None
-        return chance(replace(self.subject.question.masking, n_masks=int(self.chosen["masks"])))
+        return chance(replace(self.subject.request.masking, n_masks=int(self.chosen["masks"])))
 
 
 def chance(masking: MaskSettings) -> float:

@@ -14,7 +14,7 @@ from explorer.core.limits import check_passes
 from explorer.ui.failures import broken_off
 from explorer.ui.memory.kept import Kept
 from explorer.ui.patience import patient, patiently
-from explorer.ui.probe_cache import Workbench
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.tabs.evidence.answer import Evidence, Report
 from explorer.ui.tabs.evidence.charts import counted
 
@@ -26,31 +26,31 @@ SECONDS_BETWEEN = 0.3
 class Ledger:
     """What all visitors share: finished reports, oldest forgotten first, and how fast each kind of evidence goes."""
 
-    def __init__(self, workbench: Workbench) -> None:
-        self._workbench = workbench
+    def __init__(self, probes: ProbeCache) -> None:
+        self._probes = probes
         self._reports: OrderedDict[object, Kept[Report]] = OrderedDict()
         self._rates: dict[tuple[str, str, str], float] = {}
         self._guard = threading.Lock()
 
     def seconds(self, evidence: Evidence, passes: int) -> float | None:
         """How long so many passes take: as the last of its kind went, or the last of any, or the last run."""
-        question = evidence.subject.question
-        encoder = question.encoder, question.precision
+        request = evidence.subject.request
+        encoder = request.encoder, request.precision
         rate = self._rates.get((evidence.key, *encoder)) or self._rates.get(("", *encoder))
-        return passes / rate if rate else self._workbench.seconds(*encoder, passes)
+        return passes / rate if rate else self._probes.seconds(*encoder, passes)
 
     def timed(self, evidence: Evidence, rate: float) -> None:
         """Note how many passes went by in a second; 0.0 where that could not be told."""
-        question = evidence.subject.question
+        request = evidence.subject.request
         if not rate:
             return
-        self._rates[evidence.key, question.encoder, question.precision] = rate
+        self._rates[evidence.key, request.encoder, request.precision] = rate
         if not evidence.slow:  # which says nothing about the others
-            self._rates["", question.encoder, question.precision] = rate
+            self._rates["", request.encoder, request.precision] = rate
 
     def check_open(self) -> None:
-        """As ``Workbench.check_open``."""
-        self._workbench.check_open()
+        """As ``ProbeCache.check_open``."""
+        self._probes.check_open()
 
     def known(self, evidence: Evidence) -> Report | None:
         """The finished report of the same question with the same settings."""
@@ -61,18 +61,18 @@ class Ledger:
     def keep(self, evidence: Evidence, report: Report) -> None:
         """Remember a finished report."""
         with self._guard:
-            self._reports[_name(evidence)] = self._workbench.memory.keep(report)
+            self._reports[_name(evidence)] = self._probes.memory.keep(report)
             self._reports.move_to_end(_name(evidence))
             while len(self._reports) > REPORTS:
                 self._reports.popitem(last=False)
 
 
 def _name(evidence: Evidence) -> object:
-    return evidence.key, evidence.subject.config, tuple(sorted(evidence.chosen.items()))
+    return evidence.key, evidence.subject.recipe, tuple(sorted(evidence.chosen.items()))
 
 
 @dataclass(eq=False)
-class Page:
+class Presses:
     """What one open page is judging. A running judgement and Stop both write here.
 
     Attributes:

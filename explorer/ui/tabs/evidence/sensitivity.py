@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attributions.question import Method, Parts
+from explorer.attributions.question import Method
+from explorer.core.steps import Parts
 from explorer.evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
@@ -59,7 +60,7 @@ class Calmness(Evidence):
         law, spread = NOISES[self.chosen["noise"]]
         return (
             yield from sensitivity(
-                self.subject.case(),
+                self.subject.question(),
                 self._method(),
                 n_samples=int(self.chosen["samples"]),
                 law=law,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attributions.question import Parts
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import Parts
 from explorer.evaluation.stability import Stability, masks_to_reach, stability, stability_passes
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, method_words, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, span
@@ -65,14 +65,14 @@ class Steadiness(Evidence):
                 "on screen.",
                 code="evidence_draws",
             )
-        return stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.question.masking)
+        return stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.request.masking)
 
     def steps(self) -> Parts[Stability]:
         """Every run anew, so that none shares masks with another."""
         return (
             yield from stability(
-                self.subject.case(),
-                masking=self.subject.question.masking,
+                self.subject.question(),
+                masking=self.subject.request.masking,
                 selections=self.selections,
                 counts=self._counts,
                 seeds=self._seeds,
@@ -81,7 +81,7 @@ class Steadiness(Evidence):
 
     def report(self, result: Stability, stopped: bool) -> Report:
         """Agreement and spread against the number of masks."""
-        return stability_report(result, list(self.selections), self.subject.question.masking.n_masks, stopped)
+        return stability_report(result, list(self.selections), self.subject.request.masking.n_masks, stopped)
 
 
 def stability_report(result: Stability, names: list[str], n_masks: int, stopped: bool) -> Report:

@@ -12,16 +12,16 @@ from gradio.blocks import Block
 
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import find_card
-from explorer.pictures.presets import FIRST_PRESET, preset_named, shipped_presets
-from explorer.results.links import OURS, VIEW, View, from_query, preset_config
-from explorer.results.recipe import Config, check_app, example_sha256
+from explorer.pictures.examples import FIRST_PRESET, preset_named, shipped_presets
+from explorer.results.links import OURS, VIEW, View, from_query, preset_recipe
+from explorer.results.recipe import Recipe, check_app, example_sha256
 from explorer.results.wire import replay_of
 from explorer.ui.components import component
 from explorer.ui.controls import Values
 from explorer.ui.failures import noted, told, told_stepwise
-from explorer.ui.page import LIGHT, Room
+from explorer.ui.page import LIGHT, Page
 from explorer.ui.probe_cache import Step
 from explorer.ui.session import Session
 from explorer.ui.status import status_panel
@@ -38,23 +38,23 @@ def address_reader() -> gr.HTML:
     return component("links", events=("linked", "asked"), ours=[*OURS, *VIEW], view=None, run=None)
 
 
-def open_links(room: Room, handlers: Handlers, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks) -> Any:
+def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks) -> Any:
     """Wire what an address and a loaded file set off, and return the run among it, which Stop must know.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
         reader: From ``address_reader``.
         loader: Sends the text of a ``config.json``.
         demo: Where every other component is found by its ``elem_id``.
     """
     places = {block.elem_id: block for block in demo.blocks.values() if block.elem_id}
-    opening = Opening(room, handlers, reader, places)
-    reader.linked(opening.follow, {room.session}, opening.outputs(), **LIGHT)
-    loader.loaded(opening.load, {room.session}, opening.outputs(), **LIGHT)
-    reader.asked(handlers.queue, room.everything(), [room.status, room.session], **LIGHT)
-    running = reader.asked(handlers.run, room.everything(), [room.status, room.view], **room.queued())
-    running.failure(opening.replay_again, {room.session}, [room.view], **LIGHT)
+    opening = Opening(page, handlers, reader, places)
+    reader.linked(opening.follow, {page.session}, opening.outputs(), **LIGHT)
+    loader.loaded(opening.load, {page.session}, opening.outputs(), **LIGHT)
+    reader.asked(handlers.queue, page.everything(), [page.status, page.session], **LIGHT)
+    running = reader.asked(handlers.run, page.everything(), [page.status, page.view], **page.queued())
+    running.failure(opening.replay_again, {page.session}, [page.view], **LIGHT)
     return running
 
 
@@ -62,20 +62,20 @@ class Opening:
     """The events of links and loaded files.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
         reader: From ``address_reader``.
         places: Components by ``elem_id``.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, reader: gr.HTML, places: Mapping[str, Block]) -> None:
-        self._room, self._handlers, self._reader, self._places = room, handlers, reader, places
+    def __init__(self, page: Page, handlers: Handlers, reader: gr.HTML, places: Mapping[str, Block]) -> None:
+        self._page, self._handlers, self._reader, self._places = page, handlers, reader, places
 
     def outputs(self) -> list[Block]:
         """Everything that an answer can change."""
-        room, places = self._room, self._places
+        page, places = self._page, self._places
         named = [places["preset"], places["story"], places["run"], *(places[f"{name}-tab"] for name in TABS)]
-        return [*room.controls.question_places(), room.controls.until, room.status, room.view, self._reader, *named]
+        return [*page.controls.question_places(), page.controls.until, page.status, page.view, self._reader, *named]
 
     @told_stepwise
     def follow(self, values: Values, event: gr.EventData) -> Iterator[Any]:
@@ -86,11 +86,11 @@ class Opening:
                 yield gr.skip()  # without a word Gradio would empty every place
                 return
             yield self._seen(link.view)
-            if link.config is not None:
-                yield self._shown(link.config, link.replay, self._handlers.session(values))
+            if link.recipe is not None:
+                yield self._shown(link.recipe, link.replay, self._handlers.session(values))
             yield gr.skip()  # Gradio says the last a second time
         except Exception as error:
-            yield {self._room.view: _show(replay=FIRST_PRESET)}
+            yield {self._page.view: _show(replay=FIRST_PRESET)}
             said = noted(error)
             raise InvalidInput(f"This link cannot be followed. {said}", code=said.code) from error
 
@@ -98,25 +98,25 @@ class Opening:
     def load(self, values: Values, event: gr.EventData) -> Answer:
         """Show what a ``config.json`` names."""
         text = _texts(event._data).get("text", "")
-        config = _as_here(check_app(Config.from_json(text)))
-        plain = replace(config, selection=SelectionSettings())
-        same = (preset.key for preset in shipped_presets() if preset_config(preset.key) == plain)
-        return self._shown(config, next(same, None), self._handlers.session(values))
+        recipe = _as_here(check_app(Recipe.from_json(text)))
+        plain = replace(recipe, selection=SelectionSettings())
+        same = (preset.key for preset in shipped_presets() if preset_recipe(preset.key) == plain)
+        return self._shown(recipe, next(same, None), self._handlers.session(values))
 
-    def _shown(self, config: Config, key: str | None, session: Session) -> Answer:
+    def _shown(self, recipe: Recipe, key: str | None, session: Session) -> Answer:
         """Set the controls to a result, and show it from an example's replay or start the run."""
-        if config.precision not in [value for _, value in self._room.controls.precision.choices]:
+        if recipe.precision not in [value for _, value in self._page.controls.precision.choices]:
             raise InvalidInput(
-                f"This needs {config.precision} arithmetic, which the processor here lacks; use float32.",
+                f"This needs {recipe.precision} arithmetic, which the processor here lacks; use float32.",
                 code="precision_here",
             )
-        answer, status, view = self._asking(config), self._room.status, self._room.view
-        selection = {"selection": config.selection.to_dict()}
+        answer, status, view = self._asking(recipe), self._page.status, self._page.view
+        selection = {"selection": recipe.selection.to_dict()}
         if key is not None and replay_of(key):
             session.show_replay(key, ())
             named = {self._places["preset"]: key, self._places["story"]: preset_named(key).story}
             return answer | named | {status: status_panel(Step(REPLAYED)), view: _show(replay=key, **selection)}
-        if wanted := self._wanted(config):
+        if wanted := self._wanted(recipe):
             there = _show(**_replay(session), **selection)  # a page that was opened for this has nothing on it yet
             return answer | {status: status_panel(Step(f"{wanted} {STILL}")), view: there}
         run = {
@@ -125,23 +125,23 @@ class Opening:
         }
         return answer | run | {view: _show(**selection)}
 
-    def _asking(self, config: Config) -> Answer:
+    def _asking(self, recipe: Recipe) -> Answer:
         """The controls, set to ask for a result."""
-        controls = self._room.controls
+        controls = self._page.controls
         nothing = {controls.until: False, self._places["preset"]: None, self._places["story"]: ""}
-        return controls.showing(config) | nothing
+        return controls.showing(recipe) | nothing
 
-    def _wanted(self, config: Config) -> str:
+    def _wanted(self, recipe: Recipe) -> str:
         """What has to be done before a result can be shown, in words; empty when it can be run at once."""
-        card, masks = find_card(config.encoder), config.masking.n_masks
-        if config.own:
+        card, masks = find_card(recipe.encoder), recipe.masking.n_masks
+        if recipe.own:
             files = " and ".join({"picture": "the picture to explain", "reference": "the picture to compare with"}[side]
-                                 for side in config.own)  # fmt: skip
+                                 for side in recipe.own)  # fmt: skip
             return f"Pictures of your own are in no link and in no config.json: add {files}, then press Run."
         if not card.here:
             return f"This needs {card.title}, which is not on this computer ({card.missing}). Press Run to fetch it."
         if masks > N_MASKS.default:
-            seconds = self._room.workbench.seconds(config.encoder, config.precision, masks)
+            seconds = self._page.probes.seconds(recipe.encoder, recipe.precision, masks)
             return f"Press Run: {masks} masks" + ("." if seconds is None else f", about {seconds:.0f} s.")
         return ""
 
@@ -184,12 +184,12 @@ def _texts(data: object) -> dict[str, str]:
     return data
 
 
-def _as_here(config: Config) -> Config:
+def _as_here(recipe: Recipe) -> Recipe:
     """Return a config whose examples are what they were where it was written."""
-    for name, sha256 in ((config.picture, config.picture_sha256), (config.reference, config.reference_sha256)):
+    for name, sha256 in ((recipe.picture, recipe.picture_sha256), (recipe.reference, recipe.reference_sha256)):
         if name is not None and example_sha256(name) != sha256:
             raise InvalidInput(
                 f"The example {name} here is not the picture that this result is about; add the picture by hand.",
                 code="example_changed",
             )
-    return config
+    return recipe

@@ -9,17 +9,16 @@ from typing import Any
 import gradio as gr
 
 from explorer.core.limits import N_MASKS
-from explorer.core.registry import CARDS
-from explorer.core.schema import SelectionSettings
-from explorer.encoders.cards import find_card
-from explorer.pictures.presets import Preset, preset_named
-from explorer.results.links import preset_config
+from explorer.core.selections import SelectionSettings
+from explorer.encoders.cards import CARDS, find_card
+from explorer.pictures.examples import Preset, preset_named
+from explorer.results.links import preset_recipe
 from explorer.results.wire import pack, replay_of, rows
 from explorer.ui.components import look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import broken_off, noted, told, told_stepwise
-from explorer.ui.page import Room
-from explorer.ui.probe_cache import Step, Workbench
+from explorer.ui.page import Page
+from explorer.ui.probe_cache import ProbeCache, Step
 from explorer.ui.session import Result, Session
 from explorer.ui.status import status_panel, turn_panel
 from explorer.ui.tabs.words.run import Worded
@@ -36,17 +35,17 @@ class Handlers:
     """The events of the main screen.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         preset: The example chosen.
     """
 
-    def __init__(self, room: Room, preset: gr.Dropdown) -> None:
-        self._room, self._preset = room, preset
-        self._workbench, self._controls = room.workbench, room.controls
+    def __init__(self, page: Page, preset: gr.Dropdown) -> None:
+        self._page, self._preset = page, preset
+        self._probes, self._controls = page.probes, page.controls
 
     def session(self, values: Values) -> Session:
         """What the page is looking at."""
-        return values[self._room.session]  # type: ignore[no-any-return]
+        return values[self._page.session]  # type: ignore[no-any-return]
 
     @told_stepwise
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
@@ -58,13 +57,13 @@ class Handlers:
             view, sent = self._news(session, sent)
             return view
 
-        yield from streamed(self._steps(values), session, self._workbench, news, SECONDS_BETWEEN_ROWS)
+        yield from streamed(self._steps(values), session, self._probes, news, SECONDS_BETWEEN_ROWS)
 
     def _steps(self, values: Values) -> Iterator[Step]:
-        session, selection = self.session(values), look(values[self._room.view]).selection
+        session, selection = self.session(values), look(values[self._page.view]).selection
         question = self._controls.question(values)
         session.asked = self._controls.asked(values)
-        yield from self._workbench.run(question, session, selection)
+        yield from self._probes.run(question, session, selection)
 
     @told
     def queue(self, values: Values) -> tuple[Any, Session]:
@@ -75,7 +74,7 @@ class Handlers:
         return self._turn(values), self.session(values)
 
     def _turn(self, values: Values) -> Any:
-        session, waiting = self.session(values), self._workbench.waiting
+        session, waiting = self.session(values), self._probes.waiting
         if session.running or time.monotonic() - session.over < LATE_SECONDS:
             return gr.skip()  # answered late: the run has begun, and may have ended
         waiting.expect(session, self._seconds(values) or 0)
@@ -104,9 +103,9 @@ class Handlers:
         if result is None or values[self._controls.encoder] != result.question.encoder:
             return self.stale(values), gr.skip()
         question = result.question.against(*reference)
-        if question.config(0, PLAIN) == result.question.config(0, PLAIN):
+        if question.recipe(0, PLAIN) == result.question.recipe(0, PLAIN):
             return gr.skip(), gr.skip()
-        target = self._workbench.embed_target(result.probe.encoder, *reference)
+        target = self._probes.embed_target(result.probe.encoder, *reference)
         session.change(turn, question=question, target=target)
         return gr.skip(), self._news(session, "")[0]
 
@@ -145,7 +144,7 @@ class Handlers:
         if not session.stopping:
             return gr.skip()  # Run was pressed since
         began, session.running = session.running, False
-        waited, probe = self._workbench.waiting.done(session), session.probe
+        waited, probe = self._probes.waiting.done(session), session.probe
         if waited and not began:
             return status_panel(Step("Taken out of the queue; nothing was run."))
         if not began or probe is None:
@@ -171,7 +170,7 @@ class Handlers:
             return gr.skip()
         preset = preset_named(values[self._preset])
         self.session(values).show_replay(preset.key, ())
-        shown = self._controls.showing(preset_config(preset.key))
+        shown = self._controls.showing(preset_recipe(preset.key))
         return [preset.story, *shown.values(), *self._replayed(preset)]
 
     def _replayed(self, preset: Preset) -> tuple[Any, Any]:
@@ -226,13 +225,13 @@ class Handlers:
         c = self._controls
         if not self._fair(values[c.n_masks]):
             return None
-        return self._workbench.seconds(*c.network(values), int(values[c.n_masks]))
+        return self._probes.seconds(*c.network(values), int(values[c.n_masks]))
 
 
 def streamed(
     steps: Iterator[Step],
     session: Session | Worded,
-    workbench: Workbench,
+    probes: ProbeCache,
     news: Callable[[], Any],
     every: float,
     again: str = "Run goes on from here",
@@ -245,7 +244,7 @@ def streamed(
     Args:
         steps: The run.
         session: What it writes to, and what Stop ends.
-        workbench: Whose queue it waited in.
+        probes: Whose queue it waited in.
         news: Makes the view of what is there now.
         every: Seconds between two views at least.
         again: How a run that broke off is taken up.
@@ -260,7 +259,7 @@ def streamed(
         for step in steps:
             if session.ended():
                 break
-            workbench.check_open()
+            probes.check_open()
             if step.text:
                 yield status_panel(step), gr.skip()
             elif step.final or time.monotonic() - last >= every:
@@ -281,19 +280,19 @@ def streamed(
                 yield gr.skip(), news()
         raise noted(error) from error
     finally:
-        workbench.waiting.done(session)
+        probes.waiting.done(session)
     yield gr.skip(), gr.skip()
 
 
 def packed(result: Result) -> dict[str, Any]:
     """What is on screen, for the browser."""
-    config = result.question.config(len(result.probe), SelectionSettings())
+    recipe = result.question.recipe(len(result.probe), SelectionSettings())
     return pack(
         result.probe,
         result.target,
-        precision=config.precision,
-        picture_name=config.picture,
-        picture_sha256=config.picture_sha256,
-        reference_name=config.reference,
-        caption=config.caption,
+        precision=recipe.precision,
+        picture_name=recipe.picture,
+        picture_sha256=recipe.picture_sha256,
+        reference_name=recipe.reference,
+        caption=recipe.caption,
     )

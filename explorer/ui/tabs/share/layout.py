@@ -11,15 +11,15 @@ import gradio as gr
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
 from explorer.core.probe import first
-from explorer.core.registry import MODES
+from explorer.core.selections import MODES
 from explorer.results.export import export_zip
 from explorer.results.links import CONTROLS, PLAIN, STEP, View, to_query
-from explorer.results.recipe import MAX_JSON_BYTES, Config
+from explorer.results.recipe import MAX_JSON_BYTES, Recipe
 from explorer.ui.components import Look, component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import told
 from explorer.ui.memory.folders import keep_export
-from explorer.ui.page import LIGHT, QUIET, Room
+from explorer.ui.page import LIGHT, QUIET, Page
 from explorer.ui.session import Session
 from explorer.ui.tabs.explore.run import Handlers
 
@@ -59,7 +59,7 @@ SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Widgets:
     """The tab's own components.
 
     Attributes:
@@ -83,7 +83,7 @@ class Parts:
         return {self.hide, self.lock, self.step, self.projector}
 
 
-def share_tab(room: Room, handlers: Handlers) -> gr.HTML:
+def share_tab(page: Page, handlers: Handlers) -> gr.HTML:
     """Lay the tab out, wire it, and return the component that loads a ``config.json``."""
     _title("Link", "Whoever opens it sees this result: the same pair, encoder, masks and selection.")
     link = gr.Button("Link to this result", elem_id="make-link")
@@ -93,10 +93,13 @@ def share_tab(room: Room, handlers: Handlers) -> gr.HTML:
     _title("Files", "The figure, the map, the distances, the settings, and a script that makes them again.")
     export = gr.Button("Download everything (ZIP)", elem_id="export")
     file = gr.DownloadButton(visible=False, size="sm", elem_id="zip")
-    parts = Parts(address, file=file, **asked)
-    sharing = Sharing(room, handlers, parts)
-    on_screen: set[Any] = {room.session, room.view}
-    for button, make, inputs in ((link, sharing.link, on_screen), (teacher, sharing.teach, on_screen | parts.asked())):
+    widgets = Widgets(address, file=file, **asked)
+    sharing = Sharing(page, handlers, widgets)
+    on_screen: set[Any] = {page.session, page.view}
+    for button, make, inputs in (
+        (link, sharing.link, on_screen),
+        (teacher, sharing.teach, on_screen | widgets.asked()),
+    ):
         button.click(make, inputs, [address], **LIGHT)
     saved = export.click(sharing.export, on_screen, [file], **FILES | {"show_progress": "minimal"})
     saved.success(None, js=SAVE, **QUIET)
@@ -127,13 +130,13 @@ class Sharing:
     """The events of the tab.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
-        parts: The tab's own components.
+        widgets: The tab's own components.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
-        self._room, self._handlers, self._parts = room, handlers, parts
+    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
+        self._page, self._handlers, self._widgets = page, handlers, widgets
 
     @told
     def link(self, values: Values) -> Any:
@@ -143,30 +146,30 @@ class Sharing:
     @told
     def teach(self, values: Values) -> Any:
         """The same, with controls hidden or locked."""
-        parts = self._parts
-        hide, lock = _names(values[parts.hide]), _names(values[parts.lock])
-        return self._link(values, View(hide, lock, values[parts.step] or None, bool(values[parts.projector])))
+        widgets = self._widgets
+        hide, lock = _names(values[widgets.hide]), _names(values[widgets.lock])
+        return self._link(values, View(hide, lock, values[widgets.step] or None, bool(values[widgets.projector])))
 
     def _link(self, values: Values, view: View) -> Any:
         session, seen = self._on_screen(values)
-        config = session.config(seen.selection)
-        query = to_query(config, view, replay=session.replay)
-        return gr.update(link={"query": query, "notes": _notes(config, session, seen), "stamp": time.monotonic()})
+        recipe = session.recipe(seen.selection)
+        query = to_query(recipe, view, replay=session.replay)
+        return gr.update(link={"query": query, "notes": _notes(recipe, session, seen), "stamp": time.monotonic()})
 
     @told
     def export(self, values: Values) -> Any:
         """Everything of what is on screen, as a ZIP to save."""
         session, seen = self._on_screen(values)
-        config = session.config(seen.selection)
-        packed = export_zip(session.explanation(seen.selection), config)
+        recipe = session.recipe(seen.selection)
+        packed = export_zip(session.explanation(seen.selection), recipe)
         path = keep_export(packed)
-        selection = "slices" if config.selection.free else MODES[config.selection.mode].label
-        again = f"Save again: {config.picture or 'own picture'}, {config.masking.n_masks} masks, {selection}"
+        selection = "slices" if recipe.selection.free else MODES[recipe.selection.mode].label
+        again = f"Save again: {recipe.picture or 'own picture'}, {recipe.masking.n_masks} masks, {selection}"
         return gr.update(label=again, value=str(path), visible=True)
 
     def _on_screen(self, values: Values) -> tuple[Session, Look]:
         """What the visitor sees and how, while a run goes on; refuses what the server lacks, as after a restart."""
-        session, seen = self._handlers.session(values).at_rest(), look(values[self._room.view])
+        session, seen = self._handlers.session(values).at_rest(), look(values[self._page.view])
         if seen.result is None or seen.result != session.shown():
             raise InvalidInput(
                 "The server no longer has what is on screen; press Run or choose an example, and try again.",
@@ -186,14 +189,14 @@ def _names(chosen: Any) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def _notes(config: Config, session: Session, seen: Look) -> list[str]:
+def _notes(recipe: Recipe, session: Session, seen: Look) -> list[str]:
     """What a link cannot bring, in words."""
     files = {"picture": "picture to explain", "reference": "picture to compare with"}
     notes = [
         f"The {files[side]} is a file of your own. It is not in the link: whoever opens the link has to add that file."
-        for side in config.own
+        for side in recipe.own
     ]
-    asks, wanted = config.masking.n_masks, 0 if session.question is None else session.question.masking.n_masks
+    asks, wanted = recipe.masking.n_masks, 0 if session.question is None else session.question.masking.n_masks
     if asks < wanted:
         notes.append(f"The maps show {seen.masks} of {wanted} masks, so the link asks for {asks}.")
     if asks > N_MASKS.default:

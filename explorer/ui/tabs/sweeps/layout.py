@@ -11,17 +11,17 @@ import gradio as gr
 
 from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import check_passes
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import SelectionSettings
 from explorer.studies.sweeps import SWEEPS
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import broken_off, noted, told, told_stepwise
-from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Room
+from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import Step
-from explorer.ui.session import Question
+from explorer.ui.session import RunRequest
 from explorer.ui.status import progress_panel, status_panel, turn_panel
 from explorer.ui.tabs.explore.run import Handlers
-from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, Plan, Sweep, Swept, costly_tiles, pair, price
+from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 
 PILOT_ABOUT = (
     "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
@@ -36,7 +36,7 @@ KEPT = "What is embedded is kept; run it again to go on."
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Widgets:
     """The tab's own components.
 
     Attributes:
@@ -52,7 +52,7 @@ class Parts:
     swept: gr.State
 
 
-def sweeps_tab(room: Room, handlers: Handlers) -> Any:
+def sweeps_tab(page: Page, handlers: Handlers) -> Any:
     """Lay the tab out, wire it, and return the run that a tile starts, which Stop must know."""
     listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
     listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False})
@@ -60,44 +60,44 @@ def sweeps_tab(room: Room, handlers: Handlers) -> Any:
     status = gr.HTML("", elem_id="sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
     grid = component("sweep-grid", events=("picked",), slots=list(SLOTS), **empty)
-    parts = Parts(choice, status, grid, gr.State(Swept(), time_to_live=SESSION_SECONDS))
-    return _wire(Sweeping(room, parts), room, handlers, parts)
+    widgets = Widgets(choice, status, grid, gr.State(Swept(), time_to_live=SESSION_SECONDS))
+    return _wire(Sweeping(page, widgets), page, handlers, widgets)
 
 
-def _wire(sweeping: Sweeping, room: Room, handlers: Handlers, parts: Parts) -> Any:
+def _wire(sweeping: Sweeping, page: Page, handlers: Handlers, widgets: Widgets) -> Any:
     """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
-    everything, c, shown = room.everything() | {parts.swept}, room.controls, [parts.status, parts.grid]
-    priced: dict[str, Any] = {"inputs": everything, "outputs": [parts.choice, parts.grid], **LIGHT}
-    parts.choice.priced(sweeping.price, **priced)
+    everything, c, shown = page.everything() | {widgets.swept}, page.controls, [widgets.status, widgets.grid]
+    priced: dict[str, Any] = {"inputs": everything, "outputs": [widgets.choice, widgets.grid], **LIGHT}
+    widgets.choice.priced(sweeping.price, **priced)
     each = LIGHT | {"trigger_mode": "multiple"}  # a click that Gradio postpones comes with the data of the one before
     # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
     gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
     # Before the run, or it would wait for it.
-    parts.choice.swept(sweeping.turn, everything, [parts.status, parts.swept], **each)
-    lane = room.queued() | {"show_progress_on": parts.status, "trigger_mode": "multiple"}
-    running = parts.choice.swept(sweeping.run, everything, shown, **lane)
-    stopped = parts.choice.stopped(sweeping.stop, {parts.swept}, [parts.status], **each)
+    widgets.choice.swept(sweeping.turn, everything, [widgets.status, widgets.swept], **each)
+    lane = page.queued() | {"show_progress_on": widgets.status, "trigger_mode": "multiple"}
+    running = widgets.choice.swept(sweeping.run, everything, shown, **lane)
+    stopped = widgets.choice.stopped(sweeping.stop, {widgets.swept}, [widgets.status], **each)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(sweeping.price, **priced)
-    places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, parts.grid]
-    loaded = parts.grid.picked(sweeping.load, everything, places, **each)
-    return loaded.success(handlers.run, room.everything(), [room.status, room.view], **room.queued())
+    places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, widgets.grid]
+    loaded = widgets.grid.picked(sweeping.load, everything, places, **each)
+    return loaded.success(handlers.run, page.everything(), [page.status, page.view], **page.queued())
 
 
 class Sweeping:
     """The events of the tab.
 
     Args:
-        room: What they act on.
-        parts: The tab's own components.
+        page: What they act on.
+        widgets: The tab's own components.
     """
 
-    def __init__(self, room: Room, parts: Parts) -> None:
-        self._room, self._parts = room, parts
-        self._workbench, self._controls = room.workbench, room.controls
+    def __init__(self, page: Page, widgets: Widgets) -> None:
+        self._page, self._widgets = page, widgets
+        self._probes, self._controls = page.probes, page.controls
 
     def _swept(self, values: Values) -> Swept:
-        return values[self._parts.swept]  # type: ignore[no-any-return]
+        return values[self._widgets.swept]  # type: ignore[no-any-return]
 
     @told
     def price(self, values: Values) -> tuple[Any, Any]:
@@ -111,24 +111,24 @@ class Sweeping:
         prices = {key: self._price(key, question) for key in COSTLY}
         return gr.update(prices={"of": prices, "over": over}), gr.update(now=question.masking.to_dict())
 
-    def _question(self, values: Values) -> Question:
+    def _question(self, values: Values) -> RunRequest:
         """The question without its reference, which no mask depends on."""
         c = self._controls
         if not values[c.picture]:
             raise InvalidInput("Add an image first.", code="picture_missing")
         picture, masking = c.pictures.open(values[c.picture]), c.masking(values)
-        return Question(picture, None, None, *c.network(values), masking)
+        return RunRequest(picture, None, None, *c.network(values), masking)
 
-    def _price(self, key: str, question: Question) -> dict[str, Any]:
+    def _price(self, key: str, question: RunRequest) -> dict[str, Any]:
         tiles = costly_tiles(key, question.masking, SelectionSettings())
-        passes = price(tiles, question, self._workbench)
-        seconds = self._workbench.seconds(question.encoder, question.precision, passes)
+        passes = price(tiles, question, self._probes)
+        seconds = self._probes.seconds(question.encoder, question.precision, passes)
         return {"maps": len(tiles), "masks": tiles[0].masking.n_masks, "passes": passes, "seconds": seconds}
 
     @told
     def turn(self, values: Values, event: gr.EventData) -> tuple[Any, Swept]:
         """Say whose turn it is; what is swept goes back for its time to live, as in ``Handlers.queue``."""
-        swept, waiting, data = self._swept(values), self._workbench.waiting, _named(event._data)
+        swept, waiting, data = self._swept(values), self._probes.waiting, _named(event._data)
         if swept.running or _press(data) <= swept.over:
             return gr.skip(), swept  # answered late
         try:
@@ -149,24 +149,24 @@ class Sweeping:
                 yield gr.skip(), gr.skip()
                 return
             question = self._controls.question(values)
-            tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._room.view]).selection)
-            check_passes(price(tiles, question, self._workbench))
-            self._workbench.waiting.done(swept)  # from here on the sweep itself is waited for
-            sweep = swept.begin(Plan(str(data["sweep"]), question, tiles), self._workbench)
+            tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._page.view]).selection)
+            check_passes(price(tiles, question, self._probes))
+            self._probes.waiting.done(swept)  # from here on the sweep itself is waited for
+            sweep = swept.begin(SweepPlan(str(data["sweep"]), question, tiles), self._probes)
             yield gr.skip(), gr.update(plan=sweep.plan.wire())
             yield from self._steps(swept, sweep, press)
         except Exception as error:
-            self._workbench.waiting.done(swept)
+            self._probes.waiting.done(swept)
             begun = swept.running
             yield status_panel(Step(broken_off("" if begun is None else _reached(begun), error, KEPT))), gr.skip()
             if begun is not None:
                 yield gr.skip(), gr.update(ended=begun.ended())
             raise noted(error) from error
         finally:
-            self._workbench.waiting.done(swept)
+            self._probes.waiting.done(swept)
             swept.end(press)
 
-    def _steps(self, swept: Swept, sweep: Sweep, press: int) -> Iterator[tuple[Any, Any]]:
+    def _steps(self, swept: Swept, sweep: SweepRun, press: int) -> Iterator[tuple[Any, Any]]:
         last = 0.0
         for step in sweep.steps():
             if step.final:
@@ -186,7 +186,7 @@ class Sweeping:
         """End what was begun; a sweep that is running says so itself, after its last batch."""
         swept, press = self._swept(values), _press(_named(event._data))
         waited, swept.over = press > swept.over, max(swept.over, press)
-        self._workbench.waiting.done(swept)
+        self._probes.waiting.done(swept)
         if swept.running:
             return gr.skip()
         return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
@@ -224,20 +224,20 @@ def _press(data: dict[str, Any]) -> int:
     return press
 
 
-def _progress(sweep: Sweep, step: Step) -> str:
+def _progress(sweep: SweepRun, step: Step) -> str:
     count, left = len(sweep.plan.tiles), sweep.left()
     wait = "" if left is None else f", about {left:.0f} s left in all"
     said = f"Tile {sweep.tile + 1} of {count}: {step.done} of {step.wanted} masks{wait}"
     return progress_panel(sweep.tile * step.wanted + step.done, count * step.wanted, "the sweep", said)
 
 
-def _reached(sweep: Sweep) -> str:
+def _reached(sweep: SweepRun) -> str:
     if not (sweep.done or sweep.embedded):
         return ""
     return f"Stopped: {sweep.done} of {len(sweep.plan.tiles)} maps are here"
 
 
-def _summary(sweep: Sweep) -> str:
+def _summary(sweep: SweepRun) -> str:
     count = len(sweep.plan.tiles)
     if sweep.done < count:
         return f"Stopped: {sweep.done} of {count} maps are here. {KEPT}"

@@ -9,11 +9,12 @@ from typing import Any
 
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import FEATURE_RES
-from explorer.core.schema import MaskSettings, SelectionSettings
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, Tile, Tiles, passes, within
-from explorer.ui.probe_cache import Step, Workbench
-from explorer.ui.session import Question, Session
+from explorer.ui.probe_cache import ProbeCache, Step
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.explore.run import packed
 
 PILOT = "pilot"
@@ -23,7 +24,7 @@ TRIAL = ("p_keep", "spread", "band", "expected", "repeats")
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class SweepPlan:
     """A costly sweep as it was asked for.
 
     Attributes:
@@ -34,7 +35,7 @@ class Plan:
     """
 
     key: str
-    question: Question
+    question: RunRequest
     tiles: Tiles
     stamp: str = field(default_factory=lambda: str(time.monotonic_ns()))
 
@@ -44,12 +45,12 @@ class Plan:
         return {"key": self.key, "stamp": self.stamp, "tiles": [asdict(tile) | own for tile in self.tiles]}
 
 
-class Sweep:
+class SweepRun:
     """A sweep being run.
 
     Args:
         plan: What to run.
-        workbench: Runs it.
+        probes: Runs it.
 
     Attributes:
         session: Of the tile at hand, so that the result on screen is left alone.
@@ -59,23 +60,23 @@ class Sweep:
         seconds: Time spent on them.
     """
 
-    def __init__(self, plan: Plan, workbench: Workbench) -> None:
+    def __init__(self, plan: SweepPlan, probes: ProbeCache) -> None:
         self.plan, self.session = plan, Session()
         self.tile = self.done = self.embedded = 0
         self.seconds = 0.0
-        self._workbench, self._missing = workbench, price(plan.tiles, plan.question, workbench)
+        self._probes, self._missing = probes, price(plan.tiles, plan.question, probes)
         self._trials: list[pilots.Trial] = []
         self._first: dict[str, Any] = {}
 
     def steps(self) -> Iterator[Step]:
         """Embed what is missing, tile by tile; after a final step, ``news`` has its tile."""
-        waiting = self._workbench.waiting
+        waiting = self._probes.waiting
         try:
             for number, tile in enumerate(self.plan.tiles):
                 self.tile = number
                 question = replace(self.plan.question, masking=tile.masking, until=None)
                 embedded, seconds = self.embedded, self.seconds
-                for step in self._workbench.embed(question, self.session, tile.selection):
+                for step in self._probes.embed(question, self.session, tile.selection):
                     self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
                     waiting.expect(self.session, self.left() or 0)  # of the whole sweep, not of the tile
                     yield step
@@ -87,7 +88,7 @@ class Sweep:
         if self.embedded:
             return self.seconds / self.embedded * max(0, self._missing - self.embedded)
         question = self.plan.question
-        return self._workbench.seconds(question.encoder, question.precision, self._missing)
+        return self._probes.seconds(question.encoder, question.precision, self._missing)
 
     def news(self) -> dict[str, Any]:
         """The tile just finished, without what is the same in the first, as its pictures are."""
@@ -136,13 +137,13 @@ class Swept:
 
     def __init__(self) -> None:
         self.kept: dict[str, Kept] = {}
-        self.running: Sweep | None = None
+        self.running: SweepRun | None = None
         self.over = 0
 
-    def begin(self, plan: Plan, workbench: Workbench) -> Sweep:
+    def begin(self, plan: SweepPlan, probes: ProbeCache) -> SweepRun:
         """A sweep takes the place of the last one of its key."""
         self.kept[plan.key] = Kept(plan.tiles, plan.stamp, pair(plan.question))
-        self.running = Sweep(plan, workbench)
+        self.running = SweepRun(plan, probes)
         return self.running
 
     def end(self, press: int) -> None:
@@ -168,12 +169,12 @@ def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSetting
     return within(tiles, int(FEATURE_RES.app_high), app=True)  # no encoder here sees fewer pixels a side than that
 
 
-def price(tiles: Tiles, question: Question, workbench: Workbench) -> int:
+def price(tiles: Tiles, question: RunRequest, probes: ProbeCache) -> int:
     """How many masked copies have to be embedded for the tiles."""
-    return passes(tiles, lambda masking: workbench.known(replace(question, masking=masking)))
+    return passes(tiles, lambda masking: probes.known(replace(question, masking=masking)))
 
 
-def pair(question: Question) -> object:
+def pair(question: RunRequest) -> object:
     """What a question compares, and how it hides and embeds: all but the numbers of its masks."""
     common = replace(question, masking=MaskSettings(fill=question.masking.fill, scheme=question.masking.scheme))
-    return common.config(common.masking.n_masks, SelectionSettings())
+    return common.recipe(common.masking.n_masks, SelectionSettings())

@@ -9,22 +9,22 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS, P_KEEP, THRESHOLD
-from explorer.core.registry import DISTANCES, MODES
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.core.sentences import HIDINGS, split_words
-from explorer.core.words import ALL_COUNT, SENTENCE_ENCODER, sentences_to_embed, tries_all
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
 from explorer.encoders.cards import encoders, find_card
 from explorer.ui.components import component
 from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Room
+from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import Step
 from explorer.ui.session import on_screen
 from explorer.ui.status import status_panel, turn_panel
 from explorer.ui.tabs.explore.run import LATE_SECONDS, Handlers, streamed
-from explorer.ui.tabs.words.run import Asked, Worded
+from explorer.ui.tabs.words.run import Worded, WordsRequest
 
 SENTENCE, PICTURE = "another sentence", "the picture on screen"
 EXAMPLE, OTHER = "a cat drinks coffee in a red car", "a kitten"
@@ -43,7 +43,7 @@ COUNTED = 100_000
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class Widgets:
     """The tab's own components.
 
     Attributes:
@@ -86,7 +86,7 @@ class Parts:
         return {getattr(self, field.name) for field in fields(self) if field.name not in shown}
 
 
-def words_tab(room: Room, handlers: Handlers) -> None:
+def words_tab(page: Page, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(f"<h2>Words</h2><p>{ABOUT}</p>", elem_classes="words-title")
     choices = [(card.title, card.key) for card in encoders() if card.captions and card.here]
@@ -100,11 +100,11 @@ def words_tab(room: Room, handlers: Handlers) -> None:
     status = gr.HTML("", elem_id="words-status")
     view = component("words", result=None)
     look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
-    parts = Parts(**question, run=run, stop=stop, status=status, view=view, worded=kept, **look)
-    wording = Wording(room, handlers, parts)
+    widgets = Widgets(**question, run=run, stop=stop, status=status, view=view, worded=kept, **look)
+    wording = Wording(page, handlers, widgets)
     run.value = wording.label(EXAMPLE, "", MaskSettings(), "drop")
-    parts.p_keep.interactive = False  # as the example has so few words
-    _wire(wording, room, parts)
+    widgets.p_keep.interactive = False  # as the example has so few words
+    _wire(wording, page, widgets)
 
 
 def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
@@ -148,53 +148,55 @@ def _lay_out_look() -> dict[str, Any]:
     return {"mode": mode, "threshold": threshold, "distance": distance}
 
 
-def _wire(wording: Wording, room: Room, parts: Parts) -> None:
+def _wire(wording: Wording, page: Page, widgets: Widgets) -> None:
     """Prices and ranking are light; a run waits for its turn, and has its own Stop."""
-    asked, priced = parts.asked(), [parts.run, parts.p_keep]
-    shown = [parts.status, parts.view]
-    parts.kind.input(wording.choose_kind, {parts.kind}, [parts.other], **LIGHT)
-    for costly in (parts.sentence, parts.encoder, parts.n_masks, parts.p_keep, parts.hide):
+    asked, priced = widgets.asked(), [widgets.run, widgets.p_keep]
+    shown = [widgets.status, widgets.view]
+    widgets.kind.input(wording.choose_kind, {widgets.kind}, [widgets.other], **LIGHT)
+    for costly in (widgets.sentence, widgets.encoder, widgets.n_masks, widgets.p_keep, widgets.hide):
         costly.change(wording.price, asked, priced, **LIGHT)
-    starts = [parts.run.click, parts.sentence.submit, parts.other.submit]
-    gr.on(starts, wording.turn, {parts.worded}, [parts.status, parts.worded], **LIGHT)  # or it would wait for the run
-    lane = room.queued() | {"show_progress_on": parts.status}
-    running = gr.on(starts, wording.run, asked | {room.session}, shown, **lane)
+    starts = [widgets.run.click, widgets.sentence.submit, widgets.other.submit]
+    gr.on(
+        starts, wording.turn, {widgets.worded}, [widgets.status, widgets.worded], **LIGHT
+    )  # or it would wait for the run
+    lane = page.queued() | {"show_progress_on": widgets.status}
+    running = gr.on(starts, wording.run, asked | {page.session}, shown, **lane)
     running.then(wording.price, asked, priced, **LIGHT)
-    stopped = parts.stop.click(wording.stop, {parts.worded}, None, cancels=[running], **LIGHT)
-    stopped.then(wording.stopped, {parts.worded}, shown, **LIGHT)
-    for free in (parts.mode, parts.threshold, parts.distance):
-        free.input(wording.rank, asked, [parts.threshold, parts.view], **LIGHT)
+    stopped = widgets.stop.click(wording.stop, {widgets.worded}, None, cancels=[running], **LIGHT)
+    stopped.then(wording.stopped, {widgets.worded}, shown, **LIGHT)
+    for free in (widgets.mode, widgets.threshold, widgets.distance):
+        free.input(wording.rank, asked, [widgets.threshold, widgets.view], **LIGHT)
 
 
 class Wording:
     """The events of the tab.
 
     Args:
-        room: What they act on.
+        page: What they act on.
         handlers: The main screen's, which know the session.
-        parts: The tab's own components.
+        widgets: The tab's own components.
     """
 
-    def __init__(self, room: Room, handlers: Handlers, parts: Parts) -> None:
-        self._room, self._handlers, self._parts = room, handlers, parts
+    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
+        self._page, self._handlers, self._widgets = page, handlers, widgets
         self._rates: dict[str, float] = {}
 
     def _worded(self, values: Values) -> Worded:
-        return values[self._parts.worded]  # type: ignore[no-any-return]
+        return values[self._widgets.worded]  # type: ignore[no-any-return]
 
     @told
     def choose_kind(self, values: Values) -> Any:
         """Show the box for another sentence where that is what is compared."""
-        return gr.update(visible=values[self._parts.kind] == SENTENCE)
+        return gr.update(visible=values[self._widgets.kind] == SENTENCE)
 
     @told
     def price(self, values: Values) -> tuple[Any, Any]:
         """Put what a run costs on its button, and lock the share kept where it plays no part."""
-        parts = self._parts
+        widgets = self._widgets
         try:
-            masking, text = self._masking(values), values[parts.sentence]
-            find_card(values[parts.encoder])
-            label = self.label(text, values[parts.encoder], masking, values[parts.hide])
+            masking, text = self._masking(values), values[widgets.sentence]
+            find_card(values[widgets.encoder])
+            label = self.label(text, values[widgets.encoder], masking, values[widgets.hide])
             free = not tries_all(len(split_words(text).words), masking)
         except InvalidInput:  # a run will say so; a price while typing must not
             label, free = EXPLAIN, True
@@ -209,41 +211,41 @@ class Wording:
         return f"{EXPLAIN}: {'' if quick else 'at most '}{count} sentences{seconds}"
 
     def _masking(self, values: Values) -> MaskSettings:
-        parts, n = self._parts, values[self._parts.n_masks]
+        widgets, n = self._widgets, values[self._widgets.n_masks]
         count = N_MASKS.check(int(n) if isinstance(n, float) and n.is_integer() else n, app=True)
-        return MaskSettings(n_masks=count, p_keep=P_KEEP.check(values[parts.p_keep], app=True))
+        return MaskSettings(n_masks=count, p_keep=P_KEEP.check(values[widgets.p_keep], app=True))
 
-    def _asked(self, values: Values) -> Asked:
+    def _asked(self, values: Values) -> WordsRequest:
         """What is asked, checked before any encoder is loaded for it."""
-        parts = self._parts
-        masking, text = self._masking(values), values[parts.sentence] or ""
+        widgets = self._widgets
+        masking, text = self._masking(values), values[widgets.sentence] or ""
         split_words(text)
         picture = caption = None
-        if values[parts.kind] == SENTENCE:
-            caption = values[parts.other] or ""
+        if values[widgets.kind] == SENTENCE:
+            caption = values[widgets.other] or ""
             if not caption.strip():
                 raise InvalidInput("The other sentence is empty; type what to compare with.", code="reference_missing")
         else:
             picture = on_screen(self._handlers.session(values)).picture
-        return Asked(text, values[parts.hide], values[parts.encoder], masking, picture, caption)
+        return WordsRequest(text, values[widgets.hide], values[widgets.encoder], masking, picture, caption)
 
     @told_stepwise
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed the masked sentences, sending the words' values as they settle."""
-        worded, workbench = self._worded(values), self._room.workbench
+        worded, probes = self._worded(values), self._page.probes
         steps, again = self._steps(values, worded), "press again to go on from here"
-        yield from streamed(steps, worded, workbench, lambda: _news(worded), SECONDS_BETWEEN, again)
+        yield from streamed(steps, worded, probes, lambda: _news(worded), SECONDS_BETWEEN, again)
 
     def _steps(self, values: Values, worded: Worded) -> Iterator[Step]:
         asked, worded.selection = self._asked(values), self._selection(values)
-        yield from worded.steps(asked, self._room.workbench)
+        yield from worded.steps(asked, self._page.probes)
         if worded.rate is not None:
             self._rates[asked.encoder] = worded.rate
 
     @told
     def turn(self, values: Values) -> tuple[Any, Worded]:
         """Say whose turn it is; what the page has goes back for its time to live, as in ``Handlers.queue``."""
-        worded, waiting = self._worded(values), self._room.workbench.waiting
+        worded, waiting = self._worded(values), self._page.probes.waiting
         if worded.running or time.monotonic() - worded.over < LATE_SECONDS:
             return gr.skip(), worded  # answered late: the run has begun, and may have ended
         waiting.expect(worded, 0)
@@ -262,7 +264,7 @@ class Wording:
         if not worded.stopping:
             return gr.skip(), gr.skip()  # it was started again since
         running, probe, worded.running = worded.running, worded.probe, False
-        if self._room.workbench.waiting.done(worded) and not running:
+        if self._page.probes.waiting.done(worded) and not running:
             return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
         if not running or probe is None or not len(probe):
             return gr.skip(), gr.skip()
@@ -278,9 +280,9 @@ class Wording:
         return threshold, _news(worded)
 
     def _selection(self, values: Values) -> SelectionSettings:
-        parts = self._parts
+        widgets = self._widgets
         return SelectionSettings(
-            mode=values[parts.mode], threshold=values[parts.threshold], distance=values[parts.distance]
+            mode=values[widgets.mode], threshold=values[widgets.threshold], distance=values[widgets.distance]
         )
 
 

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
-from explorer.core.probe import grow
-from explorer.core.references import embed_reference
-from explorer.core.schema import MaskSettings, Probe, Reference, SelectionSettings
-from explorer.core.words import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
+from explorer.core.masks import MaskSettings
+from explorer.core.probe import Probe, grow
+from explorer.core.references import Reference, embed_reference
+from explorer.core.selections import SelectionSettings
+from explorer.core.sentences import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
 from explorer.encoders.base import Encoder
 from explorer.pictures.formats import jpeg
 from explorer.pictures.images import Picture, shrink
 from explorer.ui.memory.kept import GONE, Kept
-from explorer.ui.probe_cache import Step, Workbench, loaded
+from explorer.ui.probe_cache import ProbeCache, Step, loaded
 from explorer.ui.session import Runner
 
 THUMBNAIL = 160
@@ -31,7 +32,7 @@ LOOKS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
+class WordsRequest:
     """What a page asks.
 
     Attributes:
@@ -66,7 +67,7 @@ class Reading(NamedTuple):
         texts: The embeddings by sentence, in which the probe looks.
     """
 
-    asked: Asked
+    asked: WordsRequest
     probe: Probe
     target: Reference
     thumbnail: str | None
@@ -96,7 +97,7 @@ class Worded(Runner):
     def _reading(self) -> Reading | None:
         return None if self._kept is None else self._kept.get()
 
-    def steps(self, asked: Asked, workbench: Workbench) -> Iterator[Step]:
+    def steps(self, asked: WordsRequest, probes: ProbeCache) -> Iterator[Step]:
         """Embed what is missing, batch by batch; the same sentence as before goes on where it stopped."""
         encoder = yield from loaded(asked.encoder)
         start = self._start(asked, encoder)
@@ -104,7 +105,7 @@ class Worded(Runner):
         assert isinstance(start.encoder, MaskedSentence)
         texts = start.encoder.known
         reading = Reading(asked, start, target, None if asked.picture is None else _thumbnail(asked.picture), texts)
-        self._kept = kept = workbench.memory.keep(reading, busy=True)
+        self._kept = kept = probes.memory.keep(reading, busy=True)
         known, before, began = len(start), len(texts), time.monotonic()
         try:
             for probe in grow(start):
@@ -112,16 +113,16 @@ class Worded(Runner):
                 kept.swap(reading)
                 done, seconds = len(probe), time.monotonic() - began
                 if done > known:
-                    workbench.waiting.expect(self, seconds / (done - known) * (probe.wanted - done))
+                    probes.waiting.expect(self, seconds / (done - known) * (probe.wanted - done))
                 yield Step("", done, probe.wanted, seconds, done - known, final=probe.complete)
         finally:
             kept.busy = False
             kept.set(reading)
-            workbench.waiting.done(self)
+            probes.waiting.done(self)
             if len(texts) > before:
                 self.rate = (len(texts) - before) / (time.monotonic() - began)
 
-    def _start(self, asked: Asked, encoder: Encoder) -> Probe:
+    def _start(self, asked: WordsRequest, encoder: Encoder) -> Probe:
         if (reading := self._reading()) is not None and reading.asked.key() == asked.key():
             return reading.probe
         return prepare_words(asked.text, encoder=encoder, masking=asked.masking, hide=asked.hide)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from explorer.attributions.grad_cam import GradCam
-from explorer.attributions.question import run
+from explorer.attributions.method import METHODS
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
-from explorer.core.registry import METHODS
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import run
 from explorer.evaluation.deletion import Deletion, deletion
-from explorer.ui.probe_cache import Workbench
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.tabs.compare.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
 from explorer.ui.tabs.evidence.answer import Subject
 from explorer.ui.tabs.evidence.run import Ledger, Trial
@@ -33,7 +33,7 @@ def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
 
 def test_the_price_is_what_is_run(subject: Subject):
     asked = OtherMethods(subject, ASKED)
-    trial = Trial(asked, 1, Ledger(Workbench()), lambda: False)
+    trial = Trial(asked, 1, Ledger(ProbeCache()), lambda: False)
     news = list(trial.news())
     assert trial.done == asked.passes() == 1 + 3 * (2 + (2 + len(SEEDS)) * (STEPS - 1))
     assert news[-1]["progress"]["text"].startswith(f"{trial.done} passes in ")
@@ -49,12 +49,12 @@ def test_prices_need_no_reference(subject: Subject):
 
 def test_the_maps_are_those_of_the_library(subject: Subject):
     answers = {answer.key: answer for answer in run(OtherMethods(subject, ASKED).steps())}
-    case, explanation = subject.case(), subject.explanation
+    question, explanation = subject.question(), subject.explanation
     np.testing.assert_array_equal(answers["distance-explainer"].attribution, explanation.relative)
-    np.testing.assert_allclose(answers["rise"].attribution, run(Rise(explanation.probe.masking)(case)), atol=1e-6)
-    np.testing.assert_array_equal(answers["grad-cam"].attribution, run(GradCam()(case)))
+    np.testing.assert_allclose(answers["rise"].attribution, run(Rise(explanation.probe.masking)(question)), atol=1e-6)
+    np.testing.assert_array_equal(answers["grad-cam"].attribution, run(GradCam()(question)))
     assert [answer.passes for answer in answers.values()] == [0, 0, 1]
-    expected = run(deletion(case, answers["grad-cam"].attribution, steps=STEPS, seeds=SEEDS))
+    expected = run(deletion(question, answers["grad-cam"].attribution, steps=STEPS, seeds=SEEDS))
     np.testing.assert_allclose(answers["grad-cam"].faithful.lodf, expected.lodf, atol=1e-6)
 
 

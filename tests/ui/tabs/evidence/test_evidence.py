@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from explorer.core.agreement import expected_agreement
+from explorer.core.embedder import WHOLE
 from explorer.core.errors import InvalidInput
-from explorer.core.masks import sample_masks
+from explorer.core.masks import MaskSettings, sample_masks
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
-from explorer.core.schema import WHOLE, MaskSettings, SelectionSettings
+from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
 from explorer.evaluation.deletion import Deletion
 from explorer.evaluation.localization import Localization
@@ -24,12 +25,12 @@ from explorer.evaluation.randomization import Randomization
 from explorer.evaluation.ranks import spearman
 from explorer.evaluation.sensitivity import Sensitivity
 from explorer.evaluation.stability import Stability, masks_to_reach
+from explorer.pictures.examples import FIRST_PRESET
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import FIRST_PRESET
 from explorer.ui import probe_cache
 from explorer.ui.components import Look
-from explorer.ui.probe_cache import Workbench
-from explorer.ui.session import Question, Session
+from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.evidence import answer
 from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
@@ -58,9 +59,9 @@ def session(monkeypatch: pytest.MonkeyPatch, picture_encoder) -> Session:
     for module in (probe_cache, answer):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: picture_encoder)
     picture, reference = as_picture(ASSETS / "cat_and_espresso.jpg"), as_picture(ASSETS / "espresso.jpg")
-    question = Question(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
+    request = RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
     page = Session()
-    for _ in Workbench().run(question, page, PLAIN):
+    for _ in ProbeCache().run(request, page, PLAIN):
         pass
     return page
 
@@ -83,8 +84,8 @@ def test_the_map_judged_is_the_one_on_screen(session: Session):
     part = subject_of(session, Look(PLAIN, 20, session.shown(), 40))
     expected = rank_against(first(session.probe, 20), session.result.target, PLAIN)
     np.testing.assert_array_equal(part.explanation.relative, expected.relative)
-    assert part.wire()["masks"] == part.question.masking.n_masks == 20
-    assert part.config != whole.config
+    assert part.wire()["masks"] == part.request.masking.n_masks == 20
+    assert part.recipe != whole.recipe
 
 
 def test_another_map_is_refused(session: Session):
@@ -105,9 +106,9 @@ def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.Mo
     passes = {key: kind(replayed, {}).passes() for key, kind in KINDS.items() if not kind.slow}
     assert passes == {"deletion": 135, "stability": 900, "sensitivity": 2200, "planting": 200}
     monkeypatch.setattr(answer, "load_encoder", load_encoder)
-    case = replayed.case()
-    np.testing.assert_allclose(case.pixels, replayed.explanation.probe.pixels, atol=16)  # whose picture is a JPEG
-    assert case.pixels.shape[:2] == replayed.explanation.attribution.shape
+    question = replayed.question()
+    np.testing.assert_allclose(question.pixels, replayed.explanation.probe.pixels, atol=16)  # whose picture is a JPEG
+    assert question.pixels.shape[:2] == replayed.explanation.attribution.shape
 
 
 # Prices and reports
@@ -180,7 +181,7 @@ def trial(evidence: Evidence, ledger: Ledger, ended=lambda: False) -> list[dict[
 
 
 def test_a_finished_report_is_known_to_the_next_who_asks(subject: Subject, picture_encoder):
-    ledger = Ledger(Workbench())
+    ledger = Ledger(ProbeCache())
     evidence = KINDS["deletion"](subject, SMALL["deletion"])
     assert ledger.known(evidence) is None
     last = trial(evidence, ledger)[-1]
@@ -196,13 +197,13 @@ def test_a_finished_report_is_known_to_the_next_who_asks(subject: Subject, pictu
     for other in (
         KINDS["deletion"](subject, SMALL["deletion"] | {"fill": "black"}),
         KINDS["planting"](subject, {}),
-        KINDS["deletion"](replace(subject, question=replace(subject.question, encoder="conse-lite0")), {}),
+        KINDS["deletion"](replace(subject, request=replace(subject.request, encoder="conse-lite0")), {}),
     ):
         assert ledger.known(other) is None
 
 
 def test_stop_ends_it_after_a_batch_and_shows_the_part(subject: Subject, picture_encoder):
-    ledger, asked = Ledger(Workbench()), []
+    ledger, asked = Ledger(ProbeCache()), []
     evidence = KINDS["deletion"](subject, SMALL["deletion"])
 
     def ended() -> bool:
@@ -222,14 +223,14 @@ def test_stop_ends_it_after_a_batch_and_shows_the_part(subject: Subject, picture
 
 
 def test_a_trial_stopped_before_anything_was_found_says_so(subject: Subject):
-    last = trial(KINDS["planting"](subject, {}), Ledger(Workbench()), lambda: True)[-1]
+    last = trial(KINDS["planting"](subject, {}), Ledger(ProbeCache()), lambda: True)[-1]
     assert "planting" not in last
     assert last["progress"]["text"].startswith("Stopped after 8 of 200 passes")
 
 
 def test_the_ledger_forgets_the_oldest(subject: Subject):
-    ledger = Ledger(Workbench())
-    asked = [KINDS["planting"](replace(subject, question=_numbered(subject, i)), {}) for i in range(REPORTS + 1)]
+    ledger = Ledger(ProbeCache())
+    asked = [KINDS["planting"](replace(subject, request=_numbered(subject, i)), {}) for i in range(REPORTS + 1)]
     for i, evidence in enumerate(asked):
         ledger.keep(evidence, {"number": i})
     assert ledger.known(asked[0]) is None
@@ -237,12 +238,12 @@ def test_the_ledger_forgets_the_oldest(subject: Subject):
     assert ledger.known(asked[-1]) == {"number": REPORTS}
 
 
-def _numbered(subject: Subject, seed: int) -> Question:
-    return replace(subject.question, masking=replace(subject.question.masking, seed=seed))
+def _numbered(subject: Subject, seed: int) -> RunRequest:
+    return replace(subject.request, masking=replace(subject.request.masking, seed=seed))
 
 
 def test_seconds_come_from_the_same_kind_or_from_the_others(subject: Subject):
-    ledger = Ledger(Workbench())
+    ledger = Ledger(ProbeCache())
     slow, quick, other = (KINDS[key](subject, {}) for key in ("randomization", "deletion", "planting"))
     assert ledger.seconds(other, 100) is None
     ledger.timed(slow, 10.0)

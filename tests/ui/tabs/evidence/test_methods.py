@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from explorer.attributions.grad_cam import GradCam
-from explorer.attributions.question import run
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import SelectionSettings
+from explorer.core.selections import SelectionSettings
+from explorer.core.steps import run
 from explorer.evaluation.deletion import deletion
 from explorer.evaluation.sensitivity import sensitivity
-from explorer.ui.probe_cache import Workbench
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.tabs.evidence.answer import OWN, Subject
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.run import Ledger, Trial
@@ -40,7 +40,7 @@ def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
 @pytest.mark.parametrize("key", SMALL)
 def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, key: str, method: str):
     evidence = KINDS[key](subject, SMALL[key] | {"method": method})
-    trial = Trial(evidence, 1, Ledger(Workbench()), lambda: False)
+    trial = Trial(evidence, 1, Ledger(ProbeCache()), lambda: False)
     news = list(trial.news())
     assert trial.done == evidence.passes()
     report = news[-1][key]
@@ -53,8 +53,8 @@ def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, ke
 
 def test_what_is_deleted_is_the_methods_map(subject: Subject):
     evidence = KINDS["deletion"](subject, SMALL["deletion"] | {"method": "grad-cam"})
-    result, case = run(evidence.steps()), subject.case()
-    expected = run(deletion(case, run(GradCam()(case)), steps=10, seeds=range(3)))
+    result, question = run(evidence.steps()), subject.question()
+    expected = run(deletion(question, run(GradCam()(question)), steps=10, seeds=range(3)))
     np.testing.assert_array_equal(result.lodf, expected.lodf)
     assert evidence.report(result, False)["strip"]["maps"][0]["title"] == "Grad-CAM"
     on_screen = KINDS["deletion"](subject, SMALL["deletion"])
@@ -66,7 +66,7 @@ def test_what_is_deleted_is_the_methods_map(subject: Subject):
 def test_what_is_made_noisy_is_the_methods_map(subject: Subject):
     evidence = KINDS["sensitivity"](subject, SMALL["sensitivity"] | {"method": "grad-cam"})
     result = run(evidence.steps())
-    expected = run(sensitivity(subject.case(), GradCam(), n_samples=5, law="gaussian", spread=25.5))
+    expected = run(sensitivity(subject.question(), GradCam(), n_samples=5, law="gaussian", spread=25.5))
     np.testing.assert_array_equal(result.values, expected.values)
     assert "The paper" not in " ".join(evidence.report(result, False)["verdict"])
 
@@ -95,13 +95,13 @@ def test_what_is_no_method_is_refused(subject: Subject, method: object):
 
 
 def test_a_blank_map_has_nothing_to_delete(subject: Subject):
-    alike = replace(subject, question=replace(subject.question, reference=subject.question.picture))
+    alike = replace(subject, request=replace(subject.request, reference=subject.request.picture))
     with pytest.raises(InvalidInput, match="no signal"):
         run(KINDS["deletion"](alike, SMALL["deletion"] | {"method": "grad-cam"}).steps())
 
 
 def test_reports_about_two_methods_are_kept_apart(subject: Subject):
-    ledger = Ledger(Workbench())
+    ledger = Ledger(ProbeCache())
     ledger.keep(KINDS["deletion"](subject, {}), {"verdict": []})
     assert ledger.known(KINDS["deletion"](subject, {"method": OWN})) == {"verdict": []}
     assert ledger.known(KINDS["deletion"](subject, {"method": "rise"})) is None

@@ -25,19 +25,18 @@ from PIL import Image
 from explorer import MaskSettings, SelectionSettings
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
+from explorer.pictures.examples import FIRST_PRESET, asset_path
 from explorer.pictures.images import as_picture
-from explorer.pictures.presets import FIRST_PRESET, asset_path
-from explorer.results.links import CONTROLS, View, preset_config, to_query
-from explorer.results.recipe import Config, example_sha256
-from explorer.results.unpacking import load_replay
-from explorer.results.wire import replay_of
+from explorer.results.links import CONTROLS, View, preset_recipe, to_query
+from explorer.results.recipe import Recipe, example_sha256
+from explorer.results.wire import load_replay, replay_of
 from explorer.ui.controls import Controls
 from explorer.ui.page import SESSION_SECONDS
 from explorer.ui.tabs.explore.links import TABS
 from explorer.ui.tabs.share.layout import LABELS, OPENED
 from tests.ui.talk import at_first
 
-RUN = Config(
+RUN = Recipe(
     picture="cat.jpg",
     picture_sha256=example_sha256("cat.jpg"),
     reference="espresso.jpg",
@@ -183,15 +182,15 @@ def test_a_run_is_asked_for_as_it_was(page):
 
 def test_a_pair_that_is_an_example_is_run_all_the_same(page):
     """A link to a run gives what a run gives: a replay was embedded on another machine, whose rounding may differ."""
-    answers, _ = page.follow(to_query(preset_config("two-cat")))
+    answers, _ = page.follow(to_query(preset_recipe("two-cat")))
     assert "replay" not in shown(answers)
     assert answers["links"]["props"]["run"] > 0
 
 
 def test_a_caption_is_put_where_captions_go(page):
     caption = '<img src=x onerror="alert(1)">'
-    config = replace(RUN, reference=None, reference_sha256=None, caption=caption, encoder="conse-lite0")
-    answers, error = page.follow(to_query(config))
+    recipe = replace(RUN, reference=None, reference_sha256=None, caption=caption, encoder="conse-lite0")
+    answers, error = page.follow(to_query(recipe))
     assert not error
     assert answers["kind"] == "a caption"
     assert (answers["caption"]["value"], answers["caption"]["visible"]) == (caption, True)
@@ -340,8 +339,8 @@ def test_a_config_is_loaded_like_a_link(page):
 
 
 def test_an_examples_config_shows_its_replay(page):
-    config = replace(preset_config("two-cat"), selection=SelectionSettings(mode="farthest"))
-    answers, _ = page.send("Opening.load", {"text": config.to_json()})
+    recipe = replace(preset_recipe("two-cat"), selection=SelectionSettings(mode="farthest"))
+    answers, _ = page.send("Opening.load", {"text": recipe.to_json()})
     assert shown(answers)["replay"] == "two-cat"
     assert shown(answers)["selection"]["mode"] == "farthest"
 
@@ -395,7 +394,7 @@ def test_a_teachers_link_holds_what_was_chosen(page):
     query, _ = made(page, "Sharing.teach", instrument=seeing(id_of(FIRST_PRESET)), **chosen)
     assert query == f"preset={FIRST_PRESET}&hide=encoder,run&lock=mode&step=3&projector=1"
     view = View(hide=("run", "encoder"), lock=("mode",), step=3, projector=True)
-    assert query == to_query(preset_config(FIRST_PRESET), view, replay=FIRST_PRESET)
+    assert query == to_query(preset_recipe(FIRST_PRESET), view, replay=FIRST_PRESET)
 
 
 def test_the_build_up_is_not_in_a_link_and_that_is_said(page):
@@ -421,17 +420,17 @@ def test_views_that_no_page_sends_are_refused(page, looked):
         assert page.send(name, instrument=looked)[1]
 
 
-def asking(page: Page, config: Config) -> dict[str, Any]:
+def asking(page: Page, recipe: Recipe) -> dict[str, Any]:
     """The controls' values once a link was followed."""
-    answers, _ = page.follow(to_query(config))
+    answers, _ = page.follow(to_query(recipe))
     named = ("picture", "kind", "reference", "caption", "encoder", "n-masks", "p-keep", "feature-res", "seed", "fill",
              "scheme", "precision")  # fmt: skip
     return {name: value(answers[name]) for name in named} | {"until": False, "agreement": 0.9}
 
 
-def run(page: Page, config: Config) -> str:
+def run(page: Page, recipe: Recipe) -> str:
     """Run what a link asks for, as its page does, and return the result's id."""
-    answers, error = page.send("Handlers.run", instrument=seeing("x", config.selection), **asking(page, config))
+    answers, error = page.send("Handlers.run", instrument=seeing("x", recipe.selection), **asking(page, recipe))
     assert not error
     props = answers["instrument"]["props"]
     return props["rows" if "rows" in props else "result"]["id"]
@@ -466,7 +465,7 @@ def test_an_example_is_exported_without_a_model(page, monkeypatch):
     monkeypatch.setattr("explorer.ui.probe_cache.load_encoder", None)
     selection = SelectionSettings(mode="farthest", threshold=0.2)
     _, files = exported(page, seeing(id_of(FIRST_PRESET), selection))
-    assert Config.from_json(files["config.json"]) == replace(preset_config(FIRST_PRESET), selection=selection)
+    assert Recipe.from_json(files["config.json"]) == replace(preset_recipe(FIRST_PRESET), selection=selection)
     assert np.load(io.BytesIO(files["attribution.npy"])).shape == (224, 224)
     with Image.open(io.BytesIO(files["figure.png"])) as figure:
         assert min(figure.size) > 300
@@ -475,10 +474,10 @@ def test_an_example_is_exported_without_a_model(page, monkeypatch):
 def test_a_run_is_exported_with_the_settings_that_made_it(page):
     result = run(page, RUN)
     _, files = exported(page, seeing(result, RUN.selection, n=16))
-    assert Config.from_json(files["config.json"]).masking.n_masks == 16
+    assert Recipe.from_json(files["config.json"]).masking.n_masks == 16
     assert files["distances.csv"].count(b"\n") == 1 + 16
     _, files = exported(page, seeing(result, RUN.selection, n=20))
-    assert Config.from_json(files["config.json"]) == RUN
+    assert Recipe.from_json(files["config.json"]) == RUN
     assert page.send("Opening.load", {"text": files["config.json"].decode()})[0]["seed"] == 7
 
 

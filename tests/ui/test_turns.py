@@ -6,8 +6,8 @@ import gc
 
 import pytest
 
-from explorer.ui import queue
-from explorer.ui.queue import Waiting
+from explorer.ui import turns as queue
+from explorer.ui.turns import Waiting
 
 
 class Asker:

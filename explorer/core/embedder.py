@@ -1,0 +1,212 @@
+"""What the method asks of an encoder, with numpy on both sides, and the facts by which encoders are known.
+
+The pixel convention, everywhere behind ``read``: float32 (b, h, w, 3), RGB, 0 to 255, at the size the network wants.
+Each encoder turns that into its own input space. Masking happens on those pixels. Where a network's normalisation is
+an affine map of each channel, "zero in the input space" is just one colour in pixels (``zero_colour``), so that every
+fill is a background picture and one formula masks them all.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.errors import InvalidInput, UnusableEmbedding
+
+
+@dataclass(frozen=True)
+class Box:
+    """The part of the picture an encoder sees, as shares of its width and height.
+
+    A centre crop lies inside 0..1; padding (letterbox) reaches outside.
+    """
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 1.0
+    bottom: float = 1.0
+
+
+WHOLE = Box()
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """What is explained or compared with, as an encoder sees it.
+
+    Attributes:
+        pixels: (h, w, c) what is masked and embedded.
+        box: Where in the picture ``pixels`` lies.
+        picture: (H, W, 3) uint8 for the screen; None where an array went through as it was.
+        notices: What the user should know about it.
+        sha256: ``Picture.sha256`` of the whole picture; empty where there is none.
+    """
+
+    pixels: NDArray[Any]
+    box: Box = WHOLE
+    picture: NDArray[np.uint8] | None = None
+    notices: tuple[str, ...] = ()
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """The facts about one encoder, as data; the code is named by ``family`` and imported late.
+
+    Attributes:
+        key: What users call it.
+        title: One line for a dropdown.
+        compares: ``"image-image"`` and/or ``"image-caption"``.
+        embedding: What the numbers of the embedding are.
+        family: The module of ``explorer.encoders`` that loads it.
+        packages: Distributions that must be installed.
+        size: What has to be downloaded, in words.
+        licence: Of the weights.
+        source: Paper or page the encoder comes from.
+        fill: What ``fill="auto"`` means for it, following the paper: ``"zero"`` in the network's
+            input space, or ``"black"`` pixels before preprocessing.
+        weights: Family-specific address of the weights.
+        revision: The pinned revision of those weights, where there is one.
+        offline: Whether it works without ever reaching a network.
+        precisions: What ``precision`` may be.
+        gives: What attribution methods can have of it besides embeddings: ``"gradients"`` by the pixels, ``"layers"``
+            of maps, ``"attention"`` between tokens.
+        gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
+    """
+
+    key: str
+    title: str
+    compares: tuple[str, ...]
+    embedding: str
+    family: str
+    packages: tuple[str, ...]
+    size: str
+    licence: str
+    source: str
+    fill: str = "zero"
+    weights: str = ""
+    revision: str | None = None
+    offline: bool = False
+    precisions: tuple[str, ...] = ("float32",)
+    gives: tuple[str, ...] = ()
+    gives_when: str = ""
+
+    @property
+    def captions(self) -> bool:
+        """Whether a caption can be the reference."""
+        return "image-caption" in self.compares
+
+    @property
+    def missing(self) -> str:
+        """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
+        absent = self.packages_missing
+        return f"not installed: {', '.join(absent)}" if absent else str(self.loader().missing(self))
+
+    @property
+    def packages_missing(self) -> tuple[str, ...]:
+        """The distributions that must be installed and are not."""
+        return tuple(name for name in self.packages if not _installed(name))
+
+    def loader(self) -> ModuleType:
+        """The module of its family, which brings its framework along only when it loads an encoder."""
+        return importlib.import_module(f"explorer.encoders.{self.family}")
+
+    @property
+    def here(self) -> bool:
+        """Whether the weights, and the packages that run them, are on this machine."""
+        return not self.missing
+
+
+def _installed(distribution: str) -> bool:
+    try:
+        importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+class Embedder(ABC):
+    """What the method asks of an encoder: items in, embeddings out. Safe to share between threads.
+
+    Attributes:
+        card: The facts about it.
+        batch_size: Rows the network is given at once.
+        input_size: (h, w) of what the network sees, or None when any size goes.
+        zero_colour: (3,) the pixel values that are zero in the network's input space.
+        fingerprint: Names the exact weights and run-time, for provenance and caches.
+        pads: Whether partial batches are filled up, so that a row's place in its
+            batch, and with it every bit of its embedding, is always the same.
+    """
+
+    card: Card
+    batch_size: int = 8
+    input_size: tuple[int, int] | None = (224, 224)
+    zero_colour: NDArray[np.float32]
+    fingerprint: str
+    pads: bool = True
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
+        """Embed one batch (b, h, w, 3) of pixels 0 to 255 as (b, d)."""
+
+    @abstractmethod
+    def read(self, source: Any) -> Input:
+        """Read and check what a user gave.
+
+        Raises:
+            InvalidInput: It cannot be used.
+        """
+
+    def embed_pixels(self, pixels: NDArray[Any], *, place: int = 0) -> NDArray[np.floating]:
+        """Embed pixels already at the network's size.
+
+        Args:
+            pixels: (b, h, w, 3) float32, 0 to 255, with ``place + b <= batch_size`` where the encoder pads.
+            place: Row of the batch the first item sits in.
+
+        Returns:
+            (b, d) embeddings.
+
+        Raises:
+            UnusableEmbedding: The answer is not one vector for each item.
+        """
+        batch = np.asarray(pixels)
+        if self.pads:
+            batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)
+            batch[place : place + len(pixels)] = pixels
+        with self._lock:
+            rows = np.asarray(self._forward(batch))
+        if rows.ndim != 2 or len(rows) != len(batch):
+            raise UnusableEmbedding(
+                f"The model returned {rows.shape} for {len(batch)} images; expected ({len(batch)}, d), "
+                "one vector for each.",
+                code="embedding_shape",
+            )
+        return rows[place : place + len(pixels)] if self.pads else rows
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
+        """Embed captions as (n, d), each cut at the text model's limit (see ``fit_text``).
+
+        Raises:
+            InvalidInput: The encoder has no text side.
+        """
+        raise InvalidInput(
+            f"{self.card.title} cannot read captions; choose an encoder that compares image and caption.",
+            code="no_text_side",
+        )
+
+    def fit_text(self, text: str) -> tuple[str, str]:
+        """The part of a caption the text model reads, and the part it does not."""
+        return text, ""

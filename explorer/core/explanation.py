@@ -1,0 +1,78 @@
+"""The map, and everything it was made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.distances import measure
+from explorer.core.probe import Probe
+from explorer.core.references import Reference
+from explorer.core.registry import Registry
+from explorer.core.selections import SelectionSettings
+
+Writer = Callable[[Any, Path, bool], Path]
+"""A result, a folder, and whether results there are replaced -> the folder."""
+WRITERS: Registry[Writer] = Registry("kind of result", "explorer.results.folders")
+"""What saves each kind of result."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The map and everything it was made from.
+
+    Attributes:
+        attribution: (h, w) float32, positive where keeping the region brings the pair closer.
+        distances: (n,) float64 distance of each masked copy to the reference, in mask order.
+        weights: (n,) float64 signed weight of each mask in the map, 0 = not selected.
+        selection: The settings used.
+        reference: What the picture was compared with.
+        probe: The probe that was ranked.
+        no_signal: Why the map is all zero, or an empty string when there is a signal.
+        notices: What the user should know.
+    """
+
+    attribution: NDArray[np.float32]
+    distances: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    selection: SelectionSettings
+    reference: Reference
+    probe: Probe = field(repr=False)
+    no_signal: str = ""
+    notices: tuple[str, ...] = ()
+
+    @cached_property
+    def relative(self) -> NDArray[np.float32]:
+        """The map to look at, (h, w): the attribution less what the mean of all masks gives a one-sided mode.
+
+        A one-sided map is a mean of masks, so it lies around ``p_keep`` and has no zero of its own.
+        Seen this way the maps of ``closest`` and ``farthest`` add up to that of ``mirror``.
+        """
+        balance, n = self.weights.sum(), len(self.weights)
+        if abs(balance) < 1e-9:
+            return self.attribution
+        return self.probe.masks.weighted_sum(self.weights - np.full(n, balance / n))
+
+    @cached_property
+    def unmasked_distance(self) -> float:
+        """Distance of the whole picture to the reference; embeds it when first asked."""
+        return float(measure(self.selection.distance, self.probe.unmasked()[None], self.reference.embedding)[0])
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``attribution.npy``, ``distances.csv``, ``overlay.png`` and ``manifest.json``: all or nothing.
+
+        Args:
+            folder: Where to, also what is returned; made when absent.
+            overwrite: Replace results already there.
+
+        Raises:
+            InvalidInput: Results are there already and ``overwrite`` is false.
+            CannotWrite: The folder cannot be written; nothing was kept.
+        """
+        return WRITERS["picture"](self, Path(folder), overwrite)

@@ -1,0 +1,32 @@
+"""What settings share: they are frozen, check themselves, and are plain dicts outside."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from explorer.core.errors import InvalidInput
+
+
+class Settings:
+    """Plain dicts in and out, unknown fields refused."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Any:
+        """Build from plain values, as read from JSON.
+
+        Raises:
+            InvalidInput: An unknown field, or a value its range refuses.
+        """
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InvalidInput(
+                f"Unknown {cls.__name__} field; the fields are: {', '.join(sorted(known))}.", code="unknown_field"
+            )
+        return cls(**values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same settings as plain values for JSON."""
+        return dict(dataclasses.asdict(self))  # type: ignore[call-overload]

@@ -1,0 +1,194 @@
+"""The public verbs: what a user calls, with pictures, encoders and references in whatever form they have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from numpy.typing import NDArray
+
+from explorer.core.explanation import Explanation
+from explorer.core.masks import MaskSet, MaskSettings
+from explorer.core.probe import Probe, Progress, enlarge, grow, prepare
+from explorer.core.rank import rank_against
+from explorer.core.references import embed_reference
+from explorer.core.selections import SelectionSettings
+from explorer.core.sentences import SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.encoders.base import Encoder
+from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+
+
+def probe(
+    image: Any,
+    *,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    on_progress: Progress | None = None,
+) -> Probe:
+    """Embed every masked copy of a picture.
+
+    Args:
+        image: A path, PIL image or array (H, W, 3), uint8 or float in [0, 1]. With an encoder made by
+            ``from_function``, any array (h, w, c); it goes through as it is.
+        encoder: A key of the cards, or an encoder.
+        masking: How to mask; the defaults are the paper's.
+        masks: Masks of your own (``masks_from_array``) in place of random ones.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Returns:
+        The complete probe.
+
+    Raises:
+        InvalidInput: A picture, setting or mask that cannot be used.
+        UnusableEmbedding: The encoder's answer is not one vector for each copy.
+        WeightsMissing: The encoder's weights are not here.
+    """
+    *_, last = stream(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
+    return last
+
+
+def stream(
+    image: Any,
+    *,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    on_progress: Progress | None = None,
+) -> Iterator[Probe]:
+    """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
+
+    Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
+    Arguments and errors are those of ``probe``.
+    """
+    start = prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
+    yield from grow(start, on_progress=on_progress)
+
+
+def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
+    """Continue a probe; only the masks it does not have yet are embedded.
+
+    The result equals a probe that was never interrupted, bit for bit on the same machine.
+
+    Args:
+        probe: Complete or stopped early.
+        n_masks: How many masks there shall be.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Raises:
+        InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
+    """
+    *_, last = grow(enlarge(probe, n_masks), on_progress=on_progress)
+    return last
+
+
+def rank(
+    probe: Probe,
+    *,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    selection: SelectionSettings | None = None,
+) -> Explanation:
+    """Rank a probe's masked copies by their distance to a reference and map what separates them.
+
+    No masked copy is embedded and no mask is rendered.
+
+    Args:
+        probe: From ``probe``, ``stream`` or ``extend``; complete or not.
+        reference: Another picture; give exactly one of this and the next two.
+        caption: A sentence, for encoders with a text side.
+        embedding: (d,) vector.
+        selection: Mode, threshold and distance; the defaults are the paper's.
+
+    Returns:
+        The explanation; its ``no_signal`` says why a map is all zero.
+
+    Raises:
+        InvalidInput: No mask done yet, or a reference that cannot be used.
+        UnusableEmbedding: Non-finite or zero-length embeddings.
+    """
+    target = embed_reference(probe.encoder, reference=reference, caption=caption, embedding=embedding)
+    return rank_against(probe, target, selection or SelectionSettings())
+
+
+def explain(
+    image: Any,
+    *,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    selection: SelectionSettings | None = None,
+    on_progress: Progress | None = None,
+) -> Explanation:
+    """Explain which regions of a picture bring it closer to a reference, and which push it away.
+
+    The method is Distance Explainer (Meijer & Bos 2025, arXiv:2505.15516, section 2.3).
+
+    Args:
+        image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
+        reference: Another picture; give exactly one of this and the next two.
+        caption: A sentence, for encoders with a text side.
+        embedding: (d,) vector.
+        encoder: A key of the cards, or an encoder.
+        masking: How to mask.
+        masks: Masks of your own in place of random ones.
+        selection: Which masks count.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Returns:
+        The map with everything it was made from.
+
+    Raises:
+        InvalidInput: A picture, setting or reference that cannot be used.
+        UnusableEmbedding: The encoder's answer is no embedding.
+        WeightsMissing: The encoder's weights are not here.
+    """
+    encoder = resolve(encoder)
+    target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
+    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
+    return rank_against(done, target, selection or SelectionSettings())
+
+
+def explain_words(
+    sentence: str,
+    *,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    encoder: str | Encoder = SENTENCE_ENCODER,
+    masking: MaskSettings | None = None,
+    selection: SelectionSettings | None = None,
+    hide: str = "drop",
+    on_progress: Progress | None = None,
+) -> WordsExplanation:
+    """Explain which words of a sentence bring it closer to a reference, and which push it away.
+
+    Distance Explainer (Meijer & Bos 2025, arXiv:2505.15516, section 2.3) with words hidden in place of regions.
+
+    Args:
+        sentence: At most 500 characters.
+        reference: A picture; give exactly one of this and the next two.
+        caption: Another sentence.
+        embedding: (d,) vector.
+        encoder: A key of the cards with a text side, or such an encoder.
+        masking: ``n_masks``, ``p_keep`` and ``seed``.
+        selection: Which masks count; every one by its rank when None.
+        hide: What a hidden word becomes, a key of ``HIDINGS``.
+        on_progress: Called with (masks done, masks in all) after every batch.
+
+    Returns:
+        The values of the words with everything they were made from.
+
+    Raises:
+        InvalidInput: A sentence, setting or reference that cannot be used.
+        UnusableEmbedding: The encoder's answer is no embedding.
+        WeightsMissing: The encoder's weights are not here.
+    """
+    start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
+    target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
+    *_, probe = grow(start, on_progress=on_progress)
+    return rank_words(probe, target, selection)
