@@ -9,12 +9,14 @@ from explorer.core.masks import SCHEMES, MaskSettings, Scheme, chunks
 from explorer.core.orthogonal import draw_orthogonal
 
 
-def draw_dianna(masking: MaskSettings, cells: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Draw from a legacy stream in the order of DIANNA's ``generate_interpolated_float_masks_for_image``.
+def draw_dianna(
+    masking: MaskSettings, cells: NDArray[np.int64], stream: np.random.RandomState | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """Draw in the order of DIANNA's ``generate_interpolated_float_masks_for_image``, from the seed's legacy stream.
 
     All grids come before all shifts, so the masks depend on how many there are.
     """
-    stream = np.random.RandomState(masking.seed)
+    stream = stream or np.random.RandomState(masking.seed)
     n, f, p = masking.n_masks, masking.feature_res, masking.p_keep
     grids = stream.choice((True, False), size=(n, f, f), p=(p, 1 - p))
     shifts = np.array([[stream.randint(0, cell) for cell in cells] for _ in range(n)], dtype=np.int32)

@@ -188,7 +188,7 @@ def planted(corner: str) -> Planted:
 
 def finds_it(key: str, settings: dict[str, Any], corner: str) -> bool:
     question = planted(corner)
-    found = run(METHODS[key](**settings)(question.case))
+    found = run(METHODS[key](**settings)(question.question))
     assert found.shape == question.region.shape
     assert np.isfinite(found).all()
     number = localize(found, question.region)
@@ -223,7 +223,7 @@ NEW = '''
 from dataclasses import dataclass
 from typing import ClassVar
 
-from explorer.core.registry import METHODS
+from explorer.attributions.method import METHODS
 
 
 @METHODS.register("brightness")

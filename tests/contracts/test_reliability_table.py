@@ -17,18 +17,24 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-SERVER, GATE, UPLOADS, BAD = (f"tests/ui/test_{name}.py::test_" for name in ("server", "gate", "uploads", "bad_inputs"))
-ADMISSION, LIFE, LEAVING = (f"tests/ui/test_{name}.py::test_" for name in ("admission", "lifecycle", "leaving"))
-FOLDERS, FAULTS, MEMORY = (f"tests/ui/test_{name}.py::test_" for name in ("folders", "faults", "memory"))
-PICTURES, PLACES, FUZZ = (f"tests/ui/test_{name}.py::test_" for name in ("pictures", "places", "fuzz"))
-STATES = "tests/ui/memory/test_states.py::test_"
-IMAGES, CAPTIONS, SETTINGS = (f"tests/test_{name}.py::test_" for name in ("images", "captions", "settings"))
-FILES, PROBE, RANK, MASKS = (f"tests/test_{name}.py::test_" for name in ("files", "probe", "rank", "masks"))
-CLI, ENTRY, SOURCE, GATES = (
-    f"tests/test_{name}.py::test_" for name in ("cli", "entry_points", "source_gates", "imports")
+SERVER, LEAVING, FAULTS, PLACES, PROBES = (
+    f"tests/ui/test_{name}.py::test_" for name in ("server", "leaving", "faults", "places", "probe_cache")
 )
-OPENING, EXPORT, PRESETS = (f"tests/test_{name}.py::test_" for name in ("opening", "export", "presets"))
-WORKBENCH, PROJECT = (f"tests/test_{name}.py::test_" for name in ("workbench", "project"))
+GATE, UPLOADS, BAD, ADMISSION, LIFE, FUZZ = (
+    f"tests/ui/gate/test_{name}.py::test_"
+    for name in ("door", "uploads", "bad_inputs", "admission", "lifecycle", "fuzz")
+)
+FOLDERS, MEMORY, PICTURES, STATES = (
+    f"tests/ui/memory/test_{name}.py::test_" for name in ("folders", "kept", "pictures", "states")
+)
+IMAGES, PRESETS = (f"tests/pictures/test_{name}.py::test_" for name in ("images", "examples"))
+CAPTIONS, SETTINGS, PROBE, RANK, MASKS = (
+    f"tests/core/test_{name}.py::test_" for name in ("captions", "settings", "probe", "rank", "masks")
+)
+FILES, EXPORT = (f"tests/results/test_{name}.py::test_" for name in ("folders", "export"))
+CLI, ENTRY = (f"tests/cli/test_{name}.py::test_" for name in ("main", "entry_points"))
+SOURCE, GATES, PROJECT = (f"tests/contracts/test_{name}.py::test_" for name in ("source_gates", "imports", "project"))
+OPENING = "tests/ui/tabs/explore/test_links.py::test_"
 LITE, CLIP, KERAS, TIMM = (
     f"tests/encoders/test_{name}.py::test_" for name in ("lite", "openclip", "keras_applications", "timm")
 )
@@ -259,7 +265,7 @@ THREATS = {
         "caches: their size, and who gets what",
         f"{MEMORY}the_same_question_of_many_costs_once",
         f"{MEMORY}the_least_recently_used_goes_first",
-        f"{WORKBENCH}the_oldest_probes_are_forgotten_first",
+        f"{PROBES}the_oldest_probes_are_forgotten_first",
         f"{IMAGES}the_hash_tells_shapes_and_pixels_apart",
         f"{PICTURES}the_same_file_elsewhere_is_known",
         f"{BAD}what_names_a_page_or_a_visitor_is_told_nobody",
@@ -288,7 +294,7 @@ THREATS = {
         "Stop",
         f"{LEAVING}a_run_that_is_stopped_leaves_its_place_every_time",
         f"{JOB}stop_keeps_what_is_there_and_run_goes_on",
-        f"{WORKBENCH}a_stopped_run_goes_on_where_it_stopped",
+        f"{PROBES}a_stopped_run_goes_on_where_it_stopped",
         f"{PROBE}stopping_embeds_nothing_more",
     ),
     "A3.14": row(

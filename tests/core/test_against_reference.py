@@ -15,6 +15,7 @@ from distance_explainer import DistanceExplainer
 
 import explorer
 from explorer import MaskSettings, SelectionSettings
+from explorer.core.masks import GridMasks
 from explorer.core.schemes import draw_dianna
 from tests.oracles import slow
 
@@ -224,7 +225,7 @@ def test_golden_files_of_the_reference_implementation(shared: Path, suffix: str,
     reference = stream.randn(10)
     image = stream.random_sample((32, 32, 3))
     masking = MaskSettings(scheme="dianna")
-    masks = draw_dianna(stream, masking, (32, 32))
+    masks = GridMasks(*draw_dianna(masking, np.array([4, 4]), stream), 8, (32, 32))
     encoder = explorer.from_function(lambda batch: stream.randn(len(batch), 10))
     probe = explorer.probe(image, encoder=encoder, masking=masking, masks=masks)
     ours = explorer.rank(probe, embedding=reference, selection=selection)

@@ -20,12 +20,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 ON_TORCH = """
 import numpy as np, keras, torch
 from explorer.attributions.method import offered
-from explorer.attributions.question import class_case, make_case, run
+from explorer.attributions.question import make_class_question, make_question
+from explorer.core.steps import run
 from explorer.encoders.cards import find_card
 from explorer.encoders.gradients import Tap, as_tensor
 from explorer.encoders.keras_applications import KerasApplication
 from explorer.core.errors import InvalidInput
-from explorer.core.schema import MaskSettings
+from explorer.core.masks import MaskSettings
 
 FEW = {"guided-ig": {"steps": 3}, "blur-ig": {"steps": 4}, "rise": {"masking": MaskSettings(n_masks=20)},
        "distance-explainer": {"masking": MaskSettings(n_masks=20)}}
@@ -73,8 +74,8 @@ scores = encoder.classifier()
 exact = np.exp(scores.embed_pixels(pixels[None])[0].astype(float))
 np.testing.assert_allclose(exact / exact.sum(), rows[0], atol=1e-5)
 refused = set()
-for case in (class_case(pixels.astype(np.uint8), encoder=encoder),
-             make_case(pixels.astype(np.uint8), embedding=np.arange(5.0), encoder=encoder)):
+for case in (make_class_question(pixels.astype(np.uint8), encoder=encoder),
+             make_question(pixels.astype(np.uint8), embedding=np.arange(5.0), encoder=encoder)):
     for key, kind in offered(encoder).items():
         try:
             attribution = run(kind(**FEW.get(key, {}))(case))

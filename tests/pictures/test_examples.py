@@ -28,7 +28,7 @@ from explorer.pictures import examples
 from explorer.pictures import examples as presets
 from explorer.pictures.images import as_picture
 
-ROOT = Path(presets.__file__).parent.parent
+ROOT = Path(presets.__file__).parents[2]
 BODIES = {"one.jpg": b"first picture", "two.jpg": b"second picture"}
 
 
@@ -138,7 +138,7 @@ def test_an_altered_or_absent_picture_is_found(tmp_path: Path, monkeypatch: pyte
 
 def test_the_assets_of_a_wheel_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "explorer").mkdir()
-    monkeypatch.setattr(presets, "__file__", str(tmp_path / "explorer" / "presets.py"))
+    monkeypatch.setattr(presets, "__file__", str(tmp_path / "explorer" / "pictures" / "examples.py"))
     assert presets._assets_folder() == tmp_path / "assets"
     (tmp_path / "explorer" / "assets").mkdir()
     assert presets._assets_folder() == tmp_path / "explorer" / "assets"

@@ -501,15 +501,16 @@ import contextlib, resource
 from pathlib import Path
 from explorer.core.errors import in_words
 from explorer.pictures.images import as_picture
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.ui.session import Question, Session
-from explorer.ui.probe_cache import Workbench
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.ui.session import RunRequest, Session
+from explorer.ui.probe_cache import ProbeCache
 
 assets, plain = Path("assets"), SelectionSettings()
 pictures = as_picture(assets / "cat.jpg"), as_picture(assets / "espresso.jpg")
-asked = lambda n: Question(*pictures, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
-bench, session = Workbench(), Session()
-list(bench.run(asked(16), session, plain))
+asked = lambda n: RunRequest(*pictures, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
+cache, session = ProbeCache(), Session()
+list(cache.run(asked(16), session, plain))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used, -1))
 ballast = []
@@ -517,12 +518,12 @@ with contextlib.suppress(MemoryError):
     while True:
         ballast.append(bytearray(1_000_000))  # what the allocator has kept of what was freed
 try:
-    list(bench.run(asked(2000), session, plain))
+    list(cache.run(asked(2000), session, plain))
 except Exception as error:
     ballast.clear()
     print(in_words(error))
 resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
-print([step.done for step in bench.run(asked(24), session, plain)][-1])
+print([step.done for step in cache.run(asked(24), session, plain)][-1])
 """
 
 

@@ -154,7 +154,7 @@ def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPa
     probes, session, asked = ProbeCache(), Session(), []
     list(probes.run(question(10), session, PLAIN))
     late = object.__new__(handlers.Handlers)
-    vars(late)["_room"] = SimpleNamespace(session="session")
+    vars(late)["_page"] = SimpleNamespace(session="session")
     monkeypatch.setattr(handlers.Handlers, "compare", lambda self, values: asked.append(values) or ("", ""))
     session.running = True
     assert late.settle({"session": session}) == (gr.skip(), gr.skip())

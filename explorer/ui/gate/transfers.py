@@ -97,7 +97,7 @@ class Transfers:
         address = request.client.host if request.client else ""
         progress, body = self._watched(request.query_params.get("upload_id", "")), Body(request)
         try:
-            with self._uploads.page(address):
+            with self._uploads.room(address):
                 return JSONResponse([str(await self._received(request, body, progress, address))])
         except Refusal as refusal:
             status, text = refusal.status, refusal.text

@@ -143,7 +143,7 @@ class Uploads:
                     self._kept[file].sessions.discard(oldest)
 
     @contextmanager
-    def page(self, address: str) -> Iterator[None]:
+    def room(self, address: str) -> Iterator[None]:
         """Hold the room for one more file while it is on its way.
 
         Args:

@@ -141,9 +141,9 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSALS)
-def test_anything_else_is_refused_in_one_sentence(client, root, question):
-    content, status, message = REFUSALS[question]
+@pytest.mark.parametrize("name", REFUSALS)
+def test_anything_else_is_refused_in_one_sentence(client, root, name):
+    content, status, message = REFUSALS[name]
     answer = upload(client, content)
     assert (answer.status_code, answer.text[: len(message)]) == (status, message)
     assert stored(root) == []

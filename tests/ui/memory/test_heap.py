@@ -13,7 +13,7 @@ from explorer.ui.memory import heap
 CHURN = """
 import ctypes, sys, threading
 import numpy as np, psutil
-from explorer.ui import heap
+from explorer.ui.memory import heap
 heap.share_heaps()
 def work():
     held = [np.ones(3000) for _ in range(4000)]
