@@ -107,7 +107,7 @@ def test_90_is_the_highest() -> None:
     assert area(record, "score", RISE) == pytest.approx(1)
 
 
-@pytest.mark.parametrize("case", [about_class(), about_distance()])
+@pytest.mark.parametrize("question", [about_class(), about_distance()])
 def test_a_map_and_its_reverse_change_places(question: Any) -> None:
     """What POS and DEL say of a map, NEG and INS say of its reverse, bit by bit, also where pixels are equal."""
     scorer = scorer_of(question)

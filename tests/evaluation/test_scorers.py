@@ -211,7 +211,7 @@ def test_refusals(question: Question, settings: dict[str, Any], code: str) -> No
     assert refused.value.code == code
 
 
-@pytest.mark.parametrize(("case", "settings"), [(about_class(1), {}), (about_distance(), {})])
+@pytest.mark.parametrize(("question", "settings"), [(about_class(1), {}), (about_distance(), {})])
 def test_what_is_embedded_is_told(question: Question, settings: dict[str, Any]) -> None:
     before = question.encoder.rows
     told: list[int] = []

@@ -178,9 +178,9 @@ UNREADABLE = {
 }
 
 
-@pytest.mark.parametrize("case", UNREADABLE)
-def test_requests_that_no_page_sends_are_refused(client, kept, root, question):
-    body, message = UNREADABLE[question]
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_requests_that_no_page_sends_are_refused(client, kept, root, name):
+    body, message = UNREADABLE[name]
     answer = post(client, body)
     assert (answer.status_code, answer.text) == (400, message)
     assert stored(root) == []
