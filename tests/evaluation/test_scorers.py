@@ -197,7 +197,7 @@ def test_refusals_of_galleries(settings: dict[str, Any], code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("case", "settings", "code"),
+    ("question", "settings", "code"),
     [
         (about_class(1), {"gallery": np.ones((2, 5))}, "gallery_class"),
         (about_class(1), {"label": 5}, "label_range"),

@@ -49,7 +49,7 @@ def refusal(**changes: Any) -> InvalidInput:
 # There and back
 
 
-@pytest.mark.parametrize("config", [PAIR, CAPTIONED], ids=["pair", "caption"])
+@pytest.mark.parametrize("recipe", [PAIR, CAPTIONED], ids=["pair", "caption"])
 def test_through_json_and_back(recipe: Recipe) -> None:
     assert Recipe.from_json(recipe.to_json()) == recipe
     assert Recipe.from_json(recipe.to_json().encode()) == recipe
