@@ -37,6 +37,7 @@ class DixOfficial:
     source: ClassVar[str] = "Barkan et al. 2023, arXiv:2310.15368"
     needs: ClassVar[tuple[str, ...]] = ("layers",)
     signed: ClassVar[bool] = False
+    in_menus: ClassVar[bool] = False
 
     depth: int = 3
     steps: int = 4

@@ -23,6 +23,8 @@ class Attribution(Method, Protocol):
         about: A few words: what it looks at.
         source: The paper.
         needs: What an encoder must give (``Card.gives``), any one of them; empty where embeddings will do.
+        signed: Whether its maps tell what brings closer from what pushes apart; True where a kind does not say.
+        in_menus: Whether people are offered it; True where a kind does not say. Others are for checks.
     """
 
     title: ClassVar[str]
@@ -56,8 +58,13 @@ def has_masks(kind: type[Attribution]) -> bool:
 
 
 def is_signed(kind: type[Attribution]) -> bool:
-    """Whether its maps tell what brings closer from what pushes apart; a kind whose do not has ``signed = False``."""
+    """Whether its maps tell what brings closer from what pushes apart."""
     return bool(getattr(kind, "signed", True))
+
+
+def in_menus(kind: type[Attribution]) -> bool:
+    """Whether people are offered it, in the app and as one of all methods of a benchmark."""
+    return bool(getattr(kind, "in_menus", True))
 
 
 def fits(kind: type[Attribution], gives: tuple[str, ...]) -> bool:

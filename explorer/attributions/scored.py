@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
-from explorer.core.distances import measure
+from explorer.core.distances import DISTANCES, measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
@@ -21,12 +21,6 @@ from explorer.encoders.gradients import Differentiable, Tap, as_tensor
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own
 embedding: the same value for the picture, but linear in the embedding, so that contributions add up to it."""
-
-SAME = 1e-6
-"""A cosine similarity this near to 1 has no gradient but rounding."""
-
-SHORTEST = 1e-12
-"""Embeddings no longer than this have no direction: their cosine counts as 0, without a gradient."""
 
 ROUNDING = 1e-6
 """A map whose values differ by no more than this share of the largest says nothing."""
@@ -59,24 +53,26 @@ class Scored:
 
         if target not in TARGETS:
             raise InvalidInput(f"Unknown target; choose one of: {', '.join(TARGETS)}.", code="unknown_target")
-        if target == "proj" and question.distance not in ("cosine", "dot"):
+        distance = DISTANCES[question.distance]
+        if target == "proj" and not distance.linear:
             raise InvalidInput(
                 "The target proj goes with the cosine distance and the dot product; use target='cos' with others.",
                 code="target_distance",
             )
         reference = np.array(question.target.embedding, np.float64)
         measure(question.distance, reference[None], reference)  # refuses one without a distance
-        if question.distance in ("cosine", "angular"):
+        if distance.needs_length:
             reference /= np.linalg.norm(reference)  # here, as float32 does not hold the square of every number
         self.looked: Differentiable = question.encoder.differentiable(question.pixels)
         self.pixels = as_tensor(self.looked.module, question.pixels[None])
         self.batch = question.encoder.batch_size
-        self._kind = "proj" if target == "proj" and question.distance == "cosine" else question.distance
+        self._distance = distance
         self._scale = scale
         self._reference = torch.from_numpy(reference)
         self._size: tuple[int, int] = (question.pixels.shape[0], question.pixels.shape[1])
         self._follows: dict[str, bool] = {}
-        if self._kind == "proj":
+        self._length = None
+        if target == "proj":
             with torch.no_grad():
                 self._length = self.looked.module(self.pixels).norm()
 
@@ -95,17 +91,8 @@ class Scored:
                 code="reference_shape",
             )
         reference = self._reference.to(embeddings.device, embeddings.dtype)
-        if self._kind == "dot":
-            return self._scale * (embeddings @ reference)
-        if self._kind == "euclidean":
-            return -self._scale * (embeddings - reference).norm(dim=1)
-        lengths = self._length if self._kind == "proj" else embeddings.norm(dim=1)
-        cosine = embeddings @ reference / lengths.clamp_min(SHORTEST)
-        cosine = torch.where(lengths <= SHORTEST, 0, cosine)  # what is no number stays so
-        if self._kind == "angular":
-            inside = 1 - SAME / 10  # the angle's slope is infinite at its ends
-            return -self._scale * torch.arccos(cosine.clamp(-inside, inside)) / torch.pi
-        return self._scale * cosine
+        lengths = embeddings.norm(dim=1) if self._length is None else self._length
+        return self._scale * self._distance.closeness(torch, embeddings, lengths, reference)
 
     def run(self, pixels: Any) -> Any:
         """Scores (b,) of pictures (b, h, w, c), differentiable by whatever requires it."""
@@ -207,14 +194,10 @@ class Scored:
         """Whether pictures with these scores (b,) lie at the reference, where slopes are only rounding: (b,) bool."""
         import torch
 
-        value = scores.detach() / self._scale
-        if self._kind == "cosine":
-            return value > 1 - SAME
-        if self._kind == "angular":
-            return torch.cos(torch.pi * value) > 1 - SAME
-        if self._kind == "euclidean":
-            return value**2 < 2 * SAME * float(self._reference.norm()) ** 2  # the same for vectors of one length
-        return torch.zeros_like(value, dtype=torch.bool)
+        closeness = scores.detach() / self._scale
+        if self._distance.at_reference is None or self._length is not None:
+            return torch.zeros_like(closeness, dtype=torch.bool)
+        return self._distance.at_reference(torch, closeness, float(self._reference.norm()))
 
     def stage(self, number: int) -> str:
         """The path of the last stage (1), the one before it (2), and so on.

@@ -14,6 +14,7 @@ from explorer.attributions.question import Question
 from explorer.attributions.relevance import recorder, share
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
 from explorer.attributions.scored import Scored
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap, as_tensor
@@ -51,7 +52,7 @@ class TransformerAttribution:
         Raises:
             InvalidInput: A distance that is no function of the dot product, or a step that has no rule.
         """
-        if question.distance == "euclidean":
+        if not DISTANCES[question.distance].of_product:
             raise InvalidInput(
                 "T-Attr goes with the cosine, the angular distance and the dot product.", code="distance"
             )

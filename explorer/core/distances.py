@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,16 @@ class Distance:
         low: Smallest possible value.
         high: Largest possible value, infinity where there is none.
         measure: Rows (n, d), their lengths (n,), reference (d,) -> (n,) float64.
-        needs_length: Whether a zero-length vector has no distance.
+        needs_length: Whether a zero-length vector has no distance; then the length of neither plays a part.
+        closeness: Grows as rows come closer, and can be differentiated: the module ``numpy`` or ``torch``, rows (n, d),
+            their lengths (n,), the reference (d,), of length 1 where length plays no part -> (n,).
+        at_reference: Whether rows of some closeness lie so near to the reference that their slope is only rounding:
+            the module, closeness (n,), the reference's length -> (n,) bool. None where slopes are good everywhere.
+        rounding: The longest row's length and the reference's -> by how much a rounding error grows on its way.
+        judged_by: The distance whose values show rounding where this one would magnify it.
+        linear: Whether closeness is linear in embeddings of one length.
+        of_product: Whether it depends on the embeddings through lengths and the dot product alone, and not on their
+            difference, so that relevance can be propagated from it.
     """
 
     label: str
@@ -32,6 +42,12 @@ class Distance:
     high: float
     measure: Callable[[Distances, Distances, Distances], Distances]
     needs_length: bool
+    closeness: Callable[[Any, Any, Any, Any], Any]
+    at_reference: Callable[[Any, Any, float], Any] | None
+    rounding: Callable[[float, float], float]
+    judged_by: str = ""
+    linear: bool = False
+    of_product: bool = True
 
 
 DISTANCES: Registry[Distance] = Registry("distance")
@@ -67,15 +83,26 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
 
 def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Floats) -> bool:
     """Whether the distances differ by no more than rounding, so that ranking them would rank noise."""
-    precision = np.finfo(embeddings.dtype if embeddings.dtype.kind == "f" else np.float64).eps
-    if key == "cosine":
-        return bool(np.ptp(distances) <= 8 * precision)
     rows, vector = embeddings.astype(np.float64), np.asarray(reference, dtype=np.float64)
-    if key == "angular":  # arccos is steep at its ends and would magnify rounding
-        return indistinct("cosine", _cosine(rows, _lengths(rows), vector), embeddings, reference)
-    longest, length = _lengths(rows).max(), np.linalg.norm(vector)
-    scale = max(longest, length) if key == "euclidean" else longest * length
+    distance, lengths = DISTANCES[key], _lengths(rows)
+    if distance.judged_by:
+        return indistinct(
+            distance.judged_by, DISTANCES[distance.judged_by].measure(rows, lengths, vector), embeddings, reference
+        )
+    precision = np.finfo(embeddings.dtype if embeddings.dtype.kind == "f" else np.float64).eps
+    scale = distance.rounding(float(lengths.max()), float(np.linalg.norm(vector)))
     return bool(np.ptp(distances) <= 8 * precision * scale)
+
+
+def similarity(key: str, embeddings: Floats, reference: Floats) -> Distances:
+    """(n,) closeness of embeddings (n, d) to a reference (d,): the cosine, the dot product, else minus the distance.
+
+    Raises:
+        InvalidInput: As ``measure``.
+        UnusableEmbedding: As ``measure``.
+    """
+    found = measure(key, embeddings, reference)
+    return 1 - 2 * found if key == "cosine" else -found
 
 
 def _lengths(rows: Distances) -> Distances:
@@ -125,7 +152,75 @@ def _dot(rows: Distances, lengths: Distances, vector: Distances) -> Distances:
     return -(rows @ vector)
 
 
-DISTANCES.add("cosine", Distance("cosine distance / 2", 0.0, 1.0, _cosine, True))
-DISTANCES.add("angular", Distance("angle / π", 0.0, 1.0, _angular, True))
-DISTANCES.add("euclidean", Distance("euclidean distance", 0.0, np.inf, _euclidean, False))
-DISTANCES.add("dot", Distance("minus dot product", -np.inf, np.inf, _dot, False))
+SHORTEST = 1e-12
+"""Embeddings no longer than this have no direction: their cosine counts as 0, without a gradient."""
+SAME = 1e-6
+"""A cosine similarity this near to 1 has no gradient but rounding."""
+
+
+def _cosine_closeness(xp: Any, rows: Any, lengths: Any, unit: Any) -> Any:
+    cosine = rows @ unit / lengths.clip(SHORTEST)
+    return xp.where(lengths <= SHORTEST, 0, cosine)  # what is no number stays so
+
+
+def _angular_closeness(xp: Any, rows: Any, lengths: Any, unit: Any) -> Any:
+    inside = 1 - SAME / 10  # the angle's slope is infinite at its ends
+    return -xp.arccos(_cosine_closeness(xp, rows, lengths, unit).clip(-inside, inside)) / np.pi
+
+
+DISTANCES.add(
+    "cosine",
+    Distance(
+        label="cosine distance / 2",
+        low=0.0,
+        high=1.0,
+        measure=_cosine,
+        needs_length=True,
+        closeness=_cosine_closeness,
+        at_reference=lambda xp, closeness, length: closeness > 1 - SAME,
+        rounding=lambda longest, length: 1.0,
+        linear=True,
+    ),
+)
+DISTANCES.add(
+    "angular",
+    Distance(
+        label="angle / π",
+        low=0.0,
+        high=1.0,
+        measure=_angular,
+        needs_length=True,
+        closeness=_angular_closeness,
+        at_reference=lambda xp, closeness, length: xp.cos(np.pi * closeness) > 1 - SAME,
+        rounding=lambda longest, length: 1.0,
+        judged_by="cosine",  # arccos is steep at its ends and would magnify rounding
+    ),
+)
+DISTANCES.add(
+    "euclidean",
+    Distance(
+        label="euclidean distance",
+        low=0.0,
+        high=np.inf,
+        measure=_euclidean,
+        needs_length=False,
+        closeness=lambda xp, rows, lengths, vector: -xp.linalg.norm(rows - vector, None, 1),
+        at_reference=lambda xp, closeness, length: closeness**2 < 2 * SAME * length**2,  # as for vectors of one length
+        rounding=max,
+        of_product=False,
+    ),
+)
+DISTANCES.add(
+    "dot",
+    Distance(
+        label="minus dot product",
+        low=-np.inf,
+        high=np.inf,
+        measure=_dot,
+        needs_length=False,
+        closeness=lambda xp, rows, lengths, vector: rows @ vector,
+        at_reference=None,
+        rounding=lambda longest, length: longest * length,
+        linear=True,
+    ),
+)

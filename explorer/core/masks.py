@@ -64,14 +64,14 @@ class Scheme:
     """A way of drawing masks.
 
     Attributes:
-        about: A few words for the command line.
+        label: What it is called where a user chooses it.
         grows: Whether a mask depends on its own number alone, so that a run can be continued or cut.
         draw: Settings and (2,) height and width of a cell in pixels -> (n, ceil(f * f / 8)) uint8 bits of the grids,
             1 = kept, and (n, 2) int32 shifts, 0 <= shift < cell.
         for_words: Whether the words of a sentence, too, can be masked by it.
     """
 
-    about: str
+    label: str
     grows: bool
     draw: Callable[[MaskSettings, NDArray[np.int64]], tuple[NDArray[np.uint8], NDArray[np.int32]]]
     for_words: bool = False

@@ -39,6 +39,6 @@ def draw_philox(masking: MaskSettings, cells: NDArray[np.int64]) -> tuple[NDArra
     return packed, shifts
 
 
-SCHEMES.add("philox", Scheme("mask i depends on its number alone", True, draw_philox, for_words=True))
-SCHEMES.add("orthogonal", Scheme("balanced blocks, so that fewer masks are needed", True, draw_orthogonal))
-SCHEMES.add("dianna", Scheme("the stream DIANNA draws, for exact comparison", False, draw_dianna))
+SCHEMES.add("philox", Scheme("independent, as in the paper", True, draw_philox, for_words=True))
+SCHEMES.add("orthogonal", Scheme("balanced, steadier", True, draw_orthogonal))
+SCHEMES.add("dianna", Scheme("the stream DIANNA draws", False, draw_dianna))

@@ -6,7 +6,7 @@ scale: the share by which the kept regions of the close copies and of the far co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from explorer.core.registry import Registry
 from explorer.core.settings import Settings
 
 Slice = tuple[float, float]
+NOTHING: Slice = (0.0, 0.0)
 Distances = NDArray[np.float64]
 Weights = NDArray[np.float64]
 
@@ -31,14 +32,27 @@ class Mode:
     Attributes:
         label: What it is called where a user chooses it.
         about: One sentence for the user.
-        weigh: Distances (n,) and threshold -> weights (n,).
-        slices: Threshold -> the (closest, farthest) shares it takes, or None when it takes all.
+        sides: The ends of the ranking of which it takes the threshold's share, ``"closest"`` and ``"farthest"``; none
+            where every mask counts by its rank.
     """
 
     label: str
     about: str
-    weigh: Callable[[Distances, float], Weights]
-    slices: Callable[[float], tuple[Slice, Slice]] | None
+    sides: tuple[str, ...] = ()
+
+    @property
+    def has_threshold(self) -> bool:
+        """Whether a threshold changes what it selects."""
+        return bool(self.sides)
+
+    def slices(self, threshold: float) -> tuple[Slice, Slice]:
+        """The (closest, farthest) shares of the ranking that it takes."""
+        closest, farthest = (0.0, threshold), (1 - threshold, 1.0)
+        return closest if "closest" in self.sides else NOTHING, farthest if "farthest" in self.sides else NOTHING
+
+    def weigh(self, distances: Distances, threshold: float) -> Weights:
+        """The weights (n,) of masks at distances (n,)."""
+        return _weigh_slices(distances, *self.slices(threshold)) if self.sides else _weigh_ranks(distances)
 
 
 MODES: Registry[Mode] = Registry("mode")
@@ -123,7 +137,7 @@ def _weigh_slices(distances: Distances, closest: Slice, farthest: Slice) -> Weig
     return weights
 
 
-def _weigh_ranks(distances: Distances, threshold: float) -> Weights:
+def _weigh_ranks(distances: Distances) -> Weights:
     """Every mask by its centred rank; equal distances share their mean rank. Ours, no threshold."""
     _, place, counts = np.unique(distances, return_inverse=True, return_counts=True)
     mean_rank = np.cumsum(counts) - (counts + 1) / 2
@@ -132,34 +146,20 @@ def _weigh_ranks(distances: Distances, threshold: float) -> Weights:
     return centred / total if total else centred
 
 
-NOTHING: Slice = (0.0, 0.0)
-
-
-def _closest_slices(threshold: float) -> tuple[Slice, Slice]:
-    return (0.0, threshold), NOTHING
-
-
-def _farthest_slices(threshold: float) -> tuple[Slice, Slice]:
-    return NOTHING, (1 - threshold, 1.0)
-
-
-def _mirror_slices(threshold: float) -> tuple[Slice, Slice]:
-    return (0.0, threshold), (1 - threshold, 1.0)
-
-
-def _add(key: str, label: str, about: str, slices: Callable[[float], tuple[Slice, Slice]]) -> None:
-    MODES.add(key, Mode(label, about, lambda distances, t: _weigh_slices(distances, *slices(t)), slices))
-
-
-_add("closest", "closest", "Mean of the masks whose copies lie closest.", _closest_slices)
-_add("farthest", "farthest", "Minus the mean of the masks whose copies lie farthest.", _farthest_slices)
-_add("mirror", "mirror", "Closest minus farthest: the noise of one side cancels that of the other.", _mirror_slices)
+MODES.add("closest", Mode("closest", "Mean of the masks whose copies lie closest.", ("closest",)))
+MODES.add("farthest", Mode("farthest", "Minus the mean of the masks whose copies lie farthest.", ("farthest",)))
+MODES.add(
+    "mirror",
+    Mode(
+        "mirror",
+        "Closest minus farthest: the noise of one side cancels that of the other.",
+        ("closest", "farthest"),
+    ),
+)
 MODES.add(
     "rank_weighted",
     Mode(
         "rank weighted",
         "Every mask counts by its rank, no threshold. Nearly as stable as mirror at 10 % with twice the masks.",
-        _weigh_ranks,
-        None,
     ),
 )

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
-from explorer.core.distances import DISTANCES, measure
+from explorer.core.distances import DISTANCES, measure, similarity
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
@@ -197,21 +197,6 @@ def class_of(question: Question) -> int | None:
     if question.distance != "dot" or np.count_nonzero(direction) != 1 or direction.max() != 1:
         return None
     return int(direction.argmax())
-
-
-def similarity(distance: str, embeddings: NDArray[np.floating], reference: NDArray[Any]) -> NDArray[np.float64]:
-    """(n,) for the cosine distance the cosine, for the dot product itself, for the others minus the distance.
-
-    Args:
-        distance: A key of ``explorer.core.distances``.
-        embeddings: (n, d).
-        reference: (d,).
-
-    Raises:
-        UnusableEmbedding: Non-finite embeddings, or ones of zero length where they have no direction.
-    """
-    found = measure(distance, embeddings, reference)
-    return 1 - 2 * found if distance == "cosine" else -found
 
 
 def softmax(scores: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import WRITERS, Explanation
-from explorer.core.masks import GridMasks, MaskSettings
+from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.probe import Probe, prepare
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
 from explorer.core.storage import write_whole
@@ -158,7 +158,7 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
     now = masking.to_dict() | {"encoder": fresh.encoder.fingerprint, "n_masks": 0}
-    if masking.scheme == "dianna":
+    if not SCHEMES[masking.scheme].grows:
         before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
     changed = [f"{name} changed {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
     if picture != fresh.picture_sha256:

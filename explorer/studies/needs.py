@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from explorer.core.limits import N_MASKS
-from explorer.core.masks import MaskSettings
+from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.steps import Parts, Steps
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ class ProbeNeed:
     def facts(self) -> dict[str, Any]:
         """What names it, but for the number of masks where one probe holds those of a smaller."""
         values = self.masking.to_dict()
-        if self.masking.scheme != "dianna":
+        if SCHEMES[self.masking.scheme].grows:
             values["n_masks"] = "any"
         return {"image": self.image, "role": self.role, "masking": values}
 

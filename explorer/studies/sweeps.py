@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from explorer.core.limits import FEATURE_RES, N_MASKS
-from explorer.core.masks import MaskSettings
+from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.registry import Registry
 from explorer.core.selections import MODES, SelectionSettings
 
@@ -70,7 +70,7 @@ def plan(tiles: Iterable[Tile]) -> tuple[MaskSettings, ...]:
     """
     largest: dict[MaskSettings, int] = {}
     for masking in (tile.masking for tile in tiles):
-        probe = masking if masking.scheme == "dianna" else replace(masking, n_masks=int(N_MASKS.low))
+        probe = replace(masking, n_masks=int(N_MASKS.low)) if SCHEMES[masking.scheme].grows else masking
         largest[probe] = max(masking.n_masks, largest.get(probe, 0))
     return tuple(replace(probe, n_masks=n) for probe, n in largest.items())
 
@@ -158,7 +158,7 @@ def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
 
 
 def _thresholds(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
-    mode = "mirror" if MODES[selection.mode].slices is None else selection.mode
+    mode = selection.mode if MODES[selection.mode].has_threshold else "mirror"
     tiles = (
         Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t))
         for t in _among(selection.threshold, (0.05, 0.1, 0.15, 0.2, 0.4))

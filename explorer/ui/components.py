@@ -69,7 +69,7 @@ def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HT
 def words() -> dict[str, Any]:
     """Labels and sentences the browser shows, said once, in Python."""
     return {
-        "modes": {key: {"label": mode.label, "about": mode.about} for key, mode in MODES.items()},
+        "modes": {key: {"label": mode.label, "about": mode.about, "sides": mode.sides} for key, mode in MODES.items()},
         "distances": {
             key: {"label": d.label, "low": _finite(d.low), "high": _finite(d.high)} for key, d in DISTANCES.items()
         },

@@ -13,7 +13,7 @@ from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
-from explorer.core.masks import MaskSettings
+from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
 from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
@@ -218,7 +218,7 @@ def _lay_out_advanced() -> dict[str, Any]:
             elem_id="fill",
         )
         scheme = gr.Radio(
-            [("independent, as in the paper", "philox"), ("balanced, steadier", "orthogonal")],
+            [(scheme.label, key) for key, scheme in SCHEMES.items() if scheme.grows],
             value=MaskSettings.scheme,
             label="How masks are drawn",
             info="Balanced masks hide every region equally often, alone and together with others, so that about half "

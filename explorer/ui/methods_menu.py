@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from explorer.attributions.method import METHODS, offered
+from explorer.attributions.method import METHODS, in_menus, offered
 from explorer.encoders.cards import encoders
-
-LEFT_OUT = ("dix-official-1", "dix-official-2", "dix-official-3")
-"""For checks against published code, and for nothing else."""
 
 
 def offers() -> dict[str, Any]:
@@ -16,6 +13,6 @@ def offers() -> dict[str, Any]:
     methods = [
         {"key": key, "title": kind.title, "about": kind.about, "source": kind.source, "needs": kind.needs}
         for key, kind in METHODS.items()
-        if key not in LEFT_OUT
+        if in_menus(kind)
     ]
     return {"offers": methods, "gives": {card.key: list(offered(card)) for card in encoders()}}

@@ -7,13 +7,12 @@ import re
 import numpy as np
 import pytest
 
-from explorer.attributions.method import METHODS, offered
+from explorer.attributions.method import METHODS, in_menus, offered
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import CARDS, load_encoder
 from explorer.evaluation.deletion import deletion_passes
 from explorer.pictures.examples import FIRST_PRESET
 from explorer.ui.components import Look
-from explorer.ui.methods_menu import LEFT_OUT
 from explorer.ui.session import Session
 from explorer.ui.tabs.evidence.answer import subject_of
 from explorer.ui.tabs.evidence.deletion import Faithfulness
@@ -168,7 +167,7 @@ def test_another_methods_map_is_put_to_the_test(page):
     open_evidence(page)
     works = offered(CARDS["efficientnet-lite0"])
     for key in METHODS:
-        if key not in LEFT_OUT:
+        if in_menus(METHODS[key]):
             option = page.locator(f"#evidence-method option[value='{key}']")
             assert option.is_enabled() == (key in works), key
     page.locator("#evidence-method").select_option("grad-cam")

@@ -6,6 +6,7 @@ The wire is packed here by a few lines of its own, so that the app's packing and
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -33,9 +34,11 @@ pytestmark = pytest.mark.browser
 
 FOLDER = Path(explorer.__file__).parent / "ui" / "browser" / "instrument"
 HOME = "http://instrument.invalid/"
+SIDES = json.dumps({key: {"sides": mode.sides} for key, mode in MODES.items()})
 START = """<script type="module">
 import * as maths from "./maths.js";
 import { view } from "./views.js";
+maths.learnModes(SIDES);
 window.maths = maths;
 window.view = view;
 window.plain = (value) => {
@@ -48,7 +51,7 @@ window.plain = (value) => {
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, plain(inner)]));
 };
-</script>"""
+</script>""".replace("SIDES", SIDES)
 KINDS = {"Float32Array": "<f4", "Float64Array": "<f8", "Uint32Array": "<u4"}
 CASES = [
     ((32, 32), 8, 57),

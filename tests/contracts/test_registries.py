@@ -125,13 +125,27 @@ def test_modes_give_signed_weights(mode: str, n: int, threshold: float) -> None:
         assert not len(part) or part.sum() == pytest.approx(sign)
     order = np.argsort(distances)
     assert (np.diff(weights[order]) <= 1e-15).all()  # the closer, the more positive
-    slices = MODES[mode].slices
-    if slices is None:
+    if not MODES[mode].has_threshold:
         assert (weights != 0).sum() >= n - 1
-    else:
-        for low, high in slices(threshold):
-            assert 0 <= low <= high <= 1
+    for low, high in MODES[mode].slices(threshold):
+        assert 0 <= low <= high <= 1
     assert MODES[mode].about.endswith(".")
+
+
+@pytest.mark.parametrize("key", DISTANCES)
+def test_closeness_ranks_as_the_distance(key: str) -> None:
+    """What is differentiated and what is ranked are one thing, written twice."""
+    distance, stream = DISTANCES[key], np.random.default_rng(0)
+    rows, reference = stream.normal(size=(50, 7)), stream.normal(size=7)
+    asked = reference / np.linalg.norm(reference) if distance.needs_length else reference
+    lengths = np.linalg.norm(rows, axis=1)
+    closeness = distance.closeness(np, rows, lengths, asked)
+    np.testing.assert_array_equal(np.argsort(-closeness), np.argsort(measure(key, rows, reference)))
+    if distance.at_reference is not None:
+        there = reference[None] * (1 + 1e-9)
+        here = distance.closeness(np, there, np.linalg.norm(there, axis=1), asked)
+        assert distance.at_reference(np, here, float(np.linalg.norm(reference))).all()
+        assert not distance.at_reference(np, closeness, float(np.linalg.norm(reference))).any()
 
 
 # The sign convention, on a picture whose answer is known

@@ -41,7 +41,7 @@ def _facts(recipe: Recipe) -> dict[str, tuple[object, object]]:
         "closest slice": (selection.closest, _slice_words(selection.closest)),
         "farthest slice": (selection.farthest, _slice_words(selection.farthest)),
     }
-    if not selection.free and MODES[selection.mode].slices is not None:
+    if not selection.free and MODES[selection.mode].has_threshold:
         facts["threshold"] = (selection.threshold,) * 2
     return facts
 

@@ -1,10 +1,10 @@
 // What the three parts of the Compare tab are made of.
 import { difference, likeness } from "./board-words.js";
 import { el, flatWords, inWords, name as call, percent, signed, slider, write } from "../instrument/dom.js";
-import { describe } from "../instrument/maths.js";
+import { describe, modes, thresholded } from "../instrument/maths.js";
 import { fit, paintMap } from "../instrument/paint.js";
 import { store } from "../instrument/store.js";
-import { chosen, MODES } from "../instrument/views.js";
+import { chosen } from "../instrument/views.js";
 
 export { follow } from "../instrument/follow.js";
 
@@ -18,15 +18,15 @@ export function lookBar(name) {
   const element = el("div", { class: "look" },
     el("fieldset", { class: "line", "data-control": `board-mode-${name}` },
       el("label", { for: `board-mode-${name}` }, "Selection mode"), mode), threshold.element, first);
-  const draw = ({ selection, upto, words }) => {
+  const draw = ({ selection, upto }) => {
     const now = chosen(selection);
-    const options = [...MODES.map((key) => [key, words.modes[key].label]), ...(now === "slices" ? [["slices", "slice"]] : [])];
+    const options = [...Object.entries(modes).map(([key, { label }]) => [key, label]), ...(now === "slices" ? [["slices", "slice"]] : [])];
     if (mode.options.length !== options.length) {
       mode.replaceChildren(...options.map(([value, label]) => el("option", { value, disabled: value === "slices" }, label)));
     }
     mode.value = now;
     threshold.set(selection.threshold);
-    threshold.input.disabled = selection.mode === "rank_weighted";
+    threshold.input.disabled = !thresholded(selection.mode);
     first.hidden = !upto;
     first.textContent = `Build-up: the first ${upto} masks only.`;
   };

@@ -1,12 +1,10 @@
 // What two results have in common, in words. No DOM.
 import { percent } from "../instrument/dom.js";
-import { correlation, wobble } from "../instrument/maths.js";
+import { correlation, thresholded, wobble } from "../instrument/maths.js";
 import { chosen } from "../instrument/views.js";
 
 /** Below this a difference of two maps is rounding. */
 const SAME = 1e-6;
-/** The modes that a threshold changes. */
-const THRESHOLDED = ["closest", "farthest", "mirror"];
 
 /** What is explained, as people know it. */
 export function pictureName({ picture_name: name }) {
@@ -22,7 +20,7 @@ export function referenceName({ caption, reference_name: name }) {
 export function modeWords(selection, { modes }) {
   const name = chosen(selection);
   if (name === "slices") return "slices";
-  return THRESHOLDED.includes(name) ? `${modes[name].label} ${percent(selection.threshold)}` : modes[name].label;
+  return thresholded(name) ? `${modes[name].label} ${percent(selection.threshold)}` : modes[name].label;
 }
 
 /**
@@ -60,7 +58,7 @@ function facts({ result, selection, explanation }, words, fills) {
     "closest slice": [selection.closest, sliceWords(selection.closest)],
     "farthest slice": [selection.farthest, sliceWords(selection.farthest)],
   };
-  return THRESHOLDED.includes(name) ? { ...found, threshold: plain(selection.threshold) } : found;
+  return thresholded(name) ? { ...found, threshold: plain(selection.threshold) } : found;
 }
 
 function sliceWords(shares) {

@@ -3,7 +3,7 @@ import { el, write } from "./dom.js";
 import { histogramPanel } from "./histogram.js";
 import { inspectPanel } from "./inspect.js";
 import { pinButton } from "../compare/board-pins.js";
-import { decode, grow } from "./maths.js";
+import { decode, grow, learnModes } from "./maths.js";
 import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
 import { pairPanel } from "./pair.js";
@@ -20,6 +20,7 @@ const SHARED = ["selection", "upto", "opacity", "hatch"];
  * Its value, as JSON, is what the visitor chose here; Python reads it when a link or a file is made.
  */
 export function mount(element, props, trigger, watch) {
+  learnModes(props.words.modes);
   store.set({ words: props.words });
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });

@@ -51,13 +51,31 @@ export function grow(result, plane) {
 const length = (a, b) => Math.sqrt(a * a + b * b);
 const similarity = (a, b, r) => Math.max(-1, Math.min(1, (a * r) / (length(a, b) * r)));
 
-/** Plane point (a, b), length of the reference -> distance (explorer/core/distances.py). */
-const MEASURES = {
-  cosine: (a, b, r) => (1 - similarity(a, b, r)) / 2,
-  angular: (a, b, r) => Math.acos(similarity(a, b, r)) / Math.PI,
-  euclidean: (a, b, r) => length(a - r, b),
-  dot: (a, b, r) => -(a * r),
+/**
+ * As in explorer/core/distances.py: plane point (a, b), length of the reference -> distance; the longest length and the
+ * reference's -> by how much rounding grows; the distance that shows rounding where this one would magnify it.
+ */
+const DISTANCES = {
+  cosine: { measure: (a, b, r) => (1 - similarity(a, b, r)) / 2, rounding: () => 1, needsLength: true },
+  angular: {
+    measure: (a, b, r) => Math.acos(similarity(a, b, r)) / Math.PI, rounding: () => 1, needsLength: true, judgedBy: "cosine",
+  },
+  euclidean: { measure: (a, b, r) => length(a - r, b), rounding: Math.max },
+  dot: { measure: (a, b, r) => -(a * r), rounding: (longest, r) => longest * r },
 };
+
+/** What Python says of its modes, by key: the `sides` of the ranking they take a share of; none takes every mask by rank. */
+export const modes = {};
+
+/** Take the modes from Python (words in explorer/ui/components.py). */
+export function learnModes(entries) {
+  Object.assign(modes, entries);
+}
+
+/** Whether a threshold changes what a mode selects. */
+export function thresholded(mode) {
+  return modes[mode].sides.length > 0;
+}
 
 /**
  * How far each masked copy lies from the reference (measure in explorer/core/distances.py).
@@ -68,7 +86,7 @@ const MEASURES = {
  */
 export function distances(result, key) {
   return cached(result, `distances ${key}`, () => {
-    const measure = MEASURES[key];
+    const { measure } = DISTANCES[key];
     const { plane, reference_length: r } = result;
     return Float64Array.from({ length: result.n }, (_, i) => measure(plane[2 * i], plane[2 * i + 1], r));
   });
@@ -82,7 +100,7 @@ export function distances(result, key) {
  * @returns {number}
  */
 export function wholeDistance(result, key) {
-  return MEASURES[key](...result.whole, result.reference_length);
+  return DISTANCES[key].measure(...result.whole, result.reference_length);
 }
 
 /**
@@ -106,12 +124,10 @@ function cached({ cache }, name, make) {
 
 const NOTHING = [0, 0];
 
-/** Threshold -> the (closest, farthest) shares that a mode takes (MODES in explorer/core/selections.py). */
-const SLICES = {
-  closest: (threshold) => [[0, threshold], NOTHING],
-  farthest: (threshold) => [NOTHING, [1 - threshold, 1]],
-  mirror: (threshold) => [[0, threshold], [1 - threshold, 1]],
-};
+/** The (closest, farthest) shares that a mode takes. */
+function slicesOf({ sides }, threshold) {
+  return [sides.includes("closest") ? [0, threshold] : NOTHING, sides.includes("farthest") ? [1 - threshold, 1] : NOTHING];
+}
 
 /**
  * Which masks count (select in explorer/core/selections.py).
@@ -124,8 +140,8 @@ const SLICES = {
 export function select(ranking, measured, { mode, threshold, closest, farthest }) {
   const weights = new Float64Array(measured.length);
   const free = closest || farthest;
-  if (!free && mode === "rank_weighted") return weighRanks(ranking, measured, weights);
-  const slices = free ? [closest ?? NOTHING, farthest ?? NOTHING] : SLICES[mode](threshold);
+  if (!free && !thresholded(mode)) return weighRanks(ranking, measured, weights);
+  const slices = free ? [closest ?? NOTHING, farthest ?? NOTHING] : slicesOf(modes[mode], threshold);
   slices.forEach(([low, high], side) => {
     const chosen = ranking.subarray(Math.trunc(ranking.length * low), Math.trunc(ranking.length * high));
     for (const i of chosen) weights[i] += (side ? -1 : 1) / chosen.length;
@@ -212,12 +228,10 @@ function whyFlat(result, key, ranking, weights) {
     shortest = Math.min(shortest, own);
     longest = Math.max(longest, own);
   }
-  const angle = key === "cosine" || key === "angular";
-  if (angle && (r === 0 || shortest === 0)) return "zero";
-  // As indistinct in explorer/core/distances.py: arccos is steep at its ends and would magnify rounding.
-  const measured = distances(result, angle ? "cosine" : key);
-  const scale = angle ? 1 : key === "euclidean" ? Math.max(longest, r) : longest * r;
-  if (measured[ranking.at(-1)] - measured[ranking[0]] <= 8 * result.eps * scale) return "flat";
+  const { needsLength, judgedBy, rounding } = DISTANCES[key];
+  if (needsLength && (r === 0 || shortest === 0)) return "zero";
+  const measured = distances(result, judgedBy ?? key); // as indistinct in explorer/core/distances.py
+  if (measured[ranking.at(-1)] - measured[ranking[0]] <= 8 * result.eps * rounding(longest, r)) return "flat";
   return weights.some((weight) => weight !== 0) ? "" : "nothing";
 }
 

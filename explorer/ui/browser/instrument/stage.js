@@ -1,11 +1,11 @@
 // The chosen map, large, and beside it everything that is free to turn.
 import { ARROWS, el, flatWords, inWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
-import { describe } from "./maths.js";
+import { describe, modes, thresholded } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { play } from "./play.js";
 import { store } from "./store.js";
-import { chosen, limitOf, MODES, view, views } from "./views.js";
+import { chosen, limitOf, view, views } from "./views.js";
 
 const THUMBNAIL = 160;
 const PLAY = 6000; // ms
@@ -109,7 +109,7 @@ function moveCross(event) {
 }
 
 function modeChoice() {
-  const choices = Object.fromEntries(MODES.map((mode) => [mode, modeOption(mode)]));
+  const choices = Object.fromEntries(Object.keys(modes).map((mode) => [mode, modeOption(mode)]));
   const slices = modeOption("slices");
   slices.element.hidden = true;
   const about = el("small", { class: "about" });
@@ -172,7 +172,7 @@ function freeControls() {
   store.subscribe(["words"], fill);
   const draw = ({ selection, opacity: now, hatch: hatched, result, upto }) => {
     threshold.set(selection.threshold);
-    threshold.input.disabled = selection.mode === "rank_weighted";
+    threshold.input.disabled = !thresholded(selection.mode);
     opacity.set(now);
     distance.value = selection.distance;
     hatch.checked = hatched;

@@ -1,7 +1,6 @@
 // Explanations of the results on screen, each computed once and shared by all who draw it.
-import { colourLimit, explain, wobble } from "./maths.js";
+import { colourLimit, explain, modes, thresholded, wobble } from "./maths.js";
 
-export const MODES = ["closest", "farthest", "mirror", "rank_weighted"];
 const known = new WeakMap();
 const MOST_KEPT = 12; // of one result; what is on screen needs ten while the build-up is replayed
 
@@ -11,8 +10,8 @@ export function view(result, selection, upto = null) {
   known.set(result, views);
   const { mode, threshold, distance, closest, farthest } = selection;
   const slices = closest || farthest ? JSON.stringify([closest, farthest]) : "";
-  const key = [distance, upto, slices || mode, slices || mode === "rank_weighted" ? "" : threshold].join("|");
-  const found = views.get(key) ?? (slices || mode !== "mirror" ? explain : mirror)(result, selection, upto);
+  const key = [distance, upto, slices || mode, slices || !thresholded(mode) ? "" : threshold].join("|");
+  const found = views.get(key) ?? (slices || modes[mode].sides.length < 2 ? explain : mirror)(result, selection, upto);
   views.delete(key); // the last one asked for goes last
   views.set(key, found);
   if (views.size > MOST_KEPT) views.delete(views.keys().next().value);
@@ -35,10 +34,10 @@ function sum(a, b) {
   return total;
 }
 
-/** The four modes' explanations, and that of the chosen slices when there are any, by name. */
+/** The modes' explanations, and that of the chosen slices when there are any, by name. */
 export function views(result, selection, upto = null) {
   const plain = { ...selection, closest: null, farthest: null };
-  const found = Object.fromEntries(MODES.map((mode) => [mode, view(result, { ...plain, mode }, upto)]));
+  const found = Object.fromEntries(Object.keys(modes).map((mode) => [mode, view(result, { ...plain, mode }, upto)]));
   if (selection.closest || selection.farthest) found.slices = view(result, selection, upto);
   return found;
 }

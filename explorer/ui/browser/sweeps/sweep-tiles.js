@@ -1,6 +1,6 @@
 // What the free sweeps vary around a selection: explorer/studies/sweeps.py in the browser; a test compares the two. No DOM.
 import { percent } from "../instrument/dom.js";
-import { MODES } from "../instrument/views.js";
+import { modes as known, thresholded } from "../instrument/maths.js";
 
 const ONE_SIDED = [0.1, 0.2, 0.3, 0.4, 0.5];
 const THRESHOLDS = [0.05, 0.1, 0.15, 0.2, 0.4];
@@ -21,11 +21,11 @@ function among(current, values) {
 
 /** By key: selection -> tiles {title, selection, row}. */
 const FREE = {
-  sides: (now, label) => MODES.map((mode) => ({ title: label(mode), selection: inMode(now, mode), row: "" })),
+  sides: (now, label) => Object.keys(known).map((mode) => ({ title: label(mode), selection: inMode(now, mode), row: "" })),
   one_sided: (now, label) => ["farthest", "closest"].flatMap((mode) => among(now.threshold, ONE_SIDED).map((t) => (
     { title: `${label(mode)} ${percent(t)}`, selection: inMode(now, mode, t), row: label(mode) }))),
   thresholds: (now, label) => {
-    const mode = now.mode === "rank_weighted" ? "mirror" : now.mode;
+    const mode = thresholded(now.mode) ? now.mode : "mirror";
     return among(now.threshold, THRESHOLDS)
       .map((t) => ({ title: `${label(mode)} ${percent(t)}`, selection: inMode(now, mode, t), row: "" }));
   },

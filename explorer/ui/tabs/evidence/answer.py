@@ -156,7 +156,7 @@ def method_words(selection: SelectionSettings) -> str:
     if selection.free:
         return "slices"
     mode = MODES[selection.mode]
-    return mode.label if mode.slices is None else f"{mode.label} {100 * selection.threshold:g} %"
+    return f"{mode.label} {100 * selection.threshold:g} %" if mode.has_threshold else mode.label
 
 
 def subject_of(session: Session, seen: Look) -> Subject:

@@ -276,7 +276,7 @@ class Wording:
         """Rank what is embedded in another way; nothing is embedded."""
         worded = self._worded(values)
         worded.selection = self._selection(values)
-        threshold = gr.update(visible=MODES[worded.selection.mode].slices is not None)
+        threshold = gr.update(visible=MODES[worded.selection.mode].has_threshold)
         return threshold, _news(worded)
 
     def _selection(self, values: Values) -> SelectionSettings:
