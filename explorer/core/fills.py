@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.registry import Registry
+from explorer.core.streams import Stream, generator
 
 if TYPE_CHECKING:
     from explorer.core.embedder import Embedder
@@ -106,9 +107,9 @@ def _blur(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray
 
 def _noise(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArray[Any]:
     """Normal noise with the mean and spread of each channel, within the picture's own range."""
-    generator = np.random.Generator(np.random.Philox(key=[seed, 1]))
+    random = generator(seed, Stream.NOISE_FILL)
     mean, spread = (getattr(pixels, name)(axis=(0, 1), dtype=np.float64) for name in ("mean", "std"))
-    noise = generator.normal(mean, spread, pixels.shape)
+    noise = random.normal(mean, spread, pixels.shape)
     return noise.clip(pixels.min(), pixels.max()).astype(np.float32)
 
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.masks import MaskSettings
+from explorer.core.streams import Stream, philox
 
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn at once; bounds the memory."""
@@ -165,8 +166,9 @@ def _swap(design: NDArray[np.float64], covariances: NDArray[np.float64], column:
 
 
 def _words(seed: int, number: int, count: int) -> NDArray[np.uint64]:
-    """Random words named by two numbers; the philox scheme has the key without the tag."""
-    return np.asarray(np.random.Philox(key=(number + 1 << 64) + seed).random_raw(count), dtype=np.uint64)
+    """Random words of a block, or of the whole where the number is 0."""
+    raw = philox(seed, Stream.BALANCED_MASKS, part=number).random_raw(count)
+    return np.asarray(raw, dtype=np.uint64)
 
 
 def _uniform(words: NDArray[np.uint64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from explorer.core.masks import SCHEMES, MaskSettings, Scheme, chunks
 from explorer.core.orthogonal import draw_orthogonal
+from explorer.core.streams import Stream, philox
 
 
 def draw_dianna(
@@ -31,8 +32,8 @@ def draw_philox(masking: MaskSettings, cells: NDArray[np.int64]) -> tuple[NDArra
     packed = np.empty((n, -(-f * f // 8)), np.uint8)
     shifts = np.empty((n, 2), np.int32)
     for chunk in chunks(np.arange(n), words):
-        generator = np.random.Philox(key=masking.seed, counter=int(chunk[0]) * blocks)
-        raw = generator.random_raw(len(chunk) * blocks * 4).reshape(len(chunk), -1)
+        stream = philox(masking.seed, Stream.MASKS, counter=int(chunk[0]) * blocks)
+        raw = stream.random_raw(len(chunk) * blocks * 4).reshape(len(chunk), -1)
         uniform = (raw[:, :words] >> np.uint64(11)) * 2.0**-53  # [0, 1), 53 bits, as numpy does it
         packed[chunk] = np.packbits(uniform[:, 2:] < masking.p_keep, axis=1)
         shifts[chunk] = uniform[:, :2] * cells

@@ -27,6 +27,7 @@ from explorer.core.probe import Probe, start
 from explorer.core.rank import EQUAL, rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
+from explorer.core.streams import Stream, generator
 
 HIDINGS = {"drop": "left out", "ellipsis": "replaced by …"}
 """What a hidden word becomes, and what that is called where a user chooses it."""
@@ -118,7 +119,7 @@ def word_masks(k: int, masking: MaskSettings) -> ArrayMasks:
         k: Words.
         masking: ``n_masks``, ``p_keep`` and ``seed``; the other settings are about pictures.
     """
-    stream = np.random.Generator(np.random.Philox(key=masking.seed))
+    stream = generator(masking.seed, Stream.MASKS)
     if tries_all(k, masking):
         kept = (stream.permutation(2**k)[:, None] >> np.arange(k) & 1).astype(np.float32)
     else:

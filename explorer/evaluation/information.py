@@ -19,15 +19,13 @@ from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
 from explorer.core.steps import Steps
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.maps import as_map
 from explorer.evaluation.scorers import Scorer
 from explorer.pictures.formats import lossless_size
 
 AGGREGATES: dict[str, Callable[..., Any]] = {"median": np.median, "mean": np.mean}
 """How the curves of many pictures become one."""
-
-STREAM = 7
-"""Keeps the pixels known from the start apart from what other parts draw of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +158,7 @@ def information_total(
 def known_pixels(size: tuple[int, int], share: float, seed: int) -> NDArray[np.bool_]:
     """(h, w) bool, a share of the pixels drawn by lot."""
     total = size[0] * size[1]
-    stream = np.random.Generator(np.random.Philox(key=[SEED.check(seed), STREAM]))
+    stream = generator(SEED.check(seed), Stream.KNOWN_PIXELS)
     known = np.zeros(total, bool)
     known[stream.choice(total, int(total * share), replace=False)] = True
     return known.reshape(size)

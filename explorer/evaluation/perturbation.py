@@ -23,6 +23,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import SEED
 from explorer.core.steps import Steps
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.maps import as_map, unit_positive
 from explorer.evaluation.scorers import Scorer
 
@@ -32,9 +33,6 @@ ORDERS = ("highest", "lowest")
 PROTOCOLS = ("dix", "rise")
 
 TENTHS = tuple(tenths / 10 for tenths in range(1, 10))
-
-STREAM = 6
-"""Keeps the order of equal pixels apart from what other parts draw of the same seed."""
 
 BLUR_SIDE, BLUR_SIGMA = 11, 5.0
 """Of RISE's blur."""
@@ -129,7 +127,7 @@ def pixel_ranking(values: NDArray[np.float64], order: str, seed: int = 0) -> NDA
         InvalidInput: No such order or seed.
     """
     flat = values.ravel()
-    lots = np.random.Generator(np.random.Philox(key=[SEED.check(seed), STREAM])).random(flat.size)
+    lots = generator(SEED.check(seed), Stream.TIES).random(flat.size)
     return np.lexsort((lots, -flat if _known(order) == "highest" else flat))
 
 

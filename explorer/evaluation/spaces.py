@@ -19,6 +19,7 @@ from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.ranks import spearman
 
 HOW = ("truncate", "project", "principal")
@@ -130,7 +131,7 @@ def _axes(how: str, rows: NDArray[np.float64], most: int, seed: int) -> NDArray[
     if how == "truncate":
         return None
     if how == "project":
-        random = np.random.Generator(np.random.Philox(key=seed))
+        random = generator(seed, Stream.PROJECTIONS)
         return random.standard_normal((most, rows.shape[1])).T  # row by row, so that fewer are the first of more
     if how == "principal":
         return np.asarray(np.linalg.svd(rows, full_matrices=False)[2][:most].T)

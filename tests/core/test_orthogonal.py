@@ -20,8 +20,8 @@ from tests.core.test_masks import digest
 ORTHOGONAL = MaskSettings(scheme="orthogonal")
 AHEAD = np.array([1.0, 0.2])
 GOLDEN = {
-    0.5: "858a5ea3a66fd9ac5d1386031875c067c19d8f1a8b803c9bbf92e94a0a8b090c",
-    0.3: "d266320953f8e2c163cf0604857f17567a22ee667797d39f6baeddd1ca93bab3",
+    0.5: "ef5bd802e8d7002d5b93bfd54631f0a3414d0c351bd48ad55b98fdfa0402b4e5",
+    0.3: "81827a307bdbe6bf65cf74aff4160ffa43c4a718074e5d6589c6a6a08c632f5c",
 }
 
 

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 
 from explorer import InvalidInput
 from explorer.core.steps import run
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.perturbation import (
     ORDERS,
-    STREAM,
     PerturbationConfig,
     area,
     drop,
@@ -185,7 +185,7 @@ def test_rankings(values: np.ndarray, seed: int) -> None:
 
 
 def ranked_again(values: np.ndarray, seed: int) -> list[int]:
-    lots = np.random.Generator(np.random.Philox(key=[seed, STREAM])).random(values.size)
+    lots = generator(seed, Stream.TIES).random(values.size)
     return sorted(range(values.size), key=lambda i: (-int(values.flat[i]), lots[i]))
 
 
