@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, overload
 
 from numpy.typing import NDArray
 
-from explorer.core.explanation import Explanation
+from explorer.attributions.method import METHODS, OWN_METHOD, fits, has_masks, is_signed, offered, plain_settings
+from explorer.attributions.question import Question, make_question
+from explorer.core.embedder import Input
+from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
 from explorer.core.probe import Probe, Progress, enlarge, grow, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
 
@@ -112,6 +117,7 @@ def rank(
     return rank_against(probe, target, selection or SelectionSettings())
 
 
+@overload
 def explain(
     image: Any,
     *,
@@ -123,34 +129,131 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
-) -> Explanation:
+) -> Explanation: ...
+
+
+@overload
+def explain(
+    image: Any,
+    *,
+    method: str,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    selection: SelectionSettings | None = None,
+    on_progress: Progress | None = None,
+) -> Explanation | MethodExplanation: ...
+
+
+def explain(
+    image: Any,
+    *,
+    method: str = OWN_METHOD,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    encoder: str | Encoder = DEFAULT_ENCODER,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    selection: SelectionSettings | None = None,
+    on_progress: Progress | None = None,
+) -> Explanation | MethodExplanation:
     """Explain which regions of a picture bring it closer to a reference, and which push it away.
 
-    The method is Distance Explainer (Meijer & Bos 2025, arXiv:2505.15516, section 2.3).
+    The method is Distance Explainer (Meijer & Bos 2025, arXiv:2505.15516, section 2.3) unless another is named.
 
     Args:
         image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
+        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder.
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
         encoder: A key of the cards, or an encoder.
-        masking: How to mask.
-        masks: Masks of your own in place of random ones.
-        selection: Which masks count.
-        on_progress: Called with (masks done, masks in all) after every batch.
+        masking: How to mask, for methods that do.
+        masks: Masks of your own in place of random ones, for methods that mask.
+        selection: Which masks count; other methods take the distance of it.
+        on_progress: Called with (passes done, passes in all) after every batch.
 
     Returns:
         The map with everything it was made from.
 
     Raises:
-        InvalidInput: A picture, setting or reference that cannot be used.
+        InvalidInput: A picture, setting, method or reference that cannot be used.
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
     encoder = resolve(encoder)
+    selection = selection or SelectionSettings()
+    if METHODS.check(method) != OWN_METHOD:
+        given = {"masking": masking, "masks": masks}
+        settings = {name: value for name, value in given.items() if value is not None}
+        seen = encoder.read(image)
+        asked = make_question(
+            seen,
+            reference=reference,
+            caption=caption,
+            embedding=embedding,
+            encoder=encoder,
+            distance=selection.distance,
+        )
+        return explain_by(method, asked, seen, settings, selection, on_progress)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return rank_against(done, target, selection or SelectionSettings())
+    return rank_against(done, target, selection)
+
+
+def explain_by(
+    method: str,
+    question: Question,
+    seen: Input,
+    settings: Mapping[str, Any],
+    selection: SelectionSettings,
+    on_progress: Progress | None = None,
+) -> MethodExplanation:
+    """``explain`` for a question that is made already and a method that is not Distance Explainer.
+
+    Args:
+        method: A key of the methods.
+        question: From ``make_question``.
+        seen: Its picture.
+        settings: ``masking`` and ``masks`` where they are given.
+        selection: What was chosen, of which nothing but the distance can matter.
+        on_progress: Called with (passes done, passes in all) after every batch.
+
+    Raises:
+        InvalidInput: The method does not go with the encoder, or has no such settings.
+    """
+    kind, encoder = METHODS[method], question.encoder
+    if not fits(kind, encoder.gives()):
+        raise InvalidInput(
+            f"{kind.title} needs {' or '.join(kind.needs)}, which {encoder.card.title} does not give; choose one of: "
+            f"{', '.join(offered(encoder))}.",
+            code="method_encoder",
+        )
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
+        raise InvalidInput(
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+        )
+    chosen = kind(**settings)
+    total = chosen.passes(question)
+    progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)
+    attribution = run(chosen(question), progress)
+    return MethodExplanation(
+        attribution=attribution,
+        method=method,
+        settings=plain_settings(chosen),
+        encoder=encoder,
+        seen=seen,
+        reference=question.target,
+        distance=question.distance,
+        signed=is_signed(kind),
+        no_signal="" if attribution.any() else "The method's map is the same everywhere: it says nothing here.",
+    )
 
 
 def explain_words(

@@ -9,6 +9,7 @@ from explorer.attributions.question import Method
 from explorer.core.embedder import Card
 from explorer.core.masks import MaskSettings
 from explorer.core.registry import Registry
+from explorer.core.settings import Settings
 from explorer.encoders.base import Encoder
 
 
@@ -32,6 +33,8 @@ class Attribution(Method, Protocol):
     source: ClassVar[str]
     needs: ClassVar[tuple[str, ...]]
 
+
+OWN_METHOD = "distance-explainer"
 
 METHODS: Registry[type[Attribution]] = Registry("method", "explorer.attributions")
 
@@ -70,3 +73,15 @@ def in_menus(kind: type[Attribution]) -> bool:
 def fits(kind: type[Attribution], gives: tuple[str, ...]) -> bool:
     """Whether a method can do with what an encoder gives."""
     return not kind.needs or any(need in gives for need in kind.needs)
+
+
+def plain_settings(method: Attribution) -> dict[str, Any]:
+    """A method's settings as plain values for JSON; masks of one's own are only named as given."""
+    values = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.to_dict()
+    return value if isinstance(value, str | int | float | bool | None) else "given"

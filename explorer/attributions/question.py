@@ -96,9 +96,12 @@ def make_question(
     encoder: str | Encoder = DEFAULT_ENCODER,
     distance: str = "cosine",
 ) -> Question:
-    """The question ``explain`` answers, for evaluations; arguments and errors are those of ``explain``."""
+    """The question ``explain`` answers, for evaluations; arguments and errors are those of ``explain``.
+
+    A picture that the encoder has read already may be given too, as an ``Input``.
+    """
     encoder = resolve(encoder)
-    pixels = encoder.read(image).pixels
+    pixels = (image if isinstance(image, Input) else encoder.read(image)).pixels
 
     def refer(by: Encoder) -> Reference:
         return embed_reference(by, reference=reference, caption=caption, embedding=embedding)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 from typing import Any
 
+from explorer.cli.options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
 from explorer.core.distances import DISTANCES
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES, SelectionSettings
-from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, WordsExplanation
-from explorer.verbs import explain_words
+from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
 
 BAR = 20
 """Characters of the longest bar."""
@@ -26,45 +24,33 @@ def add_command(commands: Any) -> None:
     reference = command.add_mutually_exclusive_group(required=True)
     reference.add_argument("--caption", metavar="TEXT", help="the sentence to compare it with")
     reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
-    command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the results go")
-    command.add_argument("--overwrite", action="store_true", help="replace results already there")
-    command.add_argument("--quiet", action="store_true", help="no progress bar")
-    command.add_argument("--encoder", metavar="KEY", default=SENTENCE_ENCODER,
-                         help="one that reads captions; see: explorer models (default: %(default)s)")  # fmt: skip
+    add_output(command)
+    add_encoder(command, SENTENCE_ENCODER, "one that reads captions; see: explorer models")
     command.add_argument("--hide", choices=list(HIDINGS), default="drop", help="what hidden words become")
     command.add_argument("--mode", choices=list(MODES), default=ALL_COUNT.mode, help="which masks count")
-    for cap in (N_MASKS, P_KEEP, SEED, THRESHOLD):  # the settings check what is given
-        command.add_argument(
-            f"--{cap.name.replace('_', '-')}", type=int if cap.whole else float, metavar="N",
-            default=cap.default_number, help=f"{cap.low:g} to {cap.high:.10g} (default: %(default)s)",
-        )  # fmt: skip
+    for cap in (N_MASKS, P_KEEP, SEED, THRESHOLD):
+        add_number(command, cap)
     command.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="between embeddings")
 
 
 def _explain_words(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
+    from explorer.core.references import embed_reference
+    from explorer.encoders.cards import load_encoder
+    from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe
 
-    from explorer.results.folders import refuse_overwriting
-
-    masking = MaskSettings(n_masks=options.n_masks, p_keep=options.p_keep, seed=options.seed)
-    selection = SelectionSettings(mode=options.mode, threshold=options.threshold, distance=options.distance)
+    masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
     refuse_overwriting(options.out, options.overwrite)  # before the costly work, not after it
-    with tqdm(unit="mask", disable=options.quiet or None) as bar:
-
-        def step(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        explained = explain_words(
-            options.sentence, caption=options.caption, reference=options.reference, encoder=options.encoder,
-            masking=masking, selection=selection, hide=options.hide, on_progress=step,
-        )  # fmt: skip
+    encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
+    probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
+    target = embed_reference(encoder, reference=options.reference, caption=options.caption)
+    reached = grown(
+        resume_probe(options.out / PROBE_FILE, probe) if options.resume else probe, options.out, options.quiet
+    )
+    if reached is None:
+        return STOPPED
+    explained = rank_words(reached, target, selection)
     explained.save(options.out, overwrite=options.overwrite)
-    for notice in (*explained.notices, explained.no_signal):
-        if notice:
-            print(f"note: {notice}", file=sys.stderr)
-    print(f"distance {explained.unmasked_distance:.4f}; results in {options.out}")
-    if not explained.no_signal:
+    if report(explained, options.out):
         print(table(explained))
     return 0
 

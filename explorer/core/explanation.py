@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.distances import measure
+from explorer.core.embedder import Embedder, Input
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
 from explorer.core.registry import Registry
@@ -76,3 +77,50 @@ class Explanation:
             CannotWrite: The folder cannot be written; nothing was kept.
         """
         return WRITERS["picture"](self, Path(folder), overwrite)
+
+
+@dataclass(frozen=True, eq=False)
+class MethodExplanation:
+    """The map of another attribution method, and what it was made from.
+
+    Attributes:
+        attribution: (h, w) float32, positive where keeping the region brings the pair closer.
+        method: A key of the methods.
+        settings: The method's, as plain values.
+        encoder: Whom it explains.
+        seen: What was explained, as the encoder sees it.
+        reference: What it was compared with.
+        distance: A key of ``DISTANCES``.
+        signed: Whether the map tells what brings closer from what pushes apart.
+        no_signal: Why the map is all zero, or an empty string.
+    """
+
+    attribution: NDArray[np.float32]
+    method: str
+    settings: Mapping[str, Any]
+    encoder: Embedder = field(repr=False)
+    seen: Input = field(repr=False)
+    reference: Reference
+    distance: str
+    signed: bool = True
+    no_signal: str = ""
+
+    @property
+    def relative(self) -> NDArray[np.float32]:
+        """The map to look at: the attribution itself."""
+        return self.attribution
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return self.seen.notices + self.reference.notices
+
+    @cached_property
+    def unmasked_distance(self) -> float:
+        """Distance of the whole picture to the reference; embeds it when first asked."""
+        row = self.encoder.embed_pixels(self.seen.pixels[None].copy())
+        return float(measure(self.distance, row, self.reference.embedding)[0])
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write ``attribution.npy``, ``overlay.png`` and ``manifest.json``: all or nothing; as ``Explanation.save``."""
+        return WRITERS["method"](self, Path(folder), overwrite)

@@ -163,6 +163,10 @@ class MaskedSentence(Embedder):
         """What was embedded so far, by sentence; copies that read the same share one embedding."""
         return self._known
 
+    def remember(self, probe: Probe) -> None:
+        """Take over what a probe of this sentence has embedded."""
+        self._known.update(zip(self.copies(probe.masks.render(0, len(probe))[:, 0]), probe.embeddings, strict=True))
+
     def copies(self, kept: NDArray[Any]) -> list[str]:
         """The masked sentences of (b, k) values, 0 = hidden."""
         return [self.sentence.keeping(row, self.hide) for row in kept > 0]

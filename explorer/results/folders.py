@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import WRITERS, Explanation
+from explorer.core.explanation import WRITERS, Explanation, MethodExplanation
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.probe import Probe, prepare
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
@@ -111,21 +111,57 @@ def distances_csv(explanation: Explanation) -> str:
     return text.getvalue()
 
 
+def save_method_explanation(explanation: MethodExplanation, folder: Path, overwrite: bool = False) -> Path:
+    """See ``MethodExplanation.save``."""
+    from explorer.results.plots import figure
+
+    encoder = explanation.encoder
+    facts = {
+        "schema_version": SCHEMA_VERSION,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "encoder": {"key": encoder.card.key, "fingerprint": encoder.fingerprint, "batch_size": encoder.batch_size},
+        "method": {"key": explanation.method, "settings": dict(explanation.settings)},
+        "distance": explanation.distance,
+        "reference": explanation.reference.label,
+        "unmasked_distance": explanation.unmasked_distance,
+        "map": {
+            "shape": list(explanation.attribution.shape),
+            "box": asdict(explanation.seen.box),
+            "sign": "positive = keeping this region brings the pair closer" if explanation.signed else "none",
+        },
+        "no_signal": explanation.no_signal,
+        "notices": list(explanation.notices),
+        "versions": versions(),
+    }
+
+    def write(scratch: Path) -> None:
+        np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
+        picture = io.BytesIO()
+        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
+        (scratch / "overlay.png").write_bytes(picture.getvalue())
+        (scratch / "manifest.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    refuse_overwriting(folder, overwrite)
+    write_whole(folder, write)
+    return folder
+
+
 def save_probe(probe: Probe, folder: Path) -> Path:
-    """Write ``probe.npz``: settings, embeddings and the name of the picture, enough to go on with the picture at hand.
+    """Write ``probe.npz``: settings, embeddings and the name of what was masked, enough to go on with that at hand.
 
     Raises:
-        InvalidInput: The masks or the picture were given as arrays; only drawn masks on pictures are kept.
+        InvalidInput: The masks or the picture were given as arrays; only drawn masks on pictures and words are kept.
         CannotWrite: The folder cannot be written; nothing was kept.
     """
-    if not isinstance(probe.masks, GridMasks) or not probe.picture_sha256:
+    masked = _masked(probe)
+    if masked is None:
         raise InvalidInput("Only probes of pictures with drawn masks can be saved.", code="probe_given")
     facts = {
         "schema_version": SCHEMA_VERSION,
         "encoder": probe.encoder.card.key,
         "fingerprint": probe.encoder.fingerprint,
         "masking": probe.masking.to_dict(),
-        "picture_sha256": probe.picture_sha256,
+        **masked,
     }
 
     def write(scratch: Path) -> None:
@@ -135,22 +171,40 @@ def save_probe(probe: Probe, folder: Path) -> Path:
     return folder / PROBE_FILE
 
 
+def _masked(probe: Probe) -> dict[str, str] | None:
+    """What names the thing that was masked; None where nothing does."""
+    if isinstance(probe.encoder, MaskedSentence):
+        return {"sentence": probe.encoder.sentence.text, "hide": probe.encoder.hide}
+    named = isinstance(probe.masks, GridMasks) and probe.picture_sha256
+    return {"picture_sha256": probe.picture_sha256} if named else None
+
+
 def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -> Probe:
     """Take up a saved probe, for the same picture, encoder and settings (n_masks may differ).
 
     Raises:
         InvalidInput: No such file, not a probe, or anything that would change an embedding differs.
     """
-    fresh = prepare(image, encoder=encoder, masking=masking)
+    return resume_probe(path, prepare(image, encoder=encoder, masking=masking))
+
+
+def resume_probe(path: Path, fresh: Probe) -> Probe:
+    """A probe with no mask done, with the embeddings that a saved one has of the same masks.
+
+    Raises:
+        InvalidInput: As ``load_probe``.
+    """
+    masking, masked = fresh.masking, _masked(fresh) or {}
     try:
         with np.load(path, allow_pickle=False) as stored:
             facts = json.loads(str(stored["facts"]))
             embeddings = stored["embeddings"]
-            # Files of before kept all the pixels in place of their name.
-            picture = as_picture(stored["picture"]).sha256 if "picture" in stored else facts["picture_sha256"]
+            if "picture" in stored:  # files of before kept all the pixels in place of their name
+                facts["picture_sha256"] = as_picture(stored["picture"]).sha256
         before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
         if facts["schema_version"] != SCHEMA_VERSION or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
             raise ValueError("not a probe of this version")
+        theirs = {name: facts[name] for name in masked}
     except FileNotFoundError as error:
         raise InvalidInput(f"No {PROBE_FILE} to resume from in that folder.", code="resume_missing") from error
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -158,15 +212,18 @@ def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
     now = masking.to_dict() | {"encoder": fresh.encoder.fingerprint, "n_masks": 0}
-    if not SCHEMES[masking.scheme].grows:
+    numbered = isinstance(fresh.encoder, MaskedSentence) or not SCHEMES[masking.scheme].grows
+    if numbered:  # the masks depend on how many there are
         before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
     changed = [f"{name} changed {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
-    if picture != fresh.picture_sha256:
-        changed.append("the picture changed")
+    changed += [f"the {name.removesuffix('_sha256')} changed" for name in masked if masked[name] != theirs[name]]
     if changed:
         raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")
     embeddings.flags.writeable = False
-    return replace(fresh, embeddings=embeddings[: fresh.wanted])
+    resumed = replace(fresh, embeddings=embeddings[: fresh.wanted])
+    if isinstance(fresh.encoder, MaskedSentence):
+        fresh.encoder.remember(resumed)
+    return resumed
 
 
 def save_words(explained: WordsExplanation, folder: Path, overwrite: bool = False) -> Path:
@@ -206,3 +263,4 @@ def _write_csv(path: Path, head: Iterable[Any], rows: Iterable[Iterable[Any]]) -
 
 WRITERS.add("picture", save_explanation)
 WRITERS.add("words", save_words)
+WRITERS.add("method", save_method_explanation)

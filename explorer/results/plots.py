@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.distances import DISTANCES
-from explorer.core.embedder import WHOLE, Box
-from explorer.core.explanation import Explanation
+from explorer.core.embedder import WHOLE, Box, Input
+from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.limits import MIN_SIDE
 from explorer.core.probe import Probe
 
@@ -37,11 +37,11 @@ def colour_limit(*attributions: NDArray[np.float32]) -> float:
     return most if most > ROUNDING else 1.0
 
 
-def picture_of(probe: Probe) -> NDArray[np.uint8]:
+def picture_of(seen: Probe | Input) -> NDArray[np.uint8]:
     """The picture as people know it, (H, W, 3) uint8; an array of another kind is stretched to grey or RGB."""
-    if probe.picture is not None:
-        return probe.picture
-    pixels = probe.pixels.astype(np.float64)
+    if seen.picture is not None:
+        return seen.picture
+    pixels = seen.pixels.astype(np.float64)
     rgb = pixels if pixels.shape[2] == 3 else np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
     spread = float(np.ptp(rgb)) or 1.0
     return np.asarray(((rgb - rgb.min()) / spread * 255).round(), dtype=np.uint8)
@@ -121,10 +121,14 @@ def _colours() -> NDArray[np.float32]:
     return np.asarray(colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255, dtype=np.float32)
 
 
-def figure(explanation: Explanation) -> Figure:
-    """The map over the picture with its colour bar, and the histogram of the ranked distances."""
+def figure(explanation: Explanation | MethodExplanation) -> Figure:
+    """The map over the picture with its colour bar, and the histogram of the distances where masks were ranked."""
     from matplotlib.figure import Figure
 
+    if isinstance(explanation, MethodExplanation):
+        fig = Figure(figsize=(5.4, 4.2), layout="constrained", dpi=150)
+        draw_map(fig.subplots(), explanation)
+        return fig
     fig = Figure(figsize=(9.6, 4.2), layout="constrained", dpi=150)
     left, right = fig.subplots(1, 2, width_ratios=(1.25, 1))
     draw_map(left, explanation)
@@ -132,15 +136,15 @@ def figure(explanation: Explanation) -> Figure:
     return fig
 
 
-def draw_map(axes: Axes, explanation: Explanation, *, limit: float | None = None) -> None:
+def draw_map(axes: Axes, explanation: Explanation | MethodExplanation, *, limit: float | None = None) -> None:
     """Draw the map over the picture, with a colour bar symmetric about zero."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    probe = explanation.probe
+    seen = explanation.seen if isinstance(explanation, MethodExplanation) else explanation.probe
     limit = limit or colour_limit(explanation.relative)
-    picture = shrink(picture_of(probe), max(LONG_SIDE, MIN_SIDE))
-    axes.imshow(paint(explanation.relative, picture, box=probe.box, limit=limit))
+    picture = shrink(picture_of(seen), max(LONG_SIDE, MIN_SIDE))
+    axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit))
     axes.set_axis_off()
     # An unescaped dollar sign would begin a formula, even in a caption.
     axes.set_title(f"compared with {explanation.reference.label}".replace("$", r"\$"), wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.explanation import Explanation
+from explorer.core.explanation import Explanation, MethodExplanation
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -13,7 +13,7 @@ FAINT = 0.25
 """A region is named only if it has at least this share of the strongest region's strength."""
 
 
-def describe(explanation: Explanation) -> str:
+def describe(explanation: Explanation | MethodExplanation) -> str:
     """Say in one or two sentences which of nine regions bring the pair closer and which push it apart."""
     if explanation.no_signal:
         return explanation.no_signal

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from explorer.cli import options
 from explorer.cli.explain_words import add_command
 from explorer.core.errors import InvalidInput
 
@@ -14,8 +15,8 @@ from explorer.core.errors import InvalidInput
 def run(*arguments: str) -> int:
     parser = argparse.ArgumentParser()
     add_command(parser.add_subparsers())
-    options = parser.parse_args(["explain-words", *arguments, "--quiet"])
-    return int(options.run(options))
+    chosen = parser.parse_args(["explain-words", *arguments, "--quiet"])
+    return int(chosen.run(chosen))
 
 
 def test_explains_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,13 +44,40 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = str(tmp_path / "out")
     for message, arguments in {
         "The sentence is empty": (" ", "--caption", "x"),
-        "n_masks must be 10 to 100000": ("a", "--caption", "x", "--n-masks", "3"),
         "cannot read sentences": ("a", "--caption", "x", "--encoder", "efficientnet-lite0"),
     }.items():
         with pytest.raises(InvalidInput, match=message):
             run(*arguments, "--out", out)
+    with pytest.raises(SystemExit):
+        run("a", "--caption", "x", "--n-masks", "3", "--out", out)
+    assert "n_masks must be 10 to 100000" in capsys.readouterr().err
     for message, arguments in {"required": ("a",), "not allowed": ("a", "--caption", "x", "--reference", "y")}.items():
         with pytest.raises(SystemExit):
             run(*arguments, "--out", out)
         assert message in capsys.readouterr().err
     assert not Path(out).exists()
+
+
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkeypatch) -> None:
+    sentence = "a small red cat sits on a mat near the door of an old house"
+    asked = (sentence, "--caption", "a kitten", "--n-masks", "40", "--out")
+    grow = options.grow
+
+    def stopped_by_hand(probe, on_progress=None):
+        for partial in grow(probe, on_progress=on_progress):
+            yield partial
+            raise KeyboardInterrupt
+
+    out, whole = str(tmp_path / "out"), str(tmp_path / "whole")
+    monkeypatch.setattr(options, "grow", stopped_by_hand)
+    assert run(*asked, out) == 130
+    assert [file.name for file in Path(out).iterdir()] == ["probe.npz"]
+    monkeypatch.setattr(options, "grow", grow)
+    with pytest.raises(InvalidInput, match="the sentence changed"):
+        run(sentence + "s", *asked[1:], out, "--resume")
+    with pytest.raises(InvalidInput, match="n_masks changed 40 -> 50"):
+        run(sentence, "--caption", "a kitten", "--n-masks", "50", "--out", out, "--resume")
+    assert run(*asked, out, "--resume") == 0
+    assert run(*asked, whole) == 0
+    for name in ("words.csv", "distances.csv"):
+        assert (Path(out) / name).read_text() == (Path(whole) / name).read_text()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import explorer
-from explorer.cli import main as cli
+from explorer.cli import options as cli
 from explorer.cli.main import main
 from explorer.core.errors import WeightsMissing
 from explorer.core.probe import prepare
@@ -345,3 +345,34 @@ def test_what_fails_midway_is_said_and_can_be_taken_up(
     assert "stopped at 16/40; the same command with --resume goes on" in said
     monkeypatch.setattr(type(picture_encoder), "_forward", plain)
     assert explain(tmp_path / "out", "--reference", CUP, "--resume") == 0
+
+
+# Other methods
+
+
+def test_another_method_makes_the_map(tmp_path: Path, capsys):
+    out = tmp_path / "out"
+    assert explain(out, "--reference", CUP, "--method", "rise") == 0
+    assert sorted(file.name for file in out.iterdir()) == ["attribution.npy", "manifest.json", "overlay.png"]
+    kept = json.loads((out / "manifest.json").read_text())
+    assert kept["method"]["key"] == "rise"
+    assert kept["method"]["settings"]["masking"]["n_masks"] == 40
+    few = explorer.MaskSettings(n_masks=40)
+    expected = explorer.explain(CAT, reference=CUP, masking=few, method="rise")
+    np.testing.assert_array_equal(np.load(out / "attribution.npy"), expected.attribution)
+    assert "brings the pair closer most" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--method", "grad-cam"), "Grad-CAM has no masks"),  # 40 masks were asked for
+        (("--method", "rise", "--resume"), "Only maps of distance-explainer can be resumed"),
+        (("--method", "rise", "--mode", "closest"), "RISE selects no masks"),
+        (("--method", "gae"), "needs attention"),
+    ],
+)
+def test_what_a_method_has_not_is_refused(tmp_path: Path, capsys, options, said):
+    assert explain(tmp_path / "out", "--reference", CUP, *options) == 2
+    assert said in complaint(capsys)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,92 @@
+"""``explorer explain``: a picture explained from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from explorer.attributions.method import METHODS, OWN_METHOD
+from explorer.cli.options import STOPPED, add_encoder, add_number, add_output, grown, progress, report, settings
+from explorer.core.distances import DISTANCES
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.probe import prepare
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+
+
+def add_command(commands: Any) -> None:
+    """Add ``explain`` to the command line's parsers."""
+    explain = commands.add_parser("explain", help="explain one picture against another or a caption")
+    explain.set_defaults(run=_explain)
+    explain.add_argument("picture", metavar="PICTURE", help="the picture to explain: JPEG, PNG, WEBP or GIF")
+    reference = explain.add_mutually_exclusive_group(required=True)
+    reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
+    reference.add_argument("--caption", metavar="TEXT", help="the caption to compare it with")
+    explain.add_argument("--method", choices=list(METHODS), default=OWN_METHOD, metavar="KEY",
+                         help=f"{', '.join(METHODS)} (default: %(default)s)")  # fmt: skip
+    add_output(explain)
+    add_encoder(
+        explain.add_argument_group("encoder"), DEFAULT_ENCODER, f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME"
+    )
+    masks = explain.add_argument_group("masks (costly: every one is a model call)")
+    for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
+        add_number(masks, cap)
+    masks.add_argument("--fill", choices=list(FILLS), default="auto", help="what hidden pixels become")
+    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help="how random masks are drawn")
+
+    selection = explain.add_argument_group("selection (free)")
+    selection.add_argument("--mode", choices=list(MODES), default="mirror", help="which masks count")
+    add_number(selection, THRESHOLD)
+    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="between embeddings")
+    for side in ("closest", "farthest"):
+        selection.add_argument(f"--{side}", nargs=2, type=float, metavar=("LOW", "HIGH"),
+                               help=f"slice of the ranking that counts as {side}; overrides mode")  # fmt: skip
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from explorer.core.rank import rank_against
+    from explorer.core.references import embed_reference
+    from explorer.encoders.cards import load_encoder
+    from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe
+    from explorer.results.summary import describe
+
+    masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
+    refuse_overwriting(options.out, options.overwrite)  # before the costly work, not after it
+    encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
+    if options.method != OWN_METHOD:
+        explained = _by_method(options, encoder, masking, selection)
+    else:
+        target = embed_reference(encoder, reference=options.reference, caption=options.caption)
+        probe = prepare(options.picture, encoder=encoder, masking=masking)
+        reached = grown(
+            resume_probe(options.out / PROBE_FILE, probe) if options.resume else probe, options.out, options.quiet
+        )
+        if reached is None:
+            return STOPPED
+        explained = rank_against(reached, target, selection)
+    explained.save(options.out, overwrite=options.overwrite)
+    if report(explained, options.out):
+        print(describe(explained))
+    return 0
+
+
+def _by_method(options: argparse.Namespace, encoder: Any, masking: MaskSettings, selection: SelectionSettings) -> Any:
+    """The map of another method, which is made in one go."""
+    from explorer.verbs import explain
+
+    if options.resume:
+        raise InvalidInput("Only maps of distance-explainer can be resumed; leave --resume out.", code="method_resume")
+    with progress(options.quiet, "pass") as step:
+        return explain(
+            options.picture,
+            method=options.method,
+            reference=options.reference,
+            caption=options.caption,
+            encoder=encoder,
+            masking=None if masking == MaskSettings() else masking,
+            selection=selection,
+            on_progress=step,
+        )

@@ -1,0 +1,111 @@
+"""What several commands take: numbers within their limits, where results go, and a bar that shows how far it is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import Range
+from explorer.core.probe import Probe, Progress, grow
+from explorer.results.folders import PROBE_FILE, save_probe
+
+STOPPED = 130
+"""Exit status after Ctrl-C."""
+
+
+def add_output(command: argparse.ArgumentParser) -> None:
+    """Where results go, and what of them is kept."""
+    command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the results go")
+    command.add_argument("--overwrite", action="store_true", help="replace results already there")
+    command.add_argument("--resume", action="store_true", help="go on where Ctrl-C stopped the same command")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_encoder(group: Any, default: str, about: str) -> None:
+    """Which encoder, and how it computes."""
+    group.add_argument("--encoder", metavar="KEY", default=default, help=f"{about} (default: %(default)s)")
+    group.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    group.add_argument("--weights", metavar="FILE", help="a local weights file in place of the encoder's own")
+
+
+def add_number(group: Any, cap: Range) -> None:
+    """A number within its limits."""
+    spec = ".0f" if cap.whole else "g"
+    group.add_argument(
+        f"--{cap.name.replace('_', '-')}", type=_reader(cap), metavar="N", default=cap.default_number,
+        help=f"{cap.low:{spec}} to {cap.high:{spec}} (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _reader(cap: Range) -> Callable[[str], Any]:
+    """Text -> checked number, telling argparse the cap's own message."""
+
+    def read(text: str) -> Any:
+        try:
+            number: Any = int(text) if cap.whole else float(text)
+        except ValueError:
+            number = text
+        try:
+            return cap.check(number)
+        except InvalidInput as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+def settings(kind: type[Any], options: argparse.Namespace) -> Any:
+    """Settings of a kind, of what was given on the command line."""
+    return kind(**{field.name: getattr(options, field.name) for field in fields(kind) if hasattr(options, field.name)})
+
+
+def grown(probe: Probe, folder: Path, quiet: bool) -> Probe | None:
+    """Embed what a probe lacks; None after Ctrl-C, when what was reached is in the folder, as it is after an error."""
+    reached = probe
+    try:
+        with progress(quiet, "mask", probe.wanted, len(probe)) as step:
+            for partial in grow(probe, on_progress=step):
+                reached = partial
+    except KeyboardInterrupt:
+        _keep(reached, folder)
+        return None
+    except Exception:
+        if len(reached) > len(probe):
+            _keep(reached, folder)
+        raise
+    return reached
+
+
+def _keep(probe: Probe, folder: Path) -> None:
+    save_probe(probe, folder)
+    reached = f"{len(probe)}/{probe.wanted}"
+    print(f"\nexplorer: stopped at {reached}; the same command with --resume goes on.", file=sys.stderr)
+
+
+@contextmanager
+def progress(quiet: bool, unit: str, total: int | None = None, done: int = 0) -> Iterator[Progress]:
+    """A bar on the terminal; nothing where there is none."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, initial=done, unit=unit, disable=quiet or None) as bar:
+
+        def step(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield step
+
+
+def report(explained: Any, folder: Path) -> bool:
+    """Say what was found, and what the user should know; whether there is a signal."""
+    (folder / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now
+    for notice in (*explained.notices, explained.no_signal):
+        if notice:
+            print(f"note: {notice}", file=sys.stderr)
+    print(f"distance {explained.unmasked_distance:.4f}; results in {folder}")
+    return not explained.no_signal
