@@ -47,7 +47,6 @@ class AblationCam:
         return 1 + int(tap.output.shape[1])
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question)
         path = scored.stage(self.stage)
         outputs, whole = yield from scored.seen(path)

@@ -53,7 +53,6 @@ class BlurIg:
         return self.steps
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question)
         zero = make_background("zero", question.pixels, question.encoder, 0)
         picture = question.pixels.astype(np.float64) - zero

@@ -57,7 +57,6 @@ class Dix:
         return self.depth * (self.steps + 1)
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question, target=self.target, scale=self.scale)
         if scored.looked.attentions:
             return (yield from self._of_attention(scored))

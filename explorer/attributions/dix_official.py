@@ -52,7 +52,6 @@ class DixOfficial:
         return 1 + (self.depth - 1) * (self.steps + 2)
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question)
         outputs, slopes = yield from scored.layer(scored.stage(1))
         if self.depth == 1:

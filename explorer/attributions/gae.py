@@ -40,7 +40,6 @@ class Gae:
         return 1
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question, scale=self.scale)
         taps = open_taps(scored)
         with taps.recording():

@@ -19,5 +19,4 @@ class GradCam(OneLayer):
     source: ClassVar[str] = "Selvaraju et al. 2017, arXiv:1610.02391"
 
     def small(self, outputs: Any, slopes: Any) -> Any:
-        """See the class."""
         return (slopes.mean((2, 3), keepdim=True) * outputs).sum(1)

@@ -34,7 +34,6 @@ class GradCamPlusPlus(OneLayer):
         return Scored(question, scale=self.scale)
 
     def small(self, outputs: Any, slopes: Any) -> Any:
-        """See the class."""
         return one_sided(outputs, slopes) - one_sided(outputs, -slopes)
 
 

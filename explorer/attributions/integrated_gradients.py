@@ -44,7 +44,6 @@ class IntegratedGradients:
         return self.steps
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question)
         start = make_background(self.fill, question.pixels, question.encoder, 0).astype(np.float64)
         way, total = question.pixels - start, np.zeros(question.pixels.shape)

@@ -19,6 +19,5 @@ class LayerCam(OneLayer):
     source: ClassVar[str] = "Jiang et al. 2021, doi:10.1109/TIP.2021.3089943"
 
     def small(self, outputs: Any, slopes: Any) -> Any:
-        """See the class."""
         sides = [(side.relu() * outputs).sum(1).relu() for side in (slopes, -slopes)]
         return sides[0] - sides[1]

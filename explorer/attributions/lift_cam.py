@@ -43,7 +43,6 @@ class LiftCam:
         return 3
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = Scored(question, target=self.target)
         path = scored.stage(self.stage)
         outputs, _ = yield from scored.seen(path)

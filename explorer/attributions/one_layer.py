@@ -39,7 +39,6 @@ class OneLayer(ABC):
         return 1
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         scored = self.scored(question)
         outputs, slopes = yield from scored.layer(scored.stage(self.stage))
         return scored.spread(self.small(outputs, slopes)[0])

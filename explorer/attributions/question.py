@@ -186,7 +186,6 @@ class DistanceExplainer:
         return self.masking.n_masks if self.masks is None else len(self.masks)
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         return (yield from self.explain(question)).attribution
 
     def explain(self, question: Question) -> Steps[Explanation]:

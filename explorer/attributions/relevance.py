@@ -65,7 +65,7 @@ def _in_graph(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.requires_grad
 
 
-def _rules() -> dict[str, Callable[..., Any]]:
+def _rules() -> dict[str, Callable[..., Any]]:  # noqa: C901 - a table
     """What is done in place of a step, by its name; called as (function, args, kwargs)."""
     import torch
 

@@ -44,7 +44,6 @@ class Rise:
         return self.masking.n_masks if self.masks is None else len(self.masks)
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w)."""
         probe = yield from probe_question(question, self.masking, self.masks)
         distances = measure(question.distance, probe.embeddings, question.target.embedding)
         if indistinct(question.distance, distances, probe.embeddings, question.target.embedding):

@@ -19,7 +19,6 @@ class XGradCam(OneLayer):
     source: ClassVar[str] = "Fu et al. 2020, arXiv:2008.02312"
 
     def small(self, outputs: Any, slopes: Any) -> Any:
-        """See the class."""
         active = outputs.sum((2, 3), keepdim=True)
         weights = ((outputs * slopes).sum((2, 3), keepdim=True) / active).where(active != 0, 0)
         return (weights * outputs).sum(1)

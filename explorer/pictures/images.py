@@ -171,8 +171,7 @@ def _from_pil(image: Image.Image) -> Picture:
     with damage_told():
         animated = image.format in FORMATS and getattr(image, "is_animated", False)
         _load(image)
-        turn = _orientation(image)
-    pixels, notice = _flatten(image if turn is None else image.transpose(turn))
+    pixels, notice = _flatten(_upright(image))
     return _picture(pixels, tuple(text for text in (ANIMATED if animated else "", notice) if text))
 
 
@@ -187,25 +186,15 @@ def _load(image: Image.Image) -> None:
     image.load()
 
 
-def _orientation(image: Image.Image) -> Image.Transpose | None:
-    """What turns the picture upright, by its EXIF; damaged EXIF counts as none."""
-    from PIL import ExifTags
-    from PIL.Image import Transpose
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF says it is held; damaged EXIF counts as none. A copy only where it is turned."""
+    from PIL import ExifTags, ImageOps
 
-    turns = {
-        2: Transpose.FLIP_LEFT_RIGHT,
-        3: Transpose.ROTATE_180,
-        4: Transpose.FLIP_TOP_BOTTOM,
-        5: Transpose.TRANSPOSE,
-        6: Transpose.ROTATE_270,
-        7: Transpose.TRANSVERSE,
-        8: Transpose.ROTATE_90,
-    }
     try:
-        value = image.getexif().get(ExifTags.Base.Orientation)
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        return ImageOps.exif_transpose(image) if turned else image
     except BROKEN:
-        return None
-    return turns.get(value) if isinstance(value, int) else None
+        return image
 
 
 def _flatten(image: Image.Image) -> tuple[NDArray[np.uint8], str]:
