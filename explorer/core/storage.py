@@ -15,23 +15,21 @@ from explorer.core.errors import CannotWrite, InvalidInput
 def cache_folder() -> Path:
     """The user's cache folder of this project; it may not exist yet.
 
-    ``$EXPLORER_CACHE`` when set; otherwise ``distance-explorer`` inside ``$XDG_CACHE_HOME`` or ``~/.cache``.
+    ``$EXPLORER_CACHE`` when set; otherwise where this system keeps such things.
 
     Raises:
         CannotWrite: No variable is set and the user has no home folder.
     """
     if own := os.environ.get("EXPLORER_CACHE"):
         return Path(own).absolute()
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # the XDG rule: a relative path is ignored
-        try:
-            base = Path.home() / ".cache"
-        except RuntimeError as error:
-            raise CannotWrite(
-                "This user has no home folder to cache files in; set EXPLORER_CACHE to a folder.",
-                code="no_cache_folder",
-            ) from error
-    return base / "distance-explorer"
+    from platformdirs import user_cache_path
+
+    try:
+        return user_cache_path("distance-explorer", appauthor=False)
+    except RuntimeError as error:
+        raise CannotWrite(
+            "This user has no home folder to cache files in; set EXPLORER_CACHE to a folder.", code="no_cache_folder"
+        ) from error
 
 
 def file_hash(path: Path) -> str:

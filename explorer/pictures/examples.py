@@ -8,21 +8,20 @@ repository into the cache folder, each checked against the hash of the one the p
 
 from __future__ import annotations
 
-import hashlib
-import http.client
 import json
-import os
-import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from explorer.core.errors import CannotWrite, InvalidInput, WeightsMissing
 from explorer.core.limits import MAX_UPLOAD_BYTES
-from explorer.core.storage import cache_folder
+from explorer.core.storage import cache_folder, file_hash
+
+if TYPE_CHECKING:
+    import requests
 
 PAPER_URL = (
     "https://raw.githubusercontent.com/dianna-ai/explainable_embedding/"
@@ -60,17 +59,26 @@ def fetch_examples(on_progress: Callable[[int, int], None] | None = None) -> Pat
         WeightsMissing: No network, or a picture is not the one the paper used; whole pictures are kept.
         CannotWrite: The cache folder cannot be written.
     """
+    import pooch
+
+    pooch.get_logger().setLevel("WARNING")
     folder = examples_folder()
-    for done, (name, sha256) in enumerate(PAPER_SHA256.items(), 1):
-        if not has_hash(folder / name, sha256):
-            data = _download(PAPER_URL + name)
-            if hashlib.sha256(data).hexdigest() != sha256:
-                raise WeightsMissing(
-                    f"What was downloaded as {name} is not the paper's picture, so it was not kept; "
-                    f"run `{FETCH}` again, from another network if this one shows a log-in page.",
-                    code="examples_hash",
-                )
-            _write_whole(folder / name, data)
+    pictures = pooch.create(folder, PAPER_URL, registry={name: f"sha256:{h}" for name, h in PAPER_SHA256.items()})
+    for done, name in enumerate(PAPER_SHA256, 1):
+        try:
+            pictures.fetch(name, downloader=_download)
+        except ValueError as error:
+            raise WeightsMissing(
+                f"What was downloaded as {name} is not the paper's picture, so it was not kept; "
+                f"run `{FETCH}` again, from another network if this one shows a log-in page.",
+                code="examples_hash",
+            ) from error
+        except OSError as error:
+            raise CannotWrite(
+                f"Cannot write {name} to the cache folder, so it was not kept; free some space there, or set "
+                "EXPLORER_CACHE to another folder.",
+                code="examples_not_written",
+            ) from error
         if on_progress is not None:
             on_progress(done, len(PAPER_SHA256))
     return folder
@@ -100,59 +108,37 @@ def has_hash(path: Path, sha256: str) -> bool:
 @lru_cache(maxsize=64)
 def _hash(path: Path, changed: int, size: int) -> str:
     """The sha256 of a file as it was then."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_hash(path)
 
 
-def _opener() -> urllib.request.OpenerDirector:
+def _session() -> requests.Session:
     """Opens https and nothing else, wherever a redirect may point."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (
-        urllib.request.ProxyHandler(),
-        urllib.request.HTTPSHandler(),
-        urllib.request.HTTPRedirectHandler(),
-        urllib.request.HTTPDefaultErrorHandler(),
-        urllib.request.HTTPErrorProcessor(),
-        urllib.request.UnknownHandler(),
-    ):
-        opener.add_handler(handler)
-    return opener
+    import requests
+
+    session = requests.Session()
+    del session.adapters["http://"]
+    return session
 
 
-def _download(url: str) -> bytes:
-    """The body of an answer, cut one byte beyond the cap for files."""
-    end = time.monotonic() + DEADLINE
-    data = bytearray()
+def _download(url: str, file: str, _: Any) -> None:
+    """Write the body of an answer, cut after the cap for files, for pooch to check and to move to its place."""
+    import requests
+
+    end, size = time.monotonic() + DEADLINE, 0
     try:
-        with _opener().open(url, timeout=TIMEOUT) as answer:
-            while len(data) <= MAX_UPLOAD_BYTES and (part := answer.read1(1 << 16)):
-                data += part
+        with _session().get(url, timeout=TIMEOUT, stream=True) as answer, open(file, "wb") as out:
+            answer.raise_for_status()
+            for part in answer.iter_content(1 << 16):
+                out.write(part)
+                size += len(part)
                 if time.monotonic() > end:
-                    raise TimeoutError
-    except (OSError, http.client.HTTPException) as error:
+                    raise requests.Timeout
+                if size > MAX_UPLOAD_BYTES:
+                    break
+    except requests.RequestException as error:
         raise WeightsMissing(
             f"The paper's pictures could not be downloaded; connect to the network and run `{FETCH}`.",
             code="examples_offline",
-        ) from error
-    return bytes(data)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that at its name there is all of it or nothing."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=".part-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.replace(part, path)
-        except BaseException:
-            os.unlink(part)
-            raise
-    except OSError as error:
-        raise CannotWrite(
-            f"Cannot write {path.name} to the cache folder, so it was not kept; free some space there, or set "
-            "EXPLORER_CACHE to another folder.",
-            code="examples_not_written",
         ) from error
 
 

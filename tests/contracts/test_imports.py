@@ -44,6 +44,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "matplotlib": ("results.plots", "results.export", "reports.drawing"),  # export for the salt of its SVG
     "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
     "tqdm": ("cli.",),
+    **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
+    "platformdirs": ("core.storage",),
     "numpy": ("",),
 }
 """Where a package from outside may be imported; a trailing dot means the whole folder."""

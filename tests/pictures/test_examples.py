@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import importlib.util
 import io
 import json
-import os
 import re
 import shutil
 import sys
-import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import requests
 from PIL import Image
 
 from explorer.core.errors import CannotWrite, InvalidInput, WeightsMissing
@@ -207,16 +205,24 @@ def test_a_fetched_picture_is_found(fetched: Path) -> None:
 class Answer(io.BytesIO):
     """An answer with this body."""
 
+    def raise_for_status(self) -> None:
+        """It is 200."""
+
+    def iter_content(self, size: int) -> Iterator[bytes]:
+        while part := self.read(size):
+            yield part
+
 
 class Network:
-    """Stands in for the opener: answers by file name, and remembers what was asked."""
+    """Stands in for a session: answers by file name, and remembers what was asked."""
 
     def __init__(self, answer: Callable[[str], Any]) -> None:
         self.answer = answer
         self.asked: list[str] = []
 
-    def open(self, url: str, timeout: float) -> Any:
+    def get(self, url: str, timeout: float, stream: bool) -> Any:
         assert url.startswith("https://raw.githubusercontent.com/")
+        assert stream
         assert 0 < timeout <= 60
         self.asked.append(url.rsplit("/", 1)[1])
         answer = self.answer(self.asked[-1])
@@ -231,7 +237,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
     table = {name: hashlib.sha256(body).hexdigest() for name, body in BODIES.items()}
     monkeypatch.setattr(examples, "PAPER_SHA256", table)
     here = Network(lambda name: Answer(BODIES[name]))
-    monkeypatch.setattr(examples, "_opener", lambda: here)
+    monkeypatch.setattr(examples, "_session", lambda: here)
     return here
 
 
@@ -266,26 +272,31 @@ def test_another_picture_than_the_papers_is_not_kept(network: Network) -> None:
     assert kept() == {"one.jpg": BODIES["one.jpg"]}
 
 
-class Broken(io.BytesIO):
+class Broken(Answer):
     """An answer that breaks off."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
         self.error = error
 
-    def read1(self, size: int | None = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         raise self.error
+
+
+class Gone(Answer):
+    def raise_for_status(self) -> None:
+        raise requests.HTTPError("404")
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        urllib.error.URLError("no route"),
-        urllib.error.HTTPError("https://x", 404, "gone", http.client.HTTPMessage(), None),
-        TimeoutError(),
-        Broken(ConnectionResetError()),
-        Broken(TimeoutError()),
-        Broken(http.client.IncompleteRead(b"half")),
+        requests.ConnectionError("no route"),
+        Gone(),
+        requests.Timeout(),
+        Broken(requests.ConnectionError("reset")),
+        Broken(requests.Timeout()),
+        Broken(requests.exceptions.ChunkedEncodingError("half")),
     ],
     ids=["no route", "404", "no answer", "reset", "stalled", "cut"],
 )
@@ -297,12 +308,12 @@ def test_without_a_network_the_command_is_named(network: Network, answer: Any) -
     assert kept() == {}
 
 
-class Endless(io.BytesIO):
+class Endless(Answer):
     """An answer that never ends."""
 
     served = 0
 
-    def read1(self, size: int | None = -1, /) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         self.served += size or 0
         assert self.served < 20_000_000, "the cap was passed over"
         return bytes(size or 0)
@@ -324,12 +335,12 @@ def test_a_dripping_answer_is_given_up(network: Network, monkeypatch: pytest.Mon
     assert next(clock) < 300
 
 
-@pytest.mark.parametrize("step", ["replace", "fdopen"])
+@pytest.mark.parametrize("step", ["shutil.move", "tempfile.NamedTemporaryFile"])
 def test_a_full_disk_leaves_nothing_behind(network: Network, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     def full(*args: Any, **kwargs: Any) -> Any:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, step, full)
+    monkeypatch.setattr(step, full)
     with pytest.raises(CannotWrite, match=r"Cannot write one\.jpg to the cache folder"):
         examples.fetch_examples()
     assert kept() == {}
@@ -344,23 +355,23 @@ def test_a_cache_that_is_no_folder_is_told(network: Network, own_cache: Path) ->
 def test_a_reader_never_sees_half_a_picture(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the moment before the file gets its name, all of it is written under another one."""
     parts = []
-    real = os.replace
+    real = shutil.move
 
-    def watched(source: str, target: Path) -> None:
-        assert not target.exists()
-        assert Path(source).parent == target.parent
+    def watched(source: str, target: str) -> None:
+        assert not Path(target).exists()
+        assert Path(source).parent == Path(target).parent  # so that moving is renaming
         parts.append(Path(source).read_bytes())
         real(source, target)
 
-    monkeypatch.setattr(os, "replace", watched)
+    monkeypatch.setattr(shutil, "move", watched)
     examples.fetch_examples()
     assert parts == list(BODIES.values())
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/bee.jpg", "ftp://127.0.0.1:9/bee.jpg", "file:///etc/hostname"])
 def test_only_https_is_opened(url: str) -> None:
-    with pytest.raises(urllib.error.URLError, match="unknown url type"):
-        examples._opener().open(url, timeout=1)
+    with pytest.raises(requests.exceptions.InvalidSchema):
+        examples._session().get(url, timeout=1)
 
 
 def test_the_address_names_one_commit() -> None:
@@ -390,12 +401,9 @@ def test_the_cache_folder_follows_the_environment(tmp_path: Path, monkeypatch: p
 
 
 def test_without_a_home_the_shipped_presets_still_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def homeless() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
     monkeypatch.delenv("EXPLORER_CACHE")
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as where no home can be found
     assert presets.presets()
     with pytest.raises(CannotWrite, match="set EXPLORER_CACHE"):
         cache_folder()
