@@ -8,10 +8,10 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/python app.py
 
-# A core for each process: small networks are slower on several. The browser tests have one app and one screen.
+# A core for each process: small networks are slower on several. A browser test needs an app and a browser, each of its process.
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n auto --dist loadfile
-	$(BIN)/python -m pytest -m browser
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .

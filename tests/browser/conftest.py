@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,23 +55,60 @@ def need_chromium() -> None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
 
 
+class Chromium:
+    """A browser whose pages share what they have fetched and compiled, and nothing else; each test finds it empty."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser, self._shared = browser, browser.new_context()
+        self._alone: list[Any] = []
+
+    def new_page(self, width: int = 1400, height: int = 1000) -> Any:
+        """A page of an unknown visitor."""
+        page = self._shared.new_page()
+        page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    def new_context(self, **options: Any) -> Any:
+        """A session of its own, as if on another computer."""
+        self._alone.append(self._browser.new_context(**{"viewport": {"width": 1400, "height": 1000}} | options))
+        return self._alone[-1]
+
+    def forget(self) -> None:
+        """Close all pages, and drop what they kept and were allowed."""
+        for context in self._alone:
+            context.close()
+        self._alone = []
+        for page in self._shared.pages:
+            if page.url.startswith("http"):
+                page.evaluate("localStorage.clear()")
+            page.close()
+        self._shared.clear_cookies()
+        self._shared.clear_permissions()
+
+
+@pytest.fixture
+def chromium(browser: Chromium) -> Iterator[Chromium]:
+    """The browser; what a test opens in it is closed after it."""
+    yield browser
+    browser.forget()
+
+
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[object]:
-    """A browser."""
+def browser() -> Iterator[Chromium]:
+    """One for all tests of a process."""
     need_chromium()
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        yield Chromium(browser)
         browser.close()
 
 
 @pytest.fixture
-def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[object]:
+def page(chromium: Chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[object]:
     """The app's first screen, drawn, at 1400 x 1000; console errors and foreign requests fail the test."""
-    context = chromium.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
+    page = chromium.new_page()
     complaints: list[str] = []
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -80,7 +118,7 @@ def page(chromium, served: Served, request: pytest.FixtureRequest) -> Iterator[o
     page.goto(served.url)
     page.wait_for_function(FINISHED)
     yield page
-    context.close()
+    page.close()
     assert complaints == []
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from explorer.encoders.cards import load_encoder
 
@@ -33,6 +35,28 @@ def painted(page) -> None:
     page.evaluate(
         "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
     )
+
+
+def calm(page) -> None:
+    """Wait until nothing moves but what moves for ever."""
+    page.wait_for_function(
+        "document.getAnimations().every(a => a.playState !== 'running' || a.effect.getTiming().iterations === Infinity)"
+    )
+    painted(page)
+
+
+def in_both_themes(page) -> Iterator[str]:
+    """The theme a page has, then the other."""
+    for _ in range(2):
+        calm(page)
+        yield page.evaluate("document.body.classList.contains('dark') ? 'dark' : 'light'")
+        page.evaluate("document.body.classList.toggle('dark')")
+    calm(page)
+
+
+def assert_no_scrolling(page, what: Any = "") -> None:
+    """Nothing is wider than the window."""
+    assert page.evaluate("document.documentElement.scrollWidth") == page.viewport_size["width"], what
 
 
 def status(page) -> str:

@@ -205,7 +205,7 @@ def test_the_noise_meter_says_how_settled_the_map_is(quiet):
 
 def test_the_first_screen_needs_no_model(chromium, served):
     """Within 3 s of the server answering; measured with room to spare only where the machine is quiet."""
-    page = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    page = chromium.new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(served.url, wait_until="commit")

@@ -191,16 +191,6 @@ def test_changed_settings_say_that_the_maps_are_old(page):
     says_changed(page)
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_screen_scrolls_sideways(chromium, served, width: int, theme: str):
-    page = chromium.new_page(viewport={"width": width, "height": 844})
-    page.goto(f"{served.url}/?__theme={theme}")
-    page.wait_for_selector("#sheet canvas", timeout=120_000)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
-    page.close()
-
-
 def test_every_picture_and_control_has_a_name(page):
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('#results img, #results svg, #results canvas')].filter(
@@ -229,7 +219,7 @@ def test_presets_by_keyboard_and_left_unchanged(page):
 
 
 def test_the_queue_says_who_comes_first(page, chromium, served):
-    other = chromium.new_page(viewport={"width": 1400, "height": 1000})
+    other = chromium.new_page()
     other.set_default_timeout(60_000)
     other.goto(served.url)
     other.wait_for_function(FINISHED)

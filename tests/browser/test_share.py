@@ -19,6 +19,8 @@ import pytest
 
 from explorer.results.links import OURS
 
+from .driving import assert_no_scrolling, calm, in_both_themes
+
 pytestmark = pytest.mark.browser
 
 LONG = 240_000
@@ -69,10 +71,9 @@ def server() -> Iterator[Server]:
     server.stop()
 
 
-def opened(chromium, address: str, **options: Any) -> Any:
-    """A page in a new browser session, as if on another computer; its ``complaints`` are errors in its console."""
-    context = chromium.new_context(**{"viewport": {"width": 1400, "height": 1000}} | options)
-    page = context.new_page()
+def opened(chromium, address: str, width: int = 1400, height: int = 1000, *, elsewhere: bool = False) -> Any:
+    """A page, on another computer if wanted; its ``complaints`` are errors in its console."""
+    page = chromium.new_context().new_page() if elsewhere else chromium.new_page(width, height)
     page.set_default_timeout(LONG)
     page.complaints = []
     page.on("console", lambda m: page.complaints.append(m.text) if m.type == "error" else None)
@@ -129,7 +130,7 @@ def number(page, place: str, value: str) -> None:
 
 
 def test_links_show_the_same_map_in_a_new_browser_after_a_restart(chromium, server):
-    example = opened(chromium, server.url)
+    example = opened(chromium, server.url, elsewhere=True)
     drawn(example)
     example.locator(".slices summary").click()
     for place, value in (("farthest from", "55"), ("farthest to", "80"), ("closest from", "20"), ("closest to", "45")):
@@ -141,7 +142,7 @@ def test_links_show_the_same_map_in_a_new_browser_after_a_restart(chromium, serv
     to_share(example)
     links = {link(example): shown}
 
-    run = opened(chromium, server.url)
+    run = opened(chromium, server.url, elsewhere=True)
     drawn(run)
     run.get_by_text("Advanced").click()
     number(run, "#n-masks", "60")
@@ -159,17 +160,17 @@ def test_links_show_the_same_map_in_a_new_browser_after_a_restart(chromium, serv
     links[link(run)] = shown
     for page in (example, run):
         assert page.complaints == []
-        page.context.close()
+        page.close()
 
     server.stop()
     server.start()
     for address, before in links.items():
-        page = opened(chromium, address)
+        page = opened(chromium, address, elsewhere=True)
         same(before, drawn(page, before["n"]))
         to_share(page)
         assert link(page) == address  # and it can be passed on
         assert page.complaints == []
-        page.context.close()
+        page.close()
 
 
 def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, served, tmp_path: Path):
@@ -193,15 +194,15 @@ def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, serve
     to_share(page)
     address = link(page)
     assert "a file of your own" in page.locator("#link-notes").inner_text()
-    page.context.close()
+    page.close()
 
-    other = opened(chromium, address)
+    other = opened(chromium, address, elsewhere=True)
     status_says(other, "add the picture to explain, then press Run")
     drawn(other)  # until then an example
     add(other)
     other.get_by_role("button", name=re.compile("^Run 40 masks")).click()
     same(before, drawn(other, 40))
-    other.context.close()
+    other.close()
 
 
 def test_a_stopped_run_says_what_its_link_asks_for(page):
@@ -261,7 +262,7 @@ def test_a_teacher_hides_and_locks(chromium, served):
     assert address.endswith(
         "&hide=encoder,mode,run,compare,tour&lock=preset,picture,n_masks,threshold,distance&projector=1"
     )
-    page.context.close()
+    page.close()
 
     pupil = opened(chromium, address)
     before = drawn(pupil)
@@ -286,12 +287,11 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil.wait_for_timeout(500)
     assert pupil.evaluate(STATE)["selection"] == before["selection"]
     assert pupil.complaints == []
-    pupil.context.close()
+    pupil.close()
 
 
 def test_hidden_tabs_cannot_be_opened_from_the_menu_of_a_narrow_screen_either(chromium, served):
-    narrow = {"width": 390, "height": 844}
-    page = opened(chromium, f"{served.url}/?hide=share&lock=sweeps&projector=1&preset=two-cat", viewport=narrow)
+    page = opened(chromium, f"{served.url}/?hide=share&lock=sweeps&projector=1&preset=two-cat", 390, 844)
     drawn(page)
     page.wait_for_function("document.documentElement.classList.contains('projector')")
     page.get_by_label("More tabs").click()
@@ -299,7 +299,7 @@ def test_hidden_tabs_cannot_be_opened_from_the_menu_of_a_narrow_screen_either(ch
     tabs = page.locator("#tabs [role=tab], .overflow-dropdown button")
     usable = [tab.inner_text() for tab in tabs.all() if tab.is_visible() and tab.is_enabled()]
     assert sorted(usable) == ["Compare", "Evidence", "Explore", "Words"]
-    page.context.close()
+    page.close()
 
 
 def test_what_is_locked_stays_locked_in_a_tab_opened_later(chromium, served):
@@ -311,30 +311,30 @@ def test_what_is_locked_stays_locked_in_a_tab_opened_later(chromium, served):
     assert page.locator("#instrument-board-threshold-pins").is_disabled()
     page.get_by_role("tab", name="Explore").click()
     page.locator("#instrument-opacity").fill("0.5")  # what draws the panel anew leaves the lock alone
-    page.wait_for_timeout(300)
+    calm(page)
     assert page.locator("#instrument-threshold").is_disabled()
     assert page.locator("#mode-closest").is_disabled()
-    page.context.close()
+    page.close()
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 390)])
 def test_large_text_is_larger_and_fits(chromium, served, width: int, theme: str):
-    page = opened(chromium, f"{served.url}/?__theme={theme}", viewport={"width": width, "height": 844})
+    page = opened(chromium, f"{served.url}/?__theme={theme}", width, 844)
     drawn(page)
     places = ("#status p", "#map-words", "#n-masks label", "#run", "#intro p")
     size = "place => parseFloat(getComputedStyle(document.querySelector(place)).fontSize)"
     before = [page.evaluate(size, place) for place in places]
     to_share(page)
     page.get_by_label("Large text on this page, for a projector").check()
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for shown in in_both_themes(page):
+        assert_no_scrolling(page, shown)
     page.get_by_role("tab", name="Explore").click()
-    page.wait_for_timeout(300)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for shown in in_both_themes(page):
+        assert_no_scrolling(page, shown)
     after = [page.evaluate(size, place) for place in places]
     least = 1.2 if width > 768 else 1.1
     assert all(least <= large / usual <= 1.5 for large, usual in zip(after, before, strict=True)), (before, after)
-    page.context.close()
+    page.close()
 
 
 # Links that are none
@@ -362,7 +362,7 @@ def test_a_bad_link_gets_one_message_and_a_page_that_works(chromium, served, que
     page.get_by_role("option", name=re.compile("and the cat$")).click()
     page.wait_for_function("document.querySelector('#story').innerText.includes('cat alone')")
     assert page.complaints == []
-    page.context.close()
+    page.close()
 
 
 def test_markup_in_a_links_caption_stays_text(chromium, served):
@@ -378,7 +378,7 @@ def test_markup_in_a_links_caption_stays_text(chromium, served):
     assert "caption=%3Cimg" in link(page)
     assert page.evaluate("window.alerted") is None
     assert page.complaints == []
-    page.context.close()
+    page.close()
 
 
 def test_a_plain_visit_asks_python_for_nothing_about_links(chromium, served):
@@ -416,7 +416,7 @@ def test_everything_can_be_taken_home_and_brought_back(chromium, served, tmp_pat
         )
         archive.extract("config.json", tmp_path)
     assert page.complaints == []
-    page.context.close()
+    page.close()
 
     other = opened(chromium, served.url)
     drawn(other)
@@ -427,7 +427,7 @@ def test_everything_can_be_taken_home_and_brought_back(chromium, served, tmp_pat
     same(before, drawn(other))
     assert other.get_by_role("radio", name="a caption").is_checked()
     assert other.complaints == []
-    other.context.close()
+    other.close()
 
 
 def test_a_loaded_config_is_run(page, tmp_path: Path):
@@ -454,20 +454,20 @@ def test_a_file_that_is_no_config_changes_nothing(page, tmp_path: Path):
     assert page.evaluate(STATE) == before
 
 
-@pytest.mark.parametrize("width", [1400, 390])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 390)])
 def test_the_tab_fits_and_everything_in_it_has_a_name(chromium, served, width: int, theme: str):
-    page = opened(chromium, f"{served.url}/?__theme={theme}", viewport={"width": width, "height": 844})
+    page = opened(chromium, f"{served.url}/?__theme={theme}", width, 844)
     drawn(page)
     to_share(page)
     page.get_by_text("For teachers: hide or lock controls").click()
     page.locator("#hide").wait_for()
     link(page)
-    assert page.evaluate("document.documentElement.scrollWidth") == width
+    for shown in in_both_themes(page):
+        assert_no_scrolling(page, shown)
     unnamed = page.evaluate(
         """() => [...document.querySelectorAll('#share-tab :is(input, select, textarea, button)')]
             .filter(e => e.checkVisibility() && !(e.labels?.length || e.ariaLabel || e.innerText))
             .map(e => e.outerHTML.slice(0, 120))"""
     )
     assert unnamed == []
-    page.context.close()
+    page.close()

@@ -331,7 +331,7 @@ def test_by_keyboard_alone(page):
 
 
 def test_links_to_a_step(chromium, served):
-    page = chromium.new_page(viewport={"width": 390, "height": 844})
+    page = chromium.new_page(390, 844)
     page.set_default_timeout(120_000)
     for step in ("0", "7", "1x", "", "-1"):
         page.goto(f"{served.url}/?step={step}")

@@ -161,7 +161,7 @@ class Admission:
 
     def _make_place(self, address: str) -> Counter[Asker]:
         """Where all places are taken and an address has none, the last run of the address with the most gives way."""
-        waiting = self._queue.event_queue_per_concurrency_id[MODEL].queue if self._queue.active_jobs else []
+        waiting = [event for event in self._waiting() if event.concurrency_id == MODEL]
         holders = Counter(_address(event) for event in waiting)
         if not holders or holders[address]:
             return Counter()

@@ -81,6 +81,17 @@ def test_what_is_on_its_way_and_at_work_counts_too():
     assert not refused(admission, "page", "1.1.1.1")
 
 
+def test_runs_on_their_way_fill_a_server_that_has_had_none():
+    """Gradio makes a lane when its first event is in it."""
+    queue = FakeQueue()
+    queue.event_queue_per_concurrency_id = {}
+    admission = Admission(queue)
+    with contextlib.ExitStack() as stack:
+        for i in range(RUNS.all):
+            stack.enter_context(admission.entering(f"p{i}", f"3.3.3.{i}", MODEL))
+        assert "later" in refused(admission, "another", "2.2.2.2")
+
+
 def test_a_page_keeps_few_streams_open():
     admission = Admission(FakeQueue())
     with contextlib.ExitStack() as stack:
