@@ -17,7 +17,7 @@ from explorer.attributions.scored import Scored
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
-from explorer.encoders.gradients import Tap, as_tensor
+from explorer.encoders.gradients import Tap
 
 
 @METHODS.register("t-attr")
@@ -47,22 +47,25 @@ class TransformerAttribution:
         return 2
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
-        """The attribution (h, w).
+        """The attribution (h, w), computed in float64: float32's rounding grows from block to block.
 
         Raises:
             InvalidInput: A distance that is no function of the dot product, or a step that has no rule.
         """
+        import torch
+
         if not DISTANCES[question.distance].of_product:
             raise InvalidInput(
                 "T-Attr goes with the cosine, the angular distance and the dot product.", code="distance"
             )
         scored = Scored(question, scale=self.scale)
+        in_float64(scored)
         taps = open_taps(scored)
         with taps.recording():
             scores = scored.run(scored.pixels)
         slopes = slopes_of(scored, taps, scores)[1:]
         yield 1
-        weights = as_tensor(scored.looked.module, question.target.embedding)
+        weights = torch.from_numpy(np.array(question.target.embedding, np.float64)).to(scored.pixels)
         relevances = relevance_at_attention(scored, weights)
         yield 1
         maps = []
@@ -71,6 +74,15 @@ class TransformerAttribution:
             found = evidence(products)[sign, 0]
             maps.append(read_patches(scored.looked, roll_out(found, normalised=False)))
         return scored.spread(maps[0] - maps[1] if self.signed else maps[0])
+
+
+def in_float64(scored: Scored) -> None:
+    """Let a question's private copy of the network, and its picture, have float64 numbers.
+
+    Relevance is divided by sums that can nearly cancel, block after block.
+    """
+    scored.looked.module.double()
+    scored.pixels = scored.pixels.double()
 
 
 def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:

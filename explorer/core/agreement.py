@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.core.explanation import Explanation
 from explorer.core.masks import ArrayMasks, GridMasks, MaskSet
@@ -16,6 +17,12 @@ from explorer.core.selections import SelectionSettings
 
 ROUNDING = 1e-6
 """A map that varies less than this, on a scale of 1, varies by rounding."""
+
+
+def correlation(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Of two maps (h, w) over their pixels, -1 to 1; 0.0 where either varies by rounding alone."""
+    a, b = (np.asarray(values, np.float64).ravel() for values in (one, other))
+    return 0.0 if min(a.std(), b.std()) <= ROUNDING else float(np.corrcoef(a, b)[0, 1])
 
 
 def split_half(probe: Probe, target: Reference, selection: SelectionSettings) -> float:
@@ -36,10 +43,8 @@ def split_half(probe: Probe, target: Reference, selection: SelectionSettings) ->
     """
     if len(probe) < 2:
         return 0.0
-    even, odd = (rank_against(_every_other(probe, first), target, selection).relative.ravel() for first in (0, 1))
-    if min(even.std(), odd.std()) <= ROUNDING:
-        return 0.0
-    return float(np.corrcoef(even, odd)[0, 1])
+    even, odd = (rank_against(_every_other(probe, first), target, selection).relative for first in (0, 1))
+    return correlation(even, odd)
 
 
 def expected_agreement(half: float) -> float:

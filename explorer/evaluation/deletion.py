@@ -73,6 +73,11 @@ class Deletion:
         """Area of an order less the mean random area: positive for ``lodf``, negative for ``hidf`` if faithful."""
         return self.area(order, upto) - self.area("random", upto)
 
+    @property
+    def contrast(self) -> float:
+        """Area between ``lodf`` and ``hidf``: how much the map tells, whatever deleting at random does."""
+        return self.area("lodf") - self.area("hidf")
+
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The smallest and the largest distance of the random orders so far, each (s + 1,)."""
         return np.fmin.reduce(self.random), np.fmax.reduce(self.random)

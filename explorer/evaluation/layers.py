@@ -24,9 +24,6 @@ from explorer.encoders.base import Encoder
 from explorer.evaluation.randomization import check_choices, names_of, pose
 from explorer.evaluation.ranks import spearman
 
-STREAM = 5
-"""Keeps these draws apart from what other parts draw of the same seed."""
-
 
 @dataclass(frozen=True)
 class LayerFact:
@@ -103,26 +100,6 @@ def layer_facts(
 def layer_facts_passes(question: Question, explainer: DistanceExplainer, *, layers: Sequence[str] | None = None) -> int:
     """How many pictures ``layer_facts`` embeds: a map and the whole picture before, and after for each layer."""
     return (1 + len(names_of(question.encoder, layers))) * (explainer.passes(question) + 1)
-
-
-def chance(explanation: Explanation, n: int = 200, seed: int = 0) -> NDArray[np.float64]:
-    """Similarities to expect of a network that has kept nothing: the weights dealt to the same masks at random.
-
-    A map has few independent parts, so two that share nothing are not at 0: with 8 x 8 cells they spread by about
-    0.15. Embeds nothing.
-
-    Args:
-        explanation: Of the untouched network.
-        n: How many random maps.
-        seed: Of the dealing, 0 to 2**32 - 1.
-
-    Returns:
-        (n,) Spearman of each random map to the explanation's.
-    """
-    random = np.random.Generator(np.random.Philox(key=[SEED.check(seed), STREAM]))
-    masks = explanation.probe.masks
-    maps = (masks.weighted_sum(random.permutation(explanation.weights)) for _ in range(n))
-    return np.array([spearman(attribution, explanation.attribution) for attribution in maps])
 
 
 def _fact(

@@ -28,10 +28,6 @@ PLANTED_SIZE = (224, 224)
 QUARTER = Box(0.5, 0.5, 1.0, 1.0)
 """Where the patch is planted if nothing is said: the lower right quarter, which no map finds by liking the centre."""
 
-ENOUGH = 0.25
-"""How far a number must have come from chance towards 1. Maps of large cells dealt at random stay below it; a patch
-has parts that are of no importance, such as the table around a cup, so that no map gets all the way."""
-
 
 @dataclass(frozen=True)
 class Localization:
@@ -56,12 +52,6 @@ class Localization:
     def chance_iou(self) -> float:
         """What ``iou`` is expected to be for a map that knows nothing."""
         return self.chance / (2 - self.chance)
-
-    @property
-    def found(self) -> bool:
-        """Whether the map finds the region: it points inside, and each number is ENOUGH above chance."""
-        pairs = ((self.energy, self.chance), (self.iou, self.chance_iou), (self.average_precision, self.chance))
-        return self.pointing and all(value > chance + ENOUGH * (1 - chance) for value, chance in pairs)
 
 
 @dataclass(frozen=True, eq=False)

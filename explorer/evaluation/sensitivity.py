@@ -26,6 +26,12 @@ from explorer.core.steps import Parts
 LAWS = ("gaussian", "uniform")
 """What ``spread`` means: the standard deviation, or how far at most a value is moved."""
 
+NOISES = {"described": ("gaussian", 25.5), "measured": ("uniform", 0.2)}
+"""Law and spread of what section 4.2 describes, and of what its software did."""
+
+PAPER = (0.06, 0.04)
+"""Section 4.2: bee and fly, and two bees; with 500 masks and the noise of ``measured``."""
+
 STREAM = 3
 """Keeps the noise apart from what other parts draw of the same seed."""
 

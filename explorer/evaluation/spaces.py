@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.agreement import ROUNDING, correlation
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
@@ -24,9 +25,6 @@ from explorer.evaluation.ranks import spearman
 
 HOW = ("truncate", "project", "principal")
 """The first coordinates, random directions, or the directions along which the copies' embeddings are longest."""
-
-FLAT = 1e-6
-"""A map that varies less than this, on a scale of 1, varies by rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +138,10 @@ def _axes(how: str, rows: NDArray[np.float64], most: int, seed: int) -> NDArray[
 
 def _seen(found: Explanation, full: Explanation) -> Seen:
     ours, theirs = found.relative, full.relative
-    flat = min(float(np.std(ours)), float(np.std(theirs))) <= FLAT
+    flat = min(float(np.std(ours)), float(np.std(theirs))) <= ROUNDING
     return Seen(
         attribution=ours,
-        pearson=0.0 if flat else float(np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]),
+        pearson=correlation(ours, theirs),
         spearman=0.0 if flat else spearman(ours, theirs),
         ranking=spearman(found.distances, full.distances),
     )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import DistanceExplainer, Question
-from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.agreement import correlation, expected_agreement, split_half
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import AGREEMENT, N_MASKS
 from explorer.core.masks import SCHEMES, MaskSettings
@@ -27,9 +27,6 @@ SEEDS = tuple(range(5))
 
 PAPER_SEEDS = 20
 """Table 2 was made from the seeds 0 to 19 (its authors' ``table_n_mask_mean_pixel_std.py``), by ``np.std``, ddof 0."""
-
-ROUNDING = 1e-6
-"""A map that varies less than this, on a scale of 1, varies by rounding."""
 
 Curves = dict[str, NDArray[np.float64]]
 
@@ -145,14 +142,14 @@ def masks_to_reach(agreement: float, n_masks: int, target: float) -> int:
     return max(1, math.ceil(masks - 1e-6))  # rounding asks for no mask
 
 
+def agreement_with(agreement: float, factor: float) -> float:
+    """Correlation to expect of runs so many times as long (Spearman-Brown; see ``expected_agreement``)."""
+    return factor * agreement / (1 + (factor - 1) * agreement) if agreement > 0 else agreement
+
+
 def mean_agreement(maps: Sequence[NDArray[np.floating]]) -> float:
     """Mean correlation over all pairs of maps (h, w); a constant map agrees with none."""
-    rows = [np.asarray(one, np.float64).ravel() for one in maps]
-    flat = [row.std() <= ROUNDING for row in rows]
-    pairs = list(itertools.combinations(range(len(rows)), 2))
-    with np.errstate(invalid="ignore"):
-        found = np.atleast_2d(np.corrcoef(rows))
-    return float(np.mean([0.0 if flat[i] or flat[j] else found[i, j] for i, j in pairs]))
+    return float(np.mean([correlation(*pair) for pair in itertools.combinations(maps, 2)]))
 
 
 def pixel_spread(maps: Sequence[NDArray[np.floating]]) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from explorer.core.steps import Steps
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
+from explorer.evaluation.verdicts import EARLY, DeletionVerdict, Effect, judge_deletion
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing, as_seen, draw_sheet
 from explorer.studies.needs import Arrays, WorkNeed, counted
@@ -19,7 +20,6 @@ STEPS = 40
 """Points of a curve; the paper's curves have 224, its sheets the first five steps of 5500 pixels."""
 
 SHEET = tuple(5500 * step / 224**2 for step in (1, 2, 3, 4, 5))
-EARLY = 0.2
 FILL = "mean"
 """A deleted pixel gets the picture's mean colour, as in the paper's code: brown, for the bee."""
 
@@ -134,22 +134,21 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found = _read(setup, need)
+        found, verdict = _judged(setup, need)
         low, high = found.band()
         header = ("share deleted", "LoDF", "HiDF", "random, mean", "random, lowest", "random, highest")
         columns = (found.shares, found.lodf, found.hidf, found.curve("random"), low, high)
         table = Table(header, tuple(tuple(float(v) for v in row) for row in zip(*columns, strict=True)))
         areas = tuple(
-            (NAMES[order], found.area(order), found.against_random(order), float(found.random_areas().std()),
-             _early(found, order))
-            for order in NAMES
-        )  # fmt: skip
-        said = _said(found)
-        ours = "; ".join(
-            f"{NAMES[o]} {found.against_random(o):+.4f} ({_early(found, o):+.4f} up to 20 %)" for o in ("lodf", "hidf")
+            (name, found.area(order), verdict.gaps.get(order, 0.0), verdict.spread, verdict.early.get(order, 0.0))
+            for order, name in NAMES.items()
         )
-        faithful = _early(found, "lodf") > 0 > found.against_random("hidf")
-        compared = Compared(pair.title, says, f"mean distance less random's: {ours}", faithful)
+        said = _said(found, verdict)
+        ours = "; ".join(
+            f"{NAMES[order]} {gap:+.4f} ({verdict.early[order]:+.4f} up to {100 * EARLY:.0f} %)"
+            for order, gap in verdict.gaps.items()
+        )
+        compared = Compared(pair.title, says, f"mean distance less random's: {ours}", verdict.as_the_paper)
         return Findings(
             _draw(found, pair, said),
             table,
@@ -161,7 +160,7 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
                         "order",
                         "area under the curve",
                         "less the mean random area",
-                        "spread of the random areas",
+                        "random areas differ by (two standard deviations)",
                         "mean distance less random's up to 20 %",
                     ),
                     areas,
@@ -173,19 +172,23 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     return Outline((setup.need(pair), need), make)
 
 
-def _said(found: Deletion) -> tuple[str, ...]:
-    spread = float(found.random_areas().std())
-    lines = []
-    for order, wanted, word in (("lodf", 1, "above"), ("hidf", -1, "below")):
-        area, early = found.against_random(order), _early(found, order)
-        name, chance = NAMES[order], f"the areas of random orders spread by {spread:.4f}"
-        if abs(area) < spread:
-            lines.append(f"Over all shares {name} is no different from random ({area:+.4f} on average; {chance}).")
-        elif area * wanted > 0:
-            lines.append(f"{name} runs {word} random, as a faithful map should ({area:+.4f} on average; {chance}).")
-        else:
-            lines.append(f"{name} does not run {word} random, as a faithful map should ({area:+.4f}; {chance}).")
-        if area * wanted < spread and early * wanted > 0:
+def _judged(setup: Setup, need: WorkNeed) -> tuple[Deletion, DeletionVerdict]:
+    found = _read(setup, need)
+    verdict = judge_deletion(found)
+    assert verdict is not None  # a study's work is whole
+    return found, verdict
+
+
+def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
+    lines, chance = [], f"random orders differ by ±{verdict.spread:.4f}"
+    for order, effect, word in (("lodf", verdict.red, "above"), ("hidf", verdict.blue, "below")):
+        name, area, early = NAMES[order], verdict.gaps[order], verdict.early[order]
+        lines.append({
+            Effect.CHANCE: f"Over all shares {name} is no different from random ({area:+.4f} on average; {chance}).",
+            Effect.MORE: f"{name} runs {word} random, as a faithful map should ({area:+.4f} on average; {chance}).",
+            Effect.LESS: f"{name} does not run {word} random, as a faithful map should ({area:+.4f}; {chance}).",
+        }[effect])  # fmt: skip
+        if effect is not Effect.MORE and (early > 0) == (word == "above"):
             lines.append(
                 f"Until a fifth is deleted {name} does run {word} random, by {abs(early):.4f} on average. Pixels "
                 "deleted one by one all over the picture are a pattern that disturbs a network by itself, so the "
@@ -208,12 +211,6 @@ def _draw(found: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
         for order, title in (("lodf", "nearing pixels first"), ("hidf", "distancing pixels first"))
     ]  # fmt: skip
     return draw_charts(charts, f"{pair.title}: distance while pixels go. " + " ".join(said), same_scale=True)
-
-
-def _early(found: Deletion, order: str) -> float:
-    """How far a curve lies above random, on average, until a fifth of the pixels is deleted."""
-    early = found.shares <= EARLY
-    return float((found.curve(order) - found.curve("random"))[early].mean())
 
 
 def _percent(distance: float, whole: float) -> float:

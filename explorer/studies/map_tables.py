@@ -60,14 +60,6 @@ def selection_name(explanation: Explanation) -> str:
     return chosen.mode if chosen.mode == "rank_weighted" else f"{chosen.mode} {100 * chosen.threshold:g} %"
 
 
-def alike(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Correlation of two maps over their pixels; 0 where one of them is constant."""
-    a, b = (np.asarray(values, np.float64).ravel() for values in (one, other))
-    if min(a.std(), b.std()) <= 1e-9:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def inside(setup: Setup, pair: Pair, explanation: Explanation) -> dict[str, float]:
     """Mean attribution in each named region of the picture."""
     regions = setup.regions(pair.image, explanation)

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings
+from explorer.evaluation.stability import mean_agreement
+from explorer.evaluation.verdicts import LARGE
 from explorer.reports.drawing import Panel, draw_maps, panel
-from explorer.studies.map_tables import HALVES, HEADER, alike, column, inside, reading, readings, regions_table
+from explorer.studies.map_tables import HALVES, HEADER, column, inside, reading, readings, regions_table
 from explorer.studies.pairs import CAPTIONS, Pair
 from explorer.studies.setup import MIRROR, Setup
 from explorer.studies.study import Compared, Findings, Outline, Table, study
@@ -21,9 +22,6 @@ from explorer.studies.sweeps import SWEEPS, Tile, Tiles, columns, within
 
 MOST = 8000
 """Masks of one map; figure 13's last, with 32000, is left out: half an hour for all studies is the limit."""
-
-READABLE = 0.7
-"""Maps that agree at this or more with another run's look alike; below it, spots come and go."""
 
 
 def tiles_of(setup: Setup, key: str, masking: MaskSettings, pair: Pair) -> Tiles:
@@ -62,7 +60,7 @@ def figure_10(setup: Setup) -> Outline:
         rows: dict[int, list[Explanation]] = defaultdict(list)
         for explanation in explanations:
             rows[len(explanation.probe)].append(explanation)
-        agreement = tuple((n, _mean_agreement(maps)) for n, maps in rows.items())
+        agreement = tuple((n, mean_agreement([one.relative for one in maps])) for n, maps in rows.items())
         said = tuple(f"With {n} masks the maps of two seeds agree at {r:.2f} (mean correlation)." for n, r in agreement)
         return Findings(
             draw_maps(
@@ -153,7 +151,7 @@ def figure_12(setup: Setup) -> Outline:
                     "noise at the finest cells",
                     "above 32 cells the map is noise",
                     f"another run would agree at {again[fine]:.2f} ({fine:g} cells), {again[coarse]:.2f} ({coarse:g})",
-                    again[fine] < READABLE and again[fine] < again[coarse],
+                    again[fine] < LARGE and again[fine] < again[coarse],
                 ),
             ),
             maps=maps_of(explanations),
@@ -223,10 +221,6 @@ def maps_of(explanations: Sequence[Explanation]) -> dict[str, NDArray[np.floatin
     return {f"map_{i}": explanation.relative for i, explanation in enumerate(explanations, 1)}
 
 
-def _mean_agreement(explanations: Sequence[Explanation]) -> float:
-    return float(np.mean([alike(a.relative, b.relative) for a, b in combinations(explanations, 2)]))
-
-
 def _rising(what: str, says: str, values: Sequence[tuple[int, float]]) -> Compared:
     ours = ", ".join(f"{value:.2f} ({n} masks)" for n, value in values)
     return Compared(what, says, f"agreement {ours}", values[0][1] < values[-1][1])
@@ -264,12 +258,12 @@ def _kept(
 
 
 def _resolution(again: dict[float, float], n_masks: int) -> tuple[str, ...]:
-    noisy = [cells for cells, value in again.items() if value < READABLE]
+    noisy = [cells for cells, value in again.items() if value < LARGE]
     said = [
         f"With {n_masks} masks another run would agree at "
         + ", ".join(f"{value:.2f} with {cells:g} cells" for cells, value in again.items())
         + "."
     ]
     if noisy:
-        said.append(f"From {min(noisy):g} cells on it is below {READABLE}: spots come and go with the seed.")
+        said.append(f"From {min(noisy):g} cells on it is below {LARGE}: spots come and go with the seed.")
     return tuple(said)

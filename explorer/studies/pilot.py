@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.agreement import correlation, expected_agreement, split_half
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings
 from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
+from explorer.evaluation.verdicts import by_chance, scatter
 
 P_KEEPS = (0.1, 0.3, 0.5, 0.7, 0.9)
 MASKS_EACH = 200
@@ -28,9 +29,6 @@ MASKS_EACH = 200
 
 EVERY_MASK = SelectionSettings(mode="rank_weighted")
 """A tenth of few masks is next to none: maps of 200 masks agree at 0.66 when all count, at 0.54 by ``mirror``."""
-
-SCATTER = 1.1
-"""The correlation of two unrelated maps has a standard deviation of SCATTER / feature_res, whatever their masks."""
 
 ONE_STORY = 0.5
 """Maps that share less than a quarter (0.5 squared) of the variance that repeats in each tell two stories.
@@ -88,7 +86,7 @@ class Trial:
     @property
     def repeats(self) -> bool:
         """Whether the halves agree more than unrelated maps do by chance."""
-        return self.half > chance(self.explanation.probe.masking.feature_res)
+        return self.half > by_chance(self.explanation.probe.masking.feature_res)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +100,6 @@ class Pilot:
 
     masking: MaskSettings
     trials: tuple[Trial, ...]
-
-
-def chance(feature_res: int) -> float:
-    """What the correlation of two unrelated maps stays below, but for one time in forty."""
-    return math.tanh(2 * SCATTER / feature_res)
 
 
 def trial(probe: Probe, target: Reference, selection: SelectionSettings = EVERY_MASK) -> Trial:
@@ -131,7 +124,7 @@ def _silent(one: Trial, trials: Sequence[Trial]) -> str:
     name = f"p_keep {one.p_keep:g}"
     if one.no_signal:
         return f"{name}: {one.no_signal}"
-    limit = chance(one.explanation.probe.masking.feature_res)
+    limit = by_chance(one.explanation.probe.masking.feature_res)
     said = f"{name} shows no pattern: its halves agree at {one.half:.2f}, and unrelated maps reach {limit:.2f}."
     widest = max(trials, key=lambda other: other.spread)
     if one.spread < SMALL * widest.spread:
@@ -165,7 +158,7 @@ def _recommended(pilot: Pilot) -> list[str]:
 def _about_as_good(one: Trial, best: Trial) -> bool:
     """Whether the two halves differ by less than chance makes them differ, on Fisher's scale, where it is even."""
     difference = math.atanh(min(best.half, 1 - 1e-9)) - math.atanh(min(one.half, 1 - 1e-9))
-    return difference < math.sqrt(2) * SCATTER / one.explanation.probe.masking.feature_res
+    return difference < math.sqrt(2) * scatter(one.explanation.probe.masking.feature_res)
 
 
 def _stories(trials: Sequence[Trial]) -> list[str]:
@@ -190,8 +183,7 @@ def _shared(one: Trial, other: Trial) -> tuple[float, float]:
 
     The second is the geometric mean of their reliabilities (C. Spearman 1904, American Journal of Psychology 15).
     """
-    alike = np.corrcoef(one.explanation.relative.ravel(), other.explanation.relative.ravel())[0, 1]
-    return float(alike), math.sqrt(one.expected * other.expected)
+    return correlation(one.explanation.relative, other.explanation.relative), math.sqrt(one.expected * other.expected)
 
 
 def _count(trials: Sequence[Trial]) -> str:

@@ -11,7 +11,8 @@ from explorer.attributions.question import DistanceExplainer
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.steps import Steps
-from explorer.evaluation.localization import ENOUGH, Localization, localize, plant
+from explorer.evaluation.localization import Localization, localize, plant
+from explorer.evaluation.verdicts import ENOUGH, Patch, judge_patch
 from explorer.reports.drawing import Panel, as_seen, draw_maps
 from explorer.studies.needs import Arrays, WorkNeed
 from explorer.studies.setup import Setup
@@ -75,11 +76,11 @@ def _make(setup: Setup, needs: Mapping[str, WorkNeed]) -> Findings:
 def _said(scores: Mapping[tuple[str, str], Localization]) -> tuple[tuple[str, ...], bool]:
     """Which maps find the patch, and whether all is as it should be."""
     titles = tuple(dict.fromkeys(title for title, _ in scores))
-    found = [key for key, score in scores.items() if score.found]
+    found = [key for key, score in scores.items() if judge_patch(score) is Patch.FOUND]
     fooled = any(name == SHUFFLED for _, name in found)
     said = tuple(f"{title}: found by {', '.join(n for t, n in found if t == title) or 'none'}." for title in titles)
     last = "A shuffled map passes: mistrust this." if fooled else "A shuffled map is found wanting, as it must be."
-    return (*said, last), not fooled and all(scores[title, MIRROR_LABEL].found for title in titles)
+    return (*said, last), not fooled and all((title, MIRROR_LABEL) in found for title in titles)
 
 
 def _table(scores: Mapping[tuple[str, str], Localization]) -> Table:
@@ -106,7 +107,7 @@ def _table(scores: Mapping[tuple[str, str], Localization]) -> Table:
 
 
 def _verdict(score: Localization) -> str:
-    return "found" if score.found else "not found"
+    return "found" if judge_patch(score) is Patch.FOUND else "not found"
 
 
 def _shuffled(values: NDArray[np.float32]) -> NDArray[np.float32]:

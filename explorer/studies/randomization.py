@@ -9,6 +9,7 @@ import numpy as np
 from explorer.attributions.question import DistanceExplainer
 from explorer.core.steps import Steps
 from explorer.evaluation.randomization import ORDERS, Randomization, randomization, randomization_passes
+from explorer.evaluation.verdicts import by_chance, judge_randomization
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing, Panel, as_seen, draw_maps
 from explorer.studies.needs import Arrays, WorkNeed, counted
@@ -27,8 +28,6 @@ PAPER: dict[str, tuple[float, ...]] = {
 """Table 1, row by row."""
 
 NAMES = {"top_down": "top-down", "bottom_up": "bottom-up", "independent": "independent"}
-LOST = 0.4
-"""A map that correlates with the untouched network's below this has little left of it."""
 
 
 def no_layers(setup: Setup) -> str:
@@ -50,7 +49,10 @@ def no_layers(setup: Setup) -> str:
 def table_1(setup: Setup) -> Outline:
     """All three orders."""
     needs = {order: order_need(setup, order) for order in ORDERS}
-    return Outline(tuple(needs.values()), lambda setup: _table({o: read(setup, n, o) for o, n in needs.items()}))
+    return Outline(
+        tuple(needs.values()),
+        lambda setup: _table({order: read(setup, need, order) for order, need in needs.items()}, chance(setup)),
+    )
 
 
 @study(
@@ -135,7 +137,7 @@ def _strip(setup: Setup, order: str, says: str) -> Outline:
             *(f"{plus}{name}: {r:.2f}" for name, r in zip(found.layers, found.similarity[1:], strict=True)),
         ]
         panels = [Panel(values, picture, title) for values, title in zip(found.maps, titles, strict=True)]
-        said, line = _said(found, says)
+        said, line = _said(found, says, chance(setup))
         alt = f"{len(panels)} maps of the same pair, {NAMES[order]}. " + " ".join(said)
         maps = {f"map_{i}": values for i, values in enumerate(found.maps)}
         return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(setup, order), maps=maps)
@@ -157,24 +159,34 @@ def strip_table(found: Randomization) -> Table:
                  "whole picture's embedding to the untouched one's.")  # fmt: skip
 
 
-def _said(found: Randomization, says: str) -> tuple[tuple[str, ...], Compared]:
-    values = dict(zip(found.layers, found.similarity[1:].tolist(), strict=True))
-    name = NAMES[found.order]
+def chance(setup: Setup) -> float:
+    """The correlation up to which maps of ``MASKS`` masks are unrelated."""
+    masking = setup.masking(MASKS)
+    return by_chance(masking.feature_res, masking.n_masks)
+
+
+def _said(found: Randomization, says: str, limit: float) -> tuple[tuple[str, ...], Compared]:
+    verdict, name, unrelated = judge_randomization(found, limit), NAMES[found.order], f"by chance (±{limit:.2f})"
+    assert verdict is not None  # a study's work is whole
+    values = verdict.values
     if found.order == "independent":
-        kept = [layer for layer, r in values.items() if r >= LOST]
+        kept = len(values) - verdict.lost
         said = (
-            f"{len(kept)} of {len(values)} parts, shuffled alone, keep the map at {LOST} or more; the least kept is at "
-            f"{min(values.values()):.2f}, the most at {max(values.values()):.2f}."
+            f"{kept} of {len(values)} parts, shuffled alone, keep more of the map than unrelated maps share "
+            f"{unrelated}; the least kept is at {values.min():.2f}, the most at {values.max():.2f}."
         )
-        return (said,), Compared(f"maps, {name}", says, said, len(kept) > len(values) / 4)
-    first = found.similarity[1]
-    lost = next((i for i, r in enumerate(values.values(), 1) if r < LOST), None)
-    said = f"After the first part the correlation is {first:.2f}; after all of them {found.similarity[-1]:.2f}."
-    more = f"It falls below {LOST} with part {lost} of {len(values)}." if lost else f"It never falls below {LOST}."
-    return (said, more), Compared(f"maps, {name}", says, f"{first:.2f} after the first part", bool(first < LOST))
+        return (said,), Compared(f"maps, {name}", says, said, kept > len(values) / 4)
+    first = f"{values[0]:.2f} after the first part"
+    said = f"After the first part the correlation is {values[0]:.2f}; after all of them {values[-1]:.2f}."
+    more = (
+        f"To the last it is more than unrelated maps share {unrelated}."
+        if verdict.since is None
+        else f"From part {verdict.since + 1} of {len(values)} on it is no more than unrelated maps share {unrelated}."
+    )
+    return (said, more), Compared(f"maps, {name}", says, first, bool(values[0] <= limit))
 
 
-def _table(found: dict[str, Randomization]) -> Findings:
+def _table(found: dict[str, Randomization], limit: float) -> Findings:
     blocks = found["bottom_up"].layers
     header = ("row", *(f"{NAMES[o]}: {what}" for o in ORDERS for what in ("randomised last", "Spearman", "absolute")))
     rows: tuple[tuple[Entry, ...], ...] = tuple(
@@ -190,7 +202,7 @@ def _table(found: dict[str, Randomization]) -> Findings:
     compared = (
         Compared("table 1, cascades", "near 0 from the first layer on",
                  f"top-down {all_down[0]:.2f} first, {all_down[-1]:.2f} last; bottom-up "
-                 f"{found['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) < LOST)),
+                 f"{found['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) <= limit)),
         Compared("table 1, independent", "0.10 to 0.92", f"{alone.min():.2f} to {alone.max():.2f}",
                  bool(alone.max() > 0.6)),
         Compared("first bottom-up and first independent map", "not the same, which the paper leaves open",

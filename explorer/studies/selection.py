@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from explorer.core.agreement import correlation
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES
+from explorer.evaluation.verdicts import LARGE
 from explorer.reports.drawing import draw_maps
-from explorer.studies.map_tables import alike, column, readings
-from explorer.studies.mask_settings import READABLE, explain_tiles, maps_of, outline_of, panels_of, tiles_of
+from explorer.studies.map_tables import column, readings
+from explorer.studies.mask_settings import explain_tiles, maps_of, outline_of, panels_of, tiles_of
 from explorer.studies.setup import MIRROR, Setup
 from explorer.studies.study import Compared, Findings, Outline, Table, study
 from explorer.studies.sweeps import Tiles, columns
@@ -72,10 +74,11 @@ def _one_sided(setup: Setup, tiles: Tiles) -> Findings:
     for one in explanations:
         sides.setdefault(one.selection.mode, {})[one.selection.threshold] = one
     same = tuple(
-        (100 * share, alike(one.relative, sides["farthest"][share].relative)) for share, one in sides["closest"].items()
+        (100 * share, correlation(one.relative, sides["farthest"][share].relative))
+        for share, one in sides["closest"].items()
     )
     steady = {
-        mode: min(alike(by_share[min(by_share)].relative, one.relative) for one in by_share.values())
+        mode: min(correlation(by_share[min(by_share)].relative, one.relative) for one in by_share.values())
         for mode, by_share in sides.items()
     }
     said = (
@@ -85,9 +88,9 @@ def _one_sided(setup: Setup, tiles: Tiles) -> Findings:
     )
     compared = (
         Compared("the two sides", "almost indistinguishable",
-                 f"correlation {same[0][1]:.2f} at 10 %, {same[-1][1]:.2f} at 50 %", same[0][1] > READABLE),
+                 f"correlation {same[0][1]:.2f} at 10 %, {same[-1][1]:.2f} at 50 %", same[0][1] > LARGE),
         Compared("10 to 50 %", "more or less stable", f"correlation with 10 % at least {min(steady.values()):.2f}",
-                 min(steady.values()) > READABLE),
+                 min(steady.values()) > LARGE),
     )  # fmt: skip
     alt = f"{pair.title}: {MODES['farthest'].label} above, {MODES['closest'].label} below. " + " ".join(said)
     return Findings(
@@ -105,7 +108,7 @@ def _thresholds(setup: Setup, tiles: Tiles) -> Findings:
     explanations = explain_tiles(setup, pair, tiles)
     table = readings([t.title for t in tiles], explanations)
     ten = next(one for one in explanations if one.selection == MIRROR)
-    same = {one.selection.threshold: alike(ten.relative, one.relative) for one in explanations}
+    same = {one.selection.threshold: correlation(ten.relative, one.relative) for one in explanations}
     again = column(table, "another run would agree")
     best = explanations[int(np.argmax(again))].selection.threshold
     said = (
@@ -140,7 +143,10 @@ def _slices(setup: Setup, tiles: Tiles) -> Findings:
     explanations = explain_tiles(setup, pair, tiles)
     table = readings([t.title for t in tiles], explanations)
     *inner, default = explanations
-    same, again = [alike(one.relative, default.relative) for one in inner], column(table, "another run would agree")
+    same, again = (
+        [correlation(one.relative, default.relative) for one in inner],
+        column(table, "another run would agree"),
+    )
     said = (
         "Correlation with the default map, from the middle outwards: "
         + ", ".join(f"{r:.2f} ({t.title})" for t, r in zip(tiles, same, strict=False)) + ".",

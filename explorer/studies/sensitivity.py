@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from explorer.attributions.question import DistanceExplainer
 from explorer.core.steps import Steps
-from explorer.evaluation.sensitivity import sensitivity, sensitivity_passes
+from explorer.evaluation.sensitivity import NOISES, PAPER, sensitivity, sensitivity_passes
+from explorer.evaluation.verdicts import SensitivityVerdict, judge_sensitivity
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing
 from explorer.studies.needs import Arrays, WorkNeed, counted
@@ -20,15 +21,8 @@ from explorer.studies.study import Compared, Entry, Findings, Outline, Table, st
 Values = NDArray[np.float64]
 
 MASKS = 500
-LAWS: dict[str, tuple[str, float, int]] = {
-    "as described": ("gaussian", 25.5, 20),
-    "as measured": ("uniform", 0.2, 6),
-}
-"""What the paper says it did, and what its notebooks did; the second with fewer samples, for want of time."""
-
-PAPER = (0.06, 0.04)
-ROBUST = 0.1
-"""The paper calls 0.06 and 0.04 low."""
+SAMPLES = {"described": 20, "measured": 6}
+"""Of what the paper says it did, and of what its notebooks did; the second with fewer, for want of time."""
 
 
 @study(
@@ -43,12 +37,12 @@ ROBUST = 0.1
 def average_sensitivity(setup: Setup) -> Outline:
     """Both pairs, both noises."""
     pairs = {pair.title: pair for pair in (setup.subjects.related, setup.subjects.same)}
-    needs = {(title, name): _need(setup, pair, name) for title, pair in pairs.items() for name in LAWS}
+    needs = {(title, name): _need(setup, pair, name) for title, pair in pairs.items() for name in NOISES}
     return Outline(tuple(needs.values()), lambda setup: _make(setup, needs))
 
 
 def _need(setup: Setup, pair: Pair, name: str) -> WorkNeed:
-    law, spread, n_samples = LAWS[name]
+    (law, spread), n_samples = NOISES[name], SAMPLES[name]
     masking = setup.masking(MASKS)
     question, method = setup.question(pair), DistanceExplainer(masking)
 
@@ -64,36 +58,37 @@ def _need(setup: Setup, pair: Pair, name: str) -> WorkNeed:
 def _make(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed]) -> Findings:
     values = {key: setup.arrays(need)["values"] for key, need in needs.items()}
     titles = tuple(dict.fromkeys(title for title, _ in values))
+    judged = {key: _judged(found) for key, found in values.items()}
     rows: tuple[tuple[Entry, ...], ...] = tuple(
-        (title, name, *LAWS[name][:2], len(found), float(found.mean()), float(found.max()), float(found.std()))
-        for (title, name), found in values.items()
+        (title, f"as {name}", *NOISES[name], one.pictures, one.mean, one.largest, float(values[title, name].std()))
+        for (title, name), one in judged.items()
     )
     header = ("pair", "noise", "law", "size in grey levels", "samples", "average", "largest", "spread")
-    described = [values[title, "as described"] for title in titles]
-    measured = [values[title, "as measured"] for title in titles]
+    described, measured = ([judged[title, name] for title in titles] for name in NOISES)
     said = tuple(
-        f"{title}: with noise of 25.5 grey levels the map changes by {d.mean():.2f} of its size, at most by "
-        f"{d.max():.2f}; with noise of 0.2 by {m.mean():.3f}."
+        f"{title}: with noise of 25.5 grey levels the map changes by {d.mean:.2f} of its size, at most by "
+        f"{d.largest:.2f}; with noise of 0.2 by {m.mean:.3f}."
         for title, d, m in zip(titles, described, measured, strict=True)
     )
     compared = tuple(
         Compared(f"average sensitivity, {title}", f"{paper:.2f}",
-                 f"{m.mean():.3f} with the noise that was measured, {d.mean():.2f} with the noise described",
-                 bool(m.mean() < ROBUST))
+                 f"{m.mean:.3f} with the noise that was measured, {d.mean:.2f} with the noise described", m.low)
         for title, paper, d, m in zip(titles, PAPER, described, measured, strict=True)
     )  # fmt: skip
     differs = (
-        f"The noise the paper describes changes our maps by {max(d.mean() for d in described):.2f} of their size, not "
+        f"The noise the paper describes changes our maps by {max(d.mean for d in described):.2f} of their size, not "
         "by 0.06. The numbers to compare are those of the noise that was measured, which nobody could see: calling "
         "a map robust by them says little."
     )
-    return Findings(
-        _drawn(titles, described, measured, said),
-        Table(header, rows),
-        said,
-        compared,
-        differs if max(d.mean() for d in described) > ROBUST else "",
-    )
+    seen, unseen = ([values[title, name] for title in titles] for name in NOISES)
+    drawing = _drawn(titles, seen, unseen, said)
+    return Findings(drawing, Table(header, rows), said, compared, "" if all(d.low for d in described) else differs)
+
+
+def _judged(values: Values) -> SensitivityVerdict:
+    verdict = judge_sensitivity(values)
+    assert verdict is not None  # a study's work is whole
+    return verdict
 
 
 def _drawn(

@@ -11,12 +11,12 @@ from explorer.attributions.question import DistanceExplainer
 from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
 from explorer.evaluation.improved import efficient, efficient_passes
-from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
+from explorer.evaluation.layers import LayerFact, layer_facts, layer_facts_passes
 from explorer.evaluation.ranks import spearman
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing
 from explorer.studies.needs import Arrays, WorkNeed, counted
-from explorer.studies.randomization import MASKS, PAPER, no_layers, order_need, read
+from explorer.studies.randomization import MASKS, PAPER, chance, no_layers, order_need, read
 from explorer.studies.setup import Setup
 from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
@@ -34,7 +34,7 @@ class Facts:
         by_way: A row for each layer, by way of randomising.
         fresh: Spearman of the map of a network with new weights throughout.
         rise: Relative rise of the map's entropy there (efficient MPRT).
-        chance: Nine in ten maps that share nothing correlate between these.
+        chance: Maps that share nothing but the masks correlate within this, on either side of 0.
         first: Correlation after the first step, bottom-up and independent.
         blocks: Mean correlation of the independent order of figure 7.
     """
@@ -42,7 +42,7 @@ class Facts:
     by_way: dict[str, tuple[LayerFact, ...]]
     fresh: float
     rise: float
-    chance: tuple[float, float]
+    chance: float
     first: tuple[float, float]
     blocks: float
 
@@ -59,24 +59,23 @@ class Facts:
 def open_question(setup: Setup) -> Outline:
     """Each layer alone, in two ways, and a network with new weights throughout."""
     facts = {how: _facts_need(setup, how) for how in WAYS}
-    fresh, pair = _fresh_need(setup), setup.subjects.related
+    fresh = _fresh_need(setup)
     first = {order: order_need(setup, order) for order in ("bottom_up", "independent")}
 
     def make(setup: Setup) -> Findings:
         kept = setup.arrays(fresh)
         bottom_up, independent = (read(setup, need, order).similarity[1:] for order, need in first.items())
-        spread = np.quantile(chance(setup.explain(pair, setup.masking(MASKS))), (0.05, 0.95))
         found = Facts(
             {how: _facts(setup.arrays(need)) for how, need in facts.items()},
             spearman(*kept["maps"]),
             float(kept["rise"]),
-            (float(spread[0]), float(spread[1])),
+            chance(setup),
             (float(bottom_up[0]), float(independent[0])),
             float(independent.mean()),
         )
         return _page(setup, found)
 
-    return Outline((setup.need(pair, setup.masking(MASKS)), *first.values(), *facts.values(), fresh), make)
+    return Outline((*first.values(), *facts.values(), fresh), make)
 
 
 def _facts_need(setup: Setup, how: str) -> WorkNeed:
@@ -132,11 +131,10 @@ def _page(setup: Setup, found: Facts) -> Findings:
         (WAYS[how], *asdict(fact).values()) for how, facts in found.by_way.items() for fact in facts
     )
     said = _answers(setup, found)
-    low, high = found.chance
     compared = (
         Compared("a network without training", "cascades: 0.09 and 0.30 after the first layer",
-                 f"{found.fresh:.2f}; maps that share nothing lie between {low:.2f} and {high:.2f}",
-                 bool(abs(found.fresh) < max(0.3, high))),
+                 f"{found.fresh:.2f}; maps that share nothing lie within ±{found.chance:.2f}",
+                 bool(found.fresh <= found.chance)),
         Compared("first bottom-up = first independent", "different, an open question",
                  f"the same map: {found.first[0]:.4f} and {found.first[1]:.4f}", None),
     )  # fmt: skip
@@ -149,15 +147,15 @@ def _page(setup: Setup, found: Facts) -> Findings:
 
 
 def _answers(setup: Setup, found: Facts) -> tuple[str, ...]:
-    low, high = found.chance
-    as_paper = "as the paper's cascades do from the first row on" if found.fresh < high else "more than by chance"
+    by_chance = found.fresh <= found.chance
+    as_paper = "as the paper's cascades do from the first row on" if by_chance else "more than by chance"
     equal = "the same, as they should be" if found.first[0] == found.first[1] else "not the same"
     return (
         "What the paper's software does, read in Quantus 0.6.0 and tried on a small Keras network: the cascades begin "
         "with a clone that has new random weights in every layer and never gets the trained ones; only the independent "
         "order loads them. So the first bottom-up map is that of a network without training, the first independent "
         "map that of a trained one, and they must differ. Here a network with new weights throughout gives "
-        f"{found.fresh:.2f}, {as_paper} (maps that share nothing but the masks lie between {low:.2f} and {high:.2f}). "
+        f"{found.fresh:.2f}, {as_paper} (maps that share nothing but the masks lie within ±{found.chance:.2f}). "
         f"Begun from the trained network, the two first maps are {equal} ({found.first[0]:.4f} and "
         f"{found.first[1]:.4f}).",
         _rows(setup, found),
@@ -236,11 +234,11 @@ def _drawn(found: Facts, said: Sequence[str]) -> Drawing:
     names = [fact.layer.removeprefix("blocks.") for fact in found.by_way["shuffle"]]
     theirs = np.array(PAPER["independent"][::-1])
     stretched = np.arange(len(theirs)) * (len(names) - 1) / (len(theirs) - 1)
-    low, high = (np.full(len(names), value) for value in found.chance)
+    high = np.full(len(names), found.chance)
     lines = {WAYS[how]: Line([fact.similarity for fact in facts]) for how, facts in found.by_way.items()}
     lines["the same, absolute maps"] = Line([fact.similarity_absolute for fact in found.by_way["shuffle_rows"]])
     lines["paper (VGG16, rows swapped, absolute maps)"] = Line(theirs, stretched, paper=True)
-    lines["maps that share nothing"] = Line((low + high) / 2, low=low, high=high, marks=False)
+    lines["maps that share nothing"] = Line(0 * high, low=-high, high=high, marks=False)
     every = [fact for facts in found.by_way.values() for fact in facts]
     similarity = [fact.similarity for fact in every]
     charts = (

@@ -10,6 +10,7 @@ from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.core.steps import Steps
 from explorer.evaluation.stability import COUNTS, masks_to_reach, stability, stability_passes
+from explorer.evaluation.verdicts import SAME, masks_wanted
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.studies.needs import Arrays, WorkNeed, counted
 from explorer.studies.pairs import Pair
@@ -34,7 +35,6 @@ CHOICES = {
     "mirror 27 %": SelectionSettings(threshold=0.27),
     "rank_weighted": SelectionSettings(mode="rank_weighted"),
 }
-TARGET = 0.9
 NAMES = ("spread", "agreement", "expected")
 
 
@@ -97,28 +97,29 @@ def _need(
 def _table_2(setup: Setup, needs: Mapping[tuple[str, int], WorkNeed]) -> Findings:
     pairs = [pair.title for pair in setup.subjects.stable]
     spread = {key: float(setup.arrays(need)["spread"][0, 0]) for key, need in needs.items()}
+    draft, header = setup.share != 1, ("n_masks", "pair", "seeds", "mean standard deviation", "paper's", "ratio")
+    ratios = {(title, n): spread[title, n] / PAPER[n][i] for n in COUNTS for i, title in enumerate(pairs)}
     rows: tuple[tuple[Entry, ...], ...] = tuple(
-        (setup.masks(n), title, RUNS[n], spread[title, n], PAPER[n][i], spread[title, n] / PAPER[n][i])
+        (setup.masks(n), title, RUNS[n], spread[title, n],
+         *(("not compared", "draft") if draft else (PAPER[n][i], ratios[title, n])))
         for n in COUNTS
         for i, title in enumerate(pairs)
-    )
-    header = ("n_masks", "pair", "seeds", "mean standard deviation", "paper's", "ratio")
-    ratios = [float(row[-1]) for row in rows]
-    same = all(abs(ratio - 1) <= WITHIN for ratio in ratios)
-    compared = tuple(
+    )  # fmt: skip
+    low, high = min(ratios.values()), max(ratios.values())
+    compared = () if draft else tuple(
         Compared(
             f"spread with {n} masks",
             " / ".join(f"{value:.3f}" for value in PAPER[n]),
             " / ".join(f"{spread[title, n]:.3f}" for title in pairs),
-            all(abs(spread[title, n] / PAPER[n][i] - 1) <= WITHIN for i, title in enumerate(pairs))
-            if setup.share == 1 else None,
+            all(abs(ratios[title, n] - 1) <= WITHIN for title in pairs),
         )
         for n in COUNTS
     )  # fmt: skip
     said = (
-        f"All nine numbers lie between {min(ratios):.2f} and {max(ratios):.2f} times the paper's"
-        + (f": within {100 * WITHIN:.0f} %." if same else ".")
-        + ("" if setup.share == 1 else " This is a draft: its rows have fewer masks than the paper's."),
+        "This is a draft: its rows have fewer masks than the paper's, so that they are not compared with them."
+        if draft
+        else f"All nine numbers lie between {low:.2f} and {high:.2f} times the paper's"
+        + (f": within {100 * WITHIN:.0f} %." if low >= 1 - WITHIN and high <= 1 + WITHIN else "."),
         "The spread depends on the masks that were drawn, and hardly on the network or the pair: it is what chance "
         "alone gives a sum of as many random masks, and falls as one over the root of their number.",
     )
@@ -137,9 +138,9 @@ def _steadier(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed], counts: S
         for c, choice in enumerate(CHOICES):
             for i, n in enumerate(counts):
                 values = [float(arrays[name][c, i]) for name in NAMES]
-                rows.append((scheme, title, choice, n, *values, _to_reach(values[1], n)))
+                rows.append((scheme, title, choice, n, *values, masks_wanted(values[1], n) or "unknown"))
     header = ("scheme", "pair", "selection", "n_masks", "spread", "agreement", "expected agreement",
-              f"masks to agree at {TARGET}")  # fmt: skip
+              f"masks to agree at {SAME}")  # fmt: skip
     schemes = tuple(dict.fromkeys(scheme for scheme, _ in found))
     mean = {
         (scheme, choice): np.mean([arrays["agreement"][c] for (s, _), arrays in found.items() if s == scheme], axis=0)
@@ -169,10 +170,6 @@ def _steadier(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed], counts: S
     )
 
 
-def _to_reach(agreement: float, n_masks: int) -> Entry:
-    return masks_to_reach(agreement, n_masks, TARGET) if agreement > 0 else "unknown"
-
-
 def _gains(mean: Mapping[tuple[str, str], np.ndarray], schemes: Sequence[str], n: int) -> tuple[str, ...]:
     last = {key: float(values[-1]) for key, values in mean.items()}
     base = last[schemes[0], "mirror 10 %"]
@@ -183,9 +180,9 @@ def _gains(mean: Mapping[tuple[str, str], np.ndarray], schemes: Sequence[str], n
     ]  # fmt: skip
     best = max(last, key=lambda key: last[key])
     if base > 0 and last[best] > base:
-        saved = masks_to_reach(last[best], n, TARGET) / masks_to_reach(base, n, TARGET)
+        saved = masks_to_reach(last[best], n, SAME) / masks_to_reach(base, n, SAME)
         said.append(
             f"The steadiest is {best[1]} with {best[0]} masks: it needs {100 * saved:.0f} % of the masks that mirror "
-            f"10 % with {schemes[0]} masks needs to agree at {TARGET}."
+            f"10 % with {schemes[0]} masks needs to agree at {SAME}."
         )
     return tuple(said)

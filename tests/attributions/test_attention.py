@@ -20,7 +20,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.steps import run
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import Exact, cnn, picture
-from tests.attributions.vits import BLOCKS, VITS, vit, vit_encoder
+from tests.attributions.vits import BLOCKS, VITS, of_timm, vit, vit_encoder
 from tests.oracles import attention as slow
 
 EVERY = [Gae(), TransformerAttribution(), Dix1(steps=3), Dix3(steps=3), Dix3Grads(steps=3)]
@@ -115,6 +115,31 @@ def test_t_attr_is_that_of_loops(oracle: slow.SlowVit, planes: torch.Tensor) -> 
     )
     check(grid_of(run(TransformerAttribution()(asked()))), plus - minus, atol=1e-4)
     check(grid_of(run(TransformerAttribution(signed=False)(asked()))), plus, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [2, 5])
+def test_t_attr_of_many_blocks_is_that_of_float64(seed: int) -> None:
+    """Relevance is divided by sums that nearly cancel: float32 was off by 3 and by 10 % here."""
+
+    def network() -> Any:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            made = of_timm(depth=12)
+            for weight in made.parameters():
+                if weight.dim() > 1:
+                    torch.nn.init.normal_(weight, std=0.3)
+        return made.eval()
+
+    encoder = from_torch(network())
+    before = encoder.embed_pixels(picture(1)[None])
+    found, expected = (
+        run(TransformerAttribution()(make_question(picture(1), embedding=REFERENCE, encoder=one)))
+        for one in (encoder, from_torch(Exact(network()).eval()))
+    )
+    check(found, expected.ravel())
+    after = encoder.embed_pixels(picture(1)[None])
+    assert after.dtype == before.dtype == np.float32  # the encoder's own numbers stay what they are
+    np.testing.assert_array_equal(after, before)
 
 
 @pytest.mark.parametrize("label", range(5))

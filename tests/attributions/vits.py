@@ -21,7 +21,7 @@ def of_timm(**settings: Any) -> Any:
         img_size=settings.pop("size", SIDE),
         patch_size=PATCH,
         embed_dim=WIDTH,
-        depth=BLOCKS,
+        depth=settings.pop("depth", BLOCKS),
         num_heads=HEADS,
         num_classes=NUMBERS,
         **settings,

@@ -13,7 +13,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSettings
 from explorer.core.steps import run
 from explorer.encoders.functions import from_function
-from explorer.evaluation.layers import LayerFact, chance, layer_facts, layer_facts_passes
+from explorer.evaluation.layers import LayerFact, layer_facts, layer_facts_passes
 from explorer.evaluation.randomization import pose
 from tests.conftest import quarters
 from tests.evaluation.networks import EXPLAINER, question
@@ -82,16 +82,6 @@ def test_the_price_is_what_is_embedded_and_parts_are_whole() -> None:
     assert [len(part) for part in parts] == [1, 2]
     assert isinstance(parts[0][0], LayerFact)
     assert parts[1][:1] == parts[0]
-
-
-def test_chance_is_the_similarity_of_maps_that_share_their_masks_alone() -> None:
-    explanation = run(DistanceExplainer(MaskSettings(n_masks=200, feature_res=4)).explain(question()))
-    values = chance(explanation, n=100, seed=1)
-    assert values.shape == (100,)
-    assert abs(values.mean()) < 0.1
-    assert 0.1 < values.std() < 0.5  # 4 x 4 cells: not zero
-    np.testing.assert_array_equal(values, chance(explanation, n=100, seed=1))
-    assert (values != chance(explanation, n=100, seed=2)).any()
 
 
 def test_functions_show_no_layers() -> None:

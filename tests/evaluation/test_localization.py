@@ -28,6 +28,7 @@ from explorer.evaluation.localization import (
     plant,
     pointing_game,
 )
+from explorer.evaluation.verdicts import Patch, judge_patch
 from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture, resize
 
@@ -46,20 +47,20 @@ def random_map(seed: int, values: int = 1000) -> np.ndarray:
 def test_a_perfect_map() -> None:
     found = localize(np.where(REGION, 1.0, -1.0), REGION)
     assert found == Localization(True, 1.0, 1.0, 1.0, 0.25)
-    assert found.found
+    assert judge_patch(found) is Patch.FOUND
 
 
 def test_the_opposite_map() -> None:
     found = localize(np.where(REGION, -1.0, 1.0), REGION)
     assert (found.pointing, found.energy, found.iou) == (False, 0.0, 0.0)
     assert found.average_precision == 0.25  # every pixel has to be taken
-    assert not found.found
+    assert judge_patch(found) is not Patch.FOUND
 
 
 def test_a_flat_map_finds_nothing() -> None:
     found = localize(np.zeros((4, 6)), REGION)
     assert (found.pointing, found.energy, found.average_precision) == (False, 0.0, 0.25)
-    assert not found.found
+    assert judge_patch(found) is not Patch.FOUND
 
 
 def test_numbers_by_hand() -> None:
@@ -78,8 +79,8 @@ def test_numbers_by_hand() -> None:
 def test_every_number_counts(number: str) -> None:
     """A map is only found when it is in each respect."""
     good = {"pointing": True, "energy": 0.7, "iou": 0.7, "average_precision": 0.7, "chance": 0.3}
-    assert Localization(**good).found
-    assert not Localization(**{**good, number: 0.35 if number != "pointing" else False}).found
+    assert judge_patch(Localization(**good)) is Patch.FOUND
+    assert judge_patch(Localization(**{**good, number: 0.35 if number != "pointing" else False})) is not Patch.FOUND
 
 
 def test_pointing_is_unsure_where_the_highest_are_in_and_out() -> None:
@@ -134,7 +135,7 @@ def test_a_map_that_knows_nothing_is_at_chance() -> None:
     assert np.mean([one.energy for one in found]) == pytest.approx(0.25, abs=0.01)
     assert np.mean([one.iou for one in found]) == pytest.approx(found[0].chance_iou, abs=0.01)
     assert np.mean([one.average_precision for one in found]) == pytest.approx(0.25, abs=0.02)
-    assert not any(one.found for one in found)
+    assert all(judge_patch(one) is not Patch.FOUND for one in found)
 
 
 # Boxes
@@ -211,7 +212,7 @@ def answered(request: pytest.FixtureRequest) -> tuple[Planted, Explanation]:
 def test_every_encoder_finds_the_planted_patch(answered: tuple[Planted, Explanation]) -> None:
     planted, explanation = answered
     found = localize(explanation.attribution, planted.region)
-    assert found.found, found
+    assert judge_patch(found) is Patch.FOUND, found
 
 
 @pytest.mark.parametrize("cell", [1, 28])
@@ -221,7 +222,7 @@ def test_a_shuffled_map_does_not(answered: tuple[Planted, Explanation], cell: in
     for seed in range(20):
         shuffled = shuffle(explanation.attribution, cell, np.random.default_rng(seed))
         found = localize(shuffled, planted.region)
-        assert not found.found, (seed, found)
+        assert judge_patch(found) is not Patch.FOUND, (seed, found)
         assert found.average_precision < localize(explanation.attribution, planted.region).average_precision
 
 
@@ -230,7 +231,7 @@ def test_the_answer_to_another_question_does_not(answered: tuple[Planted, Explan
     planted, explanation = answered
     rocket = resize(as_picture(asset_path("rocket.jpg")).pixels, planted.region.shape)
     other = explorer.rank(explanation.probe, reference=rocket)
-    assert not localize(other.attribution, planted.region).found
+    assert judge_patch(localize(other.attribution, planted.region)) is not Patch.FOUND
 
 
 def shuffle(attribution: np.ndarray, cell: int, generator: np.random.Generator) -> np.ndarray:

@@ -16,7 +16,8 @@ from explorer.core.masks import MaskSettings
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Pilot, Trial, chance, trial, verdict
+from explorer.evaluation.verdicts import by_chance
+from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Pilot, Trial, trial, verdict
 
 Batch = NDArray[np.float64]
 
@@ -217,8 +218,8 @@ def test_unrelated_maps_agree_as_far_as_chance_says(feature_res: int, p_keep: fl
         masking = MaskSettings(n_masks=60, feature_res=feature_res, p_keep=p_keep, seed=seed)
         probe = explorer.probe(PICTURE, encoder=turning(noise), masking=masking)
         halves.append(split_half(probe, AHEAD, EVERY_MASK))
-    assert np.sum(np.array(halves) > chance(feature_res)) < 15
-    assert np.sum(np.array(halves) > chance(feature_res) / 2) > 15
+    assert np.sum(np.array(halves) > by_chance(feature_res)) < 15
+    assert np.sum(np.array(halves) > by_chance(feature_res) / 2) > 15
 
 
 # What a pilot is made of

@@ -17,6 +17,7 @@ from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Parts, Steps
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
+from explorer.evaluation.verdicts import tells_most
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
@@ -130,24 +131,20 @@ def methods_section(page: Page, handlers: Handlers) -> None:
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:
     """Which map its own red and blue speak for most."""
-    judged = [(answer, _gain(answer.faithful)) for answer in answers if answer.faithful is not None]
+    judged = {a.key: a.faithful.contrast for a in answers if a.faithful is not None}
     said = ["Stopped before all had answered."] if stopped else []
     if not judged:
         return [*said, "No map says anything here, so none can be judged."]
-    best, gain = max(judged, key=lambda pair: pair[1])
-    if gain <= 0:
+    best = tells_most(judged)
+    if best is None:
         return [*said, "No map moves the distance the way it says: red first should raise it above blue first."]
-    title = METHODS[best.key].title
+    title = METHODS[best].title
     head = f"{title}, by itself" if len(judged) == 1 else f"Deleting tells most for {title}"
     return [
         *said,
-        f"{head}: the distance is {plain(gain)} higher on average when its red goes first than when its blue does.",
+        f"{head}: the distance is {plain(judged[best])} higher on average when its red goes first than when its blue "
+        "does.",
     ]
-
-
-def _gain(faithful: Deletion | None) -> float:
-    """Area between the curves of red first and of blue first."""
-    return 0.0 if faithful is None else faithful.area("lodf") - faithful.area("hidf")
 
 
 def _cost(answer: Answer) -> str:
@@ -159,7 +156,7 @@ def _cost(answer: Answer) -> str:
 def _facts(answer: Answer) -> str:
     if answer.faithful is None:
         return f"{_cost(answer)}; " + ("says nothing here" if is_blank(answer.attribution) else "being judged …")
-    return f"{_cost(answer)}; deletion area {signed(_gain(answer.faithful))}"
+    return f"{_cost(answer)}; deletion area {signed(answer.faithful.contrast)}"
 
 
 def _table(answers: list[Answer]) -> dict[str, Any]:
@@ -168,7 +165,7 @@ def _table(answers: list[Answer]) -> dict[str, Any]:
         areas = ["", "", ""]
         if answer.faithful is not None:
             found = answer.faithful
-            areas = [signed(_gain(found)), signed(found.against_random("lodf")), signed(found.against_random("hidf"))]
+            areas = [signed(v) for v in (found.contrast, found.against_random("lodf"), found.against_random("hidf"))]
         passes = plain(answer.passes, 0)
         rows.append([METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, METHODS[answer.key].source])
     return {

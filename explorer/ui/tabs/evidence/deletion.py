@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
+from explorer.evaluation.verdicts import Effect, judge_deletion
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, signed, span
 from explorer.ui.tabs.evidence.pictures import seen, strip
@@ -25,6 +25,14 @@ FIRST = {"lodf": "red first", "hidf": "blue first", "random": "random"}
 TONES = {"lodf": "closer", "hidf": "apart", "random": "rest"}
 DASHES = {"lodf": None, "hidf": "7 3", "random": "2 3"}
 """So that the lines can be told apart without their colours."""
+HEADS = {
+    (Effect.MORE, Effect.MORE): "Faithful both ways: red brings the pair closer and blue pushes it apart, as the map "
+    "says.",
+    (Effect.MORE, Effect.CHANCE): "Faithful in its red; its blue is no better than chance.",
+    (Effect.CHANCE, Effect.MORE): "Faithful in its blue; its red is no better than chance.",
+    (Effect.CHANCE, Effect.CHANCE): "No better than chance, in its red and in its blue.",
+}
+AGAINST = "Against the map: deleting by it does less than chance, or the opposite."
 _FILLS = tuple((key, fill.label) for key, fill in FILLS.items())
 
 
@@ -148,36 +156,26 @@ def deletion_report(result: Deletion, distance: str, stopped: bool) -> Report:
 
 
 def deletion_verdict(result: Deletion, stopped: bool) -> list[str]:
-    """Both orders against chance: more than the random orders differ among themselves, or not."""
-    whole = result.random[np.isfinite(result.random).all(axis=1)]
-    if not (len(whole) and np.isfinite([result.lodf, result.hidf]).all()):
+    """Both orders against chance, in words."""
+    verdict = judge_deletion(result)
+    if verdict is None:
         return ["Stopped before there was a random order to compare with; the lines show how far it came."]
-    done = Deletion(result.shares, result.lodf, result.hidf, whole)
-    spread = 2 * float(done.random_areas().std(ddof=1)) if len(whole) > 1 else math.nan
-    gaps = {order: done.against_random(order) for order in ("lodf", "hidf")}
-    red, blue = _beats(gaps["lodf"], spread), _beats(-gaps["hidf"], spread)
-    head = {
-        (1, 1): "Faithful both ways: red brings the pair closer and blue pushes it apart, as the map says.",
-        (1, 0): "Faithful in its red; its blue is no better than chance.",
-        (0, 1): "Faithful in its blue; its red is no better than chance.",
-        (0, 0): "No better than chance, in its red and in its blue.",
-    }.get((red, blue), "Against the map: deleting by it does less than chance, or the opposite.")
     words = (
-        f"Deleting red first {_moves(red, 'raises the distance more')} ({signed(gaps['lodf'])} on average, the area "
-        f"between the lines); deleting blue first {_moves(blue, 'keeps it lower')} ({signed(gaps['hidf'])})."
+        f"Deleting red first {_moves(verdict.red, 'raises the distance more')} ({signed(verdict.gaps['lodf'])} on "
+        f"average, the area between the lines); deleting blue first {_moves(verdict.blue, 'keeps it lower')} "
+        f"({signed(verdict.gaps['hidf'])})."
     )
-    chance = f"Random orders differ by ±{plain(spread)}." if len(whole) > 1 else "One random order only."
-    part = f"Stopped after {counted(len(whole), 'random order')}. " if stopped else ""
-    return [part + head, f"{words} {chance}"]
+    chance = f"Random orders differ by ±{plain(verdict.spread)}." if verdict.orders > 1 else "One random order only."
+    part = f"Stopped after {counted(verdict.orders, 'random order')}. " if stopped else ""
+    return [part + HEADS.get((verdict.red, verdict.blue), AGAINST), f"{words} {chance}"]
 
 
-def _beats(gap: float, spread: float) -> int:
-    """1 more than chance, 0 no telling, -1 less than chance."""
-    return 0 if abs(gap) <= spread or math.isnan(spread) else 1 if gap > 0 else -1
-
-
-def _moves(beats: int, what: str) -> str:
-    return {1: f"{what} than chance", 0: "is no better than chance", -1: "does less than chance"}[beats]
+def _moves(effect: Effect, what: str) -> str:
+    return {
+        Effect.MORE: f"{what} than chance",
+        Effect.CHANCE: "is no better than chance",
+        Effect.LESS: "does less than chance",
+    }[effect]
 
 
 def _curve(result: Deletion, order: str) -> NDArray[np.float64]:

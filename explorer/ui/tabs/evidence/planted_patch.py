@@ -11,6 +11,7 @@ from explorer.attributions.question import DistanceExplainer, Method
 from explorer.core.embedder import WHOLE
 from explorer.core.steps import Parts
 from explorer.evaluation.localization import Localization, box_region, localize, plant
+from explorer.evaluation.verdicts import Patch, judge_patch
 from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import plain
 from explorer.ui.tabs.evidence.pictures import strip
@@ -22,6 +23,12 @@ CORNERS = {
     "upper left": (0.0, 0.0, 0.5, 0.5),
 }
 """Where the patch can lie: left, top, right and bottom as shares."""
+
+HEADS = {
+    Patch.FOUND: "Found: the map points at the cup and is red there.",
+    Patch.POINTED: "The strongest red lies on the cup, but much of it lies elsewhere.",
+    Patch.MISSED: "Not found: the strongest red lies outside the cup.",
+}
 
 Answer = tuple[NDArray[Any], NDArray[np.float32]]
 """What the encoder sees (h, w, 3) of the planted picture, and its map (h, w)."""
@@ -81,15 +88,8 @@ class Planting(Evidence):
 
 def planting_verdict(found: Localization) -> list[str]:
     """Whether the map finds the patch, against a map that knows nothing."""
-    head = (
-        "Found: the map points at the cup and is red there."
-        if found.found
-        else "The strongest red lies on the cup, but much of it lies elsewhere."
-        if found.pointing
-        else "Not found: the strongest red lies outside the cup."
-    )
     return [
-        head,
+        HEADS[judge_patch(found)],
         f"{plain(100 * found.energy, 0)} % of the red lies inside (chance {plain(100 * found.chance, 0)} %); the "
         f"reddest quarter of the picture and the cup overlap by {plain(found.iou, 2)} (chance "
         f"{plain(found.chance_iou, 2)}).",

@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS, has_masks
 from explorer.attributions.question import Method
-from explorer.core.masks import MaskSettings
 from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
+from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
 from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
 from explorer.ui.tabs.evidence.pictures import strip
@@ -82,31 +81,21 @@ class Dependence(Evidence):
         """What chance does to maps made of masks; of others it is not known."""
         if not has_masks(METHODS[self.method]):
             return None
-        return chance(replace(self.subject.request.masking, n_masks=int(self.chosen["masks"])))
+        return by_chance(self.subject.request.masking.feature_res, int(self.chosen["masks"]))
 
 
-def chance(masking: MaskSettings) -> float:
-    """How far from 0 the correlation of two unrelated maps lies, about 19 times in 20.
-
-    Two standard errors of a correlation over as many places as the grid has cells, and of weights dealt to the same
-    masks at random; within a fifth of what random weights give for 4 to 16 cells a side.
-    """
-    cells, n = masking.feature_res**2, masking.n_masks
-    return min(1.0, 2 * math.sqrt(1 / (cells - 1) + 1 / n)) if cells > 1 else 1.0
-
-
-def randomization_report(result: Randomization, by_chance: float | None, stopped: bool) -> Report:
+def randomization_report(result: Randomization, chance: float | None, stopped: bool) -> Report:
     """How alike the maps of scrambled networks are to the map of the untouched one.
 
     Args:
         result: Whole, or in part.
-        by_chance: From ``chance``; None where that is not known.
+        chance: From ``by_chance``; None where that is not known.
         stopped: Whether it goes no further.
     """
     steps, similarity = range(len(result.similarity)), result.similarity
     each = result.order == "independent"
-    low = min(-(by_chance or 0.0), float(np.nanmin(similarity))) - 0.05
-    zones = [] if by_chance is None else [{"low": -by_chance, "high": by_chance, "text": "by chance"}]
+    low = min(-(chance or 0.0), float(np.nanmin(similarity))) - 0.05
+    zones = [] if chance is None else [{"low": -chance, "high": chance, "text": "by chance"}]
     said = ", ".join(
         f"{name} {plain(float(value), 2)}"
         for name, value in zip(result.layers, similarity[1:], strict=True)
@@ -124,7 +113,7 @@ def randomization_report(result: Randomization, by_chance: float | None, stopped
         "zones": zones,
         "series": [{"name": "", "tone": "ink", "joined": not each, "points": points(steps, similarity)}],
     }
-    return {"verdict": _verdict(result, by_chance, stopped), "charts": [chart], "table": _table(result)}
+    return {"verdict": _verdict(result, chance, stopped), "charts": [chart], "table": _table(result)}
 
 
 def _table(result: Randomization) -> dict[str, Any]:
@@ -140,63 +129,60 @@ def _table(result: Randomization) -> dict[str, Any]:
     }
 
 
-def _verdict(result: Randomization, by_chance: float | None, stopped: bool) -> list[str]:
-    done = np.flatnonzero(np.isfinite(result.similarity[1:]))
-    if not len(done):
+def _verdict(result: Randomization, chance: float | None, stopped: bool) -> list[str]:
+    verdict = judge_randomization(result, chance)
+    if verdict is None:
         return ["Stopped before a scrambled network was asked."]
-    part = f"Stopped after {counted(len(done), 'map')}. " if stopped else ""
-    values = result.similarity[1:][done]
-    names = [result.layers[i] for i in done]
+    part = f"Stopped after {counted(len(verdict.values), 'map')}. " if stopped else ""
     each = result.order == "independent"
-    if by_chance is None:
-        told = _plainly(values, names, each)
-    else:
-        told = _each(values, names, by_chance) if each else _added(values, names, by_chance)
-    return [part + told[0], *told[1:], *result.notices]
+    head, said = _plainly(verdict, each) if chance is None else _each(verdict) if each else _added(verdict)
+    return [part + head, said, *result.notices]
 
 
-def _plainly(values: NDArray[np.float64], names: list[str], each: bool) -> list[str]:
+def _plainly(verdict: RandomizationVerdict, each: bool) -> tuple[str, str]:
     """What is left of a map where nobody knows what chance leaves."""
-    low, high = int(np.argmin(values)), int(np.argmax(values))
+    values, blocks = verdict.values, counted(len(verdict.values), "block")
     head = (
-        f"Scrambled one at a time, {counted(len(values), 'block')} leave a rank correlation of "
-        f"{plain(float(values.mean()), 2)} on average."
+        f"Scrambled one at a time, {blocks} leave a rank correlation of {_number(values.mean())} on average."
         if each
-        else f"With {counted(len(values), 'block')} scrambled, what is left is a rank correlation of "
-        f"{plain(float(values[-1]), 2)}."
+        else f"With {blocks} scrambled, what is left is a rank correlation of {_number(values[-1])}."
     )
-    return [
-        head,
-        f"It is lowest at {names[low]} ({plain(float(values[low]), 2)}) and highest at {names[high]} "
-        f"({plain(float(values[high]), 2)}). How alike unrelated maps of this method are by chance is not known: "
-        "smooth ones can be very much so.",
-    ]
+    return head, (
+        f"It is lowest at {verdict.blocks[verdict.lowest]} ({_number(values.min())}) and highest at "
+        f"{verdict.blocks[verdict.highest]} ({_number(values.max())}). How alike unrelated maps of this method are by "
+        "chance is not known: smooth ones can be very much so."
+    )
 
 
-def _added(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
-    last, first = float(values[-1]), float(values[0])
-    gone = last <= by_chance
+def _added(verdict: RandomizationVerdict) -> tuple[str, str]:
+    values, names, since = verdict.values, verdict.blocks, verdict.since
     head = (
-        f"About the model: with {counted(len(values), 'block')} scrambled, no more of the map is left than by chance."
-        if gone
-        else f"Part of the map outlives {counted(len(values), 'scrambled block')}, and is not about what they learnt."
+        f"Part of the map outlives {counted(len(values), 'scrambled block')}, and is not about what they learnt."
+        if since is None
+        else f"About the model: with {counted(len(values), 'block')} scrambled, no more of the map is left than by "
+        "chance."
     )
-    alike = np.flatnonzero(values > by_chance)
-    lost = int(alike[-1]) + 1 if len(alike) else 0
-    since = f" From step {lost + 1} ({names[lost]}) on, no map is like it." if gone else ""
-    return [
-        head,
-        f"The rank correlation is {plain(first, 2)} after the first step ({names[0]}) and {plain(last, 2)} after "
-        f"{counted(len(values), 'step')}; unrelated maps lie within about ±{plain(by_chance, 2)}.{since}",
-    ]
+    gone = "" if since is None else f" From step {since + 1} ({names[since]}) on, no map is like it."
+    return head, (
+        f"The rank correlation is {_number(values[0])} after the first step ({names[0]}) and {_number(values[-1])} "
+        f"after {counted(len(values), 'step')}; {_unrelated(verdict)}.{gone}"
+    )
 
 
-def _each(values: NDArray[np.float64], names: list[str], by_chance: float) -> list[str]:
-    lost = int((values <= by_chance).sum())
-    low, high = int(np.argmin(values)), int(np.argmax(values))
-    return [
-        f"Scrambled one at a time, {lost} of {counted(len(values), 'block')} "
-        f"{'leaves' if lost == 1 else 'leave'} no more of the map than chance does.",
-        f"The map depends most on {names[low]} (ρ {plain(float(values[low]), 2)}) and least on {names[high]} "
-        f"({plain(float(values[high]), 2)}); unrelated maps lie within about ±{plain(by_chance, 2)}.",
-    ]
+def _each(verdict: RandomizationVerdict) -> tuple[str, str]:
+    values, names = verdict.values, verdict.blocks
+    return (
+        f"Scrambled one at a time, {verdict.lost} of {counted(len(values), 'block')} "
+        f"{'leaves' if verdict.lost == 1 else 'leave'} no more of the map than chance does.",
+        f"The map depends most on {names[verdict.lowest]} (ρ {_number(values.min())}) and least on "
+        f"{names[verdict.highest]} ({_number(values.max())}); {_unrelated(verdict)}.",
+    )
+
+
+def _unrelated(verdict: RandomizationVerdict) -> str:
+    assert verdict.by_chance is not None
+    return f"unrelated maps lie within about ±{_number(verdict.by_chance)}"
+
+
+def _number(value: Any) -> str:
+    return plain(float(value), 2)

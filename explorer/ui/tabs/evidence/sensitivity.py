@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from explorer.attributions.question import Method
 from explorer.core.steps import Parts
-from explorer.evaluation.sensitivity import Sensitivity, sensitivity, sensitivity_passes
+from explorer.evaluation.sensitivity import NOISES, PAPER, Sensitivity, sensitivity, sensitivity_passes
+from explorer.evaluation.verdicts import Likeness, judge_sensitivity
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
 
-NOISES = {"described": ("gaussian", 25.5), "measured": ("uniform", 0.2)}
-"""The paper's two: what section 4.2 describes, and what its software did."""
-PAPER = (0.06, 0.04)
-"""Section 4.2: bee and fly, and two bees; with 500 masks and the noise of ``measured``."""
-SETTLED, LARGE = math.sqrt(2 - 2 * 0.9), math.sqrt(2 - 2 * 0.7)
-"""Relative changes of maps that correlate by 0.9 and by 0.7: for two of one size it is sqrt(2 - 2 r)."""
+HEADS = {
+    Likeness.SAME: "The map holds.",
+    Likeness.LARGE: "The large regions hold, small spots move.",
+    Likeness.LITTLE: "Such noise makes another map.",
+}
 
 
 class Calmness(Evidence):
@@ -109,31 +107,23 @@ def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: b
 
 def sensitivity_verdict(result: Sensitivity, as_measured: bool | None, stopped: bool) -> list[str]:
     """The mean with its standard error, the maximum, and the paper's numbers where they can be compared."""
-    if not result.done:
+    verdict = judge_sensitivity(result.values)
+    if verdict is None:
         return ["Stopped before a noisy picture was explained."]
-    part = f"Stopped after {counted(result.done, 'noisy picture')}. " if stopped else ""
-    head = (
-        "The map holds."
-        if result.mean <= SETTLED
-        else "The large regions hold, small spots move."
-        if result.mean <= LARGE
-        else "Such noise makes another map."
-    )
-    known = result.values[np.isfinite(result.values)]
-    doubt = f" ± {plain(2 * float(known.std(ddof=1)) / math.sqrt(len(known)))}" if len(known) > 1 else ""
+    part = f"Stopped after {counted(verdict.pictures, 'noisy picture')}. " if stopped else ""
+    doubt = f" ± {plain(verdict.doubt)}" if verdict.pictures > 1 else ""
     said = (
-        f"Noise moves it by {plain(result.mean)}{doubt} of its own size on average over "
-        f"{counted(len(known), 'picture')}, at most by {plain(result.max)}."
+        f"Noise moves it by {plain(verdict.mean)}{doubt} of its own size on average over "
+        f"{counted(verdict.pictures, 'picture')}, at most by {plain(verdict.largest)}."
     )
-    if as_measured is None:
-        return [part + head, said]
-    if as_measured:
-        return [part + head, f"{said} The paper found 0.06 for bee and fly and 0.04 for two bees, with 500 masks."]
-    return [
-        part + head,
-        f"{said} The paper's 0.06 and 0.04 were measured with far weaker noise than it describes: choose ±0.2 grey "
-        "levels to compare.",
-    ]
+    if as_measured is not None:
+        said += (
+            " The paper found 0.06 for bee and fly and 0.04 for two bees, with 500 masks."
+            if as_measured
+            else " The paper's 0.06 and 0.04 were measured with far weaker noise than it describes: choose ±0.2 grey "
+            "levels to compare."
+        )
+    return [part + HEADS[verdict.likeness], said]
 
 
 def _ticks(samples: range) -> list[list[Any]]:

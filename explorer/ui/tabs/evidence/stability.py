@@ -5,19 +5,21 @@ from __future__ import annotations
 from itertools import takewhile
 from typing import Any
 
-import numpy as np
-
 from explorer.core.errors import InvalidInput
 from explorer.core.selections import SelectionSettings
 from explorer.core.steps import Parts
-from explorer.evaluation.stability import Stability, masks_to_reach, stability, stability_passes
+from explorer.evaluation.stability import Stability, stability, stability_passes
+from explorer.evaluation.verdicts import SAME, Likeness, judge_stability
 from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, method_words, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, span
 
 LADDER = (30, 100, 300, 1000, 3000)
 """Numbers of masks that are looked at, up to the one chosen."""
-SETTLED, LARGE = 0.9, 0.7
-"""Agreements from which a map, or its large regions, are settled; as on the Explore tab."""
+TAILS = {
+    Likeness.SAME: "the map is settled.",
+    Likeness.LARGE: "the large regions are settled, small spots are not.",
+    Likeness.LITTLE: "mostly noise; take more masks.",
+}
 TONES, DASHES = ("ink", "rest"), (None, "7 3")
 
 
@@ -138,35 +140,19 @@ def _chart(title: str, what: str, counts: Any, curves: dict[str, Any], most: flo
 def stability_verdict(result: Stability, names: list[str], n_masks: int, stopped: bool) -> list[str]:
     """How far the map on screen would agree with another like it, by the longest runs there are."""
     own, other = names
-    known = np.flatnonzero(np.isfinite(result.agreement[own]))
-    if not len(known):
+    verdict = judge_stability(result, own, n_masks)
+    if verdict is None:
         return ["Stopped before two runs could be compared."]
-    at, runs = int(known[-1]), len(result.seeds)
-    n, found = int(result.counts[at]), float(result.agreement[own][at])
-    ours = _lengthened(found, n_masks / n)
+    at, n, runs = verdict.at, verdict.n_masks, len(result.seeds)
     pairs = "the pairs done" if stopped else counted(runs * (runs - 1) // 2, "pair")
     said = [
         f"{'Stopped. ' if stopped else ''}Another map of {n_masks} masks would agree with yours by about "
-        f"{plain(ours, 2)}: {_settled(ours)}",
-        f"Measured: two runs of {n} masks agree by {plain(found, 2)}, the mean of {pairs} ({own}); single runs, split "
-        f"in halves, foretell {plain(float(result.expected[own][at]), 2)}. Chance moves a pixel by about "
+        f"{plain(verdict.of_the_map, 2)}: {TAILS[verdict.likeness]}",
+        f"Measured: two runs of {n} masks agree by {plain(verdict.agreement, 2)}, the mean of {pairs} ({own}); single "
+        f"runs, split in halves, foretell {plain(float(result.expected[own][at]), 2)}. Chance moves a pixel by about "
         f"±{plain(float(result.spread[own][at]))}. With the same masks {other} agrees by "
         f"{plain(float(result.agreement[other][at]), 2)}.",
     ]
-    if found > 0:
-        wanted = masks_to_reach(found, n, SETTLED)
-        said.append(f"Two maps agree by {SETTLED:g} from about {wanted} masks on (Spearman-Brown formula).")
+    if verdict.wanted is not None:
+        said.append(f"Two maps agree by {SAME:g} from about {verdict.wanted} masks on (Spearman-Brown formula).")
     return said
-
-
-def _lengthened(agreement: float, factor: float) -> float:
-    """The agreement of runs so many times as long, by the Spearman-Brown formula; see ``explorer.core.agreement``."""
-    return factor * agreement / (1 + (factor - 1) * agreement) if agreement > 0 else agreement
-
-
-def _settled(agreement: float) -> str:
-    if agreement >= SETTLED:
-        return "the map is settled."
-    if agreement >= LARGE:
-        return "the large regions are settled, small spots are not."
-    return "mostly noise; take more masks."

@@ -14,7 +14,7 @@ import pytest
 from explorer.core.agreement import expected_agreement
 from explorer.core.embedder import WHOLE
 from explorer.core.errors import InvalidInput
-from explorer.core.masks import MaskSettings, sample_masks
+from explorer.core.masks import MaskSettings
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
 from explorer.core.selections import SelectionSettings
@@ -22,7 +22,6 @@ from explorer.encoders.cards import load_encoder
 from explorer.evaluation.deletion import Deletion
 from explorer.evaluation.localization import Localization
 from explorer.evaluation.randomization import Randomization
-from explorer.evaluation.ranks import spearman
 from explorer.evaluation.sensitivity import Sensitivity
 from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.pictures.examples import FIRST_PRESET
@@ -38,7 +37,7 @@ from explorer.ui.tabs.evidence.deletion import Faithfulness, deletion_report, de
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.pictures import LEVELS, strip
 from explorer.ui.tabs.evidence.planted_patch import planting_verdict
-from explorer.ui.tabs.evidence.randomization import Dependence, chance, randomization_report
+from explorer.ui.tabs.evidence.randomization import Dependence, randomization_report
 from explorer.ui.tabs.evidence.run import REPORTS, Ledger, Trial
 from explorer.ui.tabs.evidence.sensitivity import sensitivity_report, sensitivity_verdict
 from explorer.ui.tabs.evidence.stability import stability_report, stability_verdict
@@ -390,23 +389,6 @@ def test_a_stopped_randomization_speaks_of_the_maps_it_has():
     words = said_of(scrambled("top_down", [0.1, 0.2, math.nan]), stopped=True)
     assert words[0].startswith("Stopped after 2 maps. About the model: with 2 blocks")
     assert said_of(scrambled("top_down", [math.nan]), stopped=True) == ["Stopped before a scrambled network was asked."]
-
-
-@pytest.mark.parametrize(("cells", "n_masks"), [(4, 200), (8, 100), (8, 500)])
-def test_unrelated_maps_lie_within_the_band(cells: int, n_masks: int):
-    masking, random = MaskSettings(n_masks=n_masks, feature_res=cells), np.random.default_rng(1)
-    masks, found = sample_masks(masking, (48, 48)), []
-    for _ in range(60):
-        maps = []
-        for _ in range(2):
-            order = random.permutation(n_masks)
-            weights = np.zeros(n_masks)
-            weights[order[: n_masks // 10]], weights[order[-(n_masks // 10) :]] = 10 / n_masks, -10 / n_masks
-            maps.append(masks.weighted_sum(weights))
-        found.append(spearman(*maps))
-    inside = np.mean(np.abs(found) <= chance(masking))
-    assert 0.85 <= inside <= 1
-    assert np.std(found) == pytest.approx(chance(masking) / 2, rel=0.3)
 
 
 def test_planting_says_whether_it_was_found():
