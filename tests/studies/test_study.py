@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSettings
+from explorer.core.price import FINISHED
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.pictures.examples import PAPER_SHA256
@@ -24,11 +25,12 @@ from explorer.pictures.images import as_picture
 from explorer.reports import drawing
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Panel, draw_maps, save
+from explorer.studies import results
 from explorer.studies.needs import ProbeNeed, few_masks, plan
 from explorer.studies.pairs import find_subjects, shipped_subjects
 from explorer.studies.report import write_report
 from explorer.studies.results import finished, read_result, recipe
-from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
+from explorer.studies.runner import chosen, prices, refuse_others, run_studies, why_not
 from explorer.studies.setup import Setup
 from explorer.studies.study import STUDIES
 
@@ -175,6 +177,19 @@ def test_what_is_finished_is_not_made_again(everything: tuple[Setup, Path, int, 
     assert all(cost.state == FINISHED and cost.left == 0 for cost in prices(chosen(["all"]), setup, out))
     assert do(setup, out, "all") == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_finished_study_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all that a command asks of it: whose it is, what is left, and the report."""
+    setup, hashed, key = bench_in(tmp_path), [], "figure-16"
+    do(setup, tmp_path, key)
+    real = results.file_hash
+    monkeypatch.setattr(results, "file_hash", lambda path: hashed.append(path.name) or real(path))
+    refuse_others(chosen([key]), setup, tmp_path, overwrite=False)
+    assert prices(chosen([key]), setup, tmp_path)[0].state == FINISHED
+    assert do(setup, tmp_path, key) == 0
+    write_report(setup, tmp_path)
+    assert sorted(hashed) == sorted(json.loads((tmp_path / key / "manifest.json").read_text())["files"])
 
 
 def test_studies_share_their_probes(tmp_path: Path) -> None:
