@@ -12,6 +12,7 @@ from typing import Any
 
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import CannotWrite, InvalidInput
+from explorer.core.price import refuse
 from explorer.core.storage import write_whole
 from explorer.results.folders import versions
 
@@ -76,11 +77,7 @@ def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]
             return cells
     if os.path.exists(out / RECIPE) or os.path.exists(out / CELLS):
         if not overwrite:
-            raise InvalidInput(
-                f"{out.name or out} holds a benchmark of other data, encoders, methods or settings; name another "
-                "folder with --out, or replace it with --overwrite.",
-                code="benchmark_differs",
-            )
+            refuse(out, "a benchmark of other data, encoders, methods or settings", "benchmark_differs")
         _clear(out)
 
     def write(scratch: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.attributions.method import METHODS, Attribution, fits, masks_with
+from explorer.attributions.method import METHODS, Attribution, fits, in_menus, masks_with
 from explorer.attributions.question import Question, make_question, question_of_class
 from explorer.benchmark.gallery import Gallery
 from explorer.core.errors import InvalidInput
@@ -177,7 +177,7 @@ def make_plan(
         data: A key of DATASETS.
         path: Where it lies.
         encoders: By name.
-        methods: Keys, or ``"all"``.
+        methods: Keys, or ``"all"`` that menus offer.
         metrics: Keys, or ``"all"``.
         question: Of QUESTIONS; the one the data set is made for if None.
         label: Of LABELS.
@@ -199,7 +199,9 @@ def make_plan(
         )
     if not encoders:
         raise InvalidInput("Name at least one encoder; explorer models lists them.", code="no_encoder")
-    chosen_methods, chosen_metrics = _chosen("method", methods, METHODS), _chosen("metric", metrics, METRICS)
+    offered = {key: kind for key, kind in METHODS.items() if in_menus(kind)}
+    chosen_methods = _chosen("method", methods, METHODS, offered)
+    chosen_metrics = _chosen("metric", metrics, METRICS, dict(METRICS.items()))
     with _reading():
         everything = kind.load(path)
     if not everything:
@@ -249,12 +251,12 @@ def _check(items: Sequence[Item], question: str, label: str, gallery: Path | Non
         raise InvalidInput("A gallery is for questions about distances; leave --gallery out.", code="gallery_class")
 
 
-def _chosen(kind: str, names: Sequence[str], registry: Registry[T]) -> dict[str, T]:
-    """Entries without repetition, in the registry's order where all are meant."""
+def _chosen(kind: str, names: Sequence[str], registry: Registry[T], offered: dict[str, T]) -> dict[str, T]:
+    """Entries without repetition; ``all`` means those offered, in their order, and what else is named."""
     if not names:
         raise InvalidInput(f"Name at least one {kind}, or all.", code=f"no_{kind}")
     named = {name: registry[name] for name in names if name != "all"}
-    return dict(registry.items()) if "all" in names else named
+    return offered | named if "all" in names else named
 
 
 def _drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:

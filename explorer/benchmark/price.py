@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from explorer.attributions.question import Question
 from explorer.benchmark.cells import Name
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import InvalidInput, UnusableEmbedding
-
-
-@dataclass(frozen=True)
-class Price:
-    """What one method on one encoder costs.
-
-    Attributes:
-        encoder: Its name.
-        method: Its key.
-        cells: Pictures still to be done.
-        passes: Pictures embedded for each of them.
-        why_not: Why there is nothing to do, or an empty string.
-    """
-
-    encoder: str
-    method: str
-    cells: int
-    passes: int
-    why_not: str = ""
+from explorer.core.price import FINISHED, TO_DO, Price
 
 
 def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
@@ -45,10 +26,13 @@ def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
         for key, method in plan.methods.items():
             reason = plan.why_not(name, key)
             if reason or isinstance(example, str):
-                found.append(Price(name, key, 0, 0, reason or f"no picture can be used, for example: {example}"))
+                reason = reason or f"no picture can be used, for example: {example}"
+                found.append(Price((name, key), (name,), state=reason))
                 continue
             left = sum((name, key, item.key) not in finished for item in plan.items)
-            found.append(Price(name, key, left, method.passes(example) + judging))
+            each = method.passes(example) + judging
+            state = TO_DO if left else FINISHED
+            found.append(Price((name, key), (name,), len(plan.items) * each, left * each, state, left))
     return found
 
 

@@ -20,7 +20,7 @@ from explorer.benchmark.cells import PICTURES, Cell, append, read_cells
 from explorer.benchmark.gallery import rivals_of
 from explorer.benchmark.plan import Plan
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
-from explorer.core.steps import Steps
+from explorer.core.steps import Steps, Work
 from explorer.core.storage import write_whole
 from explorer.datasets.items import Item
 from explorer.evaluation.scorers import Scorer, make_scorer
@@ -153,15 +153,12 @@ def _answered(plan: Plan, cell: Cell, judged: _Judged) -> Steps[tuple[Cell, NDAr
     started, passes, dropped = time.perf_counter(), 0, ""
     attribution = None
     try:
-        work = plan.methods[cell.method](judged.question)
-        while attribution is None:
-            try:
-                step = next(work)
-            except StopIteration as end:
-                attribution = end.value
-            else:
-                passes += step
-                yield step
+        work = Work(plan.methods[cell.method](judged.question))
+        for step in work:
+            assert isinstance(step, int)
+            passes += step
+            yield step
+        attribution = work.result
     except (InvalidInput, UnusableEmbedding, WeightsMissing) as error:  # the last where a method's package is absent
         dropped = str(error)
     seconds = time.perf_counter() - started

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.long_work import STOPPED, work_off
 from explorer.core.errors import InvalidInput
 from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from explorer.benchmark.plan import Plan
-    from explorer.benchmark.price import Price
-
-STOPPED = 130
+    from explorer.core.price import Price
 
 KINDS = """
 KIND:PATH names what lies where on this computer; nothing is downloaded.
@@ -62,12 +60,11 @@ def add_command(commands: Any) -> None:
 
 
 def _benchmark(options: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from explorer.benchmark.cells import is_of, open_folder, read_cells
     from explorer.benchmark.price import prices
     from explorer.benchmark.report import write_report
     from explorer.benchmark.run import run_benchmark
+    from explorer.core.price import seconds
 
     kind, plan = _plan(options)
     out = options.out or Path(f"benchmark-{kind}")
@@ -78,19 +75,11 @@ def _benchmark(options: argparse.Namespace) -> int:
     done = {cell.name for cell in cells}
     del cells  # many and long; the names are enough
     costs = prices(plan, done)
-    _say_price(plan, costs)
+    _say_price(costs, seconds(costs, plan.asked))
     if options.price:
         return 0
-    total = sum(cost.cells * cost.passes for cost in costs)
-    with tqdm(total=total, unit="pass", disable=options.quiet or None) as bar:
-        work = run_benchmark(plan, out)
-        try:
-            for step in work:
-                bar.update(step)
-        except KeyboardInterrupt:
-            work.close()
-            print("\nexplorer: stopped; the same command goes on from here.", file=sys.stderr)
-            return STOPPED
+    if not work_off(lambda _: run_benchmark(plan, out), costs, quiet=options.quiet):
+        return STOPPED
     page = write_report(plan, out)
     print(f"Results in {out}; open {page}")
     return 0
@@ -124,17 +113,13 @@ def _keys(text: str) -> list[str]:
     return [key.strip() for key in text.split(",") if key.strip()]
 
 
-def _say_price(plan: Plan, costs: Sequence[Price]) -> None:
+def _say_price(costs: Sequence[Price], times: Sequence[float]) -> None:
     """Passes only go forwards; methods that need gradients go back as well, and take longer."""
-    from explorer.studies.runner import passes_each_second
-
-    speeds = {name: passes_each_second(encoder) for name, encoder in plan.asked.items()}
-    passes, seconds = 0, 0.0
     for cost in costs:
+        encoder, method = cost.part
         if cost.why_not:
-            print(f"{cost.encoder:20} {cost.method:22} not run: {cost.why_not}")
-            continue
-        own = cost.cells * cost.passes
-        passes, seconds = passes + own, seconds + own / speeds[cost.encoder]
-        print(f"{cost.encoder:20} {cost.method:22} {cost.cells:5d} maps, {own:8d} passes")
-    print(f"{'in all':20} {'':22} {'':5}       {passes:8d} passes, about {seconds:.0f} s, longer with gradients")
+            print(f"{encoder:20} {method:22} not run: {cost.why_not}")
+        else:
+            print(f"{encoder:20} {method:22} {cost.maps:5d} maps, {cost.left:8d} passes")
+    passes = sum(cost.left for cost in costs)
+    print(f"{'in all':20} {'':22} {'':5}       {passes:8d} passes, about {sum(times):.0f} s, longer with gradients")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.long_work import STOPPED, work_off
 from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
-    from explorer.studies.runner import Price
+    from explorer.core.price import Price
+    from explorer.core.steps import Steps
     from explorer.studies.setup import Setup
 
 CAPTIONS_ENCODER = "conse-lite0"
@@ -49,8 +50,9 @@ def add_command(commands: Any) -> None:
 
 
 def _study(options: argparse.Namespace) -> int:
+    from explorer.core.price import seconds
     from explorer.studies.report import write_report
-    from explorer.studies.runner import chosen, passes_each_second, prices, refuse_others, run_studies
+    from explorer.studies.runner import chosen, prices, refuse_others, run_studies
 
     if options.names == ["list"]:
         return _list()
@@ -59,25 +61,15 @@ def _study(options: argparse.Namespace) -> int:
     setup = _setup(options, out)
     refuse_others(studies, setup, out, options.overwrite)
     costs = prices(studies, setup, out)
-    roles = {role for cost in costs if cost.left for role in cost.study.roles}
-    speed = min((passes_each_second(setup.encoders[role]) for role in roles), default=1.0)
-    _say_price(costs, speed)
+    _say_price(costs, seconds(costs, setup.encoders))
     if options.price:
         return 0
-    total = sum(cost.left for cost in costs)
-    from tqdm import tqdm
 
-    with tqdm(total=total, unit="pass", disable=options.quiet or None) as bar:
-        work = run_studies(
-            studies, setup, out, keep=options.keep, on_study=lambda study: bar.set_description(study.key)
-        )
-        try:
-            for step in work:
-                bar.update(step)
-        except KeyboardInterrupt:
-            work.close()  # keeps the probe it was at
-            print("\nexplorer: stopped; the same command goes on from here.", file=sys.stderr)
-            return 130
+    def begin(name: Callable[[str], None]) -> Steps[Any]:
+        return run_studies(studies, setup, out, keep=options.keep, on_study=name)
+
+    if not work_off(begin, costs, quiet=options.quiet):
+        return STOPPED
     report = write_report(setup, out)
     print(f"Results in {out}; open {report}")
     return 0
@@ -110,9 +102,8 @@ def _setup(options: argparse.Namespace, out: Path) -> Setup:
     return Setup(encoders, subjects, out / ".embedded", DRAFT if options.draft else 1.0, absent)
 
 
-def _say_price(costs: Sequence[Price], speed: float) -> None:
-    for cost in costs:
+def _say_price(costs: Sequence[Price], times: Sequence[float]) -> None:
+    for cost, time in zip(costs, times, strict=True):
         state = "" if cost.state == "to do" else f"  {cost.state}"
-        print(f"{cost.study.key:14} {cost.left:7d} passes, about {cost.left / speed:5.0f} s{state}")
-    total = sum(cost.left for cost in costs)
-    print(f"{'in all':14} {total:7d} passes, about {total / speed:5.0f} s")
+        print(f"{cost.part[0]:14} {cost.left:7d} passes, about {time:5.0f} s{state}")
+    print(f"{'in all':14} {sum(cost.left for cost in costs):7d} passes, about {sum(times):5.0f} s")

@@ -12,7 +12,8 @@ import importlib
 import importlib.metadata
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -134,6 +135,15 @@ def _installed(distribution: str) -> bool:
     return True
 
 
+Rows = NDArray[np.floating]
+RECALL: ContextVar[Callable[[Embedder, NDArray[Any], int, Callable[[], Rows]], Rows] | None] = ContextVar(
+    "recall", default=None
+)
+"""Asked for embeddings in place of the network where long work keeps what it has had, to go on from there later.
+
+Given the encoder, the pixels, the place in the batch and what asks the network."""
+
+
 class Embedder(ABC):
     """What the method asks of an encoder: items in, embeddings out. Safe to share between threads.
 
@@ -182,6 +192,12 @@ class Embedder(ABC):
         Raises:
             UnusableEmbedding: The answer is not one vector for each item.
         """
+        recall = RECALL.get()
+        if recall is None:
+            return self._embed(pixels, place)
+        return recall(self, pixels, place, lambda: self._embed(pixels, place))
+
+    def _embed(self, pixels: NDArray[Any], place: int) -> Rows:
         batch = np.asarray(pixels)
         if self.pads:
             batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)

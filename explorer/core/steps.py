@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 Steps = Generator[int, None, T]
@@ -13,6 +13,18 @@ Parts = Generator[int | T, None, T]
 """The same, also yielding what there is of the result so far."""
 
 
+class Work(Generic[T]):
+    """Costly work to iterate over once, which has its ``result`` afterwards."""
+
+    result: T
+
+    def __init__(self, steps: Steps[T] | Parts[T]) -> None:
+        self._steps = steps
+
+    def __iter__(self) -> Generator[int | T, None, None]:
+        self.result = yield from self._steps
+
+
 def run(steps: Steps[T] | Parts[T], on_progress: Callable[[int], None] | None = None) -> T:
     """Do costly work to its end.
 
@@ -20,13 +32,10 @@ def run(steps: Steps[T] | Parts[T], on_progress: Callable[[int], None] | None = 
         steps: From a method or an evaluation.
         on_progress: Called with the number of pictures embedded so far.
     """
-    done = 0
-    while True:
-        try:
-            step = next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    done, work = 0, Work(steps)
+    for step in work:
         if isinstance(step, int):
             done += step
             if on_progress is not None:
                 on_progress(done)
+    return work.result

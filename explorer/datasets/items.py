@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.registry import Registry
+from explorer.core.storage import file_hash
 from explorer.pictures.images import as_picture
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
@@ -119,8 +119,7 @@ def content(file: Path) -> str:
     try:
         if not file.is_file():  # a pipe or a device would never end
             return ""
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return file_hash(file)
     except OSError:
         return ""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, MaskSettings
-from explorer.core.steps import Parts, Steps
+from explorer.core.steps import Parts, Steps, Work
 
 T = TypeVar("T")
 Arrays = Mapping[str, NDArray[Any]]
@@ -93,13 +93,11 @@ def plan(needs: Iterable[Need]) -> tuple[Need, ...]:
 
 def counted(parts: Parts[T]) -> Steps[T]:
     """Costly work without its partial results."""
-    while True:
-        try:
-            part = next(parts)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+    work = Work(parts)
+    for part in work:
         if isinstance(part, int):
             yield part
+    return work.result
 
 
 def few_masks(n_masks: int, share: float) -> int:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from explorer.core.errors import InvalidInput
-from explorer.core.storage import write_whole
+from explorer.core.storage import file_hash, write_whole
 from explorer.reports.drawing import save
 from explorer.results.folders import SCHEMA_VERSION, versions
 from explorer.studies.needs import plan
@@ -68,7 +68,7 @@ def write_result(study: Study, setup: Setup, findings: Findings, out: Path, *, p
             np.savez_compressed(scratch / "maps.npz", **arrays)
         facts = _facts(study, setup, findings, passes, seconds)
         facts["findings"]["tables"] = {name: table.about for name, table in tables.items()}
-        facts["files"] = {file.name: _digest(file) for file in sorted(scratch.iterdir())}
+        facts["files"] = {file.name: file_hash(file) for file in sorted(scratch.iterdir())}
         (scratch / MANIFEST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     write_whole(out / study.key, write)
@@ -87,16 +87,23 @@ def read_result(out: Path, key: str) -> Result | None:
         InvalidInput: The manifest is damaged, or a file is not the one it tells of.
     """
     folder = out / key
-    path, damaged = folder / MANIFEST, MANIFEST
-    if not path.is_file():
+    if not (folder / MANIFEST).is_file():
         return None
+    facts = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
+    return _read(folder, key, tuple((name, at.st_mtime_ns, at.st_size) for name, at in facts))
+
+
+@lru_cache(maxsize=64)
+def _read(folder: Path, key: str, _: tuple[tuple[str, int, int], ...]) -> Result | None:
+    """``read_result`` while no file changes: each is read, and its hash taken, once."""
+    path, damaged = folder / MANIFEST, MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["schema_version"] != SCHEMA_VERSION or manifest["study"] != key:
             return None
         if any(not (folder / name).is_file() for name in manifest["files"]):
             return None
-        changed = [name for name in manifest["files"] if _digest(folder / name) != manifest["files"][name]]
+        changed = [name for name in manifest["files"] if file_hash(folder / name) != manifest["files"][name]]
         if changed:
             damaged = changed[0]
             raise ValueError("not as it was written")
@@ -173,7 +180,3 @@ def _facts(study: Study, setup: Setup, findings: Findings, passes: int, seconds:
 def _as_read(values: Any) -> Any:
     """Plain values as they come back from a file: tuples are lists there."""
     return json.loads(json.dumps(values))
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

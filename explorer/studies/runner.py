@@ -4,41 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from explorer.core.errors import InvalidInput
+from explorer.core.price import FINISHED, Price, refuse
 from explorer.core.registry import Registry
 from explorer.core.steps import Steps
-from explorer.encoders.base import Encoder
 from explorer.studies.needs import Need, plan, slug
 from explorer.studies.results import finished, read_result, write_result
 from explorer.studies.setup import Setup
 from explorer.studies.study import STUDIES, Study
-
-TIMED_BATCHES = 4
-
-
-@dataclass(frozen=True)
-class Price:
-    """What one study costs in a run.
-
-    Attributes:
-        study: Which.
-        passes: Pictures it embeds by itself.
-        left: Pictures still to be embedded for it, once the studies before it are done.
-        state: ``"to do"``, ``"finished"``, or why it cannot be made.
-    """
-
-    study: Study
-    passes: int
-    left: int
-    state: str
-
-
-TO_DO, FINISHED = "to do", "finished"
 
 
 def chosen(names: Sequence[str], registry: Registry[Study] = STUDIES) -> list[Study]:
@@ -57,17 +31,17 @@ def prices(studies: Sequence[Study], setup: Setup, out: Path) -> list[Price]:
     found: list[Price] = []
     promised: list[Need] = []
     for study in studies:
-        reason = why_not(study, setup)
-        if reason:
-            found.append(Price(study, 0, 0, reason))
+        part = (study.key,), study.roles
+        if reason := why_not(study, setup):
+            found.append(Price(*part, state=reason))
             continue
         outline = study.outline(setup)
         if finished(study, setup, out):
-            found.append(Price(study, outline.passes, 0, FINISHED))
+            found.append(Price(*part, outline.passes, state=FINISHED))
             continue
         before = _lacking(promised, setup)
         promised += outline.needs
-        found.append(Price(study, outline.passes, _lacking(promised, setup) - before, TO_DO))
+        found.append(Price(*part, outline.passes, _lacking(promised, setup) - before))
     return found
 
 
@@ -82,11 +56,8 @@ def refuse_others(studies: Sequence[Study], setup: Setup, out: Path, overwrite: 
         if overwrite or why_not(study, setup):
             continue
         if read_result(out, study.key) is not None and not finished(study, setup, out):
-            raise InvalidInput(
-                f"{out.name or out} holds {study.key} made with another encoder, other pictures or other settings; "
-                "name another folder with --out, or replace it with --overwrite.",
-                code="study_differs",
-            )
+            made = f"{study.key} made with another encoder, other pictures or other settings"
+            refuse(out, made, "study_differs")
 
 
 def run_studies(
@@ -95,7 +66,7 @@ def run_studies(
     out: Path,
     *,
     keep: bool = False,
-    on_study: Callable[[Study], None] = lambda _: None,
+    on_study: Callable[[str], None] = lambda _: None,
 ) -> Steps[list[Study]]:
     """Make what is not finished; yields the number of pictures embedded since it last yielded.
 
@@ -106,7 +77,7 @@ def run_studies(
         setup: Encoders, pictures and store.
         out: Gets a folder for each.
         keep: Whether to keep what was embedded when no study to come needs it.
-        on_study: Called with each study before it is made.
+        on_study: Called with the key of each study before it is made.
 
     Returns:
         The studies made now.
@@ -118,7 +89,7 @@ def run_studies(
     waiting = [study for study in studies if not why_not(study, setup) and not finished(study, setup, out)]
     outlines = [study.outline(setup) for study in waiting]
     for place, (study, outline) in enumerate(zip(waiting, outlines, strict=True)):
-        on_study(study)
+        on_study(study.key)
         started, passes = time.monotonic(), 0
         for need in plan(outline.needs):
             for step in setup.fill(need):
@@ -131,17 +102,6 @@ def run_studies(
         to_come = {slug(need.facts) for later in outlines[place + 1 :] for need in later.needs}
         setup.store.drop(need for need in outline.needs if slug(need.facts) not in to_come)
     return waiting
-
-
-def passes_each_second(encoder: Encoder) -> float:
-    """How many pictures an encoder embeds in a second here, by a few batches after a first one."""
-    size = encoder.input_size or (64, 64)
-    batch = np.full((encoder.batch_size, *size, 3), 127, np.float32)
-    encoder.embed_pixels(batch)
-    started = time.perf_counter()
-    for _ in range(TIMED_BATCHES):
-        encoder.embed_pixels(batch)
-    return TIMED_BATCHES * len(batch) / max(time.perf_counter() - started, 1e-9)
 
 
 def _lacking(needs: Sequence[Need], setup: Setup) -> int:

@@ -120,12 +120,7 @@ class Setup:
 
     def fill(self, need: Need) -> Steps[None]:
         """Do what a need lacks, and keep it."""
-        if not self.store.lacking(need):
-            return
-        if isinstance(need, WorkNeed):
-            self.store.keep(need, (yield from need.work(self)))
-        else:
-            yield from self.store.grow(need)
+        yield from self.store.fill(need, self)
 
     def arrays(self, need: WorkNeed) -> Arrays:
         """The result of a piece of work that was filled."""

@@ -13,11 +13,12 @@ import numpy as np
 
 from explorer.core.errors import InvalidInput
 from explorer.core.probe import Probe, first, grow, prepare
-from explorer.core.steps import Steps
+from explorer.core.steps import Steps, T, Work
 from explorer.core.storage import write_whole
 from explorer.encoders.base import Encoder
 from explorer.results.folders import PROBE_FILE, load_probe, save_probe
 from explorer.studies.needs import Arrays, Need, ProbeNeed, WorkNeed, slug
+from explorer.studies.reached import Reached
 
 SAVE_EVERY = 30.0
 """Seconds of work that a power cut can cost."""
@@ -47,26 +48,53 @@ class Store:
 
     def lacking(self, need: Need) -> int:
         """How many pictures are still to be embedded for a need."""
-        if isinstance(need, WorkNeed):
-            return 0 if zipfile.is_zipfile(self._folder / self._name(need) / ARRAYS_FILE) else need.passes
-        return max(0, need.passes - _rows(self._folder / self._name(need) / PROBE_FILE))
+        folder = self._folder / self._name(need)
+        if isinstance(need, ProbeNeed):
+            return max(0, need.passes - _rows(folder / PROBE_FILE))
+        return 0 if _whole(folder) else max(0, need.passes - Reached(folder).passes)
 
-    def grow(self, need: ProbeNeed) -> Steps[None]:
-        """Embed what a probe lacks and keep it, also when stopped in the middle."""
-        folder, kept = self._folder / self._name(need), time.monotonic()
+    def fill(self, need: Need, setup: Any) -> Steps[None]:
+        """Do what a need lacks and keep it; what is reached is kept now and then, and when stopped in the middle.
+
+        Args:
+            need: The need.
+            setup: Given to a piece of work.
+        """
+        folder = self._folder / self._name(need)
+        if isinstance(need, ProbeNeed):
+            if self.lacking(need):
+                yield from self._grow(need)
+            return
+        if _whole(folder):
+            return
+        reached = Reached(folder)
+        found = yield from _saved(reached.going_on(need.work(setup)), reached.save)
+
+        def write(scratch: Path) -> None:
+            np.savez(scratch / ARRAYS_FILE, **{name: np.asarray(array) for name, array in found.items()})  # type: ignore[arg-type]
+
+        write_whole(folder, write)
+        reached.forget()
+
+    def _grow(self, need: ProbeNeed) -> Steps[None]:
         probe = self._taken_up(need)
         done = saved = len(probe)
-        try:
+
+        def embedded() -> Steps[None]:
+            nonlocal probe, done
             for grown in grow(probe):
                 step, probe = len(grown) - done, grown
                 done += step
                 yield step
-                if time.monotonic() - kept > SAVE_EVERY:
-                    save_probe(probe, folder)
-                    saved, kept = done, time.monotonic()
-        finally:  # Ctrl-C arrives wherever the loop is
+
+        def save() -> None:
+            nonlocal saved
             if len(probe) > saved:
-                save_probe(probe, folder)
+                save_probe(probe, self._folder / self._name(need))
+                saved = len(probe)
+
+        yield from _saved(embedded(), save)
+        save()
         self._last = self._name(need), probe
 
     def probe(self, need: ProbeNeed) -> Probe:
@@ -78,14 +106,6 @@ class Store:
         if len(probe) < need.passes:
             raise RuntimeError(f"a study did not say that it needs {need}")
         return probe if len(probe) == probe.wanted == need.passes else first(probe, need.passes)
-
-    def keep(self, need: WorkNeed, arrays: Arrays) -> None:
-        """Write the result of a piece of work."""
-
-        def write(scratch: Path) -> None:
-            np.savez(scratch / ARRAYS_FILE, **{name: np.asarray(array) for name, array in arrays.items()})  # type: ignore[arg-type]
-
-        write_whole(self._folder / self._name(need), write)
 
     def arrays(self, need: WorkNeed) -> Arrays:
         """The result of a piece of work that was done."""
@@ -117,6 +137,27 @@ class Store:
                 if error.code != "resume_damaged":  # a damaged one is embedded anew
                     raise
         return prepare(picture, encoder=encoder, masking=need.masking)
+
+
+def _saved(steps: Steps[T], save: Callable[[], None]) -> Steps[T]:
+    """Costly work that is saved now and then, and when it is stopped before its end."""
+    work, kept, ended = Work(steps), time.monotonic(), False
+    try:
+        for step in work:
+            yield step  # type: ignore[misc]
+            if time.monotonic() - kept > SAVE_EVERY:
+                save()
+                kept = time.monotonic()
+        ended = True
+    finally:  # Ctrl-C arrives wherever the loop is
+        if not ended:
+            save()
+    return work.result
+
+
+def _whole(folder: Path) -> bool:
+    """Whether the result of a piece of work is there."""
+    return zipfile.is_zipfile(folder / ARRAYS_FILE)
 
 
 def _rows(path: Path) -> int:

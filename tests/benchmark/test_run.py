@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import explorer
+from explorer.attributions.method import METHODS, in_menus
 from explorer.attributions.question import make_question
 from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
 from explorer.benchmark.gallery import Gallery, rivals_of
@@ -213,19 +214,27 @@ def test_results_of_other_settings_are_left_alone(
     assert recipe == other.recipe
 
 
+def test_all_methods_are_those_that_menus_offer(folder: Path, picture_encoder: Encoder) -> None:
+    """What stands in no menu, being there for checks, runs when it is named."""
+    plan = plan_of(folder, picture_encoder, methods=["all"])
+    assert set(plan.methods) == {key for key, kind in METHODS.items() if in_menus(kind)} < set(METHODS)
+    plan = plan_of(folder, picture_encoder, methods=["all", "dix-official-1"])
+    assert list(plan.methods)[-1] == "dix-official-1"
+
+
 def test_the_price_is_what_is_embedded(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
     """But for the scorer's two pictures an item; maps that are dropped are not judged."""
     plan, out = plan_of(folder, picture_encoder, methods=["brightness", "masked", "deep"]), tmp_path / "out"
     costs = prices(plan, ())
-    assert [(cost.method, cost.cells, cost.passes) for cost in costs] == [
-        ("brightness", 3, 2 + 2 + 2), ("masked", 3, 10 + 2 + 2), ("deep", 0, 0),
+    assert [(cost.part[1], cost.maps, cost.left) for cost in costs] == [
+        ("brightness", 3, 3 * (2 + 2 + 2)), ("masked", 3, 3 * (10 + 2 + 2)), ("deep", 0, 0),
     ]  # fmt: skip
     assert costs[2].why_not == "Deep needs an encoder that gives layers or attention"
     open_folder(plan, out)
     told = sum(run_benchmark(plan, out))
     unjudged = 2 * 2 * 2  # two pictures without an outline, by two methods
-    assert told == sum(cost.cells * cost.passes for cost in costs) + 2 * 3 - unjudged
-    assert all(cost.cells == 0 for cost in prices(plan, (cell.name for cell in read_cells(out))))
+    assert told == sum(cost.left for cost in costs) + 2 * 3 - unjudged
+    assert all(cost.left == 0 for cost in prices(plan, (cell.name for cell in read_cells(out))))
 
 
 def test_pictures_that_cannot_be_used(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
@@ -238,7 +247,7 @@ def test_pictures_that_cannot_be_used(folder: Path, tmp_path: Path, picture_enco
     assert "incomplete" in reasons["a.png, b.png"]
     assert "incomplete" in reasons["b.png, c.png"]
     assert reasons["c.png, a.png"] == ""
-    assert prices(plan, ())[0].passes == 6  # by the first picture that can be used
+    assert prices(plan, ())[0].passes == 3 * 6  # by the first picture that can be used
 
 
 def test_a_picture_no_nearer_than_a_blank_one_is_told(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:

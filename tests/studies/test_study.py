@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSettings
+from explorer.core.price import FINISHED
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.pictures.examples import PAPER_SHA256
@@ -24,11 +25,12 @@ from explorer.pictures.images import as_picture
 from explorer.reports import drawing
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Panel, draw_maps, save
+from explorer.studies import results
 from explorer.studies.needs import ProbeNeed, few_masks, plan
 from explorer.studies.pairs import find_subjects, shipped_subjects
 from explorer.studies.report import write_report
 from explorer.studies.results import finished, read_result, recipe
-from explorer.studies.runner import FINISHED, chosen, prices, refuse_others, run_studies, why_not
+from explorer.studies.runner import chosen, prices, refuse_others, run_studies, why_not
 from explorer.studies.setup import Setup
 from explorer.studies.study import STUDIES
 
@@ -75,7 +77,7 @@ class TinyTrained(Encoder):
         for name in names:
             draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
             other[name] = draw.permuted(other[name]) if how == "shuffle" else draw.permutation(other[name])
-        return TinyTrained(other, f"{self.fingerprint}+{how}")
+        return TinyTrained(other, f"{self.fingerprint}+{how}:{seed}:{names}")
 
 
 def bench_in(folder: Path, share: float = SHARE, **encoders: Encoder) -> Setup:
@@ -177,6 +179,19 @@ def test_what_is_finished_is_not_made_again(everything: tuple[Setup, Path, int, 
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_a_finished_study_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By all that a command asks of it: whose it is, what is left, and the report."""
+    setup, hashed, key = bench_in(tmp_path), [], "figure-16"
+    do(setup, tmp_path, key)
+    real = results.file_hash
+    monkeypatch.setattr(results, "file_hash", lambda path: hashed.append(path.name) or real(path))
+    refuse_others(chosen([key]), setup, tmp_path, overwrite=False)
+    assert prices(chosen([key]), setup, tmp_path)[0].state == FINISHED
+    assert do(setup, tmp_path, key) == 0
+    write_report(setup, tmp_path)
+    assert sorted(hashed) == sorted(json.loads((tmp_path / key / "manifest.json").read_text())["files"])
+
+
 def test_studies_share_their_probes(tmp_path: Path) -> None:
     setup = bench_in(tmp_path)
     costs = prices(chosen(["figure-8", "figure-14", "figure-15", "figure-16", "spaces"]), setup, tmp_path)
@@ -206,11 +221,42 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     setup = bench_in(tmp_path)  # as a new process would
     assert not finished(STUDIES[key], setup, tmp_path)
     left = prices(chosen([key]), setup, tmp_path)[0].left
-    if key in ("figure-10", "figure-13"):  # probes lose nothing
-        assert left == prices(chosen([key]), setup, tmp_path)[0].passes - whole
+    assert left == prices(chosen([key]), setup, tmp_path)[0].passes - whole
     assert do(setup, tmp_path, key) == left
     for name in (f"{key}.csv", f"{key}.svg", f"{key}.png"):
         assert (tmp_path / key / name).read_bytes() == (out / key / name).read_bytes(), name
+
+
+def rows_of(setup: Setup) -> int:
+    return sum(encoder.rows for encoder in set(setup.encoders.values()) if isinstance(encoder, TinyTrained))
+
+
+@pytest.mark.parametrize(("key", "at"), [("figure-2", 1), ("table-2", 0), ("sensitivity", 0), ("words", 0)])
+def test_an_interrupted_evaluation_embeds_nothing_twice(tmp_path: Path, key: str, at: int) -> None:
+    """A piece of work, stopped twice in its middle, goes on where it was; its result is that of one go."""
+    straight, setup = bench_in(tmp_path / "other"), bench_in(tmp_path)
+    need, whole = STUDIES[key].outline(straight).needs[at], STUDIES[key].outline(setup).needs[at]
+    for one in STUDIES[key].outline(setup).needs[:at]:
+        list(setup.fill(one))
+        list(straight.fill(one))
+    before = rows_of(straight)
+    assert sum(straight.fill(need)) == need.passes
+    embedded, paid = rows_of(straight) - before, 0
+    for _ in range(2):
+        work = setup.fill(whole)
+        while paid < need.passes * 0.4:
+            paid += next(work)
+        paid += next(work)
+        work.close()
+        setup = bench_in(tmp_path)  # as a new process would
+        assert setup.store.lacking(whole) == need.passes - paid
+    whole, before = STUDIES[key].outline(setup).needs[at], rows_of(setup)
+    assert sum(setup.fill(whole)) == need.passes - paid
+    batch = setup.encoders["pictures"].batch_size
+    assert rows_of(setup) - before <= embedded - paid + 4 * batch
+    for name, array in straight.arrays(need).items():
+        np.testing.assert_array_equal(setup.arrays(whole)[name], array)
+    assert not list(setup.folder.rglob("reached-*"))
 
 
 def test_a_stop_in_the_middle_keeps_finished_studies(tmp_path: Path) -> None:

@@ -1,0 +1,86 @@
+"""How far an interrupted piece of work came: the embeddings it has had, on disk, so that it has them for nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.embedder import RECALL, Embedder, Rows
+from explorer.core.steps import Steps, T, Work
+from explorer.core.storage import write_whole
+
+PREFIX = "reached-"
+"""Of files named by the passes that were done when they were written, each with what came since the one before."""
+
+
+class Reached:
+    """The embeddings of a piece of work that is not finished.
+
+    Doing it again from the start, it asks for the same ones in the same order; those that are here cost nothing.
+
+    Args:
+        folder: Of the piece of work.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: list[Path] = []
+        for path in sorted(folder.glob(f"{PREFIX}*.npz")):
+            if not zipfile.is_zipfile(path):  # damaged, and what follows is of no use without it
+                break
+            self._files.append(path)
+        self.passes = int(self._files[-1].stem.removeprefix(PREFIX)) if self._files else 0
+        self._kept = self.passes
+        self._new: dict[str, Rows] = {}
+        self._old: dict[str, Any] = {}
+
+    def going_on(self, steps: Steps[T]) -> Steps[T]:
+        """Do the work; yields what was not done before."""
+        for path in self._files:
+            with np.load(path, allow_pickle=False) as stored:
+                self._old |= {name: stored[name] for name in stored.files}
+        context = copy_context()  # the memory is this work's alone, whoever asks for its next step
+        context.run(RECALL.set, self._recall)
+        work, done, before = Work(steps), 0, self.passes
+        pieces = iter(work)
+        for step in iter(lambda: context.run(next, pieces, None), None):
+            assert isinstance(step, int)
+            done += step
+            self.passes = max(before, done)
+            if done > before:
+                yield min(step, done - before)
+        return work.result
+
+    def save(self) -> None:
+        """Keep what is new; each file has passes of its own, so that none takes the place of another."""
+        if self.passes == self._kept:
+            return
+
+        def write(scratch: Path) -> None:
+            np.savez(scratch / f"{PREFIX}{self.passes:09d}.npz", **self._new)  # type: ignore[arg-type]
+
+        write_whole(self._folder, write)
+        self._kept, self._new = self.passes, {}
+
+    def forget(self) -> None:
+        """Take away what the finished work no longer needs."""
+        for path in self._folder.glob(f"{PREFIX}*.npz"):
+            path.unlink()
+
+    def _recall(self, encoder: Embedder, pixels: NDArray[Any], place: int, embed: Callable[[], Rows]) -> Rows:
+        """The same pixels at the same place of a batch have the same embeddings, to the last bit."""
+        array = np.ascontiguousarray(pixels)
+        name = hashlib.sha256(f"{encoder.fingerprint}:{place}:{array.dtype}:{array.shape}".encode())
+        name.update(array.data)
+        key = name.hexdigest()
+        rows: Rows | None = self._old.get(key)
+        if rows is None:
+            rows = self._new[key] = embed()
+        return rows.copy()
