@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from copy import copy
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from explorer.pictures.images import Picture, as_picture
 from explorer.results.links import preset_recipe
 from explorer.results.recipe import Recipe, example_named
 from explorer.results.wire import load_replay, replay_of, rows, unpack
+from explorer.ui.jobs import Job
 from explorer.ui.memory.kept import GONE, Kept
 
 _TURNS = threading.Lock()
@@ -83,26 +83,7 @@ class Result(NamedTuple):
     target: Reference
 
 
-class Runner:
-    """Whoever starts runs, one at a time. A run and Stop both write here.
-
-    Attributes:
-        stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
-            words could then come after those of Stop.
-        running: Whether a run began that neither ended nor was stopped.
-        over: When the last run came to its end, by the monotonic clock.
-    """
-
-    def __init__(self) -> None:
-        self.stopping = self.running = False
-        self.over = -math.inf
-
-    def ended(self) -> bool:
-        """Whether Stop was pressed, which can happen between any two lines of a run."""
-        return self.stopping
-
-
-class Session(Runner):
+class Session(Job):
     """What one open page is looking at. A running probe and a moved control both write here.
 
     Attributes:
@@ -174,7 +155,8 @@ class Session(Runner):
         with _TURNS:
             self._turn += 1
             self._kept = None
-            self.stopping, self.running = True, False
+            self.stop(cancelled=True)
+            self.end()
             self.replay, self.asked = key, asked
 
     def recipe(self, selection: SelectionSettings) -> Recipe:

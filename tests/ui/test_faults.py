@@ -26,6 +26,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.pictures.images import as_picture
 from explorer.ui import failures, patience, probe_cache
 from explorer.ui.components import Look
+from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.patience import patiently
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
@@ -35,7 +36,6 @@ from explorer.ui.tabs.evidence import run as evidenced
 from explorer.ui.tabs.evidence.answer import subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.run import Ledger, Trial
-from explorer.ui.tabs.explore.run import streamed
 from explorer.ui.tabs.sweeps import layout
 from explorer.ui.tabs.sweeps.run import SweepPlan, Swept, costly_tiles
 from tests.pictured import Pictured
@@ -93,6 +93,10 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Faulty:
 def question(n_masks: int = 40) -> RunRequest:
     picture, reference = (as_picture(ASSETS / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
     return RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n_masks, seed=3))
+
+
+def streamed(steps: Iterator[Any], session: Session, desk: ProbeCache, news: Any, every: float) -> Iterator[Any]:
+    return stream(MaskRun(steps, session, news, every, "Run goes on from here"), session, desk)
 
 
 def texts(said: Iterator[tuple[Any, Any]]) -> tuple[list[str], list[Any], Exception | None]:
@@ -198,7 +202,8 @@ def test_stop_has_the_last_word_also_over_a_failing_run(faulty: Faulty, monkeypa
     faulty.fail(RuntimeError("late"), after=3)
 
     def pressed(pixels: Any) -> Any:
-        session.stopping = faulty.batches == 3  # in the batch that fails
+        if faulty.batches == 3:  # in the batch that fails
+            session.stop(cancelled=True)
         return plain(pixels)
 
     monkeypatch.setattr(faulty, "_forward", pressed)
@@ -501,14 +506,15 @@ import contextlib, resource
 from pathlib import Path
 from explorer.core.errors import in_words
 from explorer.pictures.images import as_picture
-from explorer.core.schema import MaskSettings, SelectionSettings
-from explorer.ui.session import Question, Session
-from explorer.ui.probe_cache import Workbench
+from explorer.core.masks import MaskSettings
+from explorer.core.selections import SelectionSettings
+from explorer.ui.session import RunRequest, Session
+from explorer.ui.probe_cache import ProbeCache
 
 assets, plain = Path("assets"), SelectionSettings()
 pictures = as_picture(assets / "cat.jpg"), as_picture(assets / "espresso.jpg")
-asked = lambda n: Question(*pictures, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
-bench, session = Workbench(), Session()
+asked = lambda n: RunRequest(*pictures, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=n, seed=3))
+bench, session = ProbeCache(), Session()
 list(bench.run(asked(16), session, plain))
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used, -1))

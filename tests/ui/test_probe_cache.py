@@ -14,6 +14,7 @@ from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.images import as_picture
+from explorer.ui import jobs
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.explore import run as handlers
@@ -80,10 +81,11 @@ def test_an_example_chosen_while_the_encoder_loads_stays():
 
 def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.MonkeyPatch):
     """Gradio says the last a second time when a generator ends, so the last must be nothing."""
-    monkeypatch.setattr(handlers, "status_panel", lambda step: step)
+    monkeypatch.setattr(jobs, "status_panel", lambda step: step)
     for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah", ())):
         probes, session = ProbeCache(), Session()
-        said = handlers.streamed(probes.run(question(24), session, PLAIN), session, probes, session.shown, 0)
+        work = jobs.MaskRun(probes.run(question(24), session, PLAIN), session, session.shown, 0, "")
+        said = jobs.stream(work, session, probes)
         words = []
         for status, view in said:
             words.append(status)
@@ -140,10 +142,10 @@ def test_replays_are_explained_without_a_probe():
 
 def test_runs_that_end_leave_the_queue():
     probes, session = ProbeCache(), Session()
-    run = probes.run(question(80), session, PLAIN)
-    for step in run:
-        if step.done >= 16:
-            break
+    steps = probes.run(question(80), session, PLAIN)
+    run = jobs.stream(jobs.MaskRun(steps, session, gr.skip, 0, ""), session, probes)
+    while len(session.probe or ()) < 16:
+        next(run)
     assert probes.waiting.before(Session())[0] == 1
     run.close()  # as Stop does
     assert probes.waiting.before(Session()) == (0, 0)
@@ -154,7 +156,7 @@ def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPa
     probes, session, asked = ProbeCache(), Session(), []
     list(probes.run(question(10), session, PLAIN))
     late = object.__new__(handlers.Handlers)
-    vars(late)["_room"] = SimpleNamespace(session="session")
+    vars(late)["_page"] = SimpleNamespace(session="session")
     monkeypatch.setattr(handlers.Handlers, "compare", lambda self, values: asked.append(values) or ("", ""))
     session.running = True
     assert late.settle({"session": session}) == (gr.skip(), gr.skip())

@@ -17,9 +17,8 @@ from explorer.ui.components import component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import broken_off, noted, told, told_stepwise
 from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
-from explorer.ui.probe_cache import Step
 from explorer.ui.session import RunRequest
-from explorer.ui.status import progress_panel, status_panel, turn_panel
+from explorer.ui.status import Step, progress_panel, status_panel, turn_panel
 from explorer.ui.tabs.explore.run import Handlers
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 

@@ -13,8 +13,9 @@ from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, Tile, Tiles, passes, within
-from explorer.ui.probe_cache import ProbeCache, Step
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
+from explorer.ui.status import Step
 from explorer.ui.tabs.explore.run import packed
 
 PILOT = "pilot"
@@ -76,7 +77,7 @@ class SweepRun:
                 self.tile = number
                 question = replace(self.plan.question, masking=tile.masking, until=None)
                 embedded, seconds = self.embedded, self.seconds
-                for step in self._probes.embed(question, self.session, tile.selection):
+                for step in self._probes.run(question, self.session, tile.selection):
                     self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
                     waiting.expect(self.session, self.left() or 0)  # of the whole sweep, not of the tile
                     yield step
