@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from explorer.core.errors import InvalidInput
@@ -191,10 +192,7 @@ class Session(Job):
             InvalidInput: Nothing is there yet.
         """
         if self.replay is not None:
-            path = replay_of(self.replay)
-            assert path is not None
-            picture = asset_path(preset_named(self.replay).image)  # larger than the replay's own
-            return rank_against(*unpack(load_replay(path), picture=picture), selection)
+            return rank_against(*_replayed(self.replay), selection)
         if (result := self.result) is None or not len(result.probe):
             raise self.nothing()
         return rank_against(result.probe, result.target, selection)
@@ -212,7 +210,20 @@ def on_screen(session: Session) -> RunRequest:
     if session.replay is None:
         raise session.nothing()
     preset = preset_named(session.replay)
-    reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
-    return RunRequest(
-        as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
-    )
+    reference = None if preset.reference is None else _example(preset.reference)
+    return RunRequest(_example(preset.image), reference, preset.caption, preset.encoder, "float32", MaskSettings())
+
+
+@lru_cache(maxsize=16)
+def _example(name: str) -> Picture:
+    """An example, decoded once: every price asks for it."""
+    return as_picture(asset_path(name))
+
+
+@lru_cache(maxsize=4)
+def _replayed(key: str) -> tuple[Probe, Reference]:
+    """What an example's result was made from."""
+    path = replay_of(key)
+    assert path is not None
+    picture = _example(preset_named(key).image)  # larger than the replay's own
+    return unpack(load_replay(path), picture=picture)

@@ -13,10 +13,11 @@ import pytest
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
+from explorer.pictures import images
 from explorer.pictures.images import as_picture
 from explorer.ui import jobs
 from explorer.ui.probe_cache import ProbeCache
-from explorer.ui.session import RunRequest, Session
+from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.tabs.explore import run as handlers
 
 PLAIN = SelectionSettings()
@@ -164,3 +165,19 @@ def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPa
     session.running = False
     late.settle({"session": session})
     assert len(asked) == 1
+
+
+def test_prices_decode_no_picture_again(monkeypatch: pytest.MonkeyPatch):
+    probes, page = ProbeCache(), Session()
+    page.show_replay("two-espresso", ())
+
+    def asked() -> tuple[object, ...]:
+        """What a price reads: the upload, the question on screen, and its map."""
+        upload = probes.pictures.open(ASSETS / "rocket.jpg")
+        seen = on_screen(page)
+        return upload.sha256, seen.picture.sha256, seen.reference.sha256, len(page.explanation(PLAIN).distances)
+
+    first, decoded, plain = asked(), [], images._from_file
+    monkeypatch.setattr(images, "_from_file", lambda content: decoded.append(content) or plain(content))
+    assert asked() == first
+    assert decoded == []
