@@ -11,9 +11,9 @@ from explorer.results.links import OURS
 from explorer.ui.components import component, words
 from explorer.ui.controls import Controls, lay_out_controls
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
-from explorer.ui.probe_cache import ProbeCache, Step
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import Session
-from explorer.ui.status import status_panel
+from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
 from explorer.ui.tabs.explore.links import address_reader, open_links

@@ -5,49 +5,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder
-from explorer.core.errors import Restarting
 from explorer.core.probe import Probe, enlarge, first, grow, prepare
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.images import Picture
+from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.patience import patiently
 from explorer.ui.session import Result, RunRequest, Session
-from explorer.ui.turns import Waiting
+from explorer.ui.status import Step
 
 CHECK_EVERY = 100
 """Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One moment of a run, for the status line.
-
-    Attributes:
-        text: What is happening, when nothing can be shown yet.
-        done: Masks embedded.
-        wanted: Masks asked for.
-        seconds: Time spent embedding in this run.
-        embedded: Masks embedded in this run; the others were known.
-        agreement: How far two runs like this one would agree, where the run ends on that.
-        final: Whether the run is over.
-    """
-
-    text: str = ""
-    done: int = 0
-    wanted: int = 0
-    seconds: float = 0.0
-    embedded: int = 0
-    agreement: float | None = None
-    final: bool = False
 
 
 def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
@@ -84,7 +61,7 @@ class _Stability:
         return None
 
 
-class ProbeCache:
+class ProbeCache(Desk):
     """Runs questions and keeps the probes, least recently used forgotten first. Shared by all visitors.
 
     Args:
@@ -94,30 +71,14 @@ class ProbeCache:
     Attributes:
         memory: Counts them.
         pictures: Opens the visitors' pictures.
-        waiting: The runs that were asked for and have not ended.
     """
 
     def __init__(self, cache_bytes: int = CACHE_BYTES, seconds: float = SESSION_SECONDS) -> None:
+        super().__init__()
         self.memory = Memory(cache_bytes, seconds)
         self.pictures = Pictures(self.memory)
         self._probes: dict[tuple[object, ...], Kept[Probe]] = {}
-        self._rates: dict[tuple[str, str], float] = {}
         self._guard = threading.Lock()
-        self._closed = threading.Event()
-        self.waiting = Waiting()
-
-    def close(self) -> None:
-        """Let every run end at its next step, and take no other; for the end of the server."""
-        self._closed.set()
-
-    def check_open(self) -> None:
-        """Refuse work once the server is about to end.
-
-        Raises:
-            Restarting: It is.
-        """
-        if self._closed.is_set():
-            raise Restarting
 
     def run(self, question: RunRequest, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
@@ -129,13 +90,6 @@ class ProbeCache:
             session: Where the probe and the target are put.
             selection: Whose agreement ends the run, where the question says until when.
         """
-        try:
-            yield from self.embed(question, session, selection)
-        finally:
-            self.waiting.done(session)
-
-    def embed(self, question: RunRequest, session: Session, selection: SelectionSettings) -> Iterator[Step]:
-        """``run`` for one of several that share a place in the queue, which the caller gives up after the last."""
         self.check_open()
         if question.caption is not None:
             clean_caption(question.caption)  # before the encoder is loaded for it
@@ -164,13 +118,12 @@ class ProbeCache:
                 return
             done, seconds = len(shown), time.monotonic() - began
             agreement = None if stability is None else stability.agreement
-            if len(probe) > known:
-                self.waiting.expect(session, seconds / (len(probe) - known) * (probe.wanted - done))
             yield Step("", done, probe.wanted, seconds, len(probe) - known, agreement, bool(stable) or probe.complete)
             if stable:
                 break
         if len(probe) > known:
-            self._rates[question.encoder, question.precision] = (len(probe) - known) / (time.monotonic() - began)
+            each = (time.monotonic() - began) / (len(probe) - known)
+            self.rates.note(question.encoder, question.precision, MASKED, each)
 
     def embed_target(self, encoder: Embedder, reference: Picture | None, caption: str | None) -> Reference:
         """Embed the picture or the caption to compare with."""
@@ -178,8 +131,7 @@ class ProbeCache:
 
     def seconds(self, encoder: str, precision: str, n_masks: int) -> float | None:
         """How long embedding so many masks takes here, or None before the first run."""
-        rate = self._rates.get((encoder, precision))
-        return None if rate is None else n_masks / rate
+        return self.rates.seconds(encoder, precision, n_masks, MASKED)
 
     def known(self, question: RunRequest) -> int:
         """How many masks of a question are embedded already, whatever number it asks for."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from explorer.core.errors import InvalidInput
@@ -21,6 +21,7 @@ from explorer.pictures.images import Picture, as_picture
 from explorer.results.links import preset_recipe
 from explorer.results.recipe import Recipe, example_named
 from explorer.results.wire import load_replay, replay_of, rows, unpack
+from explorer.ui.jobs import Job
 from explorer.ui.memory.kept import GONE, Kept
 
 _TURNS = threading.Lock()
@@ -83,26 +84,7 @@ class Result(NamedTuple):
     target: Reference
 
 
-class Runner:
-    """Whoever starts runs, one at a time. A run and Stop both write here.
-
-    Attributes:
-        stopping: Whether Stop was pressed since the run began. Gradio cancels the run too, but the run's last
-            words could then come after those of Stop.
-        running: Whether a run began that neither ended nor was stopped.
-        over: When the last run came to its end, by the monotonic clock.
-    """
-
-    def __init__(self) -> None:
-        self.stopping = self.running = False
-        self.over = -math.inf
-
-    def ended(self) -> bool:
-        """Whether Stop was pressed, which can happen between any two lines of a run."""
-        return self.stopping
-
-
-class Session(Runner):
+class Session(Job):
     """What one open page is looking at. A running probe and a moved control both write here.
 
     Attributes:
@@ -174,7 +156,8 @@ class Session(Runner):
         with _TURNS:
             self._turn += 1
             self._kept = None
-            self.stopping, self.running = True, False
+            self.stop(cancelled=True)
+            self.end()
             self.replay, self.asked = key, asked
 
     def recipe(self, selection: SelectionSettings) -> Recipe:
@@ -209,10 +192,7 @@ class Session(Runner):
             InvalidInput: Nothing is there yet.
         """
         if self.replay is not None:
-            path = replay_of(self.replay)
-            assert path is not None
-            picture = asset_path(preset_named(self.replay).image)  # larger than the replay's own
-            return rank_against(*unpack(load_replay(path), picture=picture), selection)
+            return rank_against(*_replayed(self.replay), selection)
         if (result := self.result) is None or not len(result.probe):
             raise self.nothing()
         return rank_against(result.probe, result.target, selection)
@@ -230,7 +210,20 @@ def on_screen(session: Session) -> RunRequest:
     if session.replay is None:
         raise session.nothing()
     preset = preset_named(session.replay)
-    reference = None if preset.reference is None else as_picture(asset_path(preset.reference))
-    return RunRequest(
-        as_picture(asset_path(preset.image)), reference, preset.caption, preset.encoder, "float32", MaskSettings()
-    )
+    reference = None if preset.reference is None else _example(preset.reference)
+    return RunRequest(_example(preset.image), reference, preset.caption, preset.encoder, "float32", MaskSettings())
+
+
+@lru_cache(maxsize=16)
+def _example(name: str) -> Picture:
+    """An example, decoded once: every price asks for it."""
+    return as_picture(asset_path(name))
+
+
+@lru_cache(maxsize=4)
+def _replayed(key: str) -> tuple[Probe, Reference]:
+    """What an example's result was made from."""
+    path = replay_of(key)
+    assert path is not None
+    picture = _example(preset_named(key).image)  # larger than the replay's own
+    return unpack(load_replay(path), picture=picture)

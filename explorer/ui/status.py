@@ -1,10 +1,37 @@
-"""What the server says in words, as HTML."""
+"""Where a run is, and what the server says of it in words, as HTML."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
-from explorer.ui.probe_cache import Step
+
+@dataclass(frozen=True)
+class Step:
+    """One moment of a run, for the status line.
+
+    Attributes:
+        text: What is happening, when nothing can be shown yet.
+        done: Masks embedded.
+        wanted: Masks asked for.
+        seconds: Time spent embedding in this run.
+        embedded: Masks embedded in this run; the others were known.
+        agreement: How far two runs like this one would agree, where the run ends on that.
+        final: Whether the run is over.
+    """
+
+    text: str = ""
+    done: int = 0
+    wanted: int = 0
+    seconds: float = 0.0
+    embedded: int = 0
+    agreement: float | None = None
+    final: bool = False
+
+    @property
+    def left(self) -> float | None:
+        """Seconds to the end; None where nothing was embedded yet."""
+        return self.seconds / self.embedded * (self.wanted - self.done) if self.embedded else None
 
 
 def status_panel(step: Step) -> str:
@@ -34,9 +61,8 @@ def turn_panel(runs: int, seconds: float) -> str:
 def _sentence(step: Step) -> str:
     agreement = "" if step.agreement is None else f"; agreement {step.agreement:.2f}"
     if not step.final:
-        left = step.seconds / step.embedded * (step.wanted - step.done) if step.embedded else 0
         most = "at most " if step.agreement is not None else ""
-        return f"{step.done} of {step.wanted} masks, {most}about {left:.0f} s left{agreement}"
+        return f"{step.done} of {step.wanted} masks, {most}about {step.left or 0:.0f} s left{agreement}"
     early = " of at most " + str(step.wanted) if step.done < step.wanted else ""
     if step.embedded:
         return f"{step.done}{early} masks; {step.embedded} embedded in {step.seconds:.1f} s{agreement}"

@@ -20,8 +20,7 @@ from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, columns
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
-from explorer.ui.tabs.sweeps.layout import SLOTS
-from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, costly_tiles
+from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, costly_tiles
 
 from .conftest import FINISHED
 from .driving import assert_no_scrolling, in_both_themes, toast

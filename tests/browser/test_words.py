@@ -16,7 +16,7 @@ from explorer.pictures.examples import asset_path
 from explorer.verbs import explain_words
 
 from .conftest import FINISHED
-from .driving import assert_no_scrolling, in_both_themes, toast
+from .driving import assert_no_scrolling, in_both_themes, press_run, toast
 from .test_accessible import barriers
 
 pytestmark = pytest.mark.browser
@@ -208,6 +208,19 @@ def test_stop_and_go_on(tab, texts, monkeypatch):
     assert True in settled
     assert False in settled
     assert texts.count(texts[1]) == 2  # the first masked sentence: once by the page, though stopped, once by the truth
+
+
+def test_stop_here_ends_a_run_begun_elsewhere(page):
+    page.get_by_text("Advanced").click()
+    page.locator("#seed input").fill("4711")
+    page.locator("#seed input").blur()
+    press_run(page, 2000)
+    says(page, "#status", r"^[1-9]\d* of 2000")
+    page.get_by_role("tab", name="Words").first.click()
+    page.locator("#words-stop").click()
+    says(page, "#status", r"Stopped at [1-9]\d* of 2000 masks; Run goes on from here")
+    page.wait_for_timeout(1000)  # and no late word takes its place
+    assert "Stopped at" in page.locator("#status").inner_text()
 
 
 def test_bad_input_keeps_what_was_there(tab):

@@ -13,9 +13,11 @@ import pytest
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
+from explorer.pictures import images
 from explorer.pictures.images import as_picture
+from explorer.ui import jobs
 from explorer.ui.probe_cache import ProbeCache
-from explorer.ui.session import RunRequest, Session
+from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.tabs.explore import run as handlers
 
 PLAIN = SelectionSettings()
@@ -80,10 +82,11 @@ def test_an_example_chosen_while_the_encoder_loads_stays():
 
 def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.MonkeyPatch):
     """Gradio says the last a second time when a generator ends, so the last must be nothing."""
-    monkeypatch.setattr(handlers, "status_panel", lambda step: step)
+    monkeypatch.setattr(jobs, "status_panel", lambda step: step)
     for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah", ())):
         probes, session = ProbeCache(), Session()
-        said = handlers.streamed(probes.run(question(24), session, PLAIN), session, probes, session.shown, 0)
+        work = jobs.MaskRun(probes.run(question(24), session, PLAIN), session, session.shown, 0, "")
+        said = jobs.stream(work, session, probes)
         words = []
         for status, view in said:
             words.append(status)
@@ -140,10 +143,10 @@ def test_replays_are_explained_without_a_probe():
 
 def test_runs_that_end_leave_the_queue():
     probes, session = ProbeCache(), Session()
-    run = probes.run(question(80), session, PLAIN)
-    for step in run:
-        if step.done >= 16:
-            break
+    steps = probes.run(question(80), session, PLAIN)
+    run = jobs.stream(jobs.MaskRun(steps, session, gr.skip, 0, ""), session, probes)
+    while len(session.probe or ()) < 16:
+        next(run)
     assert probes.waiting.before(Session())[0] == 1
     run.close()  # as Stop does
     assert probes.waiting.before(Session()) == (0, 0)
@@ -162,3 +165,19 @@ def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPa
     session.running = False
     late.settle({"session": session})
     assert len(asked) == 1
+
+
+def test_prices_decode_no_picture_again(monkeypatch: pytest.MonkeyPatch):
+    probes, page = ProbeCache(), Session()
+    page.show_replay("two-espresso", ())
+
+    def asked() -> tuple[object, ...]:
+        """What a price reads: the upload, the question on screen, and its map."""
+        upload = probes.pictures.open(ASSETS / "rocket.jpg")
+        seen = on_screen(page)
+        return upload.sha256, seen.picture.sha256, seen.reference.sha256, len(page.explanation(PLAIN).distances)
+
+    first, decoded, plain = asked(), [], images._from_file
+    monkeypatch.setattr(images, "_from_file", lambda content: decoded.append(content) or plain(content))
+    assert asked() == first
+    assert decoded == []

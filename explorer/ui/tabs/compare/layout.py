@@ -16,15 +16,16 @@ from explorer.results.wire import replay_of
 from explorer.ui.components import component, look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told, told_stepwise
+from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
-from explorer.ui.probe_cache import Step
 from explorer.ui.session import Result, RunRequest, Session, on_screen
-from explorer.ui.status import status_panel, turn_panel
+from explorer.ui.status import Step, status_panel, turn_panel
 from explorer.ui.tabs.compare.methods import methods_section
-from explorer.ui.tabs.explore.run import Handlers, packed, streamed
+from explorer.ui.tabs.explore.run import Handlers, packed
 
 SECONDS_BETWEEN = 1.0
+AGAIN = "press again to go on from here"
 REVERSE = "Explain the reference too"
 
 
@@ -125,15 +126,16 @@ def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button, 
         event(comparing.contrast, asked, [widgets.contrast], **LIGHT)
     shown = [widgets.status, widgets.reverse]
     # Before the run, or it would wait for it.
-    widgets.explain.click(comparing.turn, {widgets.scratch}, [widgets.status, widgets.scratch], **LIGHT)
+    whose: set[Any] = {page.session, widgets.scratch}
+    widgets.explain.click(comparing.turn, whose, [widgets.status, widgets.scratch], **LIGHT)
     running = widgets.explain.click(
         comparing.explain_reference,
         {page.session, page.view, widgets.scratch},
         shown,
         **page.queued() | {"show_progress_on": widgets.status},
     )
-    stopped = stop.click(comparing.stop, {widgets.scratch}, None, cancels=[running], **LIGHT)
-    stopped.then(comparing.stopped, {widgets.scratch}, shown, **LIGHT)
+    stopped = stop.click(comparing.stop, whose, None, cancels=[running], **LIGHT)
+    stopped.then(comparing.stopped, whose, shown, **LIGHT)
     for event in (widgets.reverse.shown, running.then):
         event(comparing.possible, {page.session}, [widgets.explain, widgets.contrast], **LIGHT)
 
@@ -181,13 +183,15 @@ class Comparing:
             raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
         return self._page.probes.pictures.open(values[widgets.picture]), None
 
+    def _scratch(self, values: Values) -> Scratch:
+        return self._handlers.session(values).knows(values[self._widgets.scratch])  # type: ignore[no-any-return]
+
     @told_stepwise
     def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Run the question on screen with its two pictures swapped."""
-        scratch = values[self._widgets.scratch]
-        steps, probes = self._steps(values, scratch), self._page.probes
-        again = "press again to go on from here"
-        yield from streamed(steps, scratch, probes, lambda: _news(scratch), SECONDS_BETWEEN, again)
+        scratch = self._scratch(values)
+        work = MaskRun(self._steps(values, scratch), scratch, lambda: _news(scratch), SECONDS_BETWEEN, AGAIN)
+        yield from stream(work, scratch, self._page.probes)
 
     def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
         session = self._handlers.session(values)
@@ -197,31 +201,29 @@ class Comparing:
     @told
     def turn(self, values: Values) -> tuple[Any, Scratch]:
         """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
-        scratch, waiting = values[self._widgets.scratch], self._page.probes.waiting
-        if not scratch.running:
-            waiting.expect(scratch, 0)
-        runs, wait = waiting.before(scratch)
-        return turn_panel(runs, wait) if runs and not scratch.running else gr.skip(), scratch
+        scratch = self._scratch(values)
+        turn = self._page.probes.turn(scratch, self._seconds(self._handlers.session(values)))
+        return turn_panel(*turn) if turn and turn[0] else gr.skip(), scratch
+
+    def _seconds(self, session: Session) -> float | None:
+        if session.shown() is None:  # the run itself says what is wrong
+            return None
+        shown = on_screen(session)
+        return self._page.probes.seconds(shown.encoder, shown.precision, shown.masking.n_masks)
 
     @told
     def stop(self, values: Values) -> None:
         """End the reverse run; ``stopped`` speaks."""
-        values[self._widgets.scratch].stopping = True
+        self._page.probes.stop(self._scratch(values), self._handlers.session(values), cancelled=True)
 
     @told
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
-        scratch = values[self._widgets.scratch]
-        if not scratch.stopping:
-            return gr.skip(), gr.skip()  # it was started again since
-        running, probe = scratch.running, scratch.probe
-        scratch.running = False
-        if self._page.probes.waiting.done(scratch) and not running:
-            return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
-        if not running or probe is None or not len(probe):
+        scratch = self._scratch(values)
+        said = self._page.probes.stopped(scratch, AGAIN)
+        if said is None:
             return gr.skip(), gr.skip()
-        more = "" if probe.complete else "; press again to go on from here"
-        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(scratch)
+        return status_panel(Step(said)), _news(scratch) if scratch.fresh else gr.skip()
 
     @told
     def possible(self, values: Values) -> tuple[Any, Any]:
@@ -233,7 +235,7 @@ class Comparing:
         if shown.reference is None:
             return gr.update(value=REVERSE, interactive=False), replayed
         count = shown.masking.n_masks
-        seconds = self._page.probes.seconds(shown.encoder, shown.precision, count)
+        seconds = self._seconds(session)
         price = "" if seconds is None else f", about {seconds:.0f} s"
         return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
 

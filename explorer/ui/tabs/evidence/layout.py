@@ -12,11 +12,12 @@ from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import broken_off, noted, told, told_stepwise
+from explorer.ui.jobs import Job
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger, Presses, Trial, line
+from explorer.ui.tabs.evidence.run import Ledger, Trial, line
 from explorer.ui.tabs.explore.run import Handlers
 
 Kinds = Mapping[str, type[Evidence]]
@@ -32,7 +33,7 @@ class Widgets:
 
     Attributes:
         view: The map on screen and the questions, with their answers.
-        presses: Holds the page's ``Presses``.
+        presses: Holds the page's ``Job`` here.
     """
 
     view: gr.HTML
@@ -58,13 +59,14 @@ def judging_view(name: str, kinds: Kinds, page: Page, handlers: Handlers, **prop
     empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *kinds))
     wires = [kind.wire() for kind in kinds.values()]
     view = component(name, events=("priced", "weighed", "ran", "stopped"), kinds=wires, **empty, **props)
-    widgets = Widgets(view, gr.State(Presses(), time_to_live=SESSION_SECONDS))
+    widgets = Widgets(view, gr.State(Job(), time_to_live=SESSION_SECONDS))
     _wire(Judging(page, handlers, widgets, kinds), page, widgets)
 
 
 def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     """Prices and Stop are light; a judgement waits for its turn as a run does."""
-    asked: set[Any] = {page.session, page.view, widgets.presses}
+    whose: set[Any] = {page.session, widgets.presses}
+    asked = whose | {page.view}
     # Each event by itself: one that Gradio puts off comes with the data of the one before.
     light = LIGHT | {"trigger_mode": "multiple"}
     priced: dict[str, Any] = {"inputs": asked, "outputs": [widgets.view], **light}
@@ -73,9 +75,9 @@ def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     widgets.view.ran(judging.turn, asked, [widgets.view], **light)  # before the run, or it would wait for it
     lane = page.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
     running = widgets.view.ran(judging.run, asked, [widgets.view], **lane)
-    stopped = widgets.view.stopped(judging.stop, {widgets.presses}, None, **light)
+    stopped = widgets.view.stopped(judging.stop, whose, None, **light)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
-        over(judging.over, {widgets.presses}, [widgets.view], **LIGHT)
+        over(judging.over, whose, [widgets.view], **LIGHT)
 
 
 class Judging:
@@ -90,10 +92,10 @@ class Judging:
 
     def __init__(self, page: Page, handlers: Handlers, widgets: Widgets, kinds: Kinds) -> None:
         self._page, self._handlers, self._widgets, self._kinds = page, handlers, widgets, kinds
-        self._waiting, self._ledger = page.probes.waiting, Ledger(page.probes)
+        self._probes, self._ledger = page.probes, Ledger(page.probes)
 
-    def _presses(self, values: Values) -> Presses:
-        return values[self._widgets.presses]  # type: ignore[no-any-return]
+    def _presses(self, values: Values) -> Job:
+        return self._handlers.session(values).knows(values[self._widgets.presses])  # type: ignore[no-any-return]
 
     def _subject(self, values: Values) -> Subject:
         return subject_of(self._handlers.session(values), look(values[self._page.view]))
@@ -132,14 +134,11 @@ class Judging:
     @told
     def turn(self, values: Values, event: gr.EventData) -> Any:
         """Say whose turn it is, when it is not the visitor's yet."""
-        presses, data = self._presses(values), _named(event._data)
-        press = _press(data)
-        if presses.running is not None or press <= presses.over:
-            return gr.skip()  # answered late: it has begun, and may have ended
-        self._waiting.expect(presses, 0)
-        runs, seconds = self._waiting.before(presses)
-        if not runs:
+        data = _named(event._data)
+        turn = self._probes.turn(self._presses(values), None, press := _press(data))
+        if turn is None or not turn[0]:
             return gr.skip()
+        runs, seconds = turn
         others = "1 run comes" if runs == 1 else f"{runs} runs come"
         said = f"{others} first, about {seconds:.0f} s. Stop takes yours out of the queue."
         return gr.update(progress=line(str(data.get("kind")), press, said))
@@ -150,18 +149,16 @@ class Judging:
         presses, data = self._presses(values), _named(event._data)
         press, key = _press(data), str(data.get("kind"))
         yield gr.skip()  # Gradio blanks what never is yielded
+        if not presses.begin(press):  # stopped while it waited for its turn
+            return
         trial = None
         try:
-            if press <= presses.over:  # stopped while it waited for its turn
-                return
-            presses.running = press
             self._ledger.check_open()
             trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= presses.over)
             for news in trial.news():
-                self._waiting.expect(presses, trial.left)
+                self._probes.waiting.expect(presses, trial.left)
                 yield gr.update(**news)
         except Exception as error:
-            self._waiting.done(presses)
             if trial is None:
                 yield gr.update(progress=line(key, press, broken_off("", error, ""), rest=True))
             else:
@@ -169,8 +166,8 @@ class Judging:
                     yield gr.update(**news)
             raise noted(error) from error
         finally:
-            presses.end(press)
-            self._waiting.done(presses)
+            presses.end()
+            self._probes.waiting.done(presses)
 
     def _asked(self, values: Values, key: str, data: dict[str, Any]) -> Evidence:
         if key not in self._kinds:
@@ -180,16 +177,13 @@ class Judging:
     @told
     def stop(self, values: Values, event: gr.EventData) -> None:
         """End what was begun; what is running says so itself, after its last batch."""
-        presses = self._presses(values)
-        presses.over = max(presses.over, _press(_named(event._data)))
-        if presses.running is None:
-            self._waiting.done(presses)
+        self._probes.stop(self._presses(values), self._handlers.session(values), _press(_named(event._data)))
 
     @told
     def over(self, values: Values) -> Any:
         """Tell the browser which press has come to its end."""
         presses = self._presses(values)
-        return gr.skip() if presses.running is not None else gr.update(over=presses.over)
+        return gr.skip() if presses.running else gr.update(over=presses.over)
 
 
 def _named(data: Any) -> dict[str, Any]:

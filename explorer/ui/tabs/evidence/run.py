@@ -7,11 +7,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
+from explorer.attributions.method import METHODS
 from explorer.core.limits import check_passes
 from explorer.ui.failures import broken_off
+from explorer.ui.jobs import MASKED
 from explorer.ui.memory.kept import Kept
 from explorer.ui.patience import patient, patiently
 from explorer.ui.probe_cache import ProbeCache
@@ -21,6 +22,8 @@ from explorer.ui.tabs.evidence.charts import counted
 REPORTS = 64
 """How many finished reports are kept for whoever asks the same, as long as there is room; each is some 100 kB."""
 SECONDS_BETWEEN = 0.3
+EVIDENCE = "evidence"
+"""The kind of pass that most evidence takes, with what is worked out between two."""
 
 
 class Ledger:
@@ -29,24 +32,23 @@ class Ledger:
     def __init__(self, probes: ProbeCache) -> None:
         self._probes = probes
         self._reports: OrderedDict[object, Kept[Report]] = OrderedDict()
-        self._rates: dict[tuple[str, str, str], float] = {}
         self._guard = threading.Lock()
 
     def seconds(self, evidence: Evidence, passes: int) -> float | None:
-        """How long so many passes take: as the last of its kind went, or the last of any, or the last run."""
-        request = evidence.subject.request
-        encoder = request.encoder, request.precision
-        rate = self._rates.get((evidence.key, *encoder)) or self._rates.get(("", *encoder))
-        return passes / rate if rate else self._probes.seconds(*encoder, passes)
+        """How long so many passes take: as the last of its kind went, or the last of any, or the last run.
+
+        None where gradients are needed and none of its kind was run, as they cost ten times what others do.
+        """
+        request, (own, masked) = evidence.subject.request, _kind(evidence)
+        others = (EVIDENCE, MASKED) if masked else ()
+        return self._probes.rates.seconds(request.encoder, request.precision, passes, own, *others)
 
     def timed(self, evidence: Evidence, rate: float) -> None:
         """Note how many passes went by in a second; 0.0 where that could not be told."""
-        request = evidence.subject.request
-        if not rate:
-            return
-        self._rates[evidence.key, request.encoder, request.precision] = rate
-        if not evidence.slow:  # which says nothing about the others
-            self._rates["", request.encoder, request.precision] = rate
+        request, (own, masked) = evidence.subject.request, _kind(evidence)
+        usual = masked and not evidence.slow  # the others say nothing about what is
+        for kind in (own, EVIDENCE) if usual else (own,):
+            self._probes.rates.note(request.encoder, request.precision, kind, 1 / rate if rate else 0)
 
     def check_open(self) -> None:
         """As ``ProbeCache.check_open``."""
@@ -67,26 +69,15 @@ class Ledger:
                 self._reports.popitem(last=False)
 
 
+def _kind(evidence: Evidence) -> tuple[str, bool]:
+    """The kind of its passes, and whether they are of masked pictures only."""
+    methods = evidence.chosen.get("methods", evidence.method).split(", ")
+    masked = not any(METHODS[key].needs for key in methods)
+    return f"{evidence.key}, {MASKED if masked else 'gradient'}", masked
+
+
 def _name(evidence: Evidence) -> object:
     return evidence.key, evidence.subject.recipe, tuple(sorted(evidence.chosen.items()))
-
-
-@dataclass(eq=False)
-class Presses:
-    """What one open page is judging. A running judgement and Stop both write here.
-
-    Attributes:
-        over: Which of the page's presses, counted from 1, was the last that ended or was stopped. A judgement looks
-            here instead of being cancelled, so that its last words are the last to arrive.
-        running: The press being answered.
-    """
-
-    over: int = 0
-    running: int | None = None
-
-    def end(self, press: int) -> None:
-        """What was begun with a press goes no further."""
-        self.running, self.over = None, max(self.over, press)
 
 
 class Trial:

@@ -22,9 +22,8 @@ from explorer.ui.components import component
 from explorer.ui.controls import Values
 from explorer.ui.failures import noted, told, told_stepwise
 from explorer.ui.page import LIGHT, Page
-from explorer.ui.probe_cache import Step
 from explorer.ui.session import Session
-from explorer.ui.status import status_panel
+from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.explore.run import REPLAYED, Handlers
 
 Answer = dict[Block, Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
@@ -16,16 +16,14 @@ from explorer.results.links import preset_recipe
 from explorer.results.wire import pack, replay_of, rows
 from explorer.ui.components import look
 from explorer.ui.controls import CAPTION, PICTURE, Values
-from explorer.ui.failures import broken_off, noted, told, told_stepwise
+from explorer.ui.failures import told, told_stepwise
+from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import Page
-from explorer.ui.probe_cache import ProbeCache, Step
 from explorer.ui.session import Result, Session
-from explorer.ui.status import status_panel, turn_panel
-from explorer.ui.tabs.words.run import Worded
+from explorer.ui.status import Step, status_panel, turn_panel
 
 PLAIN = SelectionSettings()
-LATE_SECONDS = 1.0
-"""How long a hint can be on its way."""
+AGAIN = "Run goes on from here"
 SECONDS_BETWEEN_ROWS = 0.5
 """More often would spend on sending, here and in the browser, what the masks need."""
 REPLAYED = "An example, embedded earlier: everything on this screen works at once. Press Run to embed it here."
@@ -57,7 +55,8 @@ class Handlers:
             view, sent = self._news(session, sent)
             return view
 
-        yield from streamed(self._steps(values), session, self._probes, news, SECONDS_BETWEEN_ROWS)
+        work = MaskRun(self._steps(values), session, news, SECONDS_BETWEEN_ROWS, AGAIN)
+        yield from stream(work, session, self._probes)
 
     def _steps(self, values: Values) -> Iterator[Step]:
         session, selection = self.session(values), look(values[self._page.view]).selection
@@ -74,12 +73,8 @@ class Handlers:
         return self._turn(values), self.session(values)
 
     def _turn(self, values: Values) -> Any:
-        session, waiting = self.session(values), self._probes.waiting
-        if session.running or time.monotonic() - session.over < LATE_SECONDS:
-            return gr.skip()  # answered late: the run has begun, and may have ended
-        waiting.expect(session, self._seconds(values) or 0)
-        runs, wait = waiting.before(session)
-        return turn_panel(runs, wait) if runs else gr.skip()
+        turn = self._probes.turn(self.session(values), self._seconds(values))
+        return turn_panel(*turn) if turn and turn[0] else gr.skip()
 
     def _news(self, session: Session, sent: str) -> tuple[Any, str]:
         """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
@@ -135,29 +130,19 @@ class Handlers:
     @told
     def stop(self, values: Values) -> None:
         """End the run; ``stopped`` speaks."""
-        self.session(values).stopping = True
+        self._probes.stop(session := self.session(values), session, cancelled=True)
 
     @told
     def stopped(self, values: Values) -> Any:
         """Say what a stopped run leaves, once whatever it had still to say is on its way."""
-        session = self.session(values)
-        if not session.stopping:
-            return gr.skip()  # Run was pressed since
-        began, session.running = session.running, False
-        waited, probe = self._probes.waiting.done(session), session.probe
-        if waited and not began:
-            return status_panel(Step("Taken out of the queue; nothing was run."))
-        if not began or probe is None:
-            return gr.skip()
-        if probe.complete:  # stopped before its last words were said
-            return status_panel(Step(f"{len(probe)} masks; all were done before Stop."))
-        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks; Run goes on from here."))
+        said = self._probes.stopped(self.session(values), AGAIN)
+        return gr.skip() if said is None else status_panel(Step(said))
 
     @told
     def leave(self, values: Values) -> None:
         """End the run that an example takes the place of; ``apply_preset`` speaks."""
         if self._chosen(values):
-            self.session(values).stopping = True
+            self.session(values).stop(cancelled=True)
 
     def _chosen(self, values: Values) -> bool:
         """Whether an example was chosen, and not set by a link, which shows what it asks for."""
@@ -226,62 +211,6 @@ class Handlers:
         if not self._fair(values[c.n_masks]):
             return None
         return self._probes.seconds(*c.network(values), int(values[c.n_masks]))
-
-
-def streamed(
-    steps: Iterator[Step],
-    session: Session | Worded,
-    probes: ProbeCache,
-    news: Callable[[], Any],
-    every: float,
-    again: str = "Run goes on from here",
-) -> Iterator[tuple[Any, Any]]:
-    """What a run says and shows, until Stop is pressed: for the status line and for a view.
-
-    The last is always nothing: Gradio says the last a second time when a generator ends, which may be after Stop or an
-    example has spoken. Any error ends the run with what it had reached on screen, and goes on to the caller.
-
-    Args:
-        steps: The run.
-        session: What it writes to, and what Stop ends.
-        probes: Whose queue it waited in.
-        news: Makes the view of what is there now.
-        every: Seconds between two views at least.
-        again: How a run that broke off is taken up.
-
-    Raises:
-        ExplorerError: Whatever went wrong, in words.
-    """
-    yield gr.skip(), gr.skip()  # Stop may come before the first step
-    session.stopping, session.running, last = False, True, 0.0
-    before = session.probe
-    try:
-        for step in steps:
-            if session.ended():
-                break
-            probes.check_open()
-            if step.text:
-                yield status_panel(step), gr.skip()
-            elif step.final or time.monotonic() - last >= every:
-                view = news()
-                if session.ended():  # pressed while packing
-                    break
-                yield status_panel(step), view
-                last = time.monotonic()
-        else:
-            session.running, session.over = False, time.monotonic()
-    except Exception as error:
-        if not session.ended():  # or Stop has the word
-            session.running = False
-            probe = None if session.probe is before else session.probe
-            reached = "" if probe is None else f"Stopped at {len(probe)} of {probe.wanted} masks"
-            yield status_panel(Step(broken_off(reached, error, f"What was done is kept; {again}."))), gr.skip()
-            if probe is not None and len(probe):
-                yield gr.skip(), news()
-        raise noted(error) from error
-    finally:
-        probes.waiting.done(session)
-    yield gr.skip(), gr.skip()
 
 
 def packed(result: Result) -> dict[str, Any]:

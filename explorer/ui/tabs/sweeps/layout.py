@@ -10,29 +10,24 @@ from typing import Any
 import gradio as gr
 
 from explorer.core.errors import ExplorerError, InvalidInput
-from explorer.core.limits import check_passes
 from explorer.core.selections import SelectionSettings
 from explorer.studies.sweeps import SWEEPS
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
-from explorer.ui.failures import broken_off, noted, told, told_stepwise
+from explorer.ui.failures import told, told_stepwise
+from explorer.ui.jobs import stream
 from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
-from explorer.ui.probe_cache import Step
-from explorer.ui.session import RunRequest
-from explorer.ui.status import progress_panel, status_panel, turn_panel
+from explorer.ui.session import RunRequest, Session
+from explorer.ui.status import Step, status_panel, turn_panel
 from explorer.ui.tabs.explore.run import Handlers
-from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
+from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 
 PILOT_ABOUT = (
     "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
     "whether low and middle p_keep tell two stories. The paper's section 5.2.2."
 )
-SLOTS = tuple(f"tile{i}" for i in range(12))
-"""Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
 MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
 """Tells the choice, if it is on the page, that the prices may be others now."""
-SECONDS_BETWEEN = 0.5
-KEPT = "What is embedded is kept; run it again to go on."
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +71,7 @@ def _wire(sweeping: Sweeping, page: Page, handlers: Handlers, widgets: Widgets) 
     widgets.choice.swept(sweeping.turn, everything, [widgets.status, widgets.swept], **each)
     lane = page.queued() | {"show_progress_on": widgets.status, "trigger_mode": "multiple"}
     running = widgets.choice.swept(sweeping.run, everything, shown, **lane)
-    stopped = widgets.choice.stopped(sweeping.stop, {widgets.swept}, [widgets.status], **each)
+    stopped = widgets.choice.stopped(sweeping.stop, {page.session, widgets.swept}, [widgets.status], **each)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, widgets.grid]
@@ -97,7 +92,10 @@ class Sweeping:
         self._probes, self._controls = page.probes, page.controls
 
     def _swept(self, values: Values) -> Swept:
-        return values[self._widgets.swept]  # type: ignore[no-any-return]
+        return self._page_of(values).knows(values[self._widgets.swept])  # type: ignore[no-any-return]
+
+    def _page_of(self, values: Values) -> Session:
+        return values[self._page.session]  # type: ignore[no-any-return]
 
     @told
     def price(self, values: Values) -> tuple[Any, Any]:
@@ -128,65 +126,36 @@ class Sweeping:
     @told
     def turn(self, values: Values, event: gr.EventData) -> tuple[Any, Swept]:
         """Say whose turn it is; what is swept goes back for its time to live, as in ``Handlers.queue``."""
-        swept, waiting, data = self._swept(values), self._probes.waiting, _named(event._data)
-        if swept.running or _press(data) <= swept.over:
-            return gr.skip(), swept  # answered late
+        swept, data = self._swept(values), _named(event._data)
+        if swept.late(press := _press(data)):
+            return gr.skip(), swept
         try:
-            seconds = self._price(str(data.get("sweep")), self._question(values))["seconds"] or 0
+            seconds = self._price(str(data.get("sweep")), self._question(values))["seconds"]
         except ExplorerError:
             return gr.skip(), swept  # the sweep itself says what is wrong
-        waiting.expect(swept, seconds)
-        runs, wait = waiting.before(swept)
-        return turn_panel(runs, wait) if runs else status_panel(Step("Starting …")), swept
+        turn = self._probes.turn(swept, seconds, press)
+        if turn is None:
+            return gr.skip(), swept
+        return turn_panel(*turn) if turn[0] else status_panel(Step("Starting …")), swept
 
     @told_stepwise
     def run(self, values: Values, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
         """Run a sweep tile by tile, sending each as soon as it is finished."""
         swept, data = self._swept(values), _named(event._data)
-        press = _press(data)
-        try:
-            if press <= swept.over:  # stopped while it waited for its turn
-                yield gr.skip(), gr.skip()
-                return
-            question = self._controls.question(values)
-            tiles = costly_tiles(data.get("sweep"), question.masking, look(values[self._page.view]).selection)
-            check_passes(price(tiles, question, self._probes))
-            self._probes.waiting.done(swept)  # from here on the sweep itself is waited for
-            sweep = swept.begin(SweepPlan(str(data["sweep"]), question, tiles), self._probes)
-            yield gr.skip(), gr.update(plan=sweep.plan.wire())
-            yield from self._steps(swept, sweep, press)
-        except Exception as error:
-            self._probes.waiting.done(swept)
-            begun = swept.running
-            yield status_panel(Step(broken_off("" if begun is None else _reached(begun), error, KEPT))), gr.skip()
-            if begun is not None:
-                yield gr.skip(), gr.update(ended=begun.ended())
-            raise noted(error) from error
-        finally:
-            self._probes.waiting.done(swept)
-            swept.end(press)
+        work = SweepRun(lambda: self._plan(values, data.get("sweep")), swept, self._probes)
+        yield from stream(work, swept, self._probes, _press(data))
 
-    def _steps(self, swept: Swept, sweep: SweepRun, press: int) -> Iterator[tuple[Any, Any]]:
-        last = 0.0
-        for step in sweep.steps():
-            if step.final:
-                latest: dict[str, Any] = {SLOTS[sweep.tile]: sweep.news()}
-                yield _progress(sweep, step), gr.update(**latest)
-            elif step.text and not sweep.done:
-                yield status_panel(step), gr.skip()
-            elif step.wanted and time.monotonic() - last >= SECONDS_BETWEEN:
-                last = time.monotonic()
-                yield _progress(sweep, step), gr.skip()
-            if press <= swept.over:
-                break
-        yield status_panel(Step(_summary(sweep))), gr.update(ended=sweep.ended())
+    def _plan(self, values: Values, key: Any) -> SweepPlan:
+        question = self._controls.question(values)
+        tiles = costly_tiles(key, question.masking, look(values[self._page.view]).selection)
+        return SweepPlan(str(key), question, tiles)
 
     @told
     def stop(self, values: Values, event: gr.EventData) -> Any:
         """End what was begun; a sweep that is running says so itself, after its last batch."""
         swept, press = self._swept(values), _press(_named(event._data))
-        waited, swept.over = press > swept.over, max(swept.over, press)
-        self._probes.waiting.done(swept)
+        waited = press > swept.over
+        self._probes.stop(swept, self._page_of(values), press)
         if swept.running:
             return gr.skip()
         return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
@@ -222,25 +191,3 @@ def _press(data: dict[str, Any]) -> int:
     if not isinstance(press, int):
         raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
     return press
-
-
-def _progress(sweep: SweepRun, step: Step) -> str:
-    count, left = len(sweep.plan.tiles), sweep.left()
-    wait = "" if left is None else f", about {left:.0f} s left in all"
-    said = f"Tile {sweep.tile + 1} of {count}: {step.done} of {step.wanted} masks{wait}"
-    return progress_panel(sweep.tile * step.wanted + step.done, count * step.wanted, "the sweep", said)
-
-
-def _reached(sweep: SweepRun) -> str:
-    if not (sweep.done or sweep.embedded):
-        return ""
-    return f"Stopped: {sweep.done} of {len(sweep.plan.tiles)} maps are here"
-
-
-def _summary(sweep: SweepRun) -> str:
-    count = len(sweep.plan.tiles)
-    if sweep.done < count:
-        return f"Stopped: {sweep.done} of {count} maps are here. {KEPT}"
-    if not sweep.embedded:
-        return f"{count} maps, known from earlier runs"
-    return f"{count} maps; {sweep.embedded} masks embedded in {sweep.seconds:.1f} s"

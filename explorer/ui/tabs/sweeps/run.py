@@ -1,26 +1,35 @@
-"""What a page sweeps, without the page: which tiles, at what price, and how far a sweep has come."""
+"""What a page sweeps: which tiles, at what price, and how far a sweep has come."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import gradio as gr
+
 from explorer.core.errors import InvalidInput
-from explorer.core.limits import FEATURE_RES
+from explorer.core.limits import FEATURE_RES, check_passes
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, Tile, Tiles, passes, within
-from explorer.ui.probe_cache import ProbeCache, Step
+from explorer.ui.failures import broken_off
+from explorer.ui.jobs import Job, Work
+from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
+from explorer.ui.status import Step, progress_panel, status_panel
 from explorer.ui.tabs.explore.run import packed
 
 PILOT = "pilot"
 COSTLY = (PILOT, *(key for key, sweep in SWEEPS.items() if not sweep.free))
 TRIAL = ("p_keep", "spread", "band", "expected", "repeats")
 """What the browser is told of a ``Trial``."""
+SLOTS = tuple(f"tile{i}" for i in range(12))
+"""Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
+KEPT = "What is embedded is kept; run it again to go on."
+BEGUN = Step()
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,71 +54,6 @@ class SweepPlan:
         return {"key": self.key, "stamp": self.stamp, "tiles": [asdict(tile) | own for tile in self.tiles]}
 
 
-class SweepRun:
-    """A sweep being run.
-
-    Args:
-        plan: What to run.
-        probes: Runs it.
-
-    Attributes:
-        session: Of the tile at hand, so that the result on screen is left alone.
-        tile: Number of the tile at hand.
-        done: How many tiles are finished.
-        embedded: Masks embedded so far; the others were known.
-        seconds: Time spent on them.
-    """
-
-    def __init__(self, plan: SweepPlan, probes: ProbeCache) -> None:
-        self.plan, self.session = plan, Session()
-        self.tile = self.done = self.embedded = 0
-        self.seconds = 0.0
-        self._probes, self._missing = probes, price(plan.tiles, plan.question, probes)
-        self._trials: list[pilots.Trial] = []
-        self._first: dict[str, Any] = {}
-
-    def steps(self) -> Iterator[Step]:
-        """Embed what is missing, tile by tile; after a final step, ``news`` has its tile."""
-        waiting = self._probes.waiting
-        try:
-            for number, tile in enumerate(self.plan.tiles):
-                self.tile = number
-                question = replace(self.plan.question, masking=tile.masking, until=None)
-                embedded, seconds = self.embedded, self.seconds
-                for step in self._probes.embed(question, self.session, tile.selection):
-                    self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
-                    waiting.expect(self.session, self.left() or 0)  # of the whole sweep, not of the tile
-                    yield step
-        finally:
-            waiting.done(self.session)
-
-    def left(self) -> float | None:
-        """Seconds to the end of the sweep; None before anything is known."""
-        if self.embedded:
-            return self.seconds / self.embedded * max(0, self._missing - self.embedded)
-        question = self.plan.question
-        return self._probes.seconds(question.encoder, question.precision, self._missing)
-
-    def news(self) -> dict[str, Any]:
-        """The tile just finished, without what is the same in the first, as its pictures are."""
-        result = self.session.result
-        assert result is not None  # after a final step
-        wire = packed(result)
-        own = {name: value for name, value in wire.items() if self._first.get(name) != value}
-        self._first = self._first or wire
-        self.done += 1
-        if self.plan.key != PILOT:
-            return {"stamp": self.plan.stamp, "wire": own}
-        trial = pilots.trial(result.probe, result.target, self.plan.tiles[self.tile].selection)
-        self._trials.append(trial)
-        return {"stamp": self.plan.stamp, "wire": own, "trial": {name: getattr(trial, name) for name in TRIAL}}
-
-    def ended(self) -> dict[str, Any]:
-        """For the browser, that this sweep goes no further, and what its trials say."""
-        said = pilots.verdict(pilots.Pilot(self.plan.question.masking, tuple(self._trials)))
-        return {"stamp": self.plan.stamp, "verdict": list(said)}
-
-
 @dataclass(frozen=True, eq=False)
 class Kept:
     """What is kept of a sweep whose tiles a page may still show; its pictures, which can be large, are not.
@@ -125,30 +69,136 @@ class Kept:
     pair: object
 
 
-class Swept:
-    """What one open page has swept. A running sweep and Stop both write here.
+class Swept(Job):
+    """What one open page has swept.
 
     Attributes:
         kept: The last of each key.
-        running: The sweep being run.
-        over: Which of the page's presses of Run, counted from 1, was the last that ended or was stopped. A sweep looks
-            here instead of being cancelled, so that its last words are the last to arrive.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.kept: dict[str, Kept] = {}
-        self.running: SweepRun | None = None
-        self.over = 0
 
-    def begin(self, plan: SweepPlan, probes: ProbeCache) -> SweepRun:
-        """A sweep takes the place of the last one of its key."""
-        self.kept[plan.key] = Kept(plan.tiles, plan.stamp, pair(plan.question))
-        self.running = SweepRun(plan, probes)
-        return self.running
 
-    def end(self, press: int) -> None:
-        """What was begun with a press of Run goes no further."""
-        self.running, self.over = None, max(self.over, press)
+class SweepRun(Work):
+    """A sweep being run.
+
+    Args:
+        ask: Makes the plan, once it is its turn.
+        swept: Where it takes the place of the last one of its key.
+        probes: Runs it.
+
+    Attributes:
+        plan: What is run; None until then.
+        session: Of the tile at hand, so that the result on screen is left alone.
+        tile: Number of the tile at hand.
+        done: How many tiles are finished.
+        embedded: Masks embedded so far; the others were known.
+        seconds: Time spent on them.
+    """
+
+    every = 0.5
+
+    def __init__(self, ask: Callable[[], SweepPlan], swept: Swept, probes: ProbeCache) -> None:
+        self.plan: SweepPlan | None = None
+        self.session = Session()
+        self.tile = self.done = self.embedded = self._missing = 0
+        self.seconds = 0.0
+        self._ask, self._swept, self._probes = ask, swept, probes
+        self._trials: list[pilots.Trial] = []
+        self._first: dict[str, Any] = {}
+
+    @property
+    def _count(self) -> int:
+        return len(self.plan.tiles) if self.plan else 0
+
+    def steps(self) -> Iterator[Step]:
+        """Embed what is missing, tile by tile; the first step comes before any, the final ones are each a tile's."""
+        plan = self._ask()
+        self._missing = price(plan.tiles, plan.question, self._probes)
+        check_passes(self._missing)
+        self.plan, self._swept.kept[plan.key] = plan, Kept(plan.tiles, plan.stamp, pair(plan.question))
+        yield BEGUN
+        for self.tile, tile in enumerate(plan.tiles):
+            question = replace(plan.question, masking=tile.masking, until=None)
+            embedded, seconds = self.embedded, self.seconds
+            for step in self._probes.run(question, self.session, tile.selection):
+                self.embedded, self.seconds = embedded + step.embedded, seconds + step.seconds
+                yield step
+
+    def at_once(self, step: Step) -> bool:
+        """Only the first tile has an encoder to wait for."""
+        return step is BEGUN or step.final or bool(step.text and not self.done)
+
+    def status(self, step: Step) -> Any:
+        """How far the sweep is."""
+        if step.text:
+            return gr.skip() if self.done else status_panel(step)
+        if step is BEGUN:
+            return gr.skip()
+        left = self.left(step)
+        wait = "" if left is None else f", about {left:.0f} s left in all"
+        said = f"Tile {self.tile + 1} of {self._count}: {step.done} of {step.wanted} masks{wait}"
+        return progress_panel(self.tile * step.wanted + step.done, self._count * step.wanted, "the sweep", said)
+
+    def payload(self, step: Step) -> Any:
+        """The plan, and every finished tile."""
+        if step is BEGUN and self.plan:
+            return gr.update(plan=self.plan.wire())
+        if not step.final:
+            return gr.skip()
+        tile: dict[str, Any] = {SLOTS[self.tile]: self._news()}
+        return gr.update(**tile)
+
+    def left(self, step: Step) -> float | None:
+        """Seconds to the end of the sweep, not of the tile; None before anything is known."""
+        if self.embedded:
+            return self.seconds / self.embedded * max(0, self._missing - self.embedded)
+        if self.plan is None:
+            return None
+        question = self.plan.question
+        return self._probes.seconds(question.encoder, question.precision, self._missing)
+
+    def last(self, finished: bool) -> Iterator[tuple[Any, Any]]:
+        """How many maps there are."""
+        yield status_panel(Step(self._summary())), self._ended()
+
+    def broken(self, error: Exception) -> Iterator[tuple[Any, Any]]:
+        """The same, and why there are no more."""
+        reached = f"Stopped: {self.done} of {self._count} maps are here" if self.done or self.embedded else ""
+        yield status_panel(Step(broken_off(reached, error, KEPT))), gr.skip()
+        if self.plan:
+            yield gr.skip(), self._ended()
+
+    def _summary(self) -> str:
+        if self.done < self._count:
+            return f"Stopped: {self.done} of {self._count} maps are here. {KEPT}"
+        if not self.embedded:
+            return f"{self._count} maps, known from earlier runs"
+        return f"{self._count} maps; {self.embedded} masks embedded in {self.seconds:.1f} s"
+
+    def _news(self) -> dict[str, Any]:
+        """The tile just finished, without what is the same in the first, as its pictures are."""
+        result, plan = self.session.result, self.plan
+        assert plan is not None
+        assert result is not None  # after a final step
+        wire = packed(result)
+        own = {name: value for name, value in wire.items() if self._first.get(name) != value}
+        self._first = self._first or wire
+        self.done += 1
+        if plan.key != PILOT:
+            return {"stamp": plan.stamp, "wire": own}
+        trial = pilots.trial(result.probe, result.target, plan.tiles[self.tile].selection)
+        self._trials.append(trial)
+        return {"stamp": plan.stamp, "wire": own, "trial": {name: getattr(trial, name) for name in TRIAL}}
+
+    def _ended(self) -> Any:
+        """Tell the browser that this sweep goes no further, and what its trials say."""
+        if self.plan is None:
+            return gr.skip()
+        said = pilots.verdict(pilots.Pilot(self.plan.question.masking, tuple(self._trials)))
+        return gr.update(ended={"stamp": self.plan.stamp, "verdict": list(said)})
 
 
 def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSettings) -> Tiles:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
@@ -19,11 +18,11 @@ from explorer.encoders.cards import encoders, find_card
 from explorer.ui.components import component
 from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
+from explorer.ui.jobs import TEXT, MaskRun, stream
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
-from explorer.ui.probe_cache import Step
 from explorer.ui.session import on_screen
-from explorer.ui.status import status_panel, turn_panel
-from explorer.ui.tabs.explore.run import LATE_SECONDS, Handlers, streamed
+from explorer.ui.status import Step, status_panel, turn_panel
+from explorer.ui.tabs.explore.run import Handlers
 from explorer.ui.tabs.words.run import Worded, WordsRequest
 
 SENTENCE, PICTURE = "another sentence", "the picture on screen"
@@ -38,6 +37,7 @@ NO_ENCODER = (
 )
 EXPLAIN = "Explain"
 SECONDS_BETWEEN = 0.5
+AGAIN = "press again to go on from here"
 COUNTED = 100_000
 """Words in all masks, up to which the different sentences are counted at every key that is pressed."""
 
@@ -150,20 +150,18 @@ def _lay_out_look() -> dict[str, Any]:
 
 def _wire(wording: Wording, page: Page, widgets: Widgets) -> None:
     """Prices and ranking are light; a run waits for its turn, and has its own Stop."""
-    asked, priced = widgets.asked(), [widgets.run, widgets.p_keep]
+    asked, priced = widgets.asked() | {page.session}, [widgets.run, widgets.p_keep]
     shown = [widgets.status, widgets.view]
     widgets.kind.input(wording.choose_kind, {widgets.kind}, [widgets.other], **LIGHT)
     for costly in (widgets.sentence, widgets.encoder, widgets.n_masks, widgets.p_keep, widgets.hide):
         costly.change(wording.price, asked, priced, **LIGHT)
     starts = [widgets.run.click, widgets.sentence.submit, widgets.other.submit]
-    gr.on(
-        starts, wording.turn, {widgets.worded}, [widgets.status, widgets.worded], **LIGHT
-    )  # or it would wait for the run
+    gr.on(starts, wording.turn, asked, [widgets.status, widgets.worded], **LIGHT)  # or it would wait for the run
     lane = page.queued() | {"show_progress_on": widgets.status}
-    running = gr.on(starts, wording.run, asked | {page.session}, shown, **lane)
+    running = gr.on(starts, wording.run, asked, shown, **lane)
     running.then(wording.price, asked, priced, **LIGHT)
-    stopped = widgets.stop.click(wording.stop, {widgets.worded}, None, cancels=[running], **LIGHT)
-    stopped.then(wording.stopped, {widgets.worded}, shown, **LIGHT)
+    stopped = widgets.stop.click(wording.stop, {page.session, widgets.worded}, None, cancels=[running], **LIGHT)
+    stopped.then(wording.stopped, {page.session, widgets.worded}, shown, **LIGHT)
     for free in (widgets.mode, widgets.threshold, widgets.distance):
         free.input(wording.rank, asked, [widgets.threshold, widgets.view], **LIGHT)
 
@@ -179,10 +177,9 @@ class Wording:
 
     def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
         self._page, self._handlers, self._widgets = page, handlers, widgets
-        self._rates: dict[str, float] = {}
 
     def _worded(self, values: Values) -> Worded:
-        return values[self._widgets.worded]  # type: ignore[no-any-return]
+        return self._handlers.session(values).knows(values[self._widgets.worded])  # type: ignore[no-any-return]
 
     @told
     def choose_kind(self, values: Values) -> Any:
@@ -204,11 +201,16 @@ class Wording:
 
     def label(self, text: str, encoder: str, masking: MaskSettings, hide: str) -> str:
         """The words on the button."""
-        sentence, rate = split_words(text), self._rates.get(encoder)
-        quick = len(sentence.words) * masking.n_masks <= COUNTED
-        count = sentences_to_embed(sentence, masking, hide) if quick else masking.n_masks
-        seconds = "" if rate is None else f", about {max(1.0, count / rate):.0f} s"
-        return f"{EXPLAIN}: {'' if quick else 'at most '}{count} sentences{seconds}"
+        count, exact = self._count(text, masking, hide)
+        seconds = self._page.probes.rates.seconds(encoder, "", count, TEXT)
+        price = "" if seconds is None else f", about {max(1.0, seconds):.0f} s"
+        return f"{EXPLAIN}: {'' if exact else 'at most '}{count} sentences{price}"
+
+    def _count(self, text: str, masking: MaskSettings, hide: str) -> tuple[int, bool]:
+        """How many sentences are embedded, and whether they were counted."""
+        sentence = split_words(text)
+        exact = len(sentence.words) * masking.n_masks <= COUNTED
+        return sentences_to_embed(sentence, masking, hide) if exact else masking.n_masks, exact
 
     def _masking(self, values: Values) -> MaskSettings:
         widgets, n = self._widgets, values[self._widgets.n_masks]
@@ -232,44 +234,41 @@ class Wording:
     @told_stepwise
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed the masked sentences, sending the words' values as they settle."""
-        worded, probes = self._worded(values), self._page.probes
-        steps, again = self._steps(values, worded), "press again to go on from here"
-        yield from streamed(steps, worded, probes, lambda: _news(worded), SECONDS_BETWEEN, again)
+        worded = self._worded(values)
+        work = MaskRun(self._steps(values, worded), worded, lambda: _news(worded), SECONDS_BETWEEN, AGAIN)
+        yield from stream(work, worded, self._page.probes)
 
     def _steps(self, values: Values, worded: Worded) -> Iterator[Step]:
         asked, worded.selection = self._asked(values), self._selection(values)
         yield from worded.steps(asked, self._page.probes)
-        if worded.rate is not None:
-            self._rates[asked.encoder] = worded.rate
 
     @told
     def turn(self, values: Values) -> tuple[Any, Worded]:
         """Say whose turn it is; what the page has goes back for its time to live, as in ``Handlers.queue``."""
-        worded, waiting = self._worded(values), self._page.probes.waiting
-        if worded.running or time.monotonic() - worded.over < LATE_SECONDS:
-            return gr.skip(), worded  # answered late: the run has begun, and may have ended
-        waiting.expect(worded, 0)
-        runs, wait = waiting.before(worded)
-        return turn_panel(runs, wait) if runs else gr.skip(), worded
+        worded, probes = self._worded(values), self._page.probes
+        try:
+            masking, widgets = self._masking(values), self._widgets
+            find_card(values[widgets.encoder])
+            count, _ = self._count(values[widgets.sentence], masking, values[widgets.hide])
+            seconds = probes.rates.seconds(values[widgets.encoder], "", count, TEXT)
+        except InvalidInput:  # the run will say so
+            seconds = None
+        turn = probes.turn(worded, seconds)
+        return turn_panel(*turn) if turn and turn[0] else gr.skip(), worded
 
     @told
     def stop(self, values: Values) -> None:
         """End the run; ``stopped`` speaks."""
-        self._worded(values).stopping = True
+        self._page.probes.stop(self._worded(values), self._handlers.session(values), cancelled=True)
 
     @told
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
         worded = self._worded(values)
-        if not worded.stopping:
-            return gr.skip(), gr.skip()  # it was started again since
-        running, probe, worded.running = worded.running, worded.probe, False
-        if self._page.probes.waiting.done(worded) and not running:
-            return status_panel(Step("Taken out of the queue; nothing was run.")), gr.skip()
-        if not running or probe is None or not len(probe):
+        said = self._page.probes.stopped(worded, AGAIN)
+        if said is None:
             return gr.skip(), gr.skip()
-        more = "" if probe.complete else "; press again to go on from here"
-        return status_panel(Step(f"Stopped at {len(probe)} of {probe.wanted} masks{more}.")), _news(worded)
+        return status_panel(Step(said)), _news(worded) if worded.fresh else gr.skip()
 
     @told
     def rank(self, values: Values) -> tuple[Any, Any]:

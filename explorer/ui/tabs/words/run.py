@@ -20,9 +20,10 @@ from explorer.core.sentences import ALL_COUNT, MaskedSentence, WordsExplanation,
 from explorer.encoders.base import Encoder
 from explorer.pictures.formats import jpeg
 from explorer.pictures.images import Picture, shrink
+from explorer.ui.jobs import TEXT, Job
 from explorer.ui.memory.kept import GONE, Kept
-from explorer.ui.probe_cache import ProbeCache, Step, loaded
-from explorer.ui.session import Runner
+from explorer.ui.probe_cache import ProbeCache, loaded
+from explorer.ui.status import Step
 
 THUMBNAIL = 160
 ENDS = 4
@@ -74,18 +75,16 @@ class Reading(NamedTuple):
     texts: Mapping[str, NDArray[np.floating]]
 
 
-class Worded(Runner):
+class Worded(Job):
     """What one open page has asked about a sentence, and got.
 
     Attributes:
         selection: Which masks count, also while a run goes on.
-        rate: Sentences embedded in a second, by the last run that embedded any; None before.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.selection: SelectionSettings = ALL_COUNT
-        self.rate: float | None = None
         self._kept: Kept[Reading] | None = None
 
     @property
@@ -112,15 +111,12 @@ class Worded(Runner):
                 reading = reading._replace(probe=probe)
                 kept.swap(reading)
                 done, seconds = len(probe), time.monotonic() - began
-                if done > known:
-                    probes.waiting.expect(self, seconds / (done - known) * (probe.wanted - done))
                 yield Step("", done, probe.wanted, seconds, done - known, final=probe.complete)
         finally:
             kept.busy = False
             kept.set(reading)
-            probes.waiting.done(self)
             if len(texts) > before:
-                self.rate = (len(texts) - before) / (time.monotonic() - began)
+                probes.rates.note(asked.encoder, "", TEXT, (time.monotonic() - began) / (len(texts) - before))
 
     def _start(self, asked: WordsRequest, encoder: Encoder) -> Probe:
         if (reading := self._reading()) is not None and reading.asked.key() == asked.key():

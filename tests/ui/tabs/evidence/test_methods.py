@@ -118,3 +118,15 @@ def test_what_chance_does_is_claimed_for_masks_only(subject: Subject, order: str
     said = " ".join(reports["grad-cam"]["verdict"])
     assert "is not known" in said
     assert "no more" not in said
+
+
+def test_a_gradient_is_not_priced_as_a_masked_picture(subject: Subject):
+    ledger = Ledger(ProbeCache())
+    masked, inside = (KINDS["stability"](subject, {"method": key}) for key in (OWN, "integrated-gradients"))
+    ledger.timed(masked, 50.0)
+    assert ledger.seconds(masked, 100) == 2
+    assert ledger.seconds(inside, 100) is None
+    ledger.timed(inside, 5.0)
+    assert ledger.seconds(inside, 100) == 20
+    assert ledger.seconds(masked, 100) == 2
+    assert ledger.seconds(KINDS["deletion"](subject, {}), 100) == 2
