@@ -52,7 +52,19 @@ class DixOfficial:
         return 1 + (self.depth - 1) * (self.steps + 2)
 
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
+        """The attribution (h, w).
+
+        Raises:
+            InvalidInput: Of a DenseNet more than the last layer is asked for.
+        """
         scored = Scored(question)
+        if self.depth > 1 and any(type(part).__name__ == "DenseNet" for part in scored.looked.module.modules()):
+            raise InvalidInput(
+                f"Of a DenseNet the published code of DIX{self.depth} takes other layers than the last stages (its "
+                "last normalisation, dense block and transition, one inside the other), so this would not be what it "
+                f"computes; choose dix-official-1, or dix{self.depth}, which follows the paper.",
+                code="official_layers",
+            )
         outputs, slopes = yield from scored.layer(scored.stage(1))
         if self.depth == 1:
             found = self._wide((self.steps + 1) * (slopes * outputs).relu())

@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from explorer.attributions.method import METHODS, Attribution, fits, in_menus, masks_with
 from explorer.attributions.question import Question, make_question, question_of_class
 from explorer.benchmark.gallery import Gallery
@@ -21,6 +19,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
 from explorer.core.masks import MaskSettings
 from explorer.core.registry import Registry, T
+from explorer.core.streams import Stream, generator
 from explorer.datasets.items import DATASETS, Item
 from explorer.encoders.base import Encoder
 from explorer.evaluation.metrics import METRICS, Metric
@@ -30,9 +29,6 @@ LABELS = ("predicted", "truth")
 """Which decision NEG and POS watch: the encoder's own, as the DIX paper says, or the true class, as Chefer's code."""
 
 SCHEMA_VERSION = 2
-
-DRAWING_STREAM = 7
-"""Keeps the pictures drawn apart from what other parts draw of the same seed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -265,5 +261,5 @@ def _drawn(items: list[Item], limit: int | None, seed: int) -> list[Item]:
         return items
     if limit < 1:
         raise InvalidInput("--limit must be at least 1.", code="limit_range")
-    random = np.random.Generator(np.random.Philox(key=[seed, DRAWING_STREAM]))
+    random = generator(seed, Stream.BENCHMARK_ITEMS)
     return [items[i] for i in sorted(random.choice(len(items), limit, replace=False).tolist())]

@@ -16,7 +16,6 @@ class Stream(IntEnum):
     DELETION_ORDER = 2
     SENSITIVITY_NOISE = 3
     SMOOTHING_NOISE = 4
-    CHANCE_MAPS = 5
     TIES = 6
     KNOWN_PIXELS = 7
     BENCHMARK_ITEMS = 8

@@ -20,13 +20,11 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.limits import SEED
 from explorer.core.steps import Parts
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.maps import as_map
 
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
-
-RANDOM_STREAM = 2
-"""Keeps the random orders apart from what other parts draw of the same seed."""
 
 ROUNDING = 1e-12
 """A distance below this is 0 but for rounding."""
@@ -124,8 +122,7 @@ def pixel_order(attribution: NDArray[Any], order: str, seed: int = 0) -> NDArray
     """
     values = as_map(attribution).ravel()
     if _known(order) == "random":
-        generator = np.random.Generator(np.random.Philox(key=[SEED.check(seed), RANDOM_STREAM]))
-        return generator.permutation(values.size)
+        return generator(SEED.check(seed), Stream.DELETION_ORDER).permutation(values.size)
     return np.argsort(-values if order == "lodf" else values, kind="stable")
 
 

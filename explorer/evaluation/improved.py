@@ -12,10 +12,8 @@ from explorer.attributions.question import Method, Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
 from explorer.core.steps import Steps
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.randomization import check_choices, names_of, pose
-
-STREAM = 4
-"""Keeps the noise apart from what other parts draw of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,8 @@ class Smoothed:
     def _draw(self, i: int, shape: tuple[int, ...]) -> NDArray[np.floating]:
         if self.noise is not None:
             return self.noise(i)
-        generator = np.random.Philox(key=[self.seed, STREAM], counter=[0, 0, 0, i])
-        return np.random.Generator(generator).standard_normal(shape)
+        random = generator(self.seed, Stream.SMOOTHING_NOISE, counter=[0, 0, 0, i])
+        return random.standard_normal(shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from explorer.attributions.question import Method, Question
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
 from explorer.core.steps import Parts
+from explorer.core.streams import Stream, generator
 
 LAWS = ("gaussian", "uniform")
 """What ``spread`` means: the standard deviation, or how far at most a value is moved."""
@@ -31,9 +32,6 @@ NOISES = {"described": ("gaussian", 25.5), "measured": ("uniform", 0.2)}
 
 PAPER = (0.06, 0.04)
 """Section 4.2: bee and fly, and two bees; with 500 masks and the noise of ``measured``."""
-
-STREAM = 3
-"""Keeps the noise apart from what other parts draw of the same seed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +129,7 @@ def _noise(shape: tuple[int, ...], law: str, spread: float, seed: int) -> Callab
         raise InvalidInput("The spread of the noise must be above 0; 25.5 is the paper's.", code="spread_range")
 
     def draw(i: int) -> NDArray[np.float64]:
-        random = np.random.Generator(np.random.Philox(key=[seed, STREAM], counter=[0, 0, 0, i]))
+        random = generator(seed, Stream.SENSITIVITY_NOISE, counter=[0, 0, 0, i])
         return spread * (random.standard_normal(shape) if law == "gaussian" else random.uniform(-1, 1, shape))
 
     return draw

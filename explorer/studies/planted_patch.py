@@ -11,6 +11,7 @@ from explorer.attributions.question import DistanceExplainer
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.steps import Steps
+from explorer.core.streams import Stream, generator
 from explorer.evaluation.localization import Localization, localize, plant
 from explorer.evaluation.verdicts import ENOUGH, Patch, judge_patch
 from explorer.reports.drawing import Panel, as_seen, draw_maps
@@ -20,7 +21,6 @@ from explorer.studies.study import Compared, Entry, Findings, Outline, Table, st
 
 SHUFFLED = "shuffled map"
 MIRROR_LABEL = MODES["mirror"].label
-SHUFFLE_KEY = 6
 
 
 @study(
@@ -111,5 +111,4 @@ def _verdict(score: Localization) -> str:
 
 
 def _shuffled(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    generator = np.random.Generator(np.random.Philox(key=SHUFFLE_KEY))
-    return generator.permutation(values.ravel()).reshape(values.shape)
+    return generator(0, Stream.SHUFFLED_MAP).permutation(values.ravel()).reshape(values.shape)

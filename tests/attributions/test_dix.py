@@ -181,3 +181,15 @@ def test_more_layers_than_there_are() -> None:
     assert np.isfinite(run(Dix1()(case))).all()
     with pytest.raises(InvalidInput, match="has 1 stages of maps; stage 2"):
         run(Dix2()(case))
+
+
+@pytest.mark.parametrize(("method", "instead"), [(DixOfficial2(), "dix2"), (DixOfficial3(), "dix3")])
+def test_the_published_code_is_not_claimed_on_a_densenet(method: Any, instead: str) -> None:
+    """There it takes norm5, the last dense block and the transition before it, all of one stage."""
+    from torchvision.models.densenet import DenseNet
+
+    network = DenseNet(growth_rate=4, block_config=(1, 1, 1, 1), num_init_features=8, num_classes=5).eval()
+    question = make_question(picture(1), embedding=np.ones(5), encoder=from_torch(network), distance="dot")
+    with pytest.raises(InvalidInput, match=f"other layers.*choose dix-official-1, or {instead}"):
+        run(method(question))
+    assert run(DixOfficial1()(question)).shape == picture(1).shape[:2]

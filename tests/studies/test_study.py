@@ -151,6 +151,14 @@ def test_every_study_leaves_its_files(everything: tuple[Setup, Path, int, int], 
     assert "arXiv:2505.15516" in manifest["paper"]
 
 
+def test_a_draft_of_table_2_is_not_set_beside_the_paper(everything: tuple[Setup, Path, int, int]) -> None:
+    folder = everything[1] / "table-2"
+    with (folder / "table-2.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["paper's"], row["ratio"]) for row in rows} == {("not compared", "draft")}
+    assert "This is a draft" in (folder / "manifest.json").read_text(encoding="utf-8")
+
+
 def test_the_price_is_what_is_paid(everything: tuple[Setup, Path, int, int]) -> None:
     setup, _, price, paid = everything
     assert price == paid > 3000
