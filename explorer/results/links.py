@@ -20,10 +20,13 @@ from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 from explorer.pictures.examples import FIRST_PRESET, Preset, preset_named
 from explorer.results.recipe import Recipe, check_app, example_sha256
 
+TABS = {"compare": "Compare", "sweeps": "Sweeps", "evidence": "Evidence", "words": "Words", "share": "Share"}
+"""The app's tabs beside the first, and what they are called."""
 CONTROLS = (
     *("preset", "picture", "kind", "reference", "caption", "encoder", "n_masks", "p_keep", "feature_res", "seed"),
-    *("fill", "scheme", "precision", "mode", "threshold", "distance", "opacity", "scrubber", "run", "compare"),
-    *("sweeps", "evidence", "words", "tour", "share"),
+    *("fill", "scheme", "precision", "mode", "threshold", "distance", "opacity", "scrubber", "run"),
+    *(tab for tab in TABS if tab != "share"),
+    *("tour", "share"),
 )
 """What a link can hide or lock."""
 

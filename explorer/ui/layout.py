@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from explorer.pictures.examples import FIRST_PRESET, preset_named, presets
-from explorer.results.links import OURS
+from explorer.results.links import OURS, TABS
 from explorer.ui.components import component, words
 from explorer.ui.controls import Controls, lay_out_controls
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
@@ -22,6 +23,14 @@ from explorer.ui.tabs.share.layout import share_tab
 from explorer.ui.tabs.sweeps.layout import sweeps_tab
 from explorer.ui.tabs.words.layout import words_tab
 
+LAYOUTS: dict[str, Callable[[Page, Handlers], Any]] = {
+    "compare": compare_tab,
+    "sweeps": sweeps_tab,
+    "evidence": evidence_tab,
+    "words": words_tab,
+    "share": share_tab,
+}
+"""What lays out each of ``links.TABS``, and wires it."""
 INTRO = """# Distance Explorer
 Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
 look at which copies land close to the reference and which far from it, and see **what they kept**:
@@ -60,19 +69,13 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
                     )
                 page = Page(probes, controls, session, view, status)
                 handlers = Handlers(page, preset)
-                with gr.Tab("Compare", elem_id="compare-tab"):
-                    compare_tab(page, handlers)
-                with gr.Tab("Sweeps", elem_id="sweeps-tab"):
-                    loaded = sweeps_tab(page, handlers)
-                with gr.Tab("Evidence", elem_id="evidence-tab"):
-                    evidence_tab(page, handlers)
-                with gr.Tab("Words", elem_id="words-tab"):
-                    words_tab(page, handlers)
-                with gr.Tab("Share", elem_id="share-tab"):
-                    loader = share_tab(page, handlers)
+                laid_out = {}
+                for tab, lay_out in LAYOUTS.items():
+                    with gr.Tab(TABS[tab], elem_id=f"{tab}-tab"):
+                        laid_out[tab] = lay_out(page, handlers)
     reader = address_reader()
-    linked = open_links(page, handlers, reader, loader, demo)
-    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, loaded))
+    linked = open_links(page, handlers, reader, laid_out["share"], demo)
+    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, laid_out["sweeps"]))
     _wire_hints(handlers, controls, page, run)
 
 

@@ -15,7 +15,7 @@ from explorer.core.limits import N_MASKS
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import find_card
 from explorer.pictures.examples import FIRST_PRESET, preset_named, shipped_presets
-from explorer.results.links import OURS, VIEW, View, from_query, preset_recipe
+from explorer.results.links import OURS, TABS, VIEW, View, from_query, preset_recipe
 from explorer.results.recipe import Recipe, check_app, example_sha256
 from explorer.results.wire import replay_of
 from explorer.ui.components import component
@@ -28,7 +28,6 @@ from explorer.ui.tabs.explore.run import REPLAYED, Handlers
 
 Answer = dict[Block, Any]
 """Updates by component."""
-TABS = ("compare", "sweeps", "evidence", "words", "share")
 STILL = "Until then the maps show something else."
 
 

@@ -13,7 +13,7 @@ from explorer.core.limits import N_MASKS
 from explorer.core.probe import first
 from explorer.core.selections import MODES
 from explorer.results.export import export_zip
-from explorer.results.links import CONTROLS, PLAIN, STEP, View, to_query
+from explorer.results.links import CONTROLS, PLAIN, STEP, TABS, View, to_query
 from explorer.results.recipe import MAX_JSON_BYTES, Recipe
 from explorer.ui.components import Look, component, look
 from explorer.ui.controls import Values
@@ -25,7 +25,7 @@ from explorer.ui.tabs.explore.run import Handlers
 
 FILES: dict[str, Any] = QUIET | {"concurrency_id": "files", "concurrency_limit": 1}
 """An export takes a second or two, most of it drawing, and no model: it waits for other exports, not for runs."""
-LABELS = {
+_LABELS = {
     "preset": "Examples",
     "picture": "Picture to explain",
     "kind": "Compare it with",
@@ -45,15 +45,12 @@ LABELS = {
     "opacity": "Opacity",
     "scrubber": "Build-up",
     "run": "Run",
-    "compare": "Compare tab",
-    "sweeps": "Sweeps tab",
-    "evidence": "Evidence tab",
-    "words": "Words tab",
     "tour": "Tour",
-    "share": "Share tab",
+    **{tab: f"{title} tab" for tab, title in TABS.items()},
 }
+LABELS = {name: _LABELS[name] for name in CONTROLS}
 """What a control of ``links.CONTROLS`` is called on screen."""
-OPENED = ("compare", "sweeps", "evidence", "words", "tour", "share")
+OPENED = (*TABS, "tour")
 """What is opened, not turned: to lock it would be to hide it."""
 SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 

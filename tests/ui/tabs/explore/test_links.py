@@ -27,12 +27,11 @@ from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
 from explorer.pictures.examples import FIRST_PRESET, asset_path
 from explorer.pictures.images import as_picture
-from explorer.results.links import CONTROLS, View, preset_recipe, to_query
+from explorer.results.links import CONTROLS, TABS, View, preset_recipe, to_query
 from explorer.results.recipe import Recipe, example_sha256
 from explorer.results.wire import load_replay, replay_of
 from explorer.ui.controls import Controls
 from explorer.ui.page import SESSION_SECONDS
-from explorer.ui.tabs.explore.links import TABS
 from explorer.ui.tabs.share.layout import LABELS, OPENED
 from tests.ui.talk import at_first
 
