@@ -20,7 +20,13 @@ from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 from explorer.pictures.examples import FIRST_PRESET, Preset, preset_named
 from explorer.results.recipe import Recipe, check_app, example_sha256
 
-TABS = {"compare": "Compare", "sweeps": "Sweeps", "evidence": "Evidence", "words": "Words", "share": "Share"}
+TABS = {
+    "compare": "Compare",
+    "sweeps": "Sweeps",
+    "evidence": "Evidence",
+    "words": "Words",
+    "share": "Share",
+}
 """The app's tabs beside the first, and what they are called."""
 CONTROLS = (
     *("preset", "picture", "kind", "reference", "caption", "encoder", "n_masks", "p_keep", "feature_res", "seed"),
