@@ -118,6 +118,11 @@ class Study:
     roles: tuple[str, ...] = (PICTURES,)
     lacks: Callable[[Setup], str] = lambda _: ""
 
+    @property
+    def name(self) -> str:
+        """The key as people read it: ``Figure 8``."""
+        return self.key.replace("-", " ").capitalize()
+
 
 STUDIES: Registry[Study] = Registry("study", "explorer.studies.catalogue")
 

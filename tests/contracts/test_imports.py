@@ -46,6 +46,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "tqdm": ("cli.",),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
+    "jinja2": ("reports.page",),
     "numpy": ("",),
 }
 """Where a package from outside may be imported; a trailing dot means the whole folder."""
