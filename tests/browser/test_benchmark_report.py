@@ -13,18 +13,16 @@ from explorer.benchmark.run import run_benchmark
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from tests.benchmark.subjects import pictures, registered
-from tests.browser.conftest import CHROMIUM, FLAGS, need_chromium
+
+from .conftest import Chromium
 
 PHONE = 390
 LONG = "timm:vit_base_patch16_224.orig_in21k_ft_in1k"
 
 
 @pytest.mark.browser
-def test_nothing_is_wider_than_a_phone(tmp_path: Path, picture_encoder: Encoder) -> None:
+def test_nothing_is_wider_than_a_phone(tmp_path: Path, picture_encoder: Encoder, chromium: Chromium) -> None:
     """Neither a picture's name nor an encoder's pushes the page or the table aside."""
-    need_chromium()
-    from playwright.sync_api import sync_playwright
-
     folder, out = pictures(tmp_path / "pictures"), tmp_path / "out"
     (folder / "a.png").rename(folder / f"{'a' * 150}.png")
     with registered():
@@ -32,11 +30,8 @@ def test_nothing_is_wider_than_a_phone(tmp_path: Path, picture_encoder: Encoder)
         open_folder(plan, out)
         run(run_benchmark(plan, out))
         page = write_report(plan, out)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        view = browser.new_page(viewport={"width": PHONE, "height": 800})
-        view.goto(page.as_uri())
-        assert view.evaluate("document.documentElement.scrollWidth") == PHONE
-        assert view.locator("td").first.inner_text() == LONG
-        assert view.locator("td").first.bounding_box()["width"] < PHONE / 3
-        browser.close()
+    view = chromium.new_page(width=PHONE, height=800)
+    view.goto(page.as_uri())
+    assert view.evaluate("document.documentElement.scrollWidth") == PHONE
+    assert view.locator("td").first.inner_text() == LONG
+    assert view.locator("td").first.bounding_box()["width"] < PHONE / 3
