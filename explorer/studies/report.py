@@ -19,7 +19,7 @@ PARTS = {"4": "Quantitative results (section 4)", "5": "Qualitative assessment (
 
 
 def write_report(setup: Setup, out: Path) -> Path:
-    """Write ``index.html`` about every study of this bench that is finished in a folder.
+    """Write ``index.html`` about every study of this setup that is finished in a folder.
 
     Raises:
         CannotWrite: The folder cannot be written.

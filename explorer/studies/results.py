@@ -117,7 +117,7 @@ def _read(folder: Path, key: str, _: tuple[tuple[str, int, int], ...]) -> Result
 
 
 def finished(study: Study, setup: Setup, out: Path) -> bool:
-    """Whether the result that lies there is the one this bench would make."""
+    """Whether the result that lies there is the one this setup would make."""
     result = read_result(out, study.key)
     return result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup))
 

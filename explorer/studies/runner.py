@@ -46,7 +46,7 @@ def prices(studies: Sequence[Study], setup: Setup, out: Path) -> list[Price]:
 
 
 def why_not(study: Study, setup: Setup) -> str:
-    """Why a study cannot be made on this bench, or an empty string."""
+    """Why a study cannot be made on this setup, or an empty string."""
     return setup.lacks(study.roles) or study.lacks(setup)
 
 
@@ -70,7 +70,7 @@ def run_studies(
 ) -> Steps[list[Study]]:
     """Make what is not finished; yields the number of pictures embedded since it last yielded.
 
-    Stopped anywhere, it goes on where it was when called again with the same bench.
+    Stopped anywhere, it goes on where it was when called again with the same setup.
 
     Args:
         studies: In the order they are made.

@@ -96,8 +96,10 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     origins = Origins()
     behind: Behind = vars(demo)["behind"]
     admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.probes, page, wholly))
-    bench = behind.probes
-    caretaker = Caretaker(demo, admission, end_runs=bench.close, make_room=bench.memory.make_room, tidy=folders.remove)
+    probes = behind.probes
+    caretaker = Caretaker(
+        demo, admission, end_runs=probes.close, make_room=probes.memory.make_room, tidy=folders.remove
+    )
     app = {
         "routes": [health_route(caretaker), *routes(behind.uploads)],
         "lifespan": _lifespan(demo, caretaker, lambda inner: Gate(inner, demo, admission, behind.uploads, origins)),
