@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from explorer.attributions.method import METHODS, OWN_METHOD
-from explorer.cli.options import STOPPED, add_encoder, add_number, add_output, grown, progress, report, settings
+from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, progress, report, settings
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
@@ -50,7 +50,7 @@ def _explain(options: argparse.Namespace) -> int:
     from explorer.core.rank import rank_against
     from explorer.core.references import embed_reference
     from explorer.encoders.cards import load_encoder
-    from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe
+    from explorer.results.folders import refuse_overwriting
     from explorer.results.summary import describe
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
@@ -61,9 +61,7 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         target = embed_reference(encoder, reference=options.reference, caption=options.caption)
         probe = prepare(options.picture, encoder=encoder, masking=masking)
-        reached = grown(
-            resume_probe(options.out / PROBE_FILE, probe) if options.resume else probe, options.out, options.quiet
-        )
+        reached = grown(probe, options)
         if reached is None:
             return STOPPED
         explained = rank_against(reached, target, selection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from explorer.cli.options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
+from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
 from explorer.core.distances import DISTANCES
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
@@ -36,16 +36,14 @@ def add_command(commands: Any) -> None:
 def _explain_words(options: argparse.Namespace) -> int:
     from explorer.core.references import embed_reference
     from explorer.encoders.cards import load_encoder
-    from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe
+    from explorer.results.folders import refuse_overwriting
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
     refuse_overwriting(options.out, options.overwrite)  # before the costly work, not after it
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
     target = embed_reference(encoder, reference=options.reference, caption=options.caption)
-    reached = grown(
-        resume_probe(options.out / PROBE_FILE, probe) if options.resume else probe, options.out, options.quiet
-    )
+    reached = grown(probe, options)
     if reached is None:
         return STOPPED
     explained = rank_words(reached, target, selection)

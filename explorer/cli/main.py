@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from explorer.cli import benchmark, examples, explain, explain_words, models, study
-from explorer.cli.options import STOPPED
+from explorer.cli.shared_options import STOPPED
 from explorer.core.errors import ExplorerError, InvalidInput, in_words
 from explorer.pictures.formats import refuse_bombs
 

@@ -77,7 +77,7 @@ class Scheme:
     for_words: bool = False
 
 
-SCHEMES: Registry[Scheme] = Registry("scheme", "explorer.core.schemes")
+SCHEMES: Registry[Scheme] = Registry("scheme", "explorer.core.mask_schemes")
 
 
 class MaskSet(Protocol):

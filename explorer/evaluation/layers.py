@@ -22,7 +22,7 @@ from explorer.core.limits import SEED
 from explorer.core.steps import Parts
 from explorer.encoders.base import Encoder
 from explorer.evaluation.randomization import check_choices, names_of, pose
-from explorer.evaluation.ranks import spearman
+from explorer.evaluation.spearman import spearman
 
 
 @dataclass(frozen=True)

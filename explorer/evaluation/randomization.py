@@ -35,7 +35,7 @@ from explorer.core.limits import SEED
 from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.encoders.layers import HOW as WAYS
-from explorer.evaluation.ranks import spearman
+from explorer.evaluation.spearman import spearman
 
 ORDERS = ("top_down", "bottom_up", "independent")
 HOW = tuple(WAYS)

@@ -1,10 +1,10 @@
 """The Gradio app; the only room where gradio is imported."""
 
 from explorer.core.errors import CannotWrite
-from explorer.ui.memory import folders
+from explorer.ui.memory import temp_folder
 
 try:
-    folders.prepare()  # before gradio is imported, which takes its folder from it
+    temp_folder.prepare()  # before gradio is imported, which takes its folder from it
 except CannotWrite as error:
     raise SystemExit(f"Cannot start: {error}") from error
 

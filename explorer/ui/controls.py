@@ -18,8 +18,8 @@ from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
 from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
 from explorer.results.recipe import Recipe
-from explorer.ui.memory.folders import example_copy
 from explorer.ui.memory.pictures import Pictures
+from explorer.ui.memory.temp_folder import example_copy
 from explorer.ui.picture_input import picture_input
 from explorer.ui.session import RunRequest
 

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.data_classes import ImageData
 
 from explorer.core.errors import InvalidInput
-from explorer.ui.gate.uploads import find
+from explorer.ui.gate.upload_store import find
 
 
 class _Unstubbed(type(gr.Image)):  # type: ignore[misc]

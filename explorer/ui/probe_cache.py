@@ -19,8 +19,8 @@ from explorer.pictures.images import Picture
 from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
 from explorer.ui.memory.pictures import Pictures
-from explorer.ui.patience import patiently
 from explorer.ui.session import Result, RunRequest, Session
+from explorer.ui.slow_work import patiently
 from explorer.ui.status import Step
 
 CHECK_EVERY = 100

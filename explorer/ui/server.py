@@ -14,14 +14,14 @@ from starlette.applications import Starlette
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.pictures.formats import refuse_bombs
 from explorer.ui.gate.admission import Admission
-from explorer.ui.gate.door import Gate
 from explorer.ui.gate.fetching import fetch_nothing
+from explorer.ui.gate.http_filter import Gate
 from explorer.ui.gate.lifecycle import Caretaker, allow_more_files, health_route
 from explorer.ui.gate.origins import PROXIES, Origins
 from explorer.ui.gate.static import BROWSER, routes
-from explorer.ui.gate.uploads import Uploads
+from explorer.ui.gate.upload_store import Uploads
 from explorer.ui.layout import main_screen
-from explorer.ui.memory import folders
+from explorer.ui.memory import temp_folder
 from explorer.ui.memory.heap import share_heaps
 from explorer.ui.memory.states import PageStates, keep_states_small
 from explorer.ui.probe_cache import ProbeCache
@@ -51,7 +51,7 @@ def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     fetch_nothing()
-    behind = Behind(probes or ProbeCache(), Uploads(folders.root()))
+    behind = Behind(probes or ProbeCache(), Uploads(temp_folder.root()))
     demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
     with demo:
         main_screen(behind.probes, demo)
@@ -98,7 +98,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.probes, page, wholly))
     probes = behind.probes
     caretaker = Caretaker(
-        demo, admission, end_runs=probes.close, make_room=probes.memory.make_room, tidy=folders.remove
+        demo, admission, end_runs=probes.close, make_room=probes.memory.make_room, tidy=temp_folder.remove
     )
     app = {
         "routes": [health_route(caretaker), *routes(behind.uploads)],

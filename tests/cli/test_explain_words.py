@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from explorer.cli import options
+from explorer.cli import shared_options
 from explorer.cli.explain_words import add_command
 from explorer.core.errors import InvalidInput
 
@@ -61,7 +61,7 @@ def test_refusals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkeypatch) -> None:
     sentence = "a small red cat sits on a mat near the door of an old house"
     asked = (sentence, "--caption", "a kitten", "--n-masks", "40", "--out")
-    grow = options.grow
+    grow = shared_options.grow
 
     def stopped_by_hand(probe, on_progress=None):
         for partial in grow(probe, on_progress=on_progress):
@@ -69,10 +69,10 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkey
             raise KeyboardInterrupt
 
     out, whole = str(tmp_path / "out"), str(tmp_path / "whole")
-    monkeypatch.setattr(options, "grow", stopped_by_hand)
+    monkeypatch.setattr(shared_options, "grow", stopped_by_hand)
     assert run(*asked, out) == 130
     assert [file.name for file in Path(out).iterdir()] == ["probe.npz"]
-    monkeypatch.setattr(options, "grow", grow)
+    monkeypatch.setattr(shared_options, "grow", grow)
     with pytest.raises(InvalidInput, match="the sentence changed"):
         run(sentence + "s", *asked[1:], out, "--resume")
     with pytest.raises(InvalidInput, match="n_masks changed 40 -> 50"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import explorer
-from explorer.cli import options as cli
+from explorer.cli import shared_options as cli
 from explorer.cli.main import main
 from explorer.core.errors import WeightsMissing
 from explorer.core.probe import prepare

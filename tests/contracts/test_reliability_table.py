@@ -22,10 +22,10 @@ SERVER, LEAVING, FAULTS, PLACES, PROBES = (
 )
 GATE, UPLOADS, BAD, ADMISSION, LIFE, FUZZ = (
     f"tests/ui/gate/test_{name}.py::test_"
-    for name in ("door", "uploads", "bad_inputs", "admission", "lifecycle", "fuzz")
+    for name in ("http_filter", "upload_store", "bad_inputs", "admission", "lifecycle", "fuzz")
 )
 FOLDERS, MEMORY, PICTURES, STATES = (
-    f"tests/ui/memory/test_{name}.py::test_" for name in ("folders", "kept", "pictures", "states")
+    f"tests/ui/memory/test_{name}.py::test_" for name in ("temp_folder", "kept", "pictures", "states")
 )
 IMAGES, PRESETS = (f"tests/pictures/test_{name}.py::test_" for name in ("images", "examples"))
 CAPTIONS, SETTINGS, PROBE, RANK, MASKS = (
@@ -34,7 +34,7 @@ CAPTIONS, SETTINGS, PROBE, RANK, MASKS = (
 FILES, EXPORT = (f"tests/results/test_{name}.py::test_" for name in ("folders", "export"))
 CLI, ENTRY = (f"tests/cli/test_{name}.py::test_" for name in ("main", "entry_points"))
 SOURCE, GATES, PROJECT = (f"tests/contracts/test_{name}.py::test_" for name in ("source_gates", "imports", "project"))
-OPENING = "tests/ui/tabs/explore/test_links.py::test_"
+OPENING = "tests/ui/tabs/explore/test_open_link.py::test_"
 LITE, CLIP, KERAS, TIMM = (
     f"tests/encoders/test_{name}.py::test_" for name in ("lite", "openclip", "keras_applications", "timm")
 )

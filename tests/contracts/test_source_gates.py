@@ -33,8 +33,8 @@ WALL_CLOCK = {"time", "time_ns", "localtime", "now", "utcnow", "today"}
 DATED = {
     "explorer/results/folders.py": "a manifest says when it was made",
     "explorer/studies/results.py": "and so does a study's",
-    "explorer/ui/gate/uploads.py": "files have dates",
-    "explorer/ui/memory/folders.py": "files have dates",
+    "explorer/ui/gate/upload_store.py": "files have dates",
+    "explorer/ui/memory/temp_folder.py": "files have dates",
     "explorer/ui/memory/states.py": "Gradio dates its pages' states; after a jump they are asked for again, in words",
     "explorer/encoders/openvino_runtime.py": "files have dates",
 }

@@ -15,8 +15,8 @@ from distance_explainer import DistanceExplainer
 
 import explorer
 from explorer import MaskSettings, SelectionSettings
+from explorer.core.mask_schemes import draw_dianna
 from explorer.core.masks import GridMasks
-from explorer.core.schemes import draw_dianna
 from tests.oracles import slow
 
 ATTRIBUTION = 1e-5

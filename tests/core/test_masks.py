@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 import explorer
 from explorer import InvalidInput, MaskSettings
+from explorer.core import mask_orthogonal
 from explorer.core import masks as masks_module
-from explorer.core import orthogonal
 from explorer.core.masks import SCHEMES, GridMasks, masks_from_array, sample_masks
 from tests.oracles import slow
 
@@ -153,7 +153,7 @@ def test_which_schemes_grow() -> None:
 def test_masks_do_not_depend_on_the_chunk(scheme: str, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     masking = MaskSettings(n_masks=100, scheme=scheme)
     before = digest(sample_masks(masking, (224, 224)))
-    for module in (masks_module, orthogonal):
+    for module in (masks_module, mask_orthogonal):
         monkeypatch.setattr(module, "CHUNK_CELLS", cells)
     assert digest(sample_masks(masking, (224, 224))) == before
 

@@ -11,7 +11,7 @@ from explorer.attributions.question import Question, make_class_question
 from explorer.core.steps import Steps, run
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.randomization import Randomization, randomised_target, randomization
-from explorer.evaluation.ranks import spearman
+from explorer.evaluation.spearman import spearman
 from tests.evaluation import networks
 from tests.evaluation.classes import Classes, about_class, noise_map
 

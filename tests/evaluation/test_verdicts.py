@@ -8,7 +8,7 @@ import pytest
 from explorer.core.masks import MaskSet, MaskSettings, sample_masks
 from explorer.evaluation.deletion import Deletion
 from explorer.evaluation.randomization import Randomization
-from explorer.evaluation.ranks import spearman
+from explorer.evaluation.spearman import spearman
 from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.evaluation.verdicts import (
     SAME,

@@ -24,12 +24,12 @@ from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, 
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.images import as_picture
-from explorer.ui import failures, patience, probe_cache
+from explorer.ui import failures, probe_cache, slow_work
 from explorer.ui.components import Look
 from explorer.ui.jobs import MaskRun, stream
-from explorer.ui.patience import patiently
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
+from explorer.ui.slow_work import patiently
 from explorer.ui.tabs.compare.methods import OtherMethods
 from explorer.ui.tabs.evidence import answer as judged
 from explorer.ui.tabs.evidence import run as evidenced
@@ -315,7 +315,7 @@ def _value(steps: Generator[Any, None, int]) -> int:
 
 
 def test_waiting_yields_and_whoever_leaves_does_not_wait(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    monkeypatch.setattr(slow_work, "SECONDS", 0.01)
     go, ended = threading.Event(), threading.Event()
 
     def work() -> int:
@@ -349,7 +349,7 @@ def test_errors_of_what_is_waited_for_go_on():
 def test_a_slow_step_of_evidence_keeps_speaking(faulty: Faulty, monkeypatch: pytest.MonkeyPatch):
     """A client that left is only seen when something is said, so no step may keep silent."""
     trial = _trial(ProbeCache(), "deletion", JUDGED["deletion"])
-    monkeypatch.setattr(patience, "SECONDS", 0.01)
+    monkeypatch.setattr(slow_work, "SECONDS", 0.01)
     monkeypatch.setattr(evidenced, "SECONDS_BETWEEN", 0.01)
     go, plain = threading.Event(), faulty._forward
 

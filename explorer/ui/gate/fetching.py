@@ -13,7 +13,7 @@ from gradio import processing_utils
 from gradio.blocks import Block
 
 from explorer.core.errors import InvalidInput
-from explorer.ui.gate.uploads import REFUSED, SERVED, find
+from explorer.ui.gate.upload_store import REFUSED, SERVED, find
 
 
 def fetch_nothing() -> None:

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from explorer.results.wire import replay_of
 from explorer.ui.gate import transfers
-from explorer.ui.gate.uploads import Uploads
+from explorer.ui.gate.upload_store import Uploads
 
 BROWSER = Path(__file__).parents[1] / "browser"
 TYPES = {"js": "text/javascript", "css": "text/css", "json": "application/json"}

@@ -28,8 +28,8 @@ from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.pictures.formats import check_bytes, read_header
 from explorer.ui.gate.refusals import Refusal
-from explorer.ui.gate.uploads import Uploads
-from explorer.ui.memory.folders import cannot_store
+from explorer.ui.gate.upload_store import Uploads
+from explorer.ui.memory.temp_folder import cannot_store
 
 TYPES = {"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif",
          "zip": "application/zip"}  # fmt: skip

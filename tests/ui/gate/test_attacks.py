@@ -18,9 +18,9 @@ from explorer.pictures.images import as_picture
 from explorer.ui.gate.admission import ANSWERS, PAGES, RUNS, SIGNS, Admission
 from explorer.ui.gate.lifecycle import CONNECTIONS_EACH, SILENT_SECONDS, Connections
 from explorer.ui.gate.origins import PROXIES, Origins
-from explorer.ui.gate.uploads import ADDRESS_BYTES, ALL_BYTES, Uploads
+from explorer.ui.gate.upload_store import ADDRESS_BYTES, ALL_BYTES, Uploads
 from tests.ui.gate.test_admission import FakeEvent, FakeQueue, put
-from tests.ui.gate.test_door import send
+from tests.ui.gate.test_http_filter import send
 from tests.ui.gate.test_lifecycle import FakeConnection
 from tests.ui.gate.test_origins import request
 from tests.ui.talk import ask, at_first, post_file, run_index
@@ -110,7 +110,7 @@ def test_one_address_cannot_hold_all_connections():
 
 
 def test_two_addresses_do_not_fill_the_storage_for_a_third(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("explorer.ui.gate.uploads.LEAST", 95_000_000)
+    monkeypatch.setattr("explorer.ui.gate.upload_store.LEAST", 95_000_000)
     uploads = Uploads(tmp_path)
     for number in range(40):
         address = f"6.6.6.{number % 2}"

@@ -36,7 +36,7 @@ AGAINST = "Against the map: deleting by it does less than chance, or the opposit
 _FILLS = tuple((key, fill.label) for key, fill in FILLS.items())
 
 
-class Faithfulness(Evidence):
+class DeletionEvidence(Evidence):
     """Incremental deletion (paper, section 4.1)."""
 
     key = "deletion"

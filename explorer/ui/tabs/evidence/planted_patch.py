@@ -34,7 +34,7 @@ Answer = tuple[NDArray[Any], NDArray[np.float32]]
 """What the encoder sees (h, w, 3) of the planted picture, and its map (h, w)."""
 
 
-class Planting(Evidence):
+class PlantedPatchEvidence(Evidence):
     """A picture with a known answer, asked with the settings of the map on screen."""
 
     key = "planting"

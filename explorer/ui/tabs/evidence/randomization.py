@@ -24,7 +24,7 @@ ORDERS = {
 }
 
 
-class Dependence(Evidence):
+class RandomizationEvidence(Evidence):
     """A network scrambled block by block (paper, section 4.3)."""
 
     key = "randomization"

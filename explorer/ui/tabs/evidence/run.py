@@ -14,8 +14,8 @@ from explorer.core.limits import check_passes
 from explorer.ui.failures import broken_off
 from explorer.ui.jobs import MASKED
 from explorer.ui.memory.kept import Kept
-from explorer.ui.patience import patient, patiently
 from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.slow_work import patient, patiently
 from explorer.ui.tabs.evidence.answer import Evidence, Report
 from explorer.ui.tabs.evidence.charts import counted
 

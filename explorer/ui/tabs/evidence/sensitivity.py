@@ -19,7 +19,7 @@ HEADS = {
 }
 
 
-class Calmness(Evidence):
+class SensitivityEvidence(Evidence):
     """Noise in the picture, with frozen masks (paper, section 4.2)."""
 
     key = "sensitivity"

@@ -23,7 +23,7 @@ TAILS = {
 TONES, DASHES = ("ink", "rest"), (None, "7 3")
 
 
-class Steadiness(Evidence):
+class StabilityEvidence(Evidence):
     """Several runs with other masks (paper, section 5.2.1 and table 2)."""
 
     key = "stability"

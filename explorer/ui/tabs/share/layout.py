@@ -18,7 +18,7 @@ from explorer.results.recipe import MAX_JSON_BYTES, Recipe
 from explorer.ui.components import Look, component, look
 from explorer.ui.controls import Values
 from explorer.ui.failures import told
-from explorer.ui.memory.folders import keep_export
+from explorer.ui.memory.temp_folder import keep_export
 from explorer.ui.page import LIGHT, QUIET, Page
 from explorer.ui.session import Session
 from explorer.ui.tabs.explore.run import Handlers

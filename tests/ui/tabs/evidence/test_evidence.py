@@ -33,11 +33,11 @@ from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.evidence import answer
 from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
-from explorer.ui.tabs.evidence.deletion import Faithfulness, deletion_report, deletion_verdict
+from explorer.ui.tabs.evidence.deletion import DeletionEvidence, deletion_report, deletion_verdict
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.pictures import LEVELS, strip
 from explorer.ui.tabs.evidence.planted_patch import planting_verdict
-from explorer.ui.tabs.evidence.randomization import Dependence, randomization_report
+from explorer.ui.tabs.evidence.randomization import RandomizationEvidence, randomization_report
 from explorer.ui.tabs.evidence.run import REPORTS, Ledger, Trial
 from explorer.ui.tabs.evidence.sensitivity import sensitivity_report, sensitivity_verdict
 from explorer.ui.tabs.evidence.stability import stability_report, stability_verdict
@@ -154,13 +154,13 @@ def test_the_same_settings_give_the_same_report(subject: Subject):
 
 def test_an_encoder_without_layers_says_so(subject: Subject):
     with pytest.raises(InvalidInput, match="layers"):
-        Dependence(subject, {}).passes()
+        RandomizationEvidence(subject, {}).passes()
 
 
 def test_a_map_without_signal_has_nothing_to_delete(subject: Subject):
     flat = replace(subject, explanation=replace(subject.explanation, no_signal="flat"))
     with pytest.raises(InvalidInput, match="no signal"):
-        Faithfulness(flat, {}).passes()
+        DeletionEvidence(flat, {}).passes()
 
 
 def test_only_what_is_offered_can_be_chosen(subject: Subject):

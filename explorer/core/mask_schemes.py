@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.mask_orthogonal import draw_orthogonal
 from explorer.core.masks import SCHEMES, MaskSettings, Scheme, chunks
-from explorer.core.orthogonal import draw_orthogonal
 from explorer.core.streams import Stream, philox
 
 

@@ -15,13 +15,13 @@ import pytest
 from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture
-from explorer.ui.memory import folders
+from explorer.ui.memory import temp_folder
 
 ROOT = Path(__file__).parents[3]
 LIGHT = """
 import sys, types
 sys.modules["explorer.ui.server"] = types.SimpleNamespace(build_app=None, launch=None)  # spares importing gradio
-from explorer.ui import folders
+from explorer.ui.memory import temp_folder as folders
 """
 WAITS = f"{LIGHT}\nprint(folders.root(), flush=True)\nimport time; time.sleep(60)"
 HOMELESS = """
@@ -82,10 +82,10 @@ def test_the_folder_goes_at_the_end(tmp_path):
 
 
 def test_a_users_own_choice_is_kept_and_nothing_else_in_it_touched(tmp_path):
-    ours = tmp_path / f"{folders.PREFIX}link"
+    ours = tmp_path / f"{temp_folder.PREFIX}link"
     (tmp_path / "files").mkdir()
     ours.symlink_to(tmp_path / "files")
-    (tmp_path / f"{folders.PREFIX}file").write_bytes(b"")
+    (tmp_path / f"{temp_folder.PREFIX}file").write_bytes(b"")
     (tmp_path / "files" / "thesis.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     answer = run(f"{LIGHT}\nimport os; print(os.environ['GRADIO_TEMP_DIR'])", None, GRADIO_TEMP_DIR=str(tmp_path))
@@ -108,7 +108,7 @@ def test_a_process_and_its_children_have_one_each(tmp_path):
     """
     assert run(LIGHT + textwrap.dedent(code), tmp_path).stdout == "True\nTrue\n"
     inherited = f"{LIGHT}\nprint(folders.root().parent)"
-    answer = run(inherited, None, GRADIO_TEMP_DIR=str(tmp_path / f"{folders.PREFIX}parents"))
+    answer = run(inherited, None, GRADIO_TEMP_DIR=str(tmp_path / f"{temp_folder.PREFIX}parents"))
     assert answer.stdout.strip() == str(tmp_path)
 
 
@@ -145,7 +145,7 @@ def test_the_app_is_built_for_a_user_without_a_home(tmp_path):
     import explorer.ui
     demo = explorer.ui.build_app()
     from gradio.route_utils import DEFAULT_TEMP_DIR  # fixed when gradio was imported
-    from explorer.ui import folders
+    from explorer.ui.memory import temp_folder as folders
     print(DEFAULT_TEMP_DIR == str(folders.root()))
     """
     answer = run(HOMELESS + textwrap.dedent(code), tmp_path)
@@ -158,19 +158,19 @@ def test_the_app_is_built_for_a_user_without_a_home(tmp_path):
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(folders, "root", lambda: tmp_path)
+    monkeypatch.setattr(temp_folder, "root", lambda: tmp_path)
     return tmp_path
 
 
 def test_examples_are_copied_once_and_are_the_same_pictures(root):
-    copy = folders.example_copy("cat.jpg")
+    copy = temp_folder.example_copy("cat.jpg")
     written = copy.stat().st_mtime_ns
     assert copy == root / "examples" / "cat.jpg"
     assert as_picture(copy).sha256 == as_picture(asset_path("cat.jpg")).sha256
-    assert folders.example_copy("cat.jpg") == copy
+    assert temp_folder.example_copy("cat.jpg") == copy
     assert copy.stat().st_mtime_ns == written
     with pytest.raises(InvalidInput, match="No such example"):
-        folders.example_copy("../cat.jpg")
+        temp_folder.example_copy("../cat.jpg")
 
 
 def test_files_are_written_whole_or_not_at_all(root, monkeypatch):
@@ -179,21 +179,21 @@ def test_files_are_written_whole_or_not_at_all(root, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(CannotWrite, match=r"storage is full; try again later\.$"):
-        folders.write(root / "new" / "file", broken())
+        temp_folder.write(root / "new" / "file", broken())
     assert list(root.iterdir()) == []
-    folders.write(root / "new" / "file", [b"a", b"b"])
+    temp_folder.write(root / "new" / "file", [b"a", b"b"])
     assert [path.read_bytes() for path in (root / "new").iterdir()] == [b"ab"]
     with pytest.raises(CannotWrite, match="cannot store files now"):
-        folders.write(root / "new" / "file" / "below", [b""])
+        temp_folder.write(root / "new" / "file" / "below", [b""])
 
 
 def test_the_oldest_exports_make_room(root, monkeypatch):
-    monkeypatch.setattr(folders, "EXPORTS_BYTES", 25)
+    monkeypatch.setattr(temp_folder, "EXPORTS_BYTES", 25)
     kept = []
     for age in range(4):
-        kept.append(folders.keep_export(bytes(10)))
+        kept.append(temp_folder.keep_export(bytes(10)))
         os.utime(kept[-1], (age, age))
     assert [path.exists() for path in kept] == [False, False, True, True]
     assert not kept[0].parent.exists()
-    assert folders.keep_export(bytes(30)).stat().st_size == 30  # one alone is kept whatever its size
-    assert len(folders.files_in(root / "exports")) == 1
+    assert temp_folder.keep_export(bytes(30)).stat().st_size == 30  # one alone is kept whatever its size
+    assert len(temp_folder.files_in(root / "exports")) == 1

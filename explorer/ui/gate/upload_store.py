@@ -25,7 +25,7 @@ from typing import BinaryIO
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.ui.gate.refusals import Refusal
-from explorer.ui.memory import folders
+from explorer.ui.memory import temp_folder
 
 ENDINGS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
 NAMED = re.compile(r"uploads/[0-9a-f]{64}/picture\.(?:jpg|png|webp|gif)|examples/[A-Za-z0-9_-]+\.(?:jpg|jpeg|png)")
@@ -61,7 +61,7 @@ def find(text: object, pattern: re.Pattern[str] = NAMED, root: Path | None = Non
     Raises:
         InvalidInput: It is no such file; whether there is another is not said.
     """
-    root = root or folders.root()
+    root = root or temp_folder.root()
     start = f"{root}/"
     if isinstance(text, str) and text.startswith(start) and pattern.fullmatch(text, len(start)):
         path = Path(text)
@@ -73,7 +73,7 @@ def find(text: object, pattern: re.Pattern[str] = NAMED, root: Path | None = Non
 
 def _is(kind: Callable[[int], bool], path: Path) -> bool:
     """Whether something is there and of that kind; a link is neither a file nor a folder."""
-    facts = folders.facts_of(path)
+    facts = temp_folder.facts_of(path)
     return facts is not None and kind(facts.st_mode)
 
 
@@ -180,7 +180,7 @@ class Uploads:
         path = self._folder / name.hexdigest() / f"picture.{ENDINGS[kind]}"
         if not self._again(path):
             part = self._root / "coming" / secrets.token_hex(16)
-            folders.write(part, _pieces(file))
+            temp_folder.write(part, _pieces(file))
             try:
                 with self._lock:  # or the sweeper could take the folder between two steps
                     path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ class Uploads:
                         self._kept[path] = _Kept(max(size, LEAST), address)
                         self._used[address] += self._kept[path].size
             except OSError as error:
-                raise folders.cannot_store(error) from error
+                raise temp_folder.cannot_store(error) from error
             finally:
                 part.unlink(missing_ok=True)
         return path
@@ -208,7 +208,7 @@ class Uploads:
         Args:
             now: Seconds since 1970.
         """
-        for path in folders.files_in(self._folder):
+        for path in temp_folder.files_in(self._folder):
             with self._lock:
                 kept = self._kept.get(path)
                 if _age(path, now) > (CLAIMED if kept and kept.sessions else UNCLAIMED):
@@ -217,9 +217,9 @@ class Uploads:
             with self._lock:
                 if not path.is_file():
                     self._forget(path)
-        for path in folders.files_in(self._exports):
+        for path in temp_folder.files_in(self._exports):
             if _age(path, now) > EXPORTED:
-                folders.drop(path)
+                temp_folder.drop(path)
 
     def start(self) -> None:
         """Sweep every minute from now on."""
@@ -246,7 +246,7 @@ class Uploads:
             theirs.sort(key=lambda path: bool(self._kept[path].sessions))  # what no page has named goes first
             oldest = None if greediest == address else next(iter(theirs), None)
             if oldest is None:
-                raise Refusal(507, folders.FULL)
+                raise Refusal(507, temp_folder.FULL)
             self._forget(oldest)
 
     def _taken(self, address: str) -> int:
@@ -264,7 +264,7 @@ class Uploads:
             self._forget(path)
 
     def _forget(self, path: Path) -> None:
-        folders.drop(path)
+        temp_folder.drop(path)
         kept = self._kept.pop(path, None)
         if kept is None:
             return
@@ -285,5 +285,5 @@ def _pieces(file: BinaryIO) -> Iterator[bytes]:
 
 def _age(path: Path, now: float) -> float:
     """Seconds since a file was used; none for one that has just gone."""
-    facts = folders.facts_of(path)
+    facts = temp_folder.facts_of(path)
     return now - facts.st_mtime if facts else 0

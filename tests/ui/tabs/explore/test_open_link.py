@@ -503,7 +503,7 @@ def test_exports_are_swept(demo, page):
 
 def test_an_export_that_cannot_be_written_says_so(page, monkeypatch, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setattr("explorer.ui.memory.folders.root", lambda: tmp_path / "file")
+    monkeypatch.setattr("explorer.ui.memory.temp_folder.root", lambda: tmp_path / "file")
     answers, error = page.send("Sharing.export", instrument=seeing(id_of(FIRST_PRESET)))
     assert "cannot store files now" in error
     assert str(tmp_path) not in error

@@ -11,8 +11,8 @@ import pytest
 import explorer
 from explorer import MaskSettings, Probe, SelectionSettings
 from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.mask_orthogonal import block_length, nearly_orthogonal
 from explorer.core.masks import GridMasks, sample_masks
-from explorer.core.orthogonal import block_length, nearly_orthogonal
 from explorer.core.references import Reference
 from explorer.evaluation.stability import mean_agreement
 from tests.core.test_masks import digest

@@ -23,7 +23,7 @@ from explorer.ui.gate.admission import MODEL, Admission
 from explorer.ui.gate.origins import Origins
 from explorer.ui.gate.payloads import UNREADABLE, Payloads, session_of
 from explorer.ui.gate.refusals import App, Message, Receive, Refusal, Scope, Send, answer
-from explorer.ui.gate.uploads import Uploads
+from explorer.ui.gate.upload_store import Uploads
 
 API = "/gradio_api/"
 OPEN = re.compile(

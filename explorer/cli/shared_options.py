@@ -13,7 +13,7 @@ from typing import Any
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import Range
 from explorer.core.probe import Probe, Progress, grow
-from explorer.results.folders import PROBE_FILE, save_probe
+from explorer.results.folders import PROBE_FILE, resume_probe, save_probe
 
 STOPPED = 130
 """Exit status after Ctrl-C."""
@@ -64,19 +64,21 @@ def settings(kind: type[Any], options: argparse.Namespace) -> Any:
     return kind(**{field.name: getattr(options, field.name) for field in fields(kind) if hasattr(options, field.name)})
 
 
-def grown(probe: Probe, folder: Path, quiet: bool) -> Probe | None:
+def grown(probe: Probe, options: argparse.Namespace) -> Probe | None:
     """Embed what a probe lacks; None after Ctrl-C, when what was reached is in the folder, as it is after an error."""
+    if options.resume:
+        probe = resume_probe(options.out / PROBE_FILE, probe)
     reached = probe
     try:
-        with progress(quiet, "mask", probe.wanted, len(probe)) as step:
+        with progress(options.quiet, "mask", probe.wanted, len(probe)) as step:
             for partial in grow(probe, on_progress=step):
                 reached = partial
     except KeyboardInterrupt:
-        _keep(reached, folder)
+        _keep(reached, options.out)
         return None
     except Exception:
         if len(reached) > len(probe):
-            _keep(reached, folder)
+            _keep(reached, options.out)
         raise
     return reached
 

@@ -27,11 +27,11 @@ from starlette.testclient import TestClient
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.ui import picture_input
-from explorer.ui.gate import transfers, uploads
+from explorer.ui.gate import transfers, upload_store
 from explorer.ui.gate.fetching import fetch_nothing
 from explorer.ui.gate.refusals import Refusal
-from explorer.ui.gate.uploads import REFUSED, Uploads
-from explorer.ui.memory import folders
+from explorer.ui.gate.upload_store import REFUSED, Uploads
+from explorer.ui.memory import temp_folder
 
 HERE = "testclient"
 """The address that Starlette's client has."""
@@ -41,7 +41,7 @@ HERE = "testclient"
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "root"
     path.mkdir()
-    monkeypatch.setattr(folders, "root", lambda: path)
+    monkeypatch.setattr(temp_folder, "root", lambda: path)
     return path
 
 
@@ -250,7 +250,7 @@ def test_a_body_that_is_announced_too_large_is_not_read(client, root):
 
 def test_a_refusal_comes_after_the_body(client, monkeypatch):
     """A browser that is still sending shows no answer but that the connection broke."""
-    monkeypatch.setattr(uploads, "ADDRESS_BYTES", 0)
+    monkeypatch.setattr(upload_store, "ADDRESS_BYTES", 0)
     rest = [{"type": "http.request", "body": bytes(100_000), "more_body": more} for more in (True, True, False)]
     sent = ask(client.app, UPLOAD, *rest)
     assert sent[0]["status"] == 429
@@ -267,7 +267,7 @@ def test_the_same_picture_costs_once_and_no_name_can_be_guessed(client, kept, ro
     first, again = upload(client, content).json(), upload(client, content, "other.png").json()
     assert first == again
     assert len(stored(root)) == 1
-    assert kept._used[HERE] == uploads.LEAST
+    assert kept._used[HERE] == upload_store.LEAST
     assert put(Uploads(root), content) != Path(first[0])
 
 
@@ -292,7 +292,7 @@ def test_a_full_disk_is_told_and_got_over(client, kept, root, monkeypatch):
 
 
 def test_one_address_cannot_take_everything(client, monkeypatch):
-    monkeypatch.setattr(uploads, "ADDRESS_BYTES", MAX_UPLOAD_BYTES + 2 * uploads.LEAST)
+    monkeypatch.setattr(upload_store, "ADDRESS_BYTES", MAX_UPLOAD_BYTES + 2 * upload_store.LEAST)
     assert [upload(client, encoded(seed=seed)).status_code for seed in range(4)] == [200, 200, 200, 429]
     assert (
         upload(client, encoded()).text
@@ -311,7 +311,7 @@ def test_a_class_behind_one_address_is_served(kept):
 
 
 def test_uploads_on_their_way_are_counted(kept, monkeypatch):
-    monkeypatch.setattr(uploads, "COMING", 2)
+    monkeypatch.setattr(upload_store, "COMING", 2)
     with kept.room("a"), kept.room("a"):
         with pytest.raises(Refusal, match="your network") as refused, kept.room("a"):
             pass
@@ -323,7 +323,7 @@ def test_uploads_on_their_way_are_counted(kept, monkeypatch):
 
 
 def test_when_all_is_full_the_greediest_gives_way(kept, monkeypatch):
-    monkeypatch.setattr(uploads, "ALL_BYTES", MAX_UPLOAD_BYTES + 3 * uploads.LEAST)
+    monkeypatch.setattr(upload_store, "ALL_BYTES", MAX_UPLOAD_BYTES + 3 * upload_store.LEAST)
     greedy = [put(kept, f"greedy {i}".encode(), address="greedy") for i in range(3)]
     modest = put(kept, b"modest", address="modest")
     kept.claim("page", greedy[0])
@@ -337,7 +337,7 @@ def test_when_all_is_full_the_greediest_gives_way(kept, monkeypatch):
 
 
 def test_a_page_keeps_its_latest_files(kept, monkeypatch):
-    monkeypatch.setattr(uploads, "SESSION_BYTES", 3 * uploads.LEAST)
+    monkeypatch.setattr(upload_store, "SESSION_BYTES", 3 * upload_store.LEAST)
     files = [put(kept, f"{i}".encode()) for i in range(6)]
     kept.claim("other", files[1])
     for file in (*files[:3], files[0], *files[3:]):
@@ -348,7 +348,7 @@ def test_a_page_keeps_its_latest_files(kept, monkeypatch):
 
 
 def test_pages_without_number_are_forgotten_but_not_their_files(kept, monkeypatch):
-    monkeypatch.setattr(uploads, "SESSIONS", 5)
+    monkeypatch.setattr(upload_store, "SESSIONS", 5)
     file = put(kept, b"x")
     for page in range(20):
         kept.claim(f"page{page}", file)
@@ -361,8 +361,8 @@ def test_pages_without_number_are_forgotten_but_not_their_files(kept, monkeypatc
 
 def test_files_go_when_nobody_has_used_them(kept, root):
     idle, shown, example = put(kept, b"1"), put(kept, b"2"), root / "examples" / "cat.jpg"
-    folders.write(example, [b"cat"])
-    export = folders.keep_export(b"zip")
+    temp_folder.write(example, [b"cat"])
+    export = temp_folder.keep_export(b"zip")
     os.utime(example, (0, 0))
     kept.claim("page", shown)
     kept.claim("page", example)
@@ -395,7 +395,7 @@ def test_a_file_that_is_used_stays(kept):
 def test_what_vanishes_or_does_not_belong_does_not_stop_the_sweeper(kept, root):
     file = put(kept, b"1", address="a")
     kept.claim("page", file)
-    folders.drop(file)
+    temp_folder.drop(file)
     (root / "uploads" / "stray").write_bytes(b"")
     (root / "uploads" / "empty").mkdir()
     kept.sweep(time.time() + 10_000)
@@ -404,7 +404,7 @@ def test_what_vanishes_or_does_not_belong_does_not_stop_the_sweeper(kept, root):
 
 
 def test_uploads_claims_and_sweeps_at_once(kept, monkeypatch):
-    monkeypatch.setattr(uploads, "SESSION_BYTES", 3 * uploads.LEAST)
+    monkeypatch.setattr(upload_store, "SESSION_BYTES", 3 * upload_store.LEAST)
     errors: list[BaseException] = []
 
     def work(which: int) -> None:
@@ -437,7 +437,7 @@ def test_the_sweeper_goes_on_after_a_fault(kept, monkeypatch):
             raise PermissionError("not now")
         swept.set()
 
-    monkeypatch.setattr(uploads, "EVERY", 0.01)
+    monkeypatch.setattr(upload_store, "EVERY", 0.01)
     monkeypatch.setattr(kept, "sweep", sweep)
     kept.start()
     assert swept.wait(20)
@@ -542,13 +542,13 @@ def load(client: TestClient, path: object, method: str = "GET", **headers: str) 
 
 def test_files_are_served_as_what_they_are(client, kept, root):
     copy = root / "examples" / "cat.jpg"
-    folders.write(copy, [encoded("JPEG")])
+    temp_folder.write(copy, [encoded("JPEG")])
     for path, kind in (
         (put(kept, encoded()), "image/png"),
         (put(kept, encoded("WEBP"), "WEBP", ""), "image/webp"),
         (put(kept, encoded("GIF"), "GIF", ""), "image/gif"),
         (copy, "image/jpeg"),
-        (folders.keep_export(b"PK"), "application/zip"),
+        (temp_folder.keep_export(b"PK"), "application/zip"),
     ):
         answer = load(client, path)
         assert answer.status_code == 200

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from explorer.ui.gate.door import OPEN
+from explorer.ui.gate.http_filter import OPEN
 from tests.ui.talk import ASSETS, ask, press_run, run_index, upload
 
 EVIL = "https://evil.test"
@@ -366,9 +366,9 @@ def test_any_range_of_a_file_is_answered(url, uploaded, ranges):
 
 
 def test_a_body_that_never_comes_is_not_waited_for(url, monkeypatch):
-    from explorer.ui.gate import door
+    from explorer.ui.gate import http_filter
 
-    monkeypatch.setattr(door, "BODY_SECONDS", 0.5)
+    monkeypatch.setattr(http_filter, "BODY_SECONDS", 0.5)
     for path in ("/gradio_api/queue/join", "/gradio_api/upload"):
         with socket.create_connection((urlsplit(url).hostname, urlsplit(url).port), timeout=10) as connection:
             head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
