@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from explorer.cli.long_work import STOPPED, work_off
+from explorer.cli.long_work import work_off
+from explorer.cli.shared_options import STOPPED
 from explorer.core.errors import InvalidInput
 from explorer.encoders.cards import DEFAULT_ENCODER
 

@@ -11,8 +11,6 @@ from explorer.core.steps import Steps, run
 if TYPE_CHECKING:
     from explorer.core.price import Price
 
-STOPPED = 130
-
 
 def work_off(
     begin: Callable[[Callable[[str], None]], Steps[Any]], costs: Sequence[Price], *, quiet: bool = False

@@ -21,7 +21,7 @@ import gradio as gr
 from explorer.core.errors import Restarting
 from explorer.core.probe import Probe
 from explorer.ui.failures import broken_off, noted
-from explorer.ui.status import Step, status_panel
+from explorer.ui.status import Step, status_panel, turn_panel
 
 STALE_SECONDS = 600
 """A run that has not been heard of for so long belonged to a page that was closed."""
@@ -121,6 +121,11 @@ class Desk:
         self.waiting.expect(job, seconds or 0)
         return self.waiting.before(job)
 
+    def queued(self, job: Job, seconds: float | None) -> Any:
+        """``turn`` in words, for the status line; nothing where it is the visitor's."""
+        turn = self.turn(job, seconds)
+        return turn_panel(*turn) if turn and turn[0] else gr.skip()
+
     def stop(self, job: Job, page: Job, press: int = 0, *, cancelled: bool = False) -> None:
         """Stop was pressed: whatever the page runs ends, and what waits leaves the queue.
 
@@ -152,6 +157,18 @@ class Desk:
         began, waited = job.running, self.waiting.done(job)
         job.end()
         return stopped_at(job, again) if began else TAKEN_OUT if waited else None
+
+    def last_word(self, job: Job, again: str, news: Callable[[], Any]) -> tuple[Any, Any]:
+        """``stopped`` for the status line, and what there is for the view.
+
+        Args:
+            job: Whose it was.
+            again: How it is taken up.
+            news: Makes the view of what is there now.
+        """
+        if (said := self.stopped(job, again)) is None:
+            return gr.skip(), gr.skip()
+        return status_panel(Step(said)), news() if job.fresh else gr.skip()
 
 
 class Job:

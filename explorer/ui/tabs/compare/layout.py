@@ -20,7 +20,7 @@ from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
 from explorer.ui.session import Result, RunRequest, Session, on_screen
-from explorer.ui.status import Step, status_panel, turn_panel
+from explorer.ui.status import Step
 from explorer.ui.tabs.compare.methods import methods_section
 from explorer.ui.tabs.explore.run import Handlers, packed
 
@@ -202,8 +202,7 @@ class Comparing:
     def turn(self, values: Values) -> tuple[Any, Scratch]:
         """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
         scratch = self._scratch(values)
-        turn = self._page.probes.turn(scratch, self._seconds(self._handlers.session(values)))
-        return turn_panel(*turn) if turn and turn[0] else gr.skip(), scratch
+        return self._page.probes.queued(scratch, self._seconds(self._handlers.session(values))), scratch
 
     def _seconds(self, session: Session) -> float | None:
         if session.shown() is None:  # the run itself says what is wrong
@@ -220,10 +219,7 @@ class Comparing:
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
         scratch = self._scratch(values)
-        said = self._page.probes.stopped(scratch, AGAIN)
-        if said is None:
-            return gr.skip(), gr.skip()
-        return status_panel(Step(said)), _news(scratch) if scratch.fresh else gr.skip()
+        return self._page.probes.last_word(scratch, AGAIN, lambda: _news(scratch))
 
     @told
     def possible(self, values: Values) -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import Page
 from explorer.ui.session import Result, Session
-from explorer.ui.status import Step, status_panel, turn_panel
+from explorer.ui.status import Step, status_panel
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
@@ -70,11 +70,8 @@ class Handlers:
 
         The session goes back as it came: only what Gradio is given has its time to live.
         """
-        return self._turn(values), self.session(values)
-
-    def _turn(self, values: Values) -> Any:
-        turn = self._probes.turn(self.session(values), self._seconds(values))
-        return turn_panel(*turn) if turn and turn[0] else gr.skip()
+        session = self.session(values)
+        return self._probes.queued(session, self._seconds(values)), session
 
     def _news(self, session: Session, sent: str) -> tuple[Any, str]:
         """The whole result where the browser does not have it yet, and otherwise its rows; and which it has now."""
@@ -135,8 +132,7 @@ class Handlers:
     @told
     def stopped(self, values: Values) -> Any:
         """Say what a stopped run leaves, once whatever it had still to say is on its way."""
-        said = self._probes.stopped(self.session(values), AGAIN)
-        return gr.skip() if said is None else status_panel(Step(said))
+        return self._probes.last_word(self.session(values), AGAIN, gr.skip)[0]
 
     @told
     def leave(self, values: Values) -> None:

@@ -21,7 +21,7 @@ from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import TEXT, MaskRun, stream
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.session import on_screen
-from explorer.ui.status import Step, status_panel, turn_panel
+from explorer.ui.status import Step
 from explorer.ui.tabs.explore.run import Handlers
 from explorer.ui.tabs.words.run import Worded, WordsRequest
 
@@ -253,8 +253,7 @@ class Wording:
             seconds = probes.rates.seconds(values[widgets.encoder], "", count, TEXT)
         except InvalidInput:  # the run will say so
             seconds = None
-        turn = probes.turn(worded, seconds)
-        return turn_panel(*turn) if turn and turn[0] else gr.skip(), worded
+        return probes.queued(worded, seconds), worded
 
     @told
     def stop(self, values: Values) -> None:
@@ -265,10 +264,7 @@ class Wording:
     def stopped(self, values: Values) -> tuple[Any, Any]:
         """Say what a stopped run leaves, and show it."""
         worded = self._worded(values)
-        said = self._page.probes.stopped(worded, AGAIN)
-        if said is None:
-            return gr.skip(), gr.skip()
-        return status_panel(Step(said)), _news(worded) if worded.fresh else gr.skip()
+        return self._page.probes.last_word(worded, AGAIN, lambda: _news(worded))
 
     @told
     def rank(self, values: Values) -> tuple[Any, Any]:
