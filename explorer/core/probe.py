@@ -109,7 +109,7 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
         raise InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
     if not SCHEMES[masking.scheme].grows:
         raise InvalidInput(
-            "Masks of the dianna scheme depend on how many there are, so they cannot be extended; "
+            f"Masks of the {masking.scheme} scheme depend on how many there are, so they cannot be extended; "
             "start a new probe, or use another scheme.",
             code="scheme_grow",
         )
