@@ -102,7 +102,7 @@ def _wire_runs(
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
         event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
     stopped = stop.click(handlers.stop, {page.session}, None, cancels=running, **LIGHT)
-    stopped.then(handlers.stopped, everything, [page.status], **LIGHT)
+    stopped.then(handlers.stopped, everything, shown, **LIGHT)
 
 
 def _wire_hints(handlers: Handlers, controls: Controls, page: Page, run: gr.Button) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -165,6 +166,31 @@ def test_what_settles_one_run_leaves_the_next_alone(monkeypatch: pytest.MonkeyPa
     session.running = False
     late.settle({"session": session})
     assert len(asked) == 1
+
+
+def test_what_a_stopped_run_has_made_comes_to_the_screen():
+    """Pressed before its first masks were sent, Stop left the result of before on screen, which is no longer here."""
+    probes, session = ProbeCache(), Session()
+    steps = probes.run(question(80), session, PLAIN)
+    session.begin()
+    while len(session.probe or ()) < 16:
+        next(steps)
+    session.stop(cancelled=True)
+    steps.close()
+    stopping = object.__new__(handlers.Handlers)
+    vars(stopping).update(_page=SimpleNamespace(session="session", view="view"), _probes=probes)
+    said, view = stopping.stopped({"session": session, "view": ""})
+    assert "Stopped at 16 of 80 masks" in said
+    shown = view["result"]
+    assert (shown["wanted"], shown["masking"]["n_masks"]) == (80, 80)
+    assert stopping.stopped({"session": session, "view": ""}) == (gr.skip(), gr.skip())  # said once
+
+    list(probes.run(question(80), session, PLAIN))
+    session.begin()
+    session.change(session.turn(), probe=replace(session.probe, embeddings=session.probe.embeddings[:40]))
+    session.stop(cancelled=True)
+    seen = json.dumps({"selection": PLAIN.to_dict(), "id": shown["id"], "n": 16})
+    assert set(stopping.stopped({"session": session, "view": seen})[1]["rows"]) == {"id", "plane"}
 
 
 def test_prices_decode_no_picture_again(monkeypatch: pytest.MonkeyPatch):

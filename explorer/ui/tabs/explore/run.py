@@ -130,9 +130,11 @@ class Handlers:
         self._probes.stop(session := self.session(values), session, cancelled=True)
 
     @told
-    def stopped(self, values: Values) -> Any:
-        """Say what a stopped run leaves, once whatever it had still to say is on its way."""
-        return self._probes.last_word(self.session(values), AGAIN, gr.skip)[0]
+    def stopped(self, values: Values) -> tuple[Any, Any]:
+        """Say what a stopped run leaves, once whatever it had still to say is on its way, and show it."""
+        session = self.session(values)
+        on_screen = look(values[self._page.view]).result or ""
+        return self._probes.last_word(session, AGAIN, lambda: self._news(session, on_screen)[0])
 
     @told
     def leave(self, values: Values) -> None:
