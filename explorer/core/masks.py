@@ -42,7 +42,10 @@ class MaskSettings(Settings):
         seed: Names the random masks, 0 to 2**32 - 1.
         fill: What a hidden pixel becomes, a key of ``FILLS``.
         scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep), ``"orthogonal"``
-            (so too; fewer masks needed) or ``"dianna"`` (the stream DIANNA draws, for exact comparison).
+            (so too; fewer masks needed; p_keep 0.5 only) or ``"dianna"`` (the stream DIANNA draws, for comparison).
+
+    Raises:
+        InvalidInput: A value its range refuses, or a p_keep that the scheme does not draw.
     """
 
     n_masks: int = int(N_MASKS.default)
@@ -57,6 +60,14 @@ class MaskSettings(Settings):
             object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
         FILLS.check(self.fill)
         SCHEMES.check(self.scheme)
+        only = SCHEMES[self.scheme].p_keep
+        if only not in (None, self.p_keep):
+            free = ", ".join(key for key, scheme in SCHEMES.items() if scheme.p_keep is None)
+            raise InvalidInput(
+                f"The scheme {self.scheme} draws masks for p_keep {only:g} only, got {self.p_keep:g}; "
+                f"set p_keep to {only:g}, or take another scheme ({free}).",
+                code="scheme_p_keep",
+            )
 
 
 @dataclass(frozen=True)
@@ -69,12 +80,16 @@ class Scheme:
         draw: Settings and (2,) height and width of a cell in pixels -> (n, ceil(f * f / 8)) uint8 bits of the grids,
             1 = kept, and (n, 2) int32 shifts, 0 <= shift < cell.
         for_words: Whether the words of a sentence, too, can be masked by it.
+        p_keep: The only one it draws masks for; None draws them for any.
+        version: Counted up when other masks are drawn than before, so that no probe goes on with two kinds.
     """
 
     label: str
     grows: bool
     draw: Callable[[MaskSettings, NDArray[np.int64]], tuple[NDArray[np.uint8], NDArray[np.int32]]]
     for_words: bool = False
+    p_keep: float | None = None
+    version: int = 1
 
 
 SCHEMES: Registry[Scheme] = Registry("scheme", "explorer.core.mask_schemes")

@@ -161,6 +161,7 @@ def save_probe(probe: Probe, folder: Path) -> Path:
         "encoder": probe.encoder.card.key,
         "fingerprint": probe.encoder.fingerprint,
         "masking": probe.masking.to_dict(),
+        "scheme_version": SCHEMES[probe.masking.scheme].version,
         **masked,
     }
 
@@ -202,6 +203,7 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
             if "picture" in stored:  # files of before kept all the pixels in place of their name
                 facts["picture_sha256"] = as_picture(stored["picture"]).sha256
         before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
+        before["scheme version"] = facts.get("scheme_version", 1)
         if facts["schema_version"] != SCHEMA_VERSION or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
             raise ValueError("not a probe of this version")
         theirs = {name: facts[name] for name in masked}
@@ -212,6 +214,7 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
     now = masking.to_dict() | {"encoder": fresh.encoder.fingerprint, "n_masks": 0}
+    now["scheme version"] = SCHEMES[masking.scheme].version
     numbered = isinstance(fresh.encoder, MaskedSentence) or not SCHEMES[masking.scheme].grows
     if numbered:  # the masks depend on how many there are
         before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks

@@ -91,6 +91,8 @@ def _need(
 
     settings = {"image": pair.image, "reference": pair.reference, "scheme": scheme, "counts": list(counts),
                 "seeds": list(seeds), "selections": {name: one.to_dict() for name, one in choices.items()}}  # fmt: skip
+    if SCHEMES[scheme].version > 1:
+        settings["scheme_version"] = SCHEMES[scheme].version
     return WorkNeed("stability", settings, stability_passes(counts=counts, seeds=tuple(seeds), masking=masking), work)
 
 

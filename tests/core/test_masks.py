@@ -1,6 +1,6 @@
 """Masks: DIANNA's to the bit of a float32, ours a pure function of their number, sums without rendering.
 
-The orthogonal scheme has a file of its own, ``test_schemes.py``; what holds for every scheme is here.
+The orthogonal scheme has a file of its own, ``test_mask_orthogonal.py``; what holds for every scheme is here.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,6 @@ from hypothesis import strategies as st
 
 import explorer
 from explorer import InvalidInput, MaskSettings
-from explorer.core import mask_orthogonal
 from explorer.core import masks as masks_module
 from explorer.core.masks import SCHEMES, GridMasks, masks_from_array, sample_masks
 from tests.oracles import slow
@@ -29,6 +29,11 @@ GOLDEN = "5b9019e05fab2754d089c07265e0c4d56b4a0e021b7c8c93ed943700012d0dc1"
 ROOT = Path(__file__).parents[2]
 SIZES = [(32, 32), (24, 40), (33, 50), (17, 31), (16, 128)]
 GROWING = [scheme for scheme in SCHEMES if SCHEMES[scheme].grows]
+
+
+def drawing(schemes: Iterable[str], *shares: float) -> list[tuple[str, float]]:
+    """Every scheme with every p_keep that it draws masks for."""
+    return [(scheme, p_keep) for scheme in schemes for p_keep in shares if SCHEMES[scheme].p_keep in (None, p_keep)]
 
 
 def dianna_masks(size: tuple[int, int], masking: MaskSettings) -> np.ndarray:
@@ -131,9 +136,8 @@ def test_weighted_sum_takes_the_first_masks_and_any_chunks(monkeypatch: pytest.M
 # Schemes whose masks do not depend on how many there are
 
 
-@pytest.mark.parametrize("p_keep", [0.5, 0.3])
 @pytest.mark.parametrize("feature_res", [3, 8, 10])
-@pytest.mark.parametrize("scheme", GROWING)
+@pytest.mark.parametrize(("scheme", "p_keep"), drawing(GROWING, 0.5, 0.3))
 def test_the_first_masks_do_not_depend_on_how_many_there_are(scheme: str, feature_res: int, p_keep: float) -> None:
     masking = MaskSettings(n_masks=700, feature_res=feature_res, p_keep=p_keep, seed=9, scheme=scheme)
     many = sample_masks(masking, (224, 224))
@@ -153,8 +157,7 @@ def test_which_schemes_grow() -> None:
 def test_masks_do_not_depend_on_the_chunk(scheme: str, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     masking = MaskSettings(n_masks=100, scheme=scheme)
     before = digest(sample_masks(masking, (224, 224)))
-    for module in (masks_module, mask_orthogonal):
-        monkeypatch.setattr(module, "CHUNK_CELLS", cells)
+    monkeypatch.setattr(masks_module, "CHUNK_CELLS", cells)
     assert digest(sample_masks(masking, (224, 224))) == before
 
 
@@ -167,12 +170,12 @@ def test_masks_do_not_depend_on_the_order_of_rendering(feature_res: int) -> None
         np.testing.assert_array_equal(masks.render(i, i + 1)[0], whole[i])
 
 
-@pytest.mark.parametrize(("scheme", "p_keep"), [("philox", 0.5), ("orthogonal", 0.5), ("orthogonal", 0.2)])
-def test_masks_do_not_depend_on_other_threads(scheme: str, p_keep: float) -> None:
+@pytest.mark.parametrize("scheme", GROWING)
+def test_masks_do_not_depend_on_other_threads(scheme: str) -> None:
     seeds = [0, 1, 2, 3] * 6
 
     def draw(seed: int) -> tuple[str, bytes]:
-        masking = MaskSettings(n_masks=200, feature_res=5, p_keep=p_keep, seed=seed, scheme=scheme)
+        masking = MaskSettings(n_masks=200, feature_res=5, seed=seed, scheme=scheme)
         masks = sample_masks(masking, (64, 48))
         return digest(masks), masks.render(0, 200).tobytes()
 
@@ -214,8 +217,7 @@ def test_the_global_generator_is_left_alone(scheme: str) -> None:
     np.testing.assert_array_equal(sample_masks(MaskSettings(n_masks=20, scheme=scheme), (32, 32)).render(0, 20), first)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
-@pytest.mark.parametrize("p_keep", [0.01, 0.3, 0.5, 0.99])
+@pytest.mark.parametrize(("scheme", "p_keep"), drawing(SCHEMES, 0.01, 0.3, 0.5, 0.99))
 def test_share_of_kept_cells(p_keep: float, scheme: str) -> None:
     masks = sample_masks(MaskSettings(n_masks=2000, p_keep=p_keep, scheme=scheme), (64, 64))
     kept = masks.grids()

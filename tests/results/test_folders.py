@@ -422,6 +422,25 @@ def test_dianna_masks_resume_at_their_own_number_only(
         load_probe(path, image=picture, encoder=picture_encoder, masking=replace(masking, n_masks=60))
 
 
+def test_a_probe_does_not_go_on_with_masks_that_are_drawn_otherwise_by_now(
+    picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path
+) -> None:
+    """The balanced masks of a seed were others before; their probes had no version, nor have those of other schemes."""
+    for scheme, goes_on in (("philox", True), ("orthogonal", False)):
+        masking = replace(FEW, scheme=scheme)
+        path = save_probe(explorer.probe(picture, encoder=picture_encoder, masking=masking), tmp_path / scheme)
+        assert len(load_probe(path, image=picture, encoder=picture_encoder, masking=masking)) == 40
+        with np.load(path) as stored:
+            facts, embeddings = json.loads(str(stored["facts"])), stored["embeddings"]
+        del facts["scheme_version"]
+        np.savez(path, facts=np.array(json.dumps(facts)), embeddings=embeddings)
+        if goes_on:
+            assert len(load_probe(path, image=picture, encoder=picture_encoder, masking=masking)) == 40
+            continue
+        with pytest.raises(InvalidInput, match="scheme version changed 1 -> "):
+            load_probe(path, image=picture, encoder=picture_encoder, masking=masking)
+
+
 def test_probes_that_cannot_be_saved(
     picture: np.ndarray, encoder: Encoder, picture_encoder: Encoder, tmp_path: Path
 ) -> None:
