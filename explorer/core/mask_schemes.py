@@ -41,5 +41,5 @@ def draw_philox(masking: MaskSettings, cells: NDArray[np.int64]) -> tuple[NDArra
 
 
 SCHEMES.add("philox", Scheme("independent, as in the paper", True, draw_philox, for_words=True))
-SCHEMES.add("orthogonal", Scheme("balanced, steadier; p_keep 0.5 only", True, draw_orthogonal, p_keep=0.5, version=3))
+SCHEMES.add("orthogonal", Scheme("balanced, steadier", True, draw_orthogonal, p_keep=0.5, version=3))
 SCHEMES.add("dianna", Scheme("the stream DIANNA draws", False, draw_dianna))

@@ -60,12 +60,12 @@ class MaskSettings(Settings):
             object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
         FILLS.check(self.fill)
         SCHEMES.check(self.scheme)
-        only = SCHEMES[self.scheme].p_keep
-        if only not in (None, self.p_keep):
-            free = ", ".join(key for key, scheme in SCHEMES.items() if scheme.p_keep is None)
+        scheme, only = SCHEMES[self.scheme], SCHEMES[self.scheme].p_keep
+        if only is not None and only != self.p_keep:
+            others = ", ".join(f'{key}, "{one.label}"' for key, one in SCHEMES.items() if one.p_keep is None)
             raise InvalidInput(
-                f"The scheme {self.scheme} draws masks for p_keep {only:g} only, got {self.p_keep:g}; "
-                f"set p_keep to {only:g}, or take another scheme ({free}).",
+                f'Masks of the scheme {self.scheme} ("{scheme.label}") are drawn for p_keep {only:g} only, got '
+                f"{self.p_keep:g}; set p_keep to {only:g}, or take another scheme ({others}).",
                 code="scheme_p_keep",
             )
 

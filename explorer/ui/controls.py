@@ -222,7 +222,7 @@ def _lay_out_advanced() -> dict[str, Any]:
             value=MaskSettings.scheme,
             label="How masks are drawn",
             info="Balanced masks hide every region equally often, alone and together with others, so that about half "
-            "as many give an equally steady map.",
+            "as many give an equally steady map. For p_keep 0.5 only.",
             elem_id="scheme",
         )
         precision = gr.Radio(
