@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def _need(
         )
         return {name: np.stack([getattr(found, name)[choice] for choice in choices]) for name in NAMES}
 
-    settings = {"image": pair.image, "reference": pair.reference, "scheme": scheme, "counts": list(counts),
+    settings: dict[str, Any] = {"image": pair.image, "reference": pair.reference, "scheme": scheme, "counts": list(counts),
                 "seeds": list(seeds), "selections": {name: one.to_dict() for name, one in choices.items()}}  # fmt: skip
     if SCHEMES[scheme].version > 1:
         settings["scheme_version"] = SCHEMES[scheme].version
