@@ -90,8 +90,9 @@ def _need(
         )
         return {name: np.stack([getattr(found, name)[choice] for choice in choices]) for name in NAMES}
 
-    settings: dict[str, Any] = {"image": pair.image, "reference": pair.reference, "scheme": scheme, "counts": list(counts),
-                "seeds": list(seeds), "selections": {name: one.to_dict() for name, one in choices.items()}}  # fmt: skip
+    settings: dict[str, Any] = {"image": pair.image, "reference": pair.reference, "scheme": scheme,
+                                "counts": list(counts), "seeds": list(seeds),
+                                "selections": {name: one.to_dict() for name, one in choices.items()}}  # fmt: skip
     if SCHEMES[scheme].version > 1:
         settings["scheme_version"] = SCHEMES[scheme].version
     return WorkNeed("stability", settings, stability_passes(counts=counts, seeds=tuple(seeds), masking=masking), work)
