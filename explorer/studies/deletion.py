@@ -28,62 +28,12 @@ NAMES = {"lodf": "LoDF", "hidf": "HiDF", "random": "random"}
 ROWS = ("nearing pixels first (LoDF)", "distancing pixels first (HiDF)", "random order")
 
 
-@study(
-    "figure-1",
-    title="Pictures with pixels deleted, related classes",
-    section="4.1",
-    about="The bee, compared with a fly, with more and more of its pixels deleted: those first that bring it "
-    "closest (LoDF), those first that push it apart (HiDF), or any (random). Above each, how far the distance changed.",
-)
-def figure_1(setup: Setup) -> Outline:
-    """The sheet of the related pair."""
-    return _sheet(setup, setup.subjects.related)
-
-
-@study(
-    "figure-2",
-    title="Distance while pixels go, related classes",
-    section="4.1",
-    about="Deleting the least fly-like pixels first (HiDF) makes the distance fall a lot, below random; "
-    "deleting the most fly-like first (LoDF) changes little, about as random does, since a picture that is surely a "
-    "bee can hardly become less of a fly.",
-)
-def figure_2(setup: Setup) -> Outline:
-    """The curves of the related pair."""
-    return _curves(setup, setup.subjects.related, "HiDF falls far below random, LoDF stays near it")
-
-
-@study(
-    "figure-3",
-    title="Pictures with pixels deleted, same class",
-    section="4.1",
-    about="As figure 1, with another bee as the reference. The paper wonders that the striped part hardly matters.",
-)
-def figure_3(setup: Setup) -> Outline:
-    """The sheet of the pair of one class."""
-    return _sheet(setup, setup.subjects.same)
-
-
-@study(
-    "figure-4",
-    title="Distance while pixels go, same class",
-    section="4.1",
-    about="With LoDF the distance is nearly at its largest from 15 % on; at random little happens up to "
-    "55 %; with HiDF only the last 5 % count. The changes are much larger in percent than in figure 2, since two bees "
-    "begin at almost no distance.",
-)
-def figure_4(setup: Setup) -> Outline:
-    """The curves of the pair of one class."""
-    return _curves(setup, setup.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end")
-
-
 def _need(setup: Setup, pair: Pair) -> WorkNeed:
     question = setup.question(pair)
 
     def work(setup: Setup) -> Steps[Arrays]:
         attribution = setup.explain(pair).attribution
-        found = yield from counted(deletion(question, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))
-        return {"shares": found.shares, "lodf": found.lodf, "hidf": found.hidf, "random": found.random}
+        return vars((yield from counted(deletion(question, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))))
 
     settings = {
         "image": pair.image, "reference": pair.reference, "masking": setup.masking().to_dict(),
@@ -92,16 +42,12 @@ def _need(setup: Setup, pair: Pair) -> WorkNeed:
     return WorkNeed("deletion", settings, deletion_passes(question, steps=STEPS, seeds=SEEDS), work)
 
 
-def _read(setup: Setup, need: WorkNeed) -> Deletion:
-    arrays = setup.arrays(need)
-    return Deletion(arrays["shares"], arrays["lodf"], arrays["hidf"], arrays["random"])
-
-
 def _sheet(setup: Setup, pair: Pair) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found, question, attribution = _read(setup, need), setup.question(pair), setup.explain(pair).attribution
+        found = Deletion(**setup.arrays(need))
+        question, attribution = setup.question(pair), setup.explain(pair).attribution
         shares = [found.shares[np.abs(found.shares - share).argmin()] for share in SHEET]
         at = [int(np.flatnonzero(found.shares == share)[0]) for share in shares]
         pictures = [[as_seen(c) for c in deleted_copies(question, attribution, o, shares, FILL)] for o in NAMES]
@@ -134,7 +80,9 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found, verdict = _judged(setup, need)
+        found = Deletion(**setup.arrays(need))
+        verdict = judge_deletion(found)
+        assert verdict is not None  # a study's work is whole
         low, high = found.band()
         header = ("share deleted", "LoDF", "HiDF", "random, mean", "random, lowest", "random, highest")
         columns = (found.shares, found.lodf, found.hidf, found.curve("random"), low, high)
@@ -170,13 +118,6 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
         )
 
     return Outline((setup.need(pair), need), make)
-
-
-def _judged(setup: Setup, need: WorkNeed) -> tuple[Deletion, DeletionVerdict]:
-    found = _read(setup, need)
-    verdict = judge_deletion(found)
-    assert verdict is not None  # a study's work is whole
-    return found, verdict
 
 
 def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
@@ -215,3 +156,38 @@ def _draw(found: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
 
 def _percent(distance: float, whole: float) -> float:
     return 100 * (distance / whole - 1) if whole > 0 else float("nan")
+
+
+study(
+    "figure-1",
+    title="Pictures with pixels deleted, related classes",
+    section="4.1",
+    about="The bee, compared with a fly, with more and more of its pixels deleted: those first that bring it "
+    "closest (LoDF), those first that push it apart (HiDF), or any (random). Above each, how far the distance changed.",
+)(lambda setup: _sheet(setup, setup.subjects.related))
+study(
+    "figure-2",
+    title="Distance while pixels go, related classes",
+    section="4.1",
+    about="Deleting the least fly-like pixels first (HiDF) makes the distance fall a lot, below random; "
+    "deleting the most fly-like first (LoDF) changes little, about as random does, since a picture that is surely a "
+    "bee can hardly become less of a fly.",
+)(lambda setup: _curves(setup, setup.subjects.related, "HiDF falls far below random, LoDF stays near it"))
+study(
+    "figure-3",
+    title="Pictures with pixels deleted, same class",
+    section="4.1",
+    about="As figure 1, with another bee as the reference. The paper wonders that the striped part hardly matters.",
+)(lambda setup: _sheet(setup, setup.subjects.same))
+study(
+    "figure-4",
+    title="Distance while pixels go, same class",
+    section="4.1",
+    about="With LoDF the distance is nearly at its largest from 15 % on; at random little happens up to "
+    "55 %; with HiDF only the last 5 % count. The changes are much larger in percent than in figure 2, since two bees "
+    "begin at almost no distance.",
+)(
+    lambda setup: _curves(
+        setup, setup.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end"
+    )
+)

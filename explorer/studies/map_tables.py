@@ -14,15 +14,15 @@ from explorer.studies.pairs import Pair
 from explorer.studies.setup import Setup
 from explorer.studies.study import Compared, Entry, Table
 
+AGAIN = "another run would agree"
 HEADER = (
     "map", "n_masks", "p_keep", "feature_res", "seed", "selection",
-    "distance of the whole picture", "lowest", "highest", "mean size", "halves agree", "another run would agree",
+    "distance of the whole picture", "lowest", "highest", "mean size", "halves agree", AGAIN,
 )  # fmt: skip
 HALVES = "The last two columns: correlation of the maps of the even and the odd masks, and that to expect of two runs."
 
 
-def reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
-    """One row of ``HEADER`` for a map."""
+def _reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
     probe, selection, values = explanation.probe, explanation.selection, explanation.relative
     half = split_half(probe, explanation.reference, selection)
     return (
@@ -43,7 +43,12 @@ def reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
 
 def readings(titles: Sequence[str], explanations: Sequence[Explanation]) -> Table:
     """One row for each map."""
-    return Table(HEADER, tuple(reading(t, e) for t, e in zip(titles, explanations, strict=True)), HALVES)
+    return Table(HEADER, tuple(_reading(t, e) for t, e in zip(titles, explanations, strict=True)), HALVES)
+
+
+def maps_of(explanations: Sequence[Explanation]) -> dict[str, NDArray[np.floating]]:
+    """Full maps by name, for the file beside the figure."""
+    return {f"map_{i}": explanation.relative for i, explanation in enumerate(explanations, 1)}
 
 
 def column(table: Table, name: str) -> list[float]:
@@ -73,6 +78,10 @@ def regions_table(found: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(("map", "region", "mean attribution"), rows, "Mean attribution in boxes drawn by hand.")
 
 
+Holds = Callable[[Mapping[str, float], NDArray[np.floating]], bool]
+"""Mean attributions by region, and the map -> whether it is so here."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """Something the paper says about one map, and how to see whether ours says so too.
@@ -80,12 +89,12 @@ class Claim:
     Attributes:
         pair: Title of the pair.
         says: What the paper sees, in our words.
-        holds: Mean attributions by region, and the map -> whether it is so here.
+        holds: Whether ours does.
     """
 
     pair: str
     says: str
-    holds: Callable[[Mapping[str, float], NDArray[np.floating]], bool]
+    holds: Holds
 
 
 def check(

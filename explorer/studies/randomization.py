@@ -27,6 +27,9 @@ PAPER: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 """Table 1, row by row."""
 
+KEPT = ("layers", "maps", "similarity", "similarity_absolute", "shift")
+"""Of a ``Randomization``."""
+
 NAMES = {"top_down": "top-down", "bottom_up": "bottom-up", "independent": "independent"}
 
 
@@ -36,94 +39,25 @@ def no_layers(setup: Setup) -> str:
     return "" if encoder.layers() else f"the layers of {encoder.card.title} cannot be had"
 
 
-@study(
-    "table-1",
-    title="Randomising layers: the numbers",
-    section="4.3",
-    about="Spearman's correlation of the map with that of the untouched network, while layers are shuffled one after "
-    "another from the output (top-down) or from the input (bottom-up), or each alone (independent). The paper, with "
-    "VGG16, finds almost nothing left from the first layer on in both cascades, and wonders that single layers keep "
-    "the map at up to 0.92. The page on randomization says why.",
-    lacks=no_layers,
-)
-def table_1(setup: Setup) -> Outline:
-    """All three orders."""
-    needs = {order: order_need(setup, order) for order in ORDERS}
-    return Outline(
-        tuple(needs.values()),
-        lambda setup: _table({order: read(setup, need, order) for order, need in needs.items()}, chance(setup)),
-    )
-
-
-@study(
-    "figure-5",
-    title="Randomising from the output: the maps",
-    section="4.3",
-    about="The first map is the untouched network's; then one more layer is shuffled at a time, from the output down. "
-    "The map is lost at once, which shows that it is about the network.",
-    lacks=no_layers,
-)
-def figure_5(setup: Setup) -> Outline:
-    """The strip of the top-down cascade."""
-    return _strip(setup, "top_down", "lost from the first layer on")
-
-
-@study(
-    "figure-6",
-    title="Randomising from the input: the maps",
-    section="4.3",
-    about="As figure 5, from the input up. Lost from the first layer on as well.",
-    lacks=no_layers,
-)
-def figure_6(setup: Setup) -> Outline:
-    """The strip of the bottom-up cascade."""
-    return _strip(setup, "bottom_up", "lost from the first layer on")
-
-
-@study(
-    "figure-7",
-    title="Randomising each layer alone: the maps",
-    section="4.3",
-    about="Each map is that of a network with one part shuffled and all others untouched. The paper is puzzled that "
-    "layers 5 to 13 keep it.",
-    lacks=no_layers,
-)
-def figure_7(setup: Setup) -> Outline:
-    """The strip of the independent order."""
-    return _strip(setup, "independent", "many layers alone keep the map")
-
-
 def order_need(setup: Setup, order: str, how: str = "shuffle") -> WorkNeed:
     """The maps of one order, block by block."""
     pair, masking = setup.subjects.related, setup.masking(MASKS)
     question, method = setup.question(pair), DistanceExplainer(masking)
 
     def work(_: Setup) -> Steps[Arrays]:
-        return arrays_of((yield from counted(randomization(question, method, order=order, how=how))))
+        found = yield from counted(randomization(question, method, order=order, how=how))
+        return {name: np.asarray(getattr(found, name)) for name in KEPT}
 
     settings = {"image": pair.image, "reference": pair.reference, "order": order, "how": how, "seed": 0,
                 "blocks": list(question.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
     return WorkNeed("randomization", settings, randomization_passes(question, method), work)
 
 
-def arrays_of(found: Randomization) -> Arrays:
-    """A result as arrays, to be kept."""
-    return {
-        "layers": np.array(found.layers),
-        "maps": found.maps,
-        "similarity": found.similarity,
-        "similarity_absolute": found.similarity_absolute,
-        "shift": found.shift,
-    }
-
-
 def read(setup: Setup, need: WorkNeed, order: str, how: str = "shuffle") -> Randomization:
     """The result of a piece of work that was done."""
-    kept = setup.arrays(need)
-    names = tuple(str(name) for name in kept["layers"])
-    return Randomization(
-        order, how, names, kept["maps"], kept["similarity"], kept["similarity_absolute"], kept["shift"]
-    )
+    arrays = setup.arrays(need)
+    layers, maps, similarity, absolute, shift = (arrays[name] for name in KEPT)
+    return Randomization(order, how, tuple(map(str, layers)), maps, similarity, absolute, shift)
 
 
 def _strip(setup: Setup, order: str, says: str) -> Outline:
@@ -258,3 +192,47 @@ def _differs(setup: Setup, order: str) -> str:
         f"{title} is randomised from its trained weights, block by block. In the paper's software the cascades began "
         "with a network that had no trained weights in any layer, so its maps were lost before the first step."
     )
+
+
+@study(
+    "table-1",
+    title="Randomising layers: the numbers",
+    section="4.3",
+    about="Spearman's correlation of the map with that of the untouched network, while layers are shuffled one after "
+    "another from the output (top-down) or from the input (bottom-up), or each alone (independent). The paper, with "
+    "VGG16, finds almost nothing left from the first layer on in both cascades, and wonders that single layers keep "
+    "the map at up to 0.92. The page on randomization says why.",
+    lacks=no_layers,
+)
+def table_1(setup: Setup) -> Outline:
+    """All three orders."""
+    needs = {order: order_need(setup, order) for order in ORDERS}
+    return Outline(
+        tuple(needs.values()),
+        lambda setup: _table({order: read(setup, need, order) for order, need in needs.items()}, chance(setup)),
+    )
+
+
+study(
+    "figure-5",
+    title="Randomising from the output: the maps",
+    section="4.3",
+    about="The first map is the untouched network's; then one more layer is shuffled at a time, from the output down. "
+    "The map is lost at once, which shows that it is about the network.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "top_down", "lost from the first layer on"))
+study(
+    "figure-6",
+    title="Randomising from the input: the maps",
+    section="4.3",
+    about="As figure 5, from the input up. Lost from the first layer on as well.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "bottom_up", "lost from the first layer on"))
+study(
+    "figure-7",
+    title="Randomising each layer alone: the maps",
+    section="4.3",
+    about="Each map is that of a network with one part shuffled and all others untouched. The paper is puzzled that "
+    "layers 5 to 13 keep it.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "independent", "many layers alone keep the map"))

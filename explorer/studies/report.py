@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
+from PIL import Image
+
 from explorer.core.storage import write_whole
 from explorer.reports.page import render
-from explorer.studies.results import Result, finished, read_result
+from explorer.studies.results import Result, finished
 from explorer.studies.runner import why_not
 from explorer.studies.setup import Setup
 from explorer.studies.study import PAPER, STUDIES, Study
@@ -24,10 +25,8 @@ def write_report(setup: Setup, out: Path) -> Path:
     Raises:
         CannotWrite: The folder cannot be written.
     """
-    done = [(study, read_result(out, key)) for key, study in STUDIES.items() if not why_not(study, setup)
-            and finished(study, setup, out)]  # fmt: skip
-    made = [(study, result) for study, result in done if result is not None]
-    text = page(made, setup, out)
+    possible = [study for _, study in STUDIES.items() if not why_not(study, setup)]
+    text = page([(study, result) for study in possible if (result := finished(study, setup, out))], setup, out)
 
     def write(scratch: Path) -> None:
         (scratch / PAGE).write_text(text, encoding="utf-8")
@@ -45,7 +44,7 @@ def page(made: Sequence[tuple[Study, Result]], setup: Setup, out: Path) -> str:
             f"A draft: {100 * setup.share:g} % of the paper's numbers of masks. Maps are noisier than they should be."
         )
     parts = [
-        (title, [(study, result, *_png_size(out / study.key / f"{study.key}.png")) for study, result in inside])
+        (title, [(study, result, *_size(out / study.key / f"{study.key}.png")) for study, result in inside])
         for start, title in PARTS.items()
         if (inside := [(study, result) for study, result in made if _part(study) == start])
     ]
@@ -74,7 +73,6 @@ def _part(study: Study) -> str:
     return study.section[:1] if study.section[:1] in PARTS else ""
 
 
-def _png_size(path: Path) -> tuple[int, int]:
-    with path.open("rb") as file:
-        width, height = struct.unpack(">II", file.read(24)[16:])
-    return width, height
+def _size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        return picture.size

@@ -116,10 +116,10 @@ def _read(folder: Path, key: str, _: tuple[tuple[str, int, int], ...]) -> Result
     return Result(key, manifest, tables)
 
 
-def finished(study: Study, setup: Setup, out: Path) -> bool:
-    """Whether the result that lies there is the one this setup would make."""
+def finished(study: Study, setup: Setup, out: Path) -> Result | None:
+    """The result that lies there, if it is the one this setup would make."""
     result = read_result(out, study.key)
-    return result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup))
+    return result if result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup)) else None
 
 
 def to_csv(table: Table) -> str:

@@ -24,7 +24,6 @@ from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
 from explorer.ui.tabs.evidence.layout import judging_view
 from explorer.ui.tabs.evidence.pictures import strip
-from explorer.ui.tabs.explore.run import Handlers
 
 STEPS = 10
 SEEDS = (0, 1)
@@ -123,10 +122,10 @@ class OtherMethods(Evidence):
         }
 
 
-def methods_section(page: Page, handlers: Handlers) -> None:
+def methods_section(page: Page) -> None:
     """Lay the section out and wire it."""
     gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
-    judging_view("methods", {OtherMethods.key: OtherMethods}, page, handlers, preferred=PREFERRED, **offers())
+    judging_view("methods", {OtherMethods.key: OtherMethods}, page, preferred=PREFERRED, **offers())
 
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:
