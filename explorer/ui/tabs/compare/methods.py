@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
-from explorer.attributions.question import Question
 from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
-from explorer.core.steps import Parts, Steps
+from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
 from explorer.evaluation.verdicts import tells_most
+from explorer.studies.needs import counted as without_parts
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
@@ -90,21 +90,14 @@ class OtherMethods(Evidence):
             answer = Answer(key, attribution, passes, time.monotonic() - began, None)
             yield [*answers, answer]
             if not is_blank(attribution):
-                faithful = yield from self._delete(question, attribution)
-                answer = Answer(key, attribution, passes, answer.seconds, faithful)
+                fill = self.subject.request.masking.fill
+                faithful = yield from without_parts(
+                    deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=fill)
+                )
+                answer = replace(answer, faithful=faithful)
             answers = [*answers, answer]
             yield answers
         return answers
-
-    def _delete(self, question: Question, attribution: NDArray[np.float32]) -> Steps[Deletion]:
-        work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.request.masking.fill)
-        while True:
-            try:
-                step = next(work)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            if isinstance(step, int):
-                yield step
 
     def report(self, result: list[Answer], stopped: bool) -> Report:
         """The maps on one scale, and a table of what each costs and does."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import DistanceExplainer, Method
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.embedder import WHOLE
 from explorer.core.steps import Parts
 from explorer.evaluation.localization import Localization, box_region, localize, plant
@@ -53,9 +53,6 @@ class PlantedPatchEvidence(Evidence):
         Option("corner", "Planted in the", tuple((corner, f"{corner} quarter") for corner in CORNERS), "lower right"),
         Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
     )
-
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
         """Those of one map."""

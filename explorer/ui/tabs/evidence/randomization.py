@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from explorer.attributions.method import METHODS, has_masks
-from explorer.attributions.question import Method
 from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
 from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
@@ -51,9 +50,6 @@ class RandomizationEvidence(Evidence):
         Option("masks", "Masks for each map", numbers(30, 60, 100, 200, 500, 1000), "200"),
         Option("reference", "The reference is", (("kept", "kept"), ("re-embedded", "embedded anew")), "kept"),
     )
-
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
         """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from explorer.attributions.question import Method
 from explorer.core.steps import Parts
 from explorer.evaluation.sensitivity import NOISES, PAPER, Sensitivity, sensitivity, sensitivity_passes
 from explorer.evaluation.verdicts import Likeness, judge_sensitivity
@@ -45,9 +44,6 @@ class SensitivityEvidence(Evidence):
         Option("masks", "Masks for each", numbers(60, 100, 200, 500), "200"),
         Option("clip", "Values outside the range", (("no", "left, as in the paper"), ("yes", "cut off")), "no"),
     )
-
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def passes(self) -> int:
         """One map of the picture, and one of each noisy one."""
