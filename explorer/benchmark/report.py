@@ -21,14 +21,7 @@ from explorer.results.folders import versions
 
 
 def write_report(plan: Plan, out: Path) -> Path:
-    """Write every table as CSV, all of them as Markdown, and the page, of what there is so far.
-
-    Args:
-        plan: The benchmark.
-        out: The folder of its results.
-
-    Returns:
-        The page.
+    """Write every table as CSV, all of them as Markdown, and the page, of what there is so far; returns the page.
 
     Raises:
         InvalidInput: The results are damaged.

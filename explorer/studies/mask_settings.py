@@ -148,11 +148,8 @@ def outline_of(
 ) -> Outline:
     """A study of the tiles of the related pair.
 
-    Args:
-        setup: Where it is made.
-        tiles: Of which it needs the probes.
-        read: Reads the answer off the maps and the table that ``readings`` makes of them.
-        across: Columns, where not as the tiles' rows say.
+    Its answer is read off the maps and the table that ``readings`` makes of them; ``across`` is the number of columns,
+    where it is not as the tiles' rows say.
     """
     pair = setup.subjects.related
 

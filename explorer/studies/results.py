@@ -26,13 +26,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Result:
-    """A finished study, as its manifest and its tables tell it.
-
-    Attributes:
-        key: Of the study.
-        manifest: Everything written beside the figure.
-        tables: The main table and the further ones, by file name.
-    """
+    """A finished study, as its manifest and its tables (by file name) tell it."""
 
     key: str
     manifest: dict[str, Any]

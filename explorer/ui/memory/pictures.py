@@ -30,14 +30,7 @@ FACTS = 4096
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file.
-
-    Attributes:
-        sha256: As of ``Picture``.
-        notices: As of ``Picture``.
-        size: (H, W).
-        refusal: Why it is no picture, as message and code, if it is none.
-    """
+    """What is known of a file; ``refusal`` says why it is no picture, as message and code, if it is none."""
 
     sha256: str = ""
     notices: tuple[str, ...] = ()

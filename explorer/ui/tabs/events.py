@@ -30,12 +30,7 @@ W = TypeVar("W", bound=WithJob)
 
 
 class TabEvents(Generic[W, J]):
-    """The events of a tab that runs something.
-
-    Args:
-        page: What they act on.
-        widgets: The tab's own components.
-    """
+    """The events of a tab that runs something."""
 
     def __init__(self, page: Page, widgets: W) -> None:
         self._page, self._widgets, self._probes = page, widgets, page.probes

@@ -35,15 +35,7 @@ PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one method answered.
-
-    Attributes:
-        key: Of the method.
-        attribution: (h, w).
-        passes: Pictures it ran through the network.
-        seconds: How long that took.
-        faithful: Its deletion; None where the map is the same everywhere.
-    """
+    """What one method answered: its map (h, w), what that cost, and its deletion; None where the map is flat."""
 
     key: str
     attribution: NDArray[np.float32]
@@ -91,10 +83,8 @@ class OtherMethods(Evidence):
             yield [*answers, answer]
             if not is_blank(attribution):
                 fill = self.subject.request.masking.fill
-                faithful = yield from without_parts(
-                    deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=fill)
-                )
-                answer = replace(answer, faithful=faithful)
+                work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=fill)
+                answer = replace(answer, faithful=(yield from without_parts(work)))
             answers = [*answers, answer]
             yield answers
         return answers

@@ -43,14 +43,7 @@ def evidence_tab(page: Page, handlers: Handlers) -> None:
 
 
 def judging_view(name: str, kinds: Kinds, page: Page, **props: Any) -> None:
-    """A view of questions that can be put to the map on screen, wired.
-
-    Args:
-        name: The module of ``browser/`` that shows them.
-        kinds: The questions, by key.
-        page: What they act on.
-        props: What else the module is given.
-    """
+    """A view of questions that can be put to the map on screen, wired; ``name`` is the module that shows them."""
     empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *kinds))
     wires = [kind.wire() for kind in kinds.values()]
     view = component(name, events=("priced", "weighed", "ran", "stopped"), kinds=wires, **empty, **props)
@@ -76,13 +69,7 @@ def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
 
 
 class Judging(TabEvents[Widgets, Job]):
-    """The events of the tab.
-
-    Args:
-        page: What they act on.
-        widgets: The tab's own components.
-        kinds: What can be asked, by key.
-    """
+    """The events of the tab; ``kinds`` are what can be asked, by key."""
 
     def __init__(self, page: Page, widgets: Widgets, kinds: Kinds) -> None:
         super().__init__(page, widgets)

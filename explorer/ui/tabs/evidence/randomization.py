@@ -81,13 +81,7 @@ class RandomizationEvidence(Evidence):
 
 
 def randomization_report(result: Randomization, chance: float | None, stopped: bool) -> Report:
-    """How alike the maps of scrambled networks are to the map of the untouched one.
-
-    Args:
-        result: Whole, or in part.
-        chance: From ``by_chance``; None where that is not known.
-        stopped: Whether it goes no further.
-    """
+    """How alike the maps of scrambled networks are to the map of the untouched one; ``chance`` is None if not known."""
     steps, similarity = range(len(result.similarity)), result.similarity
     each = result.order == "independent"
     low = min(-(chance or 0.0), float(np.nanmin(similarity))) - 0.05

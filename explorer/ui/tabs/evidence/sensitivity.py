@@ -70,13 +70,10 @@ class SensitivityEvidence(Evidence):
 
 
 def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: bool) -> Report:
-    """How far noise moves the map.
+    """How far noise moves the map, by a result, whole or in part.
 
-    Args:
-        result: Whole, or in part.
-        as_measured: Whether the noise is the one that the paper's numbers were measured with; None for a method that
-            is not the paper's.
-        stopped: Whether it goes no further.
+    ``as_measured`` says whether the noise is the one that the paper's numbers were measured with; None for a method
+    that is not the paper's.
     """
     samples = range(1, len(result.values) + 1)
     rules = [{"at": at, "text": f"paper {at}"} for at in PAPER] if as_measured else []

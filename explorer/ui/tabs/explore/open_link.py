@@ -39,12 +39,7 @@ def address_reader() -> gr.HTML:
 def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks) -> Any:
     """Wire what an address and a loaded file set off, and return the run among it, which Stop must know.
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        reader: From ``address_reader``.
-        loader: Sends the text of a ``config.json``.
-        demo: Where every other component is found by its ``elem_id``.
+    The ``loader`` sends the text of a ``config.json``; every other component is found in ``demo`` by its ``elem_id``.
     """
     places = {block.elem_id: block for block in demo.blocks.values() if block.elem_id}
     opening = Opening(page, reader, places)
@@ -57,13 +52,7 @@ def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML,
 
 
 class Opening:
-    """The events of links and loaded files.
-
-    Args:
-        page: What they act on.
-        reader: From ``address_reader``.
-        places: Components by ``elem_id``.
-    """
+    """The events of links and loaded files; ``places`` are the components by ``elem_id``."""
 
     def __init__(self, page: Page, reader: gr.HTML, places: Mapping[str, Block]) -> None:
         self._page, self._reader, self._places = page, reader, places

@@ -115,12 +115,7 @@ def _lay_out_teacher() -> tuple[dict[str, Any], gr.Button]:
 
 
 class Sharing:
-    """The events of the tab.
-
-    Args:
-        page: What they act on.
-        widgets: The tab's own components.
-    """
+    """The events of the tab."""
 
     def __init__(self, page: Page, widgets: Widgets) -> None:
         self._page, self._widgets = page, widgets

@@ -34,16 +34,7 @@ LOOKS = 50
 
 @dataclass(frozen=True, eq=False)
 class WordsRequest:
-    """What a page asks.
-
-    Attributes:
-        text: The sentence to explain.
-        hide: What a hidden word becomes.
-        encoder: A key of the cards.
-        masking: How many masks, and how much they keep.
-        picture: What it is compared with, where that is a picture.
-        caption: The other sentence, otherwise.
-    """
+    """What a page asks: which words of a text speak for a picture, or for another sentence, the caption."""
 
     text: str
     hide: str
@@ -58,15 +49,7 @@ class WordsRequest:
 
 
 class Reading(NamedTuple):
-    """What a run has made so far.
-
-    Attributes:
-        asked: What it answers.
-        probe: The sentences embedded so far.
-        target: What they are compared with.
-        thumbnail: The same as a small picture, where it is one.
-        texts: The embeddings by sentence, in which the probe looks.
-    """
+    """What a run has made so far; ``texts`` are the embeddings by sentence, in which the probe looks."""
 
     asked: WordsRequest
     probe: Probe
