@@ -26,9 +26,6 @@ from explorer.evaluation.maps import as_map
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
 
-ROUNDING = 1e-12
-"""A distance below this is 0 but for rounding."""
-
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
@@ -50,8 +47,7 @@ class Deletion:
 
     def curve(self, order: str) -> NDArray[np.float64]:
         """(s + 1,) distances of an order; of ``"random"`` the mean of the random orders."""
-        distances = self._distances(order)
-        return distances.mean(axis=0) if order == "random" else distances
+        return {"lodf": self.lodf, "hidf": self.hidf, "random": self.random.mean(axis=0)}[_known(order)]
 
     def area(self, order: str, upto: float = 1.0) -> float:
         """Area under a curve by trapezoids, in units of distance; of ``"random"`` the mean of the areas.
@@ -79,29 +75,6 @@ class Deletion:
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The smallest and the largest distance of the random orders so far, each (s + 1,)."""
         return np.fmin.reduce(self.random), np.fmax.reduce(self.random)
-
-    def percent_change(self, order: str) -> NDArray[np.float64]:
-        """The distances as percent more or less than that of the whole picture, as figures 1 and 3 give them.
-
-        Args:
-            order: A key of ORDERS.
-
-        Returns:
-            (s + 1,), or (k, s + 1) for ``"random"``; the first is 0.
-
-        Raises:
-            InvalidInput: The whole picture lies at distance 0, of which there are no percents.
-        """
-        whole = float(self.lodf[0])
-        if abs(whole) < ROUNDING:
-            raise InvalidInput(
-                "The whole picture lies at distance 0, so there is no change in percent; look at the distances.",
-                code="percent_of_zero",
-            )
-        return 100 * (self._distances(order) - whole) / abs(whole)
-
-    def _distances(self, order: str) -> NDArray[np.float64]:
-        return {"lodf": self.lodf, "hidf": self.hidf, "random": self.random}[_known(order)]
 
 
 def pixel_order(attribution: NDArray[Any], order: str, seed: int = 0) -> NDArray[np.int64]:

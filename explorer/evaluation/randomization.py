@@ -146,19 +146,6 @@ def randomised_target(
     return float("nan") if any(np.ptp(values) == 0 for values in pair) else spearman(*pair)
 
 
-def states(
-    encoder: Encoder,
-    *,
-    order: str = "top_down",
-    how: str = "shuffle",
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-) -> Iterator[State]:
-    """The encoders that ``randomization`` asks, made one at a time; arguments and errors are its."""
-    check_choices(order=order, how=how)
-    return _states(encoder, names_of(encoder, layers, order), order, how, SEED.check(seed))
-
-
 def follow(
     question: Question,
     method: Method,

@@ -53,18 +53,6 @@ class Stability:
     agreement: Curves
     expected: Curves
 
-    def to_reach(self, selection: str, target: float) -> int:
-        """Masks that two runs are expected to need to agree by ``target``, judged by the longest runs there are.
-
-        Raises:
-            InvalidInput: ``target`` is not 0.5 to 0.99, or the runs do not agree at all.
-        """
-        found = self.agreement[selection]
-        known = np.flatnonzero(np.isfinite(found))
-        if not len(known):
-            raise InvalidInput("No two runs have been compared yet; let two of them finish.", code="stability_runs")
-        return masks_to_reach(float(found[known[-1]]), int(self.counts[known[-1]]), target)
-
 
 def stability(
     question: Question,
