@@ -139,11 +139,11 @@ def deletion(
     )
     copies = chain((question.pixels, background), _between(question.pixels, background, orders, counts[1:-1]))
     size = question.encoder.batch_size
-    found = np.full(deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
-    for start in range(0, len(found), size):
-        found[start : start + size] = yield from question.distances(islice(copies, size))
-        yield _arranged(found, counts, len(drawn))
-    return _arranged(found, counts, len(drawn))
+    distances = np.full(deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
+    for start in range(0, len(distances), size):
+        distances[start : start + size] = yield from question.distances(islice(copies, size))
+        yield _arranged(distances, counts, len(drawn))
+    return _arranged(distances, counts, len(drawn))
 
 
 def deletion_passes(
@@ -248,11 +248,11 @@ def _delete(copy: NDArray[Any], background: NDArray[Any], indices: NDArray[np.in
     copy[rows, columns] = background[rows, columns]
 
 
-def _arranged(found: NDArray[np.float64], counts: NDArray[np.int64], drawn: int) -> Deletion:
+def _arranged(distances: NDArray[np.float64], counts: NDArray[np.int64], drawn: int) -> Deletion:
     """Curves from distances in the order they were measured: whole, all deleted, then each order between them."""
     curves = np.empty((2 + drawn, len(counts)))
-    curves[:, 0], curves[:, -1] = found[:2]
-    curves[:, 1:-1] = found[2:].reshape(2 + drawn, len(counts) - 2)
+    curves[:, 0], curves[:, -1] = distances[:2]
+    curves[:, 1:-1] = distances[2:].reshape(2 + drawn, len(counts) - 2)
     return Deletion(counts / counts[-1], curves[0], curves[1], curves[2:])
 
 

@@ -46,13 +46,13 @@ def _sheet(setup: Setup, pair: Pair) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found = Deletion(**setup.arrays(need))
+        result = Deletion(**setup.arrays(need))
         question, attribution = setup.question(pair), setup.explain(pair).attribution
-        shares = [found.shares[np.abs(found.shares - share).argmin()] for share in SHEET]
-        at = [int(np.flatnonzero(found.shares == share)[0]) for share in shares]
+        shares = [result.shares[np.abs(result.shares - share).argmin()] for share in SHEET]
+        at = [int(np.flatnonzero(result.shares == share)[0]) for share in shares]
         pictures = [[as_seen(c) for c in deleted_copies(question, attribution, o, shares, FILL)] for o in NAMES]
-        curves = {order: found.random[0] if order == "random" else found.curve(order) for order in NAMES}
-        whole = float(found.lodf[0])
+        curves = {order: result.random[0] if order == "random" else result.curve(order) for order in NAMES}
+        whole = float(result.lodf[0])
         rows: list[tuple[Entry, ...]] = [
             (NAMES[order], float(share), float(curve[i]), _percent(float(curve[i]), whole))
             for order, curve in curves.items()
@@ -80,25 +80,25 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found = Deletion(**setup.arrays(need))
-        verdict = judge_deletion(found)
+        result = Deletion(**setup.arrays(need))
+        verdict = judge_deletion(result)
         assert verdict is not None  # a study's work is whole
-        low, high = found.band()
+        low, high = result.band()
         header = ("share deleted", "LoDF", "HiDF", "random, mean", "random, lowest", "random, highest")
-        columns = (found.shares, found.lodf, found.hidf, found.curve("random"), low, high)
+        columns = (result.shares, result.lodf, result.hidf, result.curve("random"), low, high)
         table = Table(header, tuple(tuple(float(v) for v in row) for row in zip(*columns, strict=True)))
         areas = tuple(
-            (name, found.area(order), verdict.gaps.get(order, 0.0), verdict.spread, verdict.early.get(order, 0.0))
+            (name, result.area(order), verdict.gaps.get(order, 0.0), verdict.spread, verdict.early.get(order, 0.0))
             for order, name in NAMES.items()
         )
-        said = _said(found, verdict)
+        said = _said(result, verdict)
         ours = "; ".join(
             f"{NAMES[order]} {gap:+.4f} ({verdict.early[order]:+.4f} up to {100 * EARLY:.0f} %)"
             for order, gap in verdict.gaps.items()
         )
         compared = Compared(pair.title, says, f"mean distance less random's: {ours}", verdict.as_the_paper)
         return Findings(
-            _draw(found, pair, said),
+            _draw(result, pair, said),
             table,
             said,
             (compared,),
@@ -120,7 +120,7 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     return Outline((setup.need(pair), need), make)
 
 
-def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
+def _said(result: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
     lines, chance = [], f"random orders differ by ±{verdict.spread:.4f}"
     for order, effect, word in (("lodf", verdict.red, "above"), ("hidf", verdict.blue, "below")):
         name, area, early = NAMES[order], verdict.gaps[order], verdict.early[order]
@@ -136,18 +136,18 @@ def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
                 "random curve is no neutral ground later on."
             )
     lines.append(
-        f"The distance goes from {found.lodf[0]:.4f} (whole) to {found.lodf[-1]:.4f} (all deleted); LoDF reaches "
-        f"{found.lodf.max():.3f}, HiDF gets down to {found.hidf.min():.3f}."
+        f"The distance goes from {result.lodf[0]:.4f} (whole) to {result.lodf[-1]:.4f} (all deleted); LoDF reaches "
+        f"{result.lodf.max():.3f}, HiDF gets down to {result.hidf.min():.3f}."
     )
     return tuple(lines)
 
 
-def _draw(found: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
-    low, high = found.band()
-    percent = 100 * found.shares
-    random = Line(found.curve("random"), low=low, high=high, marks=False)
+def _draw(result: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
+    low, high = result.band()
+    percent = 100 * result.shares
+    random = Line(result.curve("random"), low=low, high=high, marks=False)
     charts = [
-        Chart({NAMES[order]: Line(found.curve(order), marks=False), "random (five orders)": random}, percent,
+        Chart({NAMES[order]: Line(result.curve(order), marks=False), "random (five orders)": random}, percent,
               "percent of pixels deleted", "distance to the reference", title)
         for order, title in (("lodf", "nearing pixels first"), ("hidf", "distancing pixels first"))
     ]  # fmt: skip

@@ -72,9 +72,9 @@ def inside(setup: Setup, pair: Pair, explanation: Explanation) -> dict[str, floa
     return {part: float(values[where].mean(dtype=np.float64)) for part, where in regions.items() if where.any()}
 
 
-def regions_table(found: Mapping[str, Mapping[str, float]]) -> Table:
+def regions_table(regions: Mapping[str, Mapping[str, float]]) -> Table:
     """Mean attribution by pair and region."""
-    rows = tuple((title, part, value) for title, parts in found.items() for part, value in parts.items())
+    rows = tuple((title, part, value) for title, parts in regions.items() for part, value in parts.items())
     return Table(("map", "region", "mean attribution"), rows, "Mean attribution in boxes drawn by hand.")
 
 
@@ -98,14 +98,14 @@ class Claim:
 
 
 def check(
-    claims: Sequence[Claim], found: Mapping[str, Mapping[str, float]], maps: Mapping[str, NDArray[np.floating]]
+    claims: Sequence[Claim], regions: Mapping[str, Mapping[str, float]], maps: Mapping[str, NDArray[np.floating]]
 ) -> tuple[Compared, ...]:
     """The claims about maps that are here, each beside our numbers."""
     lines = []
     for claim in claims:
         if claim.pair not in maps:
             continue
-        parts, values = found.get(claim.pair, {}), maps[claim.pair]
+        parts, values = regions.get(claim.pair, {}), maps[claim.pair]
         said = ", ".join(f"{part} {value:+.2f}" for part, value in parts.items())
         reach = f"map from {values.min():+.2f} to {values.max():+.2f}"
         lines.append(

@@ -45,8 +45,8 @@ def order_need(setup: Setup, order: str, how: str = "shuffle") -> WorkNeed:
     question, method = setup.question(pair), DistanceExplainer(masking)
 
     def work(_: Setup) -> Steps[Arrays]:
-        found = yield from counted(randomization(question, method, order=order, how=how))
-        return {name: np.asarray(getattr(found, name)) for name in KEPT}
+        result = yield from counted(randomization(question, method, order=order, how=how))
+        return {name: np.asarray(getattr(result, name)) for name in KEPT}
 
     settings = {"image": pair.image, "reference": pair.reference, "order": order, "how": how, "seed": 0,
                 "blocks": list(question.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
@@ -64,25 +64,25 @@ def _strip(setup: Setup, order: str, says: str) -> Outline:
     need = order_need(setup, order)
 
     def make(setup: Setup) -> Findings:
-        found, picture = read(setup, need, order), as_seen(setup.question(setup.subjects.related).pixels)
+        result, picture = read(setup, need, order), as_seen(setup.question(setup.subjects.related).pixels)
         plus = "" if order == "independent" else "+ "
         titles = [
             "untouched",
-            *(f"{plus}{name}: {r:.2f}" for name, r in zip(found.layers, found.similarity[1:], strict=True)),
+            *(f"{plus}{name}: {r:.2f}" for name, r in zip(result.layers, result.similarity[1:], strict=True)),
         ]
-        panels = [Panel(values, picture, title) for values, title in zip(found.maps, titles, strict=True)]
-        said, line = _said(found, says, chance(setup))
+        panels = [Panel(values, picture, title) for values, title in zip(result.maps, titles, strict=True)]
+        said, line = _said(result, says, chance(setup))
         alt = f"{len(panels)} maps of the same pair, {NAMES[order]}. " + " ".join(said)
-        maps = {f"map_{i}": values for i, values in enumerate(found.maps)}
-        return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(setup, order), maps=maps)
+        maps, differs = {f"map_{i}": values for i, values in enumerate(result.maps)}, _differs(setup, order)
+        return Findings(draw_maps(panels, 7, alt), strip_table(result), said, (line,), differs, maps=maps)
 
     return Outline((need,), make)
 
 
-def strip_table(found: Randomization) -> Table:
+def strip_table(result: Randomization) -> Table:
     """One row for each map of a strip."""
-    names = ("untouched", *found.layers)
-    columns = (found.similarity, found.similarity_absolute, found.shift)
+    names = ("untouched", *result.layers)
+    columns = (result.similarity, result.similarity_absolute, result.shift)
     rows: tuple[tuple[Entry, ...], ...] = tuple(
         (i, name, *(float(value) for value in values))
         for i, (name, *values) in enumerate(zip(names, *columns, strict=True))
@@ -99,11 +99,11 @@ def chance(setup: Setup) -> float:
     return by_chance(masking.feature_res, masking.n_masks)
 
 
-def _said(found: Randomization, says: str, limit: float) -> tuple[tuple[str, ...], Compared]:
-    verdict, name, unrelated = judge_randomization(found, limit), NAMES[found.order], f"by chance (±{limit:.2f})"
+def _said(result: Randomization, says: str, limit: float) -> tuple[tuple[str, ...], Compared]:
+    verdict, name, unrelated = judge_randomization(result, limit), NAMES[result.order], f"by chance (±{limit:.2f})"
     assert verdict is not None  # a study's work is whole
     values = verdict.values
-    if found.order == "independent":
+    if result.order == "independent":
         kept = len(values) - verdict.lost
         said = (
             f"{kept} of {len(values)} parts, shuffled alone, keep more of the map than unrelated maps share "
@@ -120,27 +120,27 @@ def _said(found: Randomization, says: str, limit: float) -> tuple[tuple[str, ...
     return (said, more), Compared(f"maps, {name}", says, first, bool(values[0] <= limit))
 
 
-def _table(found: dict[str, Randomization], limit: float) -> Findings:
-    blocks = found["bottom_up"].layers
+def _table(results: dict[str, Randomization], limit: float) -> Findings:
+    blocks = results["bottom_up"].layers
     header = ("row", *(f"{NAMES[o]}: {what}" for o in ORDERS for what in ("randomised last", "Spearman", "absolute")))
     rows: tuple[tuple[Entry, ...], ...] = tuple(
-        (i + 1, *(cell for o in ORDERS for cell in _cells(found[o], i))) for i in range(len(blocks))
+        (i + 1, *(cell for o in ORDERS for cell in _cells(results[o], i))) for i in range(len(blocks))
     )
     theirs: tuple[tuple[Entry, ...], ...] = tuple((i + 1, *(PAPER[o][i] for o in ORDERS)) for i in range(16))
-    charts = [_chart(order, found[order]) for order in ORDERS]
+    charts = [_chart(order, results[order]) for order in ORDERS]
     said = tuple(
         f"{NAMES[order]}: mean correlation {one.similarity[1:].mean():.2f} here, {np.mean(PAPER[order]):.2f} there."
-        for order, one in found.items()
+        for order, one in results.items()
     )
-    alone, all_down = found["independent"].similarity[1:], found["top_down"].similarity[1:]
+    alone, all_down = results["independent"].similarity[1:], results["top_down"].similarity[1:]
     compared = (
         Compared("table 1, cascades", "near 0 from the first layer on",
                  f"top-down {all_down[0]:.2f} first, {all_down[-1]:.2f} last; bottom-up "
-                 f"{found['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) <= limit)),
+                 f"{results['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) <= limit)),
         Compared("table 1, independent", "0.10 to 0.92", f"{alone.min():.2f} to {alone.max():.2f}",
                  bool(alone.max() > 0.6)),
         Compared("first bottom-up and first independent map", "not the same, which the paper leaves open",
-                 f"{found['bottom_up'].similarity[1]:.4f} and {alone[0]:.4f}",
+                 f"{results['bottom_up'].similarity[1]:.4f} and {alone[0]:.4f}",
                  None),
     )  # fmt: skip
     return Findings(
@@ -154,12 +154,12 @@ def _table(found: dict[str, Randomization], limit: float) -> Findings:
     )
 
 
-def _cells(found: Randomization, i: int) -> tuple[Entry, ...]:
-    return found.layers[i], float(found.similarity[i + 1]), float(found.similarity_absolute[i + 1])
+def _cells(result: Randomization, i: int) -> tuple[Entry, ...]:
+    return result.layers[i], float(result.similarity[i + 1]), float(result.similarity_absolute[i + 1])
 
 
-def _chart(order: str, found: Randomization) -> Chart:
-    here, there = len(found.layers), len(PAPER[order])
+def _chart(order: str, result: Randomization) -> Chart:
+    here, there = len(result.layers), len(PAPER[order])
     steps = np.arange(1, here + 1)
     # Both run over the whole network, so the paper's fewer layers are stretched over our blocks.
     stretched = 1 + np.arange(there) * (here - 1) / (there - 1)
@@ -167,8 +167,8 @@ def _chart(order: str, found: Randomization) -> Chart:
     across = "part randomised, from input to output" if order == "independent" else "parts randomised"
     return Chart(
         {
-            "here": Line(found.similarity[1:]),
-            "here, absolute maps": Line(found.similarity_absolute[1:]),
+            "here": Line(result.similarity[1:]),
+            "here, absolute maps": Line(result.similarity_absolute[1:]),
             "paper (VGG16), absolute maps": Line(theirs, stretched, paper=True),
         },
         steps,

@@ -16,7 +16,7 @@ from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
 from explorer.encoders.cards import encoders, find_card
 from explorer.ui.components import component
-from explorer.ui.controls import Values
+from explorer.ui.controls import Values, slider
 from explorer.ui.failures import told
 from explorer.ui.jobs import TEXT
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
@@ -106,12 +106,10 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
         )
     other = gr.Textbox(OTHER, label="The other sentence", max_lines=4, visible=False, elem_id="words-other")
     with gr.Row():
-        n_masks = gr.Slider(N_MASKS.low, N_MASKS.app_high, value=N_MASKS.default_number, step=N_MASKS.step,
-                            label="Number of masks", min_width=240, elem_id="words-n-masks",
-                            info="A short sentence has fewer: each way of hiding words, once.")  # fmt: skip
-        p_keep = gr.Slider(P_KEEP.low, P_KEEP.app_high, value=P_KEEP.default_number, step=P_KEEP.step,
-                           label="Share kept (p_keep)", min_width=240, elem_id="words-p-keep",
-                           info="Chance that a word stays; locked where every way is tried.")  # fmt: skip
+        fewer = "A short sentence has fewer: each way of hiding words, once."
+        n_masks = slider(N_MASKS, "Number of masks", fewer, prefix="words-", min_width=240)
+        stays = "Chance that a word stays; locked where every way is tried."
+        p_keep = slider(P_KEEP, "Share kept (p_keep)", stays, prefix="words-", min_width=240)
     hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
                     elem_id="words-hide")  # fmt: skip
     return {"sentence": sentence, "kind": kind, "other": other, "encoder": encoder, "n_masks": n_masks,
@@ -122,8 +120,7 @@ def _lay_out_look() -> dict[str, Any]:
     with gr.Accordion("How the sentences are ranked (free)", open=False, elem_id="words-look"), gr.Row():
         mode = gr.Dropdown([(mode.label, key) for key, mode in MODES.items()], value=ALL_COUNT.mode,
                            label="Which masks count", filterable=False, elem_id="words-mode")  # fmt: skip
-        threshold = gr.Slider(THRESHOLD.low, THRESHOLD.app_high, value=THRESHOLD.default, step=THRESHOLD.step,
-                              label="Share of the masks", visible=False, elem_id="words-threshold")  # fmt: skip
+        threshold = slider(THRESHOLD, "Share of the masks", prefix="words-", visible=False)
         distance = gr.Dropdown([(d.label, key) for key, d in DISTANCES.items()], value=ALL_COUNT.distance,
                                label="Distance", filterable=False, elem_id="words-distance")  # fmt: skip
     return {"mode": mode, "threshold": threshold, "distance": distance}
