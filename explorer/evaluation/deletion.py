@@ -162,19 +162,10 @@ def deleted_copies(
     seed: int = 0,
     fill_seed: int = 0,
 ) -> NDArray[Any]:
-    """The pictures with a share of their pixels deleted, for the contact sheet of figures 1 and 3.
+    """Copies (k, h, w, c) of the picture with k shares of its pixels deleted, for the sheets of figures 1 and 3.
 
-    Args:
-        question: Its ``pixels`` are deleted.
-        attribution: (h, w) the map.
-        order: A key of ORDERS.
-        shares: k shares of the pixels, each 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies.
-        fill: What a deleted pixel becomes, a key of ``explorer.core.fills``.
-        seed: Of the random order.
-        fill_seed: Of the noise of ``fill="noise"``.
-
-    Returns:
-        (k, h, w, c) in the dtype of ``case.pixels``.
+    Each share is 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies. Their dtype is that of the
+    picture; ``seed`` is that of the random order, ``fill_seed`` that of the noise of ``fill="noise"``.
 
     Raises:
         InvalidInput: A map of another size, no such order or fill, or a number outside its range.

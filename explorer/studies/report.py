@@ -27,11 +27,7 @@ def write_report(setup: Setup, out: Path) -> Path:
     """
     possible = [study for _, study in STUDIES.items() if not why_not(study, setup)]
     text = page([(study, result) for study in possible if (result := finished(study, setup, out))], setup, out)
-
-    def write(scratch: Path) -> None:
-        (scratch / PAGE).write_text(text, encoding="utf-8")
-
-    write_whole(out, write)
+    write_whole(out, lambda scratch: (scratch / PAGE).write_text(text, encoding="utf-8"))
     return out / PAGE
 
 
