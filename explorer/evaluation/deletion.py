@@ -47,7 +47,9 @@ class Deletion:
 
     def curve(self, order: str) -> NDArray[np.float64]:
         """(s + 1,) distances of an order; of ``"random"`` the mean of the random orders."""
-        return {"lodf": self.lodf, "hidf": self.hidf, "random": self.random.mean(axis=0)}[_known(order)]
+        if _known(order) == "random":
+            return np.asarray(self.random.mean(axis=0))
+        return self.lodf if order == "lodf" else self.hidf
 
     def area(self, order: str, upto: float = 1.0) -> float:
         """Area under a curve by trapezoids, in units of distance; of ``"random"`` the mean of the areas.

@@ -228,7 +228,11 @@ def record(preset: Preset, folder: Path) -> Path:
         caption=preset.caption,
     )
     text, name = json.dumps(wire, separators=(",", ":"), ensure_ascii=False, allow_nan=False), f"{preset.key}.json"
-    write_whole(folder, lambda scratch: (scratch / name).write_text(text, encoding="utf-8"))
+
+    def write(scratch: Path) -> None:
+        (scratch / name).write_text(text, encoding="utf-8")
+
+    write_whole(folder, write)
     return folder / name
 
 
