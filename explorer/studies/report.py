@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from pathlib import Path
-
-from PIL import Image
 
 from explorer.core.storage import write_whole
 from explorer.reports.page import render
@@ -40,7 +39,7 @@ def page(made: Sequence[tuple[Study, Result]], setup: Setup, out: Path) -> str:
             f"A draft: {100 * setup.share:g} % of the paper's numbers of masks. Maps are noisier than they should be."
         )
     parts = [
-        (title, [(study, result, *_size(out / study.key / f"{study.key}.png")) for study, result in inside])
+        (title, [(study, result, *_png_size(out / study.key / f"{study.key}.png")) for study, result in inside])
         for start, title in PARTS.items()
         if (inside := [(study, result) for study, result in made if _part(study) == start])
     ]
@@ -69,6 +68,7 @@ def _part(study: Study) -> str:
     return study.section[:1] if study.section[:1] in PARTS else ""
 
 
-def _size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as picture:
-        return picture.size
+def _png_size(path: Path) -> tuple[int, int]:
+    with path.open("rb") as file:
+        width, height = struct.unpack(">II", file.read(24)[16:])
+    return width, height
