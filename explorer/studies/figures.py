@@ -74,7 +74,7 @@ CLAIMS = (
 )
 
 
-@study(
+study(
     "figure-8",
     title="Six pairs of pictures, default settings",
     section="5.1",
@@ -82,13 +82,8 @@ CLAIMS = (
     "masks at each end of the ranking. The paper reads them one by one: wings against stripes for the bee and the "
     "fly, eyes and collar for the labradoodle, car and dog parted and the parts exchanged with the reference, only "
     "repulsion for flower and car, and a car whose wheels are left out of what sets it apart from a bicycle.",
-)
-def figure_8(setup: Setup) -> Outline:
-    """The picture pairs."""
-    return _gallery(setup, setup.subjects.gallery, columns=3)
-
-
-@study(
+)(lambda setup: _gallery(setup, setup.subjects.gallery, columns=3))
+study(
     "figure-9",
     title="Pictures and captions, default settings",
     section="5.1",
@@ -96,10 +91,7 @@ def figure_8(setup: Setup) -> Outline:
     "It expects bee and flower for “a bee sitting on a flower”, the bee alone for “a bee”, and the one thing named "
     "where a picture holds two (section 3.2).",
     roles=(CAPTIONS,),
-)
-def figure_9(setup: Setup) -> Outline:
-    """The pairs of picture and caption."""
-    return _gallery(setup, setup.subjects.captions, columns=4)
+)(lambda setup: _gallery(setup, setup.subjects.captions, columns=4))
 
 
 def _gallery(setup: Setup, pairs: Sequence[Pair], columns: int) -> Outline:

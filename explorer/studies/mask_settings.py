@@ -98,28 +98,20 @@ def figure_11(setup: Setup) -> Outline:
     return Outline(tuple(setup.need(pair, tile.masking) for pair in pairs for tile in tiles), make)
 
 
-@study(
+study(
     "figure-12",
     title="Feature resolution",
     section="5.2.3",
     about="Bee against fly with cells from 2 x 2 to 128 x 128 and 1000 masks. 2 and 4 cells are too coarse "
     "for this picture, 8 to 16 delineate the wings, above 32 there is only noise.",
-)
-def figure_12(setup: Setup) -> Outline:
-    """Maps of growing feature resolution."""
-    return outline_of(setup, tiles_of(setup, "feature_res", MaskSettings()), _resolution, across=5)
-
-
-@study(
+)(lambda setup: outline_of(setup, tiles_of(setup, "feature_res", MaskSettings()), _resolution, across=5))
+study(
     "figure-13",
     title="Finer cells want more masks",
     section="5.2.3",
     about="16 cells with 2000, 4000 and 8000 masks, 32 cells with 2000, 8000 and 32000. The noise of fine "
     "cells goes away with more masks.",
-)
-def figure_13(setup: Setup) -> Outline:
-    """Maps of fine cells with growing numbers of masks."""
-    return outline_of(setup, tiles_of(setup, "detail", MaskSettings(n_masks=2000, feature_res=16)), _detail)
+)(lambda setup: outline_of(setup, tiles_of(setup, "detail", MaskSettings(n_masks=2000, feature_res=16)), _detail))
 
 
 def explain_tiles(setup: Setup, pair: Pair, tiles: Sequence[Tile]) -> list[Explanation]:

@@ -15,47 +15,34 @@ from explorer.evaluation.verdicts import LARGE
 from explorer.studies.map_tables import AGAIN, column
 from explorer.studies.mask_settings import Answer, outline_of, tiles_of
 from explorer.studies.setup import MIRROR, Setup
-from explorer.studies.study import Compared, Outline, Table, study
+from explorer.studies.study import Compared, Table, study
 from explorer.studies.sweeps import Tiles
 
 SAME = 0.9
 """Maps that correlate at this or more are hard to tell apart by eye."""
 
 
-@study(
+study(
     "figure-14",
     title="One side of the ranking",
     section="5.3.1",
     about="Bee against fly with the farthest or the closest masks only, 10 to 50 % of them. The paper finds the two "
     "sides almost indistinguishable (one turned round), and stable over the shares, and so takes both.",
-)
-def figure_14(setup: Setup) -> Outline:
-    """Maps of each side alone."""
-    return outline_of(setup, _tiles(setup, "one_sided"), _one_sided)
-
-
-@study(
+)(lambda setup: outline_of(setup, _tiles(setup, "one_sided"), _one_sided))
+study(
     "figure-15",
     title="Threshold",
     section="5.3.2",
     about="Both sides, 5 to 40 % of the masks at each end. From 10 % on nothing meaningful changes, so "
     "10 % is the default.",
-)
-def figure_15(setup: Setup) -> Outline:
-    """Maps of growing thresholds."""
-    return outline_of(setup, _tiles(setup, "thresholds"), _thresholds)
-
-
-@study(
+)(lambda setup: outline_of(setup, _tiles(setup, "thresholds"), _thresholds))
+study(
     "figure-16",
     title="Masks that are not selected",
     section="5.3.3",
     about="Maps of slices between the ends. The middle of the ranking holds barely any signal, and the "
     "nearer a slice is to the ends, the less noise it has.",
-)
-def figure_16(setup: Setup) -> Outline:
-    """Maps of the slices that the default leaves out."""
-    return outline_of(setup, _tiles(setup, "slices"), _slices)
+)(lambda setup: outline_of(setup, _tiles(setup, "slices"), _slices))
 
 
 def _tiles(setup: Setup, key: str) -> Tiles:

@@ -44,14 +44,12 @@ class Sweep:
     """One thing to vary.
 
     Attributes:
-        key: Names it.
         title: One line for a list.
         about: One or two sentences: what varies, and where the paper does it.
         tiles: Current settings -> the tiles, one of which has exactly these settings.
         free: Whether all tiles share one probe, so that nothing more is embedded.
     """
 
-    key: str
     title: str
     about: str
     tiles: Vary
@@ -108,7 +106,7 @@ def _sweep(key: str, title: str, about: str, *, free: bool = False) -> Callable[
     """Register what makes the tiles of a sweep."""
 
     def add(tiles: Vary) -> Vary:
-        SWEEPS.add(key, Sweep(key, title, about, tiles, free))
+        SWEEPS.add(key, Sweep(title, about, tiles, free))
         return tiles
 
     return add
