@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,8 @@ def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]
         if not overwrite:
             refuse(out, "a benchmark of other data, encoders, methods or settings", "benchmark_differs")
         _clear(out)
-
-    def write(scratch: Path) -> None:
-        facts = {"recipe": plan.recipe, "versions": versions()}
-        (scratch / RECIPE).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-
-    write_whole(out, write)
+    facts = json.dumps({"recipe": plan.recipe, "versions": versions()}, indent=2) + "\n"
+    write_whole(out, lambda scratch: (scratch / RECIPE).write_text(facts, encoding="utf-8"))
     return []
 
 
@@ -99,15 +96,11 @@ def is_of(plan: Plan, out: Path) -> bool:
 
 def _clear(out: Path) -> None:
     """Take away the results and all that was made of them."""
-    try:
+    with _writing("replace"):
         for name in (CELLS, PAGE, MARKDOWN, *TABLES):
             (out / name).unlink(missing_ok=True)
         if (out / PICTURES).exists():
             shutil.rmtree(out / PICTURES)
-    except OSError as error:
-        raise CannotWrite(
-            f"Cannot replace {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write"
-        ) from error
 
 
 def read_cells(out: Path) -> list[Cell]:
@@ -146,11 +139,9 @@ def _read(out: Path) -> tuple[list[Cell], int]:
 
 def _cut(path: Path, whole: int) -> None:
     """Take away a last line that a stop cut short, so that the next is one of its own."""
-    try:
+    with _writing():
         if os.path.isfile(path) and path.stat().st_size > whole:
             os.truncate(path, whole)
-    except OSError as error:
-        raise CannotWrite(f"Cannot write {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write") from error
 
 
 def append(out: Path, cell: Cell) -> None:
@@ -160,8 +151,14 @@ def append(out: Path, cell: Cell) -> None:
         CannotWrite: The folder cannot be written.
     """
     line = (json.dumps(asdict(cell)) + "\n").encode()
+    with _writing(), (out / CELLS).open("ab", buffering=len(line) + 1) as file:  # in one piece
+        file.write(line)
+
+
+@contextmanager
+def _writing(what: str = "write") -> Iterator[None]:
     try:
-        with (out / CELLS).open("ab", buffering=len(line) + 1) as file:  # in one piece
-            file.write(line)
+        yield
     except OSError as error:
-        raise CannotWrite(f"Cannot write {CELLS}: {(error.strerror or 'it failed').lower()}.", code="write") from error
+        reason = (error.strerror or "it failed").lower()
+        raise CannotWrite(f"Cannot {what} {CELLS}: {reason}.", code="write") from error

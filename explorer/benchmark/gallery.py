@@ -27,12 +27,7 @@ SAME = 0.9999
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures or captions.
-
-    Attributes:
-        pictures: Files.
-        captions: Sentences.
-    """
+    """Files of pictures, or sentences."""
 
     pictures: tuple[Path, ...] = ()
     captions: tuple[str, ...] = ()

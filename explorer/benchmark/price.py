@@ -12,12 +12,7 @@ from explorer.core.price import FINISHED, TO_DO, Price
 
 
 def prices(plan: Plan, done: Iterable[Name]) -> list[Price]:
-    """What is left to do.
-
-    Args:
-        plan: The benchmark.
-        done: Encoder, method and item of what is finished.
-    """
+    """What is left to do, where these encoders, methods and items are done."""
     finished = set(done)
     found = []
     for name in plan.encoders:

@@ -21,14 +21,7 @@ from explorer.results.folders import versions
 
 
 def write_report(plan: Plan, out: Path) -> Path:
-    """Write every table as CSV, all of them as Markdown, and the page, of what there is so far.
-
-    Args:
-        plan: The benchmark.
-        out: The folder of its results.
-
-    Returns:
-        The page.
+    """Write every table as CSV, all of them as Markdown, and the page, of what there is so far; returns the page.
 
     Raises:
         InvalidInput: The results are damaged.
@@ -60,35 +53,23 @@ def to_csv(sheet: Sheet) -> str:
     return text.getvalue()
 
 
-class _Notes:
-    """Reasons that many entries share, each with a number."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[str, int] = {}
-
-    def number(self, entry: Entry) -> int:
-        """Of an entry's reason, or 0 where it has none."""
-        return self.numbers.setdefault(entry.why, len(self.numbers) + 1) if entry.why else 0
-
-
 def to_markdown(plan: Plan, made: Sequence[Sheet]) -> str:
     """All tables, the notes below each."""
     lines = [f"# {_title(plan)}", "", _setup(plan), ""]
     lines += [f"- {sentence}" for sentence in _wins(made[0])]
     for sheet in made:
         lines += ["", f"## {sheet.title}", "", sheet.about, ""]
-        notes = _Notes()
+        rows, notes = _numbered(sheet)
         lines.append("| " + " | ".join(sheet.header) + " |")
         lines.append("|" + " --- |" * len(sheet.header))
-        lines += ["| " + " | ".join(_in_markdown(entry, notes) for entry in row) + " |" for row in sheet.rows]
-        lines += ["", *(f"{number}. {_plain(why)}" for why, number in notes.numbers.items())]
+        lines += ["| " + " | ".join(_in_markdown(*place) for place in row) + " |" for row in rows]
+        lines += ["", *(f"{number}. {_plain(why)}" for number, why in enumerate(notes, 1))]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _in_markdown(entry: Entry, notes: _Notes) -> str:
+def _in_markdown(entry: Entry, number: int) -> str:
     shown = _plain(entry.shown)
     marked = f"**{shown}**" if entry.place == 1 else shown
-    number = notes.number(entry)
     return f"{marked} ({number})" if number else marked
 
 
@@ -114,10 +95,9 @@ def page(results: Results, made: Sequence[Sheet], out: Path) -> str:
 
 
 def _numbered(sheet: Sheet) -> tuple[list[list[tuple[Entry, int]]], list[str]]:
-    """A sheet's rows, each entry with the number of its note, and the notes."""
-    notes = _Notes()
-    rows = [[(entry, notes.number(entry)) for entry in row] for row in sheet.rows]
-    return rows, list(notes.numbers)
+    """A sheet's rows, each entry with the number of its note (0 for none), and the notes, which many share."""
+    notes = list(dict.fromkeys(entry.why for row in sheet.rows for entry in row if entry.why))
+    return [[(entry, 1 + notes.index(entry.why) if entry.why else 0) for entry in row] for row in sheet.rows], notes
 
 
 def _title(plan: Plan) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,30 +71,13 @@ def run_benchmark(plan: Plan, out: Path) -> Steps[None]:
                     append(out, step)
 
 
-@dataclass(frozen=True)
-class _Unscored:
-    """Takes the place of a scorer where there can be none, and says why."""
-
-    key: ClassVar[str] = "none"
-    decides: ClassVar[bool] = False
-
-    why: str
-
-    def score(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Nothing is scored."""
-        raise UnusableEmbedding(self.why, code="no_score")
-
-    def same(self, embeddings: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Nothing is decided."""
-        raise UnusableEmbedding(self.why, code="no_score")
-
-
 @dataclass(frozen=True, eq=False)
 class _Judged:
-    """A question and what judges its answers; without a region, why there is none."""
+    """A question and what judges its answers; without a scorer or a region, why there is none."""
 
     question: Question
-    scorer: Scorer
+    scorer: Scorer | None
+    no_scorer: str
     region: NDArray[np.bool_] | None
     no_region: str
     seed: int
@@ -127,17 +110,18 @@ def _judged(plan: Plan, encoder: str, item: Item, gallery: NDArray[np.floating] 
     question = plan.question_of(encoder, item)
     label = item.class_index if plan.label == "truth" else None
     rivals = None if gallery is None else (yield from rivals_of(question, gallery))
+    scorer, no_scorer = None, ""
     try:
-        scorer: Scorer = yield from make_scorer(question, gallery=rivals, label=label)
+        scorer = yield from make_scorer(question, gallery=rivals, label=label)
     except (InvalidInput, UnusableEmbedding) as error:  # maps and outlines can be had all the same
-        scorer = _Unscored(str(error))
+        no_scorer = str(error)
     region, no_region = None, NO_MASK
     if item.mask is not None:
         try:
             region = _region(question, item)
         except InvalidInput as error:  # what needs no outline can be had all the same
             no_region = f"the outline of the object cannot be used: {error}"
-    return _Judged(question, scorer, region, no_region, plan.seed_of(item))
+    return _Judged(question, scorer, no_scorer, region, no_region, plan.seed_of(item))
 
 
 def _region(question: Question, item: Item) -> NDArray[np.bool_] | None:
@@ -185,11 +169,8 @@ def _measured(
     measured, lacking = {}, {}
     for group, metric in plan.measured.items():
         outlines = "segmentation" in metric.needs
-        if outlines and judged.region is None:
-            lacking[group] = judged.no_region
-            continue
-        if not outlines and isinstance(judged.scorer, _Unscored):
-            lacking[group] = judged.scorer.why
+        if (judged.region if outlines else judged.scorer) is None:
+            lacking[group] = judged.no_region if outlines else judged.no_scorer
             continue
         try:
             measured[group] = yield from metric.measure(
@@ -203,11 +184,7 @@ def _measured(
 def _draw(question: Question, attribution: NDArray[np.float32], path: Path) -> None:
     """The map over what the encoder sees, on a scale of its own: maps of two methods have no common unit."""
     painted = paint(attribution, shrink(as_picture_seen(question.pixels), SIDE))
-
-    def write(scratch: Path) -> None:
-        (scratch / path.name).write_bytes(jpeg(painted))
-
-    write_whole(path.parent, write)
+    write_whole(path.parent, lambda scratch: (scratch / path.name).write_bytes(jpeg(painted)))
 
 
 def _file_name(*parts: str) -> str:

@@ -51,15 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Sheet:
-    """One table.
-
-    Attributes:
-        key: Names its file.
-        title: Its heading.
-        about: A line below that.
-        header: Names of the columns.
-        rows: As long as the header, each.
-    """
+    """One table; its key names its file, ``about`` stands below the title, and rows are as long as the header."""
 
     key: str
     title: str
@@ -69,12 +61,7 @@ class Sheet:
 
 
 class Results:
-    """The cells of a benchmark, looked up.
-
-    Args:
-        plan: The benchmark.
-        cells: What is done of it.
-    """
+    """The cells of a benchmark that are done, looked up."""
 
     def __init__(self, plan: Plan, cells: Iterable[Cell]) -> None:
         self.plan = plan

@@ -26,9 +26,6 @@ from explorer.evaluation.maps import as_map
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
 
-ROUNDING = 1e-12
-"""A distance below this is 0 but for rounding."""
-
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
@@ -50,8 +47,9 @@ class Deletion:
 
     def curve(self, order: str) -> NDArray[np.float64]:
         """(s + 1,) distances of an order; of ``"random"`` the mean of the random orders."""
-        distances = self._distances(order)
-        return distances.mean(axis=0) if order == "random" else distances
+        if _known(order) == "random":
+            return np.asarray(self.random.mean(axis=0))
+        return self.lodf if order == "lodf" else self.hidf
 
     def area(self, order: str, upto: float = 1.0) -> float:
         """Area under a curve by trapezoids, in units of distance; of ``"random"`` the mean of the areas.
@@ -79,29 +77,6 @@ class Deletion:
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The smallest and the largest distance of the random orders so far, each (s + 1,)."""
         return np.fmin.reduce(self.random), np.fmax.reduce(self.random)
-
-    def percent_change(self, order: str) -> NDArray[np.float64]:
-        """The distances as percent more or less than that of the whole picture, as figures 1 and 3 give them.
-
-        Args:
-            order: A key of ORDERS.
-
-        Returns:
-            (s + 1,), or (k, s + 1) for ``"random"``; the first is 0.
-
-        Raises:
-            InvalidInput: The whole picture lies at distance 0, of which there are no percents.
-        """
-        whole = float(self.lodf[0])
-        if abs(whole) < ROUNDING:
-            raise InvalidInput(
-                "The whole picture lies at distance 0, so there is no change in percent; look at the distances.",
-                code="percent_of_zero",
-            )
-        return 100 * (self._distances(order) - whole) / abs(whole)
-
-    def _distances(self, order: str) -> NDArray[np.float64]:
-        return {"lodf": self.lodf, "hidf": self.hidf, "random": self.random}[_known(order)]
 
 
 def pixel_order(attribution: NDArray[Any], order: str, seed: int = 0) -> NDArray[np.int64]:
@@ -166,11 +141,11 @@ def deletion(
     )
     copies = chain((question.pixels, background), _between(question.pixels, background, orders, counts[1:-1]))
     size = question.encoder.batch_size
-    found = np.full(deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
-    for start in range(0, len(found), size):
-        found[start : start + size] = yield from question.distances(islice(copies, size))
-        yield _arranged(found, counts, len(drawn))
-    return _arranged(found, counts, len(drawn))
+    distances = np.full(deletion_passes(question, steps=steps, pixels_per_step=pixels_per_step, seeds=drawn), np.nan)
+    for start in range(0, len(distances), size):
+        distances[start : start + size] = yield from question.distances(islice(copies, size))
+        yield _arranged(distances, counts, len(drawn))
+    return _arranged(distances, counts, len(drawn))
 
 
 def deletion_passes(
@@ -189,19 +164,10 @@ def deleted_copies(
     seed: int = 0,
     fill_seed: int = 0,
 ) -> NDArray[Any]:
-    """The pictures with a share of their pixels deleted, for the contact sheet of figures 1 and 3.
+    """Copies (k, h, w, c) of the picture with k shares of its pixels deleted, for the sheets of figures 1 and 3.
 
-    Args:
-        question: Its ``pixels`` are deleted.
-        attribution: (h, w) the map.
-        order: A key of ORDERS.
-        shares: k shares of the pixels, each 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies.
-        fill: What a deleted pixel becomes, a key of ``explorer.core.fills``.
-        seed: Of the random order.
-        fill_seed: Of the noise of ``fill="noise"``.
-
-    Returns:
-        (k, h, w, c) in the dtype of ``case.pixels``.
+    Each share is 0 to 1, rounded to whole pixels; those of a ``Deletion`` give its copies. Their dtype is that of the
+    picture; ``seed`` is that of the random order, ``fill_seed`` that of the noise of ``fill="noise"``.
 
     Raises:
         InvalidInput: A map of another size, no such order or fill, or a number outside its range.
@@ -275,11 +241,11 @@ def _delete(copy: NDArray[Any], background: NDArray[Any], indices: NDArray[np.in
     copy[rows, columns] = background[rows, columns]
 
 
-def _arranged(found: NDArray[np.float64], counts: NDArray[np.int64], drawn: int) -> Deletion:
+def _arranged(distances: NDArray[np.float64], counts: NDArray[np.int64], drawn: int) -> Deletion:
     """Curves from distances in the order they were measured: whole, all deleted, then each order between them."""
     curves = np.empty((2 + drawn, len(counts)))
-    curves[:, 0], curves[:, -1] = found[:2]
-    curves[:, 1:-1] = found[2:].reshape(2 + drawn, len(counts) - 2)
+    curves[:, 0], curves[:, -1] = distances[:2]
+    curves[:, 1:-1] = distances[2:].reshape(2 + drawn, len(counts) - 2)
     return Deletion(counts / counts[-1], curves[0], curves[1], curves[2:])
 
 

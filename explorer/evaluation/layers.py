@@ -63,22 +63,9 @@ def layer_facts(
     seed: int = 0,
     reference: str = "kept",
 ) -> Parts[tuple[LayerFact, ...]]:
-    """Randomise layers one by one, as the independent order does, and measure what changes.
+    """Randomise layers one by one, as the independent order does, and measure what changes: a row for each, in order.
 
-    Args:
-        question: The question; its encoder must show its layers.
-        explainer: Answers it.
-        layers: Layers or blocks of the encoder; all its blocks where none are given.
-        how: A key of ``randomization.HOW``.
-        seed: Of all layers.
-        reference: A key of ``randomization.REFERENCES``.
-
-    Returns:
-        A row for each layer, in their order.
-
-    Raises:
-        InvalidInput: An encoder without layers, or a key or name that is none.
-        UnusableEmbedding: An encoder's answer is no embedding.
+    Arguments and errors are those of ``randomization``.
     """
     check_choices(how=how, reference=reference)
     names = names_of(question.encoder, layers)

@@ -56,23 +56,14 @@ class Localization:
 
 @dataclass(frozen=True, eq=False)
 class Planted:
-    """A question whose answer is known.
-
-    Attributes:
-        question: Its reference shows what was planted in its picture.
-        region: (h, w) bool, where.
-    """
+    """A question whose reference shows what was planted in its picture, and the region (h, w) bool, where."""
 
     question: Question
     region: NDArray[np.bool_]
 
 
 def localize(attribution: NDArray[Any], region: NDArray[Any]) -> Localization:
-    """Everything here about one map and one region.
-
-    Args:
-        attribution: (h, w) finite, positive = keeping the region brings the pair closer.
-        region: (h, w) bool, neither empty nor everything.
+    """Everything here about one map (h, w) and one region (h, w) bool, neither empty nor everything.
 
     Raises:
         InvalidInput: A map or region that is none, or of two sizes.
@@ -147,14 +138,11 @@ def average_precision(attribution: NDArray[Any], region: NDArray[Any]) -> float:
 
 
 def box_region(size: tuple[int, int], box: Box | Sequence[float]) -> NDArray[np.bool_]:
-    """The pixels of a box.
+    """The pixels of a box, (h, w) bool.
 
     Args:
         size: (h, w) of the region.
         box: Left, top, right and bottom as shares of the width and height, 0 to 1; rounded to whole pixels.
-
-    Returns:
-        (h, w) bool.
 
     Raises:
         InvalidInput: Not such a box, or one without a pixel.

@@ -44,7 +44,7 @@ the picture does not count for them."""
 NEEDS = ("decision", "segmentation")
 """A scorer that decides, a mask of what is in the picture."""
 
-Measure = Callable[[Question, NDArray[Any], Scorer, "NDArray[np.bool_] | None", int], Steps[Record]]
+Measure = Callable[[Question, NDArray[Any], "Scorer | None", "NDArray[np.bool_] | None", int], Steps[Record]]
 
 DIX = "Barkan et al. 2023, arXiv:2310.15368"
 CHEFER = "Chefer et al. 2021, arXiv:2012.09838"
@@ -66,8 +66,8 @@ class Metric:
         needs: Of NEEDS, what must be there besides a score.
         group: Metrics of the same group have the same ``measure``.
         passes: How many pictures one ``measure`` embeds.
-        measure: A question, its map (h, w), its scorer, a mask (h, w) of the object or None, and the seed that breaks
-            ties -> a Record.
+        measure: A question, its map (h, w), its scorer or None where none is needed, a mask (h, w) of the object or
+            None, and the seed that breaks ties -> a Record.
         value: A record -> the one picture's own number; NaN where it does not count.
         total: Records -> the number of a data set, in the unit of the paper's tables; NaN where none counts.
     """
@@ -119,14 +119,14 @@ def mean_of(value: Callable[[Record], float]) -> Callable[[Sequence[Record]], fl
     """The total that is the mean over the pictures that count."""
 
     def total(records: Sequence[Record]) -> float:
-        found = np.array([value(record) for record in records], np.float64)
-        return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+        values = np.array([value(record) for record in records], np.float64)
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
     return total
 
 
-def _averaged(value: Callable[[Record], float], **said: Any) -> Metric:
-    return Metric(value=value, total=mean_of(value), **said)
+def _averaged(value: Callable[[Record], float], **facts: Any) -> Metric:
+    return Metric(value=value, total=mean_of(value), **facts)
 
 
 def _perturbation(config: PerturbationConfig) -> list[Metric]:
@@ -134,11 +134,6 @@ def _perturbation(config: PerturbationConfig) -> list[Metric]:
     rise = config.protocol == "rise"
 
     def metric(key: str, order: str, better: str, watched: str, about: str) -> Metric:
-        def measure(
-            question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
-        ) -> Steps[Record]:
-            return perturbed(question, attribution, scorer, order, config, seed)
-
         return _averaged(
             partial(area, watched=watched, config=config),
             key=key,
@@ -149,7 +144,9 @@ def _perturbation(config: PerturbationConfig) -> list[Metric]:
             needs=("decision",) if watched == "same" else (),
             group=f"{config.protocol}-{order}",
             passes=partial(perturbation_passes, config=config),
-            measure=measure,
+            measure=lambda question, attribution, scorer, _, seed: perturbed(
+                question, attribution, scorer, order, config, seed
+            ),
         )
 
     decisions = [
@@ -166,11 +163,6 @@ def _perturbation(config: PerturbationConfig) -> list[Metric]:
 def _softly(config: PerturbationConfig) -> list[Metric]:
     """ADP and PIC."""
 
-    def measure(
-        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
-    ) -> Steps[Record]:
-        return softened(question, attribution, scorer, config)
-
     def metric(key: str, better: str, value: Callable[[Record], float], about: str) -> Metric:
         return _averaged(
             value,
@@ -182,7 +174,7 @@ def _softly(config: PerturbationConfig) -> list[Metric]:
             needs=(),
             group="soft",
             passes=lambda question: 2,
-            measure=measure,
+            measure=lambda question, attribution, scorer, *_: softened(question, attribution, scorer, config),
         )
 
     return [
@@ -194,11 +186,6 @@ def _softly(config: PerturbationConfig) -> list[Metric]:
 def _information(config: InformationConfig) -> list[Metric]:
     """AIC and SIC."""
 
-    def measure(
-        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
-    ) -> Steps[Record]:
-        return information(question, attribution, scorer, config, seed)
-
     def metric(key: str, watched: str, about: str) -> Metric:
         return Metric(
             key=key,
@@ -209,7 +196,9 @@ def _information(config: InformationConfig) -> list[Metric]:
             needs=("decision",) if watched == "same" else (),
             group="information",
             passes=partial(information_passes, config=config),
-            measure=measure,
+            measure=lambda question, attribution, scorer, _, seed: information(
+                question, attribution, scorer, config, seed
+            ),
             value=partial(information_value, watched=watched, config=config),
             total=partial(information_total, watched=watched, config=config),
         )
@@ -224,14 +213,14 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
     """PA, mIoU, mAP and mF1, true and as published."""
 
     def measure(
-        question: Question, attribution: NDArray[Any], scorer: Scorer, mask: NDArray[np.bool_] | None, seed: int
+        question: Question, attribution: NDArray[Any], scorer: Scorer | None, mask: NDArray[np.bool_] | None, seed: int
     ) -> Steps[Record]:
         if mask is None:
             raise InvalidInput("Segmentation needs a mask of the object.", code="no_segmentation")
         yield from ()  # embeds nothing
         return segmented(attribution, mask, config)
 
-    said = {
+    texts = {
         "pa": ("PA", "share of the pixels on the right side of the map's mean"),
         "miou": ("mIoU", "overlap of the pixels above the map's mean with the object, and of the rest with the rest"),
         "map": ("mAP", "precision of the map as a ranking of object and background pixels"),
@@ -246,14 +235,11 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
         "passes": lambda question: 0,
         "measure": measure,
     }
-    pooled = [
-        Metric(key=key, title=said[key][0], about=said[key][1], value=partial(_alone, total), total=total, **shared)
-        for key, total in POOLED.items()
+    totals = POOLED | {key: mean_of(value) for key, value in MEAN.items()}
+    return [
+        Metric(key=key, title=title, about=about, value=partial(_alone, totals[key]), total=totals[key], **shared)
+        for key, (title, about) in texts.items()
     ]
-    averaged = [
-        _averaged(value, key=key, title=said[key][0], about=said[key][1], **shared) for key, value in MEAN.items()
-    ]
-    return pooled + averaged
 
 
 def _alone(total: Callable[[Sequence[Record]], float], record: Record) -> float:

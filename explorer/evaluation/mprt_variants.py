@@ -92,23 +92,10 @@ def efficient(
     reference: str = "kept",
     bins: int = 100,
 ) -> Steps[Efficient]:
-    """The efficient MPRT: two maps in place of one for every layer.
+    """The efficient MPRT: two maps in place of one for every layer, since all layers are randomised at once.
 
-    Args:
-        question: The question; its encoder must show its layers.
-        method: Answers it.
-        how: A key of ``randomization.HOW``.
-        layers: What is randomised, all of it at once; everything where nothing is given.
-        seed: Of all layers.
-        reference: A key of ``randomization.REFERENCES``.
-        bins: Of the histograms, equally wide from the smallest value of a map to the largest.
-
-    Returns:
-        Maps and complexities.
-
-    Raises:
-        InvalidInput: As ``randomization``.
-        UnusableEmbedding: The random network's answer is no embedding.
+    Arguments and errors are those of ``randomization``; ``bins`` are those of the histograms, equally wide from the
+    smallest value of a map to the largest.
     """
     check_choices(how=how, reference=reference)
     names = names_of(question.encoder, layers)

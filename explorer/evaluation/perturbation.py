@@ -110,18 +110,10 @@ def perturbation_passes(question: Question, config: PerturbationConfig | None = 
 
 
 def pixel_ranking(values: NDArray[np.float64], order: str, seed: int = 0) -> NDArray[np.int64]:
-    """In which order the pixels are hidden; equal ones by lot, the same lot for both orders.
+    """In which order the pixels of a map (h, w) are hidden: (h * w,) int64 indices, counted row by row.
 
-    Maps on a coarse grid, or without a negative part, have thousands of equal pixels; row by row would hide the top
-    of the picture first.
-
-    Args:
-        values: (h, w) the map.
-        order: A key of ORDERS.
-        seed: Of the lots.
-
-    Returns:
-        (h * w,) int64 indices of pixels, counted row by row.
+    Equal ones go by lot, the same lot for both orders: maps on a coarse grid, or without a negative part, have
+    thousands of equal pixels, and row by row would hide the top of the picture first.
 
     Raises:
         InvalidInput: No such order or seed.
@@ -156,11 +148,7 @@ def softened(
 ) -> Steps[dict[str, Any]]:
     """Let the map light the picture: each pixel as bright as the map's positive part, scaled to 0..1, is high.
 
-    Args:
-        question: Its picture is lit.
-        attribution: (h, w) the map.
-        scorer: Watches.
-        config: Its ``fill`` shows where the map is low.
+    The ``fill`` of ``config`` shows where the map is low.
 
     Returns:
         ``before`` and ``after``, the scores of the picture and of the lit one; ``dropped`` where the map has no

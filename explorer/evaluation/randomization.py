@@ -113,11 +113,7 @@ def randomization(
 
 
 def randomization_passes(question: Question, method: Method, *, layers: Sequence[str] | None = None) -> int:
-    """How many pictures ``randomization`` embeds: a map and the whole picture for the untouched network and each state.
-
-    Raises:
-        InvalidInput: As ``randomization``.
-    """
+    """How many pictures ``randomization`` embeds: a map and the whole picture, before and for each state."""
     return (1 + len(names_of(question.encoder, layers))) * (method.passes(question) + 1)
 
 
@@ -143,28 +139,11 @@ def randomised_target(
 
     Returns:
         -1 to 1; NaN where either map is constant and so has no order.
-
-    Raises:
-        InvalidInput: As the method.
-        UnusableEmbedding: As the method.
     """
-    found = (yield from method(question)) if attribution is None else attribution
+    own = (yield from method(question)) if attribution is None else attribution
     changed = yield from method(other)
-    pair = [np.abs(values) if absolute else values for values in (found, changed)]
+    pair = [np.abs(values) if absolute else values for values in (own, changed)]
     return float("nan") if any(np.ptp(values) == 0 for values in pair) else spearman(*pair)
-
-
-def states(
-    encoder: Encoder,
-    *,
-    order: str = "top_down",
-    how: str = "shuffle",
-    layers: Sequence[str] | None = None,
-    seed: int = 0,
-) -> Iterator[State]:
-    """The encoders that ``randomization`` asks, made one at a time; arguments and errors are its."""
-    check_choices(order=order, how=how)
-    return _states(encoder, names_of(encoder, layers, order), order, how, SEED.check(seed))
 
 
 def follow(
@@ -177,16 +156,9 @@ def follow(
     how: str,
     reference: str = "kept",
 ) -> Parts[Randomization]:
-    """``randomization`` over networks randomised in any way.
+    """``randomization`` over networks randomised in any way: as many as there are layers, made when asked for.
 
-    Args:
-        question: The question put to the untouched encoder.
-        method: Answers it.
-        states: As many as there are layers, made when they are asked for.
-        layers: Their names.
-        order: What the result says.
-        how: What the result says.
-        reference: A key of REFERENCES.
+    The result says ``order`` and ``how`` as they are given.
     """
     untouched = yield from method(question)
     own = question.encoder.embed_pixels(question.pixels[None].copy())[0]
@@ -238,11 +210,7 @@ def names_of(encoder: Encoder, layers: Sequence[str] | None, order: str = "botto
 
 
 def check_choices(*, order: str = "top_down", how: str = "shuffle", reference: str = "kept") -> None:
-    """Refuse keys that are none.
-
-    Raises:
-        InvalidInput: One of them is not known.
-    """
+    """Raise InvalidInput where one of the keys is none."""
     for name, key, keys in (("order", order, ORDERS), ("how", how, HOW), ("reference", reference, REFERENCES)):
         if key not in keys:
             raise InvalidInput(f"Unknown {name}; choose one of: {', '.join(keys)}.", code=f"unknown_{name}")
@@ -254,10 +222,5 @@ def _states(encoder: Encoder, names: tuple[str, ...], order: str, how: str, seed
 
 
 def _copy(result: Randomization) -> Randomization:
-    return replace(
-        result,
-        maps=result.maps.copy(),
-        similarity=result.similarity.copy(),
-        similarity_absolute=result.similarity_absolute.copy(),
-        shift=result.shift.copy(),
-    )
+    arrays = ("maps", "similarity", "similarity_absolute", "shift")
+    return replace(result, **{name: getattr(result, name).copy() for name in arrays})

@@ -112,11 +112,7 @@ def sensitivity(
 
 
 def sensitivity_passes(question: Question, method: Method, n_samples: int = 20) -> int:
-    """How many pictures ``sensitivity`` embeds: one map, and one for each sample.
-
-    Raises:
-        InvalidInput: Fewer than one sample.
-    """
+    """How many pictures ``sensitivity`` embeds: one map, and one for each sample, of which there must be one."""
     if n_samples < 1:
         raise InvalidInput("n_samples must be at least 1.", code="n_samples_range")
     return (n_samples + 1) * method.passes(question)

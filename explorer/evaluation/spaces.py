@@ -45,12 +45,7 @@ class Seen:
 
 
 def by_distance(probe: Probe, target: Reference, selection: SelectionSettings) -> dict[str, Seen]:
-    """The same copies ranked by every distance.
-
-    Args:
-        probe: Complete or not.
-        target: The reference, embedded.
-        selection: Mode and threshold or slices; its distance does not matter.
+    """The same copies ranked by every distance; that of the selection does not matter.
 
     Returns:
         By key of ``explorer.core.distances``; ``cosine``, which the others are compared with, among them.
@@ -95,7 +90,11 @@ def by_dimensions(
     """
     full = _full(probe, target, selection)
     rows, vector = probe.embeddings, np.asarray(target.embedding)
-    chosen = _checked(dims, rows.shape[1])
+    chosen, length = list(dims), rows.shape[1]
+    if any(not 1 <= k <= length for k in chosen):
+        raise InvalidInput(
+            f"The embeddings have {length} dimensions; take 1 to {length} of them.", code="dimensions_range"
+        )
     axes = _axes(how, rows.astype(np.float64), max(chosen, default=1), seed)
     if axes is not None:  # the precision stays that of the embeddings, which says what is rounding
         rows, vector = (rows @ axes).astype(rows.dtype), axes.T @ vector
@@ -113,15 +112,6 @@ def doublings(length: int) -> tuple[int, ...]:
 
 def _full(probe: Probe, target: Reference, selection: SelectionSettings) -> Explanation:
     return rank_against(probe, target, replace(selection, distance="cosine"))
-
-
-def _checked(dims: Iterable[int], length: int) -> list[int]:
-    chosen = list(dims)
-    if any(not 1 <= k <= length for k in chosen):
-        raise InvalidInput(
-            f"The embeddings have {length} dimensions; take 1 to {length} of them.", code="dimensions_range"
-        )
-    return chosen
 
 
 def _axes(how: str, rows: NDArray[np.float64], most: int, seed: int) -> NDArray[np.float64] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,18 +53,6 @@ class Stability:
     agreement: Curves
     expected: Curves
 
-    def to_reach(self, selection: str, target: float) -> int:
-        """Masks that two runs are expected to need to agree by ``target``, judged by the longest runs there are.
-
-        Raises:
-            InvalidInput: ``target`` is not 0.5 to 0.99, or the runs do not agree at all.
-        """
-        found = self.agreement[selection]
-        known = np.flatnonzero(np.isfinite(found))
-        if not len(known):
-            raise InvalidInput("No two runs have been compared yet; let two of them finish.", code="stability_runs")
-        return masks_to_reach(float(found[known[-1]]), int(self.counts[known[-1]]), target)
-
 
 def stability(
     question: Question,
@@ -92,7 +80,8 @@ def stability(
     masking = masking or MaskSettings()
     counts = _checked(counts, seeds)
     chosen = {name: replace(selection, distance=question.distance) for name, selection in selections.items()}
-    result = _nothing(counts, tuple(seeds), chosen)
+    nothing = [{name: np.full(len(counts), np.nan) for name in chosen} for _ in range(3)]
+    result = Stability(np.array(counts, np.int64), tuple(seeds), *nothing)
     runs: list[Probe | None] = [None] * len(seeds)
     for at, n in enumerate(counts):
         maps: dict[str, list[NDArray[np.float32]]] = {name: [] for name in chosen}
@@ -182,12 +171,6 @@ def _checked(counts: Sequence[int], seeds: Sequence[int]) -> list[int]:
     if not counts:
         raise InvalidInput("Give at least one number of masks to compare runs at.", code="counts")
     return sorted({int(N_MASKS.check(n)) for n in counts})
-
-
-def _nothing(counts: list[int], seeds: tuple[int, ...], names: Iterable[str]) -> Stability:
-    names = list(names)
-    spread, agreement, expected = ({name: np.full(len(counts), np.nan) for name in names} for _ in range(3))
-    return Stability(np.array(counts, np.int64), seeds, spread, agreement, expected)
 
 
 def _with(

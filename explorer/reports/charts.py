@@ -104,13 +104,7 @@ def draw_charts(
 def draw_words(
     groups: Mapping[str, tuple[Sequence[str], Sequence[float]]], alt: str, *, width: float = 10.0
 ) -> Drawing:
-    """Sentences side by side, a signed bar for each word, all on one scale.
-
-    Args:
-        groups: By title, words and their values.
-        alt: Text alternative.
-        width: In inches.
-    """
+    """Sentences side by side, by title, a signed bar for each word, all on one scale; the width is in inches."""
     most = max(len(words) for words, _ in groups.values())
     reach = 1.05 * max(abs(value) for _, values in groups.values() for value in values) or 1.0
     columns = min(len(groups), 2)

@@ -32,12 +32,7 @@ INK, FAINT = "#222222", "#767676"
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure and what it shows in words.
-
-    Attributes:
-        figure: A matplotlib Figure.
-        alt: The text alternative.
-    """
+    """A matplotlib Figure, and what it shows in words."""
 
     figure: Figure
     alt: str
@@ -159,12 +154,7 @@ def blank(
 ) -> tuple[Figure, list[Axes]]:
     """A figure of axes, row by row; call it inside ``style``.
 
-    Args:
-        rows: Of axes.
-        columns: Of axes.
-        size: Width and height in inches.
-        same_scale: Whether the upward axes are one scale.
-        ratios: Widths of the columns.
+    The size is width and height in inches; ``same_scale`` makes all upward axes one, ``ratios`` are columns' widths.
     """
     from matplotlib.figure import Figure
 

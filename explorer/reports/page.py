@@ -10,12 +10,7 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **values: Any) -> str:
-    """A page.
-
-    Args:
-        template: A file of ``templates/``.
-        values: What it is made of.
-    """
+    """A page: a file of ``templates/``, filled in."""
     return _environment().get_template(template).render(values)
 
 

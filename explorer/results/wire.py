@@ -116,8 +116,8 @@ def _pictures(probe: Probe, target: Reference) -> dict[str, Any]:
     """What people look at, and where in it lies what was embedded."""
     _, picture = _drawn(probe)
     identical = bool(probe.picture_sha256) and probe.picture_sha256 == target.picture_sha256
-    shown = _data_url(shrink(picture))
-    compared = shown if identical else None if target.picture is None else _data_url(shrink(target.picture))
+    shown = data_url(shrink(picture))
+    compared = shown if identical else None if target.picture is None else data_url(shrink(target.picture))
     return {
         "picture": shown,
         "box": [float(edge) for edge in astuple(probe.box)],
@@ -186,10 +186,11 @@ def _background(probe: Probe) -> str:
     flat = probe.background.size <= 3
     shape = (1, 1, 3) if flat else (*probe.masks.size, 3)
     colours = np.broadcast_to(probe.background, shape).clip(0, 255).round().astype(np.uint8)
-    return f"#{colours.tobytes().hex()}" if flat else _data_url(colours)
+    return f"#{colours.tobytes().hex()}" if flat else data_url(colours)
 
 
-def _data_url(pixels: NDArray[np.uint8]) -> str:
+def data_url(pixels: NDArray[np.uint8]) -> str:
+    """A picture (h, w, 3) as the browser takes it."""
     return DATA_URL + base64.b64encode(jpeg(pixels)).decode()
 
 

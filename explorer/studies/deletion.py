@@ -28,62 +28,12 @@ NAMES = {"lodf": "LoDF", "hidf": "HiDF", "random": "random"}
 ROWS = ("nearing pixels first (LoDF)", "distancing pixels first (HiDF)", "random order")
 
 
-@study(
-    "figure-1",
-    title="Pictures with pixels deleted, related classes",
-    section="4.1",
-    about="The bee, compared with a fly, with more and more of its pixels deleted: those first that bring it "
-    "closest (LoDF), those first that push it apart (HiDF), or any (random). Above each, how far the distance changed.",
-)
-def figure_1(setup: Setup) -> Outline:
-    """The sheet of the related pair."""
-    return _sheet(setup, setup.subjects.related)
-
-
-@study(
-    "figure-2",
-    title="Distance while pixels go, related classes",
-    section="4.1",
-    about="Deleting the least fly-like pixels first (HiDF) makes the distance fall a lot, below random; "
-    "deleting the most fly-like first (LoDF) changes little, about as random does, since a picture that is surely a "
-    "bee can hardly become less of a fly.",
-)
-def figure_2(setup: Setup) -> Outline:
-    """The curves of the related pair."""
-    return _curves(setup, setup.subjects.related, "HiDF falls far below random, LoDF stays near it")
-
-
-@study(
-    "figure-3",
-    title="Pictures with pixels deleted, same class",
-    section="4.1",
-    about="As figure 1, with another bee as the reference. The paper wonders that the striped part hardly matters.",
-)
-def figure_3(setup: Setup) -> Outline:
-    """The sheet of the pair of one class."""
-    return _sheet(setup, setup.subjects.same)
-
-
-@study(
-    "figure-4",
-    title="Distance while pixels go, same class",
-    section="4.1",
-    about="With LoDF the distance is nearly at its largest from 15 % on; at random little happens up to "
-    "55 %; with HiDF only the last 5 % count. The changes are much larger in percent than in figure 2, since two bees "
-    "begin at almost no distance.",
-)
-def figure_4(setup: Setup) -> Outline:
-    """The curves of the pair of one class."""
-    return _curves(setup, setup.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end")
-
-
 def _need(setup: Setup, pair: Pair) -> WorkNeed:
     question = setup.question(pair)
 
     def work(setup: Setup) -> Steps[Arrays]:
         attribution = setup.explain(pair).attribution
-        found = yield from counted(deletion(question, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))
-        return {"shares": found.shares, "lodf": found.lodf, "hidf": found.hidf, "random": found.random}
+        return vars((yield from counted(deletion(question, attribution, steps=STEPS, fill=FILL, seeds=SEEDS))))
 
     settings = {
         "image": pair.image, "reference": pair.reference, "masking": setup.masking().to_dict(),
@@ -92,21 +42,17 @@ def _need(setup: Setup, pair: Pair) -> WorkNeed:
     return WorkNeed("deletion", settings, deletion_passes(question, steps=STEPS, seeds=SEEDS), work)
 
 
-def _read(setup: Setup, need: WorkNeed) -> Deletion:
-    arrays = setup.arrays(need)
-    return Deletion(arrays["shares"], arrays["lodf"], arrays["hidf"], arrays["random"])
-
-
 def _sheet(setup: Setup, pair: Pair) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found, question, attribution = _read(setup, need), setup.question(pair), setup.explain(pair).attribution
-        shares = [found.shares[np.abs(found.shares - share).argmin()] for share in SHEET]
-        at = [int(np.flatnonzero(found.shares == share)[0]) for share in shares]
+        result = Deletion(**setup.arrays(need))
+        question, attribution = setup.question(pair), setup.explain(pair).attribution
+        shares = [result.shares[np.abs(result.shares - share).argmin()] for share in SHEET]
+        at = [int(np.flatnonzero(result.shares == share)[0]) for share in shares]
         pictures = [[as_seen(c) for c in deleted_copies(question, attribution, o, shares, FILL)] for o in NAMES]
-        curves = {order: found.random[0] if order == "random" else found.curve(order) for order in NAMES}
-        whole = float(found.lodf[0])
+        curves = {order: result.random[0] if order == "random" else result.curve(order) for order in NAMES}
+        whole = float(result.lodf[0])
         rows: list[tuple[Entry, ...]] = [
             (NAMES[order], float(share), float(curve[i]), _percent(float(curve[i]), whole))
             for order, curve in curves.items()
@@ -134,23 +80,25 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     need = _need(setup, pair)
 
     def make(setup: Setup) -> Findings:
-        found, verdict = _judged(setup, need)
-        low, high = found.band()
+        result = Deletion(**setup.arrays(need))
+        verdict = judge_deletion(result)
+        assert verdict is not None  # a study's work is whole
+        low, high = result.band()
         header = ("share deleted", "LoDF", "HiDF", "random, mean", "random, lowest", "random, highest")
-        columns = (found.shares, found.lodf, found.hidf, found.curve("random"), low, high)
+        columns = (result.shares, result.lodf, result.hidf, result.curve("random"), low, high)
         table = Table(header, tuple(tuple(float(v) for v in row) for row in zip(*columns, strict=True)))
         areas = tuple(
-            (name, found.area(order), verdict.gaps.get(order, 0.0), verdict.spread, verdict.early.get(order, 0.0))
+            (name, result.area(order), verdict.gaps.get(order, 0.0), verdict.spread, verdict.early.get(order, 0.0))
             for order, name in NAMES.items()
         )
-        said = _said(found, verdict)
+        said = _said(result, verdict)
         ours = "; ".join(
             f"{NAMES[order]} {gap:+.4f} ({verdict.early[order]:+.4f} up to {100 * EARLY:.0f} %)"
             for order, gap in verdict.gaps.items()
         )
         compared = Compared(pair.title, says, f"mean distance less random's: {ours}", verdict.as_the_paper)
         return Findings(
-            _draw(found, pair, said),
+            _draw(result, pair, said),
             table,
             said,
             (compared,),
@@ -172,14 +120,7 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
     return Outline((setup.need(pair), need), make)
 
 
-def _judged(setup: Setup, need: WorkNeed) -> tuple[Deletion, DeletionVerdict]:
-    found = _read(setup, need)
-    verdict = judge_deletion(found)
-    assert verdict is not None  # a study's work is whole
-    return found, verdict
-
-
-def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
+def _said(result: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
     lines, chance = [], f"random orders differ by ±{verdict.spread:.4f}"
     for order, effect, word in (("lodf", verdict.red, "above"), ("hidf", verdict.blue, "below")):
         name, area, early = NAMES[order], verdict.gaps[order], verdict.early[order]
@@ -195,18 +136,18 @@ def _said(found: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
                 "random curve is no neutral ground later on."
             )
     lines.append(
-        f"The distance goes from {found.lodf[0]:.4f} (whole) to {found.lodf[-1]:.4f} (all deleted); LoDF reaches "
-        f"{found.lodf.max():.3f}, HiDF gets down to {found.hidf.min():.3f}."
+        f"The distance goes from {result.lodf[0]:.4f} (whole) to {result.lodf[-1]:.4f} (all deleted); LoDF reaches "
+        f"{result.lodf.max():.3f}, HiDF gets down to {result.hidf.min():.3f}."
     )
     return tuple(lines)
 
 
-def _draw(found: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
-    low, high = found.band()
-    percent = 100 * found.shares
-    random = Line(found.curve("random"), low=low, high=high, marks=False)
+def _draw(result: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
+    low, high = result.band()
+    percent = 100 * result.shares
+    random = Line(result.curve("random"), low=low, high=high, marks=False)
     charts = [
-        Chart({NAMES[order]: Line(found.curve(order), marks=False), "random (five orders)": random}, percent,
+        Chart({NAMES[order]: Line(result.curve(order), marks=False), "random (five orders)": random}, percent,
               "percent of pixels deleted", "distance to the reference", title)
         for order, title in (("lodf", "nearing pixels first"), ("hidf", "distancing pixels first"))
     ]  # fmt: skip
@@ -215,3 +156,38 @@ def _draw(found: Deletion, pair: Pair, said: Sequence[str]) -> Drawing:
 
 def _percent(distance: float, whole: float) -> float:
     return 100 * (distance / whole - 1) if whole > 0 else float("nan")
+
+
+study(
+    "figure-1",
+    title="Pictures with pixels deleted, related classes",
+    section="4.1",
+    about="The bee, compared with a fly, with more and more of its pixels deleted: those first that bring it "
+    "closest (LoDF), those first that push it apart (HiDF), or any (random). Above each, how far the distance changed.",
+)(lambda setup: _sheet(setup, setup.subjects.related))
+study(
+    "figure-2",
+    title="Distance while pixels go, related classes",
+    section="4.1",
+    about="Deleting the least fly-like pixels first (HiDF) makes the distance fall a lot, below random; "
+    "deleting the most fly-like first (LoDF) changes little, about as random does, since a picture that is surely a "
+    "bee can hardly become less of a fly.",
+)(lambda setup: _curves(setup, setup.subjects.related, "HiDF falls far below random, LoDF stays near it"))
+study(
+    "figure-3",
+    title="Pictures with pixels deleted, same class",
+    section="4.1",
+    about="As figure 1, with another bee as the reference. The paper wonders that the striped part hardly matters.",
+)(lambda setup: _sheet(setup, setup.subjects.same))
+study(
+    "figure-4",
+    title="Distance while pixels go, same class",
+    section="4.1",
+    about="With LoDF the distance is nearly at its largest from 15 % on; at random little happens up to "
+    "55 %; with HiDF only the last 5 % count. The changes are much larger in percent than in figure 2, since two bees "
+    "begin at almost no distance.",
+)(
+    lambda setup: _curves(
+        setup, setup.subjects.same, "LoDF rises far above random early, HiDF stays below it to the end"
+    )
+)

@@ -6,31 +6,40 @@ from collections.abc import Sequence
 
 from explorer.reports.drawing import draw_maps, panel_seen
 from explorer.results.summary import describe
-from explorer.studies.map_tables import Claim, check, inside, readings, regions_table
+from explorer.studies.map_tables import Claim, Holds, check, inside, maps_of, readings, regions_table
 from explorer.studies.pairs import CAPTIONS, Pair
 from explorer.studies.setup import Setup
 from explorer.studies.study import Findings, Outline, study
+
+ALT = "Maps over their pictures, red where keeping a region brings the pair closer, blue where it pushes it apart. "
+
+
+def _parted(closer: str, apart: str) -> Holds:
+    """One part brings the pair closer, and another pushes it apart."""
+    return lambda parts, _: parts[closer] > 0 > parts[apart]
+
+
+def _alone(part: str, other: str) -> Holds:
+    """One part brings the pair closer, and more so than another."""
+    return lambda parts, _: parts[part] > max(0.0, parts[other])
+
 
 CLAIMS = (
     Claim(
         "bee, against a fly",
         "the wings bring the bee closer to a fly, the stripes drive it away",
-        lambda parts, _: parts["wings"] > 0 > parts["stripes"],
+        _parted("wings", "stripes"),
     ),
     Claim(
         "labradoodle, against another",
         "eyes and collar are what is most labradoodle-like",
         lambda parts, values: min(parts["eye"], parts["collar"]) > max(0.0, float(values.mean())),
     ),
-    Claim(
-        "dog and car, against a car",
-        "the car brings it closer, the dog pushes it away",
-        lambda parts, _: parts["car"] > 0 > parts["dog"],
-    ),
+    Claim("dog and car, against a car", "the car brings it closer, the dog pushes it away", _parted("car", "dog")),
     Claim(
         "dog and car, against a dog",
         "the reverse: the dog brings it closer, the car pushes it away",
-        lambda parts, _: parts["dog"] > 0 > parts["car"],
+        _parted("dog", "car"),
     ),
     Claim(
         "flower, against a car",
@@ -45,47 +54,27 @@ CLAIMS = (
     Claim(
         "cat and cup, against the cup",
         "in the paper, of two things in one picture: the reference's kind closer, the other apart",
-        lambda parts, _: parts["cup"] > 0 > parts["cat"],
+        _parted("cup", "cat"),
     ),
-    Claim(
-        "cat and cup, against the cat",
-        "the reverse",
-        lambda parts, _: parts["cat"] > 0 > parts["cup"],
-    ),
-    Claim(
-        "dog and car, “a car”",
-        "expected: the car stands out",
-        lambda parts, _: parts["car"] > 0 > parts["dog"],
-    ),
-    Claim(
-        "dog and car, “a dog”",
-        "expected: the dog stands out",
-        lambda parts, _: parts["dog"] > max(0.0, parts["car"]),
-    ),
-    Claim(
-        "bee, “a bee”",
-        "expected: the bee alone is highlighted",
-        lambda parts, _: parts["stripes"] > max(0.0, parts["flower"]),
-    ),
+    Claim("cat and cup, against the cat", "the reverse", _parted("cat", "cup")),
+    Claim("dog and car, “a car”", "expected: the car stands out", _parted("car", "dog")),
+    Claim("dog and car, “a dog”", "expected: the dog stands out", _alone("dog", "car")),
+    Claim("bee, “a bee”", "expected: the bee alone is highlighted", _alone("stripes", "flower")),
     Claim(
         "bee, “a flower”",
         "asked: is the flower found, though the bee is the main thing?",
-        lambda parts, _: parts["flower"] > max(0.0, parts["stripes"]),
+        _alone("flower", "stripes"),
     ),
     Claim(
         "cat and cup, “a cat”",
         "in the paper, of two things in one picture: the one named stands out",
-        lambda parts, _: parts["cat"] > max(0.0, parts["cup"]),
+        _alone("cat", "cup"),
     ),
-    Claim(
-        "cat and cup, “a cup of coffee”",
-        "the same, the other one named",
-        lambda parts, _: parts["cup"] > max(0.0, parts["cat"]),
-    ),
+    Claim("cat and cup, “a cup of coffee”", "the same, the other one named", _alone("cup", "cat")),
 )
 
 
-@study(
+study(
     "figure-8",
     title="Six pairs of pictures, default settings",
     section="5.1",
@@ -93,13 +82,8 @@ CLAIMS = (
     "masks at each end of the ranking. The paper reads them one by one: wings against stripes for the bee and the "
     "fly, eyes and collar for the labradoodle, car and dog parted and the parts exchanged with the reference, only "
     "repulsion for flower and car, and a car whose wheels are left out of what sets it apart from a bicycle.",
-)
-def figure_8(setup: Setup) -> Outline:
-    """The picture pairs."""
-    return _gallery(setup, setup.subjects.gallery, columns=3)
-
-
-@study(
+)(lambda setup: _gallery(setup, setup.subjects.gallery, columns=3))
+study(
     "figure-9",
     title="Pictures and captions, default settings",
     section="5.1",
@@ -107,34 +91,29 @@ def figure_8(setup: Setup) -> Outline:
     "It expects bee and flower for “a bee sitting on a flower”, the bee alone for “a bee”, and the one thing named "
     "where a picture holds two (section 3.2).",
     roles=(CAPTIONS,),
-)
-def figure_9(setup: Setup) -> Outline:
-    """The pairs of picture and caption."""
-    return _gallery(setup, setup.subjects.captions, columns=4)
+)(lambda setup: _gallery(setup, setup.subjects.captions, columns=4))
 
 
 def _gallery(setup: Setup, pairs: Sequence[Pair], columns: int) -> Outline:
-    return Outline(tuple(setup.need(pair) for pair in pairs), lambda setup: _read(setup, pairs, columns))
+    def make(setup: Setup) -> Findings:
+        explanations = {pair.title: setup.explain(pair) for pair in pairs}
+        regions = {pair.title: inside(setup, pair, explanations[pair.title]) for pair in pairs}
+        maps = {title: explanation.relative for title, explanation in explanations.items()}
+        said = tuple(f"{title[0].upper()}{title[1:]}: {describe(one)}" for title, one in explanations.items())
+        panels = [panel_seen(explanation, title) for title, explanation in explanations.items()]
+        compared = check(CLAIMS, regions, maps)
+        odd = [line.what for line in compared if line.agrees is False]
+        return Findings(
+            draw_maps(panels, columns, ALT + " ".join(said)),
+            readings(list(explanations), list(explanations.values())),
+            said,
+            compared,
+            _differs(setup, pairs[0].role, odd),
+            {"regions": regions_table(regions)},
+            maps_of(list(explanations.values())),
+        )
 
-
-def _read(setup: Setup, pairs: Sequence[Pair], columns: int) -> Findings:
-    explanations = {pair.title: setup.explain(pair) for pair in pairs}
-    found = {pair.title: inside(setup, pair, explanations[pair.title]) for pair in pairs}
-    maps = {title: explanation.relative for title, explanation in explanations.items()}
-    said = tuple(f"{_capital(title)}: {describe(explanation)}" for title, explanation in explanations.items())
-    alt = "Maps over their pictures, red where keeping a region brings the pair closer, blue where it pushes it apart. "
-    panels = [panel_seen(explanation, title) for title, explanation in explanations.items()]
-    compared = check(CLAIMS, found, maps)
-    odd = [line.what for line in compared if line.agrees is False]
-    return Findings(
-        draw_maps(panels, columns, alt + " ".join(said)),
-        readings(list(explanations), list(explanations.values())),
-        said,
-        compared,
-        _differs(setup, pairs[0].role, odd),
-        {"regions": regions_table(found)},
-        {f"map_{i}": values for i, values in enumerate(maps.values(), 1)},
-    )
+    return Outline(tuple(setup.need(pair) for pair in pairs), make)
 
 
 def _differs(setup: Setup, role: str, odd: Sequence[str]) -> str:
@@ -147,7 +126,3 @@ def _differs(setup: Setup, role: str, odd: Sequence[str]) -> str:
         f"pictures, and {model} is not the paper's {theirs}: where the two put a picture into other classes, other "
         "parts of it count."
     )
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]

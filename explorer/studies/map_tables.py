@@ -14,15 +14,15 @@ from explorer.studies.pairs import Pair
 from explorer.studies.setup import Setup
 from explorer.studies.study import Compared, Entry, Table
 
+AGAIN = "another run would agree"
 HEADER = (
     "map", "n_masks", "p_keep", "feature_res", "seed", "selection",
-    "distance of the whole picture", "lowest", "highest", "mean size", "halves agree", "another run would agree",
+    "distance of the whole picture", "lowest", "highest", "mean size", "halves agree", AGAIN,
 )  # fmt: skip
 HALVES = "The last two columns: correlation of the maps of the even and the odd masks, and that to expect of two runs."
 
 
-def reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
-    """One row of ``HEADER`` for a map."""
+def _reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
     probe, selection, values = explanation.probe, explanation.selection, explanation.relative
     half = split_half(probe, explanation.reference, selection)
     return (
@@ -43,7 +43,12 @@ def reading(title: str, explanation: Explanation) -> tuple[Entry, ...]:
 
 def readings(titles: Sequence[str], explanations: Sequence[Explanation]) -> Table:
     """One row for each map."""
-    return Table(HEADER, tuple(reading(t, e) for t, e in zip(titles, explanations, strict=True)), HALVES)
+    return Table(HEADER, tuple(_reading(t, e) for t, e in zip(titles, explanations, strict=True)), HALVES)
+
+
+def maps_of(explanations: Sequence[Explanation]) -> dict[str, NDArray[np.floating]]:
+    """Full maps by name, for the file beside the figure."""
+    return {f"map_{i}": explanation.relative for i, explanation in enumerate(explanations, 1)}
 
 
 def column(table: Table, name: str) -> list[float]:
@@ -67,10 +72,14 @@ def inside(setup: Setup, pair: Pair, explanation: Explanation) -> dict[str, floa
     return {part: float(values[where].mean(dtype=np.float64)) for part, where in regions.items() if where.any()}
 
 
-def regions_table(found: Mapping[str, Mapping[str, float]]) -> Table:
+def regions_table(regions: Mapping[str, Mapping[str, float]]) -> Table:
     """Mean attribution by pair and region."""
-    rows = tuple((title, part, value) for title, parts in found.items() for part, value in parts.items())
+    rows = tuple((title, part, value) for title, parts in regions.items() for part, value in parts.items())
     return Table(("map", "region", "mean attribution"), rows, "Mean attribution in boxes drawn by hand.")
+
+
+Holds = Callable[[Mapping[str, float], NDArray[np.floating]], bool]
+"""Mean attributions by region, and the map -> whether it is so here."""
 
 
 @dataclass(frozen=True)
@@ -80,23 +89,23 @@ class Claim:
     Attributes:
         pair: Title of the pair.
         says: What the paper sees, in our words.
-        holds: Mean attributions by region, and the map -> whether it is so here.
+        holds: Whether ours does.
     """
 
     pair: str
     says: str
-    holds: Callable[[Mapping[str, float], NDArray[np.floating]], bool]
+    holds: Holds
 
 
 def check(
-    claims: Sequence[Claim], found: Mapping[str, Mapping[str, float]], maps: Mapping[str, NDArray[np.floating]]
+    claims: Sequence[Claim], regions: Mapping[str, Mapping[str, float]], maps: Mapping[str, NDArray[np.floating]]
 ) -> tuple[Compared, ...]:
     """The claims about maps that are here, each beside our numbers."""
     lines = []
     for claim in claims:
         if claim.pair not in maps:
             continue
-        parts, values = found.get(claim.pair, {}), maps[claim.pair]
+        parts, values = regions.get(claim.pair, {}), maps[claim.pair]
         said = ", ".join(f"{part} {value:+.2f}" for part, value in parts.items())
         reach = f"map from {values.min():+.2f} to {values.max():+.2f}"
         lines.append(

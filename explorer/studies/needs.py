@@ -20,13 +20,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class ProbeNeed:
-    """The masked copies of one picture, embedded.
-
-    Attributes:
-        image: File name of the picture.
-        role: Which encoder embeds it, ``"pictures"`` or ``"captions"``.
-        masking: How it is masked.
-    """
+    """The masked copies of one picture, by its file name, embedded by the encoder of a role."""
 
     image: str
     role: str

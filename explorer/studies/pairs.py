@@ -25,14 +25,7 @@ BoxShares = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture and what it is compared with.
-
-    Attributes:
-        title: In words, e.g. ``"bee, against a fly"``.
-        image: File name of the picture explained.
-        reference: File name of the other picture, or None.
-        caption: The caption, or None.
-    """
+    """A picture, by its file name, and the picture or caption it is compared with; ``title`` says both in words."""
 
     title: str
     image: str

@@ -16,7 +16,6 @@ import numpy as np
 
 from explorer.core.agreement import correlation, expected_agreement, split_half
 from explorer.core.explanation import Explanation
-from explorer.core.masks import MaskSettings
 from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
@@ -58,11 +57,6 @@ class Trial:
         return self.explanation.probe.masking.p_keep
 
     @property
-    def distance(self) -> float:
-        """Mean distance of the masked copies to the reference."""
-        return float(self.explanation.distances.mean())
-
-    @property
     def spread(self) -> float:
         """Standard deviation of the distances."""
         return float(self.explanation.distances.std())
@@ -79,27 +73,9 @@ class Trial:
         return expected_agreement(self.half)
 
     @property
-    def no_signal(self) -> str:
-        """Why the map is all zero, or an empty string."""
-        return self.explanation.no_signal
-
-    @property
     def repeats(self) -> bool:
         """Whether the halves agree more than unrelated maps do by chance."""
         return self.half > by_chance(self.explanation.probe.masking.feature_res)
-
-
-@dataclass(frozen=True, eq=False)
-class Pilot:
-    """The trials so far.
-
-    Attributes:
-        masking: The settings of the run to come; each trial has its own ``p_keep`` and number of masks.
-        trials: What was tried, in the order of ``P_KEEPS``.
-    """
-
-    masking: MaskSettings
-    trials: tuple[Trial, ...]
 
 
 def trial(probe: Probe, target: Reference, selection: SelectionSettings = EVERY_MASK) -> Trial:
@@ -107,23 +83,28 @@ def trial(probe: Probe, target: Reference, selection: SelectionSettings = EVERY_
     return Trial(rank_against(probe, target, selection), split_half(probe, target, selection))
 
 
-def verdict(pilot: Pilot) -> tuple[str, ...]:
-    """What the trials say, and what they cannot say, a sentence or two each; empty before the first trial."""
-    if not pilot.trials:
+def verdict(trials: Sequence[Trial], p_keep: float) -> tuple[str, ...]:
+    """What trials say of a run to come, and what they cannot say, a sentence or two each; empty before the first.
+
+    Args:
+        trials: In the order of ``P_KEEPS``.
+        p_keep: What the run would have.
+    """
+    if not trials:
         return ()
     return (
-        *(_silent(one, pilot.trials) for one in pilot.trials if not one.repeats),
-        *_recommended(pilot),
-        *_stories(pilot.trials),
-        f"{_count(pilot.trials)} are few: a weak pattern may need more, and a map that repeats need not be right.",
+        *(_silent(one, trials) for one in trials if not one.repeats),
+        *_recommended(trials, p_keep),
+        *_stories(trials),
+        f"{_count(trials)} are few: a weak pattern may need more, and a map that repeats need not be right.",
     )
 
 
 def _silent(one: Trial, trials: Sequence[Trial]) -> str:
     """Why nothing can be read from a trial."""
     name = f"p_keep {one.p_keep:g}"
-    if one.no_signal:
-        return f"{name}: {one.no_signal}"
+    if one.explanation.no_signal:
+        return f"{name}: {one.explanation.no_signal}"
     limit = by_chance(one.explanation.probe.masking.feature_res)
     said = f"{name} shows no pattern: its halves agree at {one.half:.2f}, and unrelated maps reach {limit:.2f}."
     widest = max(trials, key=lambda other: other.spread)
@@ -138,8 +119,8 @@ def _silent(one: Trial, trials: Sequence[Trial]) -> str:
     )
 
 
-def _recommended(pilot: Pilot) -> list[str]:
-    sound = [one for one in pilot.trials if one.repeats]
+def _recommended(trials: Sequence[Trial], p_keep: float) -> list[str]:
+    sound = [one for one in trials if one.repeats]
     if not sound:
         return ["No p_keep can be recommended: try more masks, or a smaller feature_res."]
     best = max(sound, key=lambda one: one.half)
@@ -150,8 +131,8 @@ def _recommended(pilot: Pilot) -> list[str]:
     tied = [one for one in sound if one is not best and _about_as_good(one, best)]
     if tied:
         said += f" With so few masks, {_listed(tied)} may repeat as well"
-        kept = any(math.isclose(one.p_keep, pilot.masking.p_keep) for one in tied)
-        said += f": no reason yet to leave {pilot.masking.p_keep:g}." if kept else "."
+        kept = any(math.isclose(one.p_keep, p_keep) for one in tied)
+        said += f": no reason yet to leave {p_keep:g}." if kept else "."
     return [said]
 
 

@@ -27,6 +27,9 @@ PAPER: dict[str, tuple[float, ...]] = {
 }  # fmt: skip
 """Table 1, row by row."""
 
+KEPT = ("layers", "maps", "similarity", "similarity_absolute", "shift")
+"""Of a ``Randomization``."""
+
 NAMES = {"top_down": "top-down", "bottom_up": "bottom-up", "independent": "independent"}
 
 
@@ -36,119 +39,50 @@ def no_layers(setup: Setup) -> str:
     return "" if encoder.layers() else f"the layers of {encoder.card.title} cannot be had"
 
 
-@study(
-    "table-1",
-    title="Randomising layers: the numbers",
-    section="4.3",
-    about="Spearman's correlation of the map with that of the untouched network, while layers are shuffled one after "
-    "another from the output (top-down) or from the input (bottom-up), or each alone (independent). The paper, with "
-    "VGG16, finds almost nothing left from the first layer on in both cascades, and wonders that single layers keep "
-    "the map at up to 0.92. The page on randomization says why.",
-    lacks=no_layers,
-)
-def table_1(setup: Setup) -> Outline:
-    """All three orders."""
-    needs = {order: order_need(setup, order) for order in ORDERS}
-    return Outline(
-        tuple(needs.values()),
-        lambda setup: _table({order: read(setup, need, order) for order, need in needs.items()}, chance(setup)),
-    )
-
-
-@study(
-    "figure-5",
-    title="Randomising from the output: the maps",
-    section="4.3",
-    about="The first map is the untouched network's; then one more layer is shuffled at a time, from the output down. "
-    "The map is lost at once, which shows that it is about the network.",
-    lacks=no_layers,
-)
-def figure_5(setup: Setup) -> Outline:
-    """The strip of the top-down cascade."""
-    return _strip(setup, "top_down", "lost from the first layer on")
-
-
-@study(
-    "figure-6",
-    title="Randomising from the input: the maps",
-    section="4.3",
-    about="As figure 5, from the input up. Lost from the first layer on as well.",
-    lacks=no_layers,
-)
-def figure_6(setup: Setup) -> Outline:
-    """The strip of the bottom-up cascade."""
-    return _strip(setup, "bottom_up", "lost from the first layer on")
-
-
-@study(
-    "figure-7",
-    title="Randomising each layer alone: the maps",
-    section="4.3",
-    about="Each map is that of a network with one part shuffled and all others untouched. The paper is puzzled that "
-    "layers 5 to 13 keep it.",
-    lacks=no_layers,
-)
-def figure_7(setup: Setup) -> Outline:
-    """The strip of the independent order."""
-    return _strip(setup, "independent", "many layers alone keep the map")
-
-
 def order_need(setup: Setup, order: str, how: str = "shuffle") -> WorkNeed:
     """The maps of one order, block by block."""
     pair, masking = setup.subjects.related, setup.masking(MASKS)
     question, method = setup.question(pair), DistanceExplainer(masking)
 
     def work(_: Setup) -> Steps[Arrays]:
-        return arrays_of((yield from counted(randomization(question, method, order=order, how=how))))
+        result = yield from counted(randomization(question, method, order=order, how=how))
+        return {name: np.asarray(getattr(result, name)) for name in KEPT}
 
     settings = {"image": pair.image, "reference": pair.reference, "order": order, "how": how, "seed": 0,
                 "blocks": list(question.encoder.blocks()), "masking": masking.to_dict()}  # fmt: skip
     return WorkNeed("randomization", settings, randomization_passes(question, method), work)
 
 
-def arrays_of(found: Randomization) -> Arrays:
-    """A result as arrays, to be kept."""
-    return {
-        "layers": np.array(found.layers),
-        "maps": found.maps,
-        "similarity": found.similarity,
-        "similarity_absolute": found.similarity_absolute,
-        "shift": found.shift,
-    }
-
-
 def read(setup: Setup, need: WorkNeed, order: str, how: str = "shuffle") -> Randomization:
     """The result of a piece of work that was done."""
-    kept = setup.arrays(need)
-    names = tuple(str(name) for name in kept["layers"])
-    return Randomization(
-        order, how, names, kept["maps"], kept["similarity"], kept["similarity_absolute"], kept["shift"]
-    )
+    arrays = setup.arrays(need)
+    layers, maps, similarity, absolute, shift = (arrays[name] for name in KEPT)
+    return Randomization(order, how, tuple(map(str, layers)), maps, similarity, absolute, shift)
 
 
 def _strip(setup: Setup, order: str, says: str) -> Outline:
     need = order_need(setup, order)
 
     def make(setup: Setup) -> Findings:
-        found, picture = read(setup, need, order), as_seen(setup.question(setup.subjects.related).pixels)
+        result, picture = read(setup, need, order), as_seen(setup.question(setup.subjects.related).pixels)
         plus = "" if order == "independent" else "+ "
         titles = [
             "untouched",
-            *(f"{plus}{name}: {r:.2f}" for name, r in zip(found.layers, found.similarity[1:], strict=True)),
+            *(f"{plus}{name}: {r:.2f}" for name, r in zip(result.layers, result.similarity[1:], strict=True)),
         ]
-        panels = [Panel(values, picture, title) for values, title in zip(found.maps, titles, strict=True)]
-        said, line = _said(found, says, chance(setup))
+        panels = [Panel(values, picture, title) for values, title in zip(result.maps, titles, strict=True)]
+        said, line = _said(result, says, chance(setup))
         alt = f"{len(panels)} maps of the same pair, {NAMES[order]}. " + " ".join(said)
-        maps = {f"map_{i}": values for i, values in enumerate(found.maps)}
-        return Findings(draw_maps(panels, 7, alt), strip_table(found), said, (line,), _differs(setup, order), maps=maps)
+        maps, differs = {f"map_{i}": values for i, values in enumerate(result.maps)}, _differs(setup, order)
+        return Findings(draw_maps(panels, 7, alt), strip_table(result), said, (line,), differs, maps=maps)
 
     return Outline((need,), make)
 
 
-def strip_table(found: Randomization) -> Table:
+def strip_table(result: Randomization) -> Table:
     """One row for each map of a strip."""
-    names = ("untouched", *found.layers)
-    columns = (found.similarity, found.similarity_absolute, found.shift)
+    names = ("untouched", *result.layers)
+    columns = (result.similarity, result.similarity_absolute, result.shift)
     rows: tuple[tuple[Entry, ...], ...] = tuple(
         (i, name, *(float(value) for value in values))
         for i, (name, *values) in enumerate(zip(names, *columns, strict=True))
@@ -165,11 +99,11 @@ def chance(setup: Setup) -> float:
     return by_chance(masking.feature_res, masking.n_masks)
 
 
-def _said(found: Randomization, says: str, limit: float) -> tuple[tuple[str, ...], Compared]:
-    verdict, name, unrelated = judge_randomization(found, limit), NAMES[found.order], f"by chance (±{limit:.2f})"
+def _said(result: Randomization, says: str, limit: float) -> tuple[tuple[str, ...], Compared]:
+    verdict, name, unrelated = judge_randomization(result, limit), NAMES[result.order], f"by chance (±{limit:.2f})"
     assert verdict is not None  # a study's work is whole
     values = verdict.values
-    if found.order == "independent":
+    if result.order == "independent":
         kept = len(values) - verdict.lost
         said = (
             f"{kept} of {len(values)} parts, shuffled alone, keep more of the map than unrelated maps share "
@@ -186,27 +120,27 @@ def _said(found: Randomization, says: str, limit: float) -> tuple[tuple[str, ...
     return (said, more), Compared(f"maps, {name}", says, first, bool(values[0] <= limit))
 
 
-def _table(found: dict[str, Randomization], limit: float) -> Findings:
-    blocks = found["bottom_up"].layers
+def _table(results: dict[str, Randomization], limit: float) -> Findings:
+    blocks = results["bottom_up"].layers
     header = ("row", *(f"{NAMES[o]}: {what}" for o in ORDERS for what in ("randomised last", "Spearman", "absolute")))
     rows: tuple[tuple[Entry, ...], ...] = tuple(
-        (i + 1, *(cell for o in ORDERS for cell in _cells(found[o], i))) for i in range(len(blocks))
+        (i + 1, *(cell for o in ORDERS for cell in _cells(results[o], i))) for i in range(len(blocks))
     )
     theirs: tuple[tuple[Entry, ...], ...] = tuple((i + 1, *(PAPER[o][i] for o in ORDERS)) for i in range(16))
-    charts = [_chart(order, found[order]) for order in ORDERS]
+    charts = [_chart(order, results[order]) for order in ORDERS]
     said = tuple(
         f"{NAMES[order]}: mean correlation {one.similarity[1:].mean():.2f} here, {np.mean(PAPER[order]):.2f} there."
-        for order, one in found.items()
+        for order, one in results.items()
     )
-    alone, all_down = found["independent"].similarity[1:], found["top_down"].similarity[1:]
+    alone, all_down = results["independent"].similarity[1:], results["top_down"].similarity[1:]
     compared = (
         Compared("table 1, cascades", "near 0 from the first layer on",
                  f"top-down {all_down[0]:.2f} first, {all_down[-1]:.2f} last; bottom-up "
-                 f"{found['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) <= limit)),
+                 f"{results['bottom_up'].similarity[1]:.2f} first", bool(max(all_down[-1], all_down.mean()) <= limit)),
         Compared("table 1, independent", "0.10 to 0.92", f"{alone.min():.2f} to {alone.max():.2f}",
                  bool(alone.max() > 0.6)),
         Compared("first bottom-up and first independent map", "not the same, which the paper leaves open",
-                 f"{found['bottom_up'].similarity[1]:.4f} and {alone[0]:.4f}",
+                 f"{results['bottom_up'].similarity[1]:.4f} and {alone[0]:.4f}",
                  None),
     )  # fmt: skip
     return Findings(
@@ -220,12 +154,12 @@ def _table(found: dict[str, Randomization], limit: float) -> Findings:
     )
 
 
-def _cells(found: Randomization, i: int) -> tuple[Entry, ...]:
-    return found.layers[i], float(found.similarity[i + 1]), float(found.similarity_absolute[i + 1])
+def _cells(result: Randomization, i: int) -> tuple[Entry, ...]:
+    return result.layers[i], float(result.similarity[i + 1]), float(result.similarity_absolute[i + 1])
 
 
-def _chart(order: str, found: Randomization) -> Chart:
-    here, there = len(found.layers), len(PAPER[order])
+def _chart(order: str, result: Randomization) -> Chart:
+    here, there = len(result.layers), len(PAPER[order])
     steps = np.arange(1, here + 1)
     # Both run over the whole network, so the paper's fewer layers are stretched over our blocks.
     stretched = 1 + np.arange(there) * (here - 1) / (there - 1)
@@ -233,8 +167,8 @@ def _chart(order: str, found: Randomization) -> Chart:
     across = "part randomised, from input to output" if order == "independent" else "parts randomised"
     return Chart(
         {
-            "here": Line(found.similarity[1:]),
-            "here, absolute maps": Line(found.similarity_absolute[1:]),
+            "here": Line(result.similarity[1:]),
+            "here, absolute maps": Line(result.similarity_absolute[1:]),
             "paper (VGG16), absolute maps": Line(theirs, stretched, paper=True),
         },
         steps,
@@ -258,3 +192,47 @@ def _differs(setup: Setup, order: str) -> str:
         f"{title} is randomised from its trained weights, block by block. In the paper's software the cascades began "
         "with a network that had no trained weights in any layer, so its maps were lost before the first step."
     )
+
+
+@study(
+    "table-1",
+    title="Randomising layers: the numbers",
+    section="4.3",
+    about="Spearman's correlation of the map with that of the untouched network, while layers are shuffled one after "
+    "another from the output (top-down) or from the input (bottom-up), or each alone (independent). The paper, with "
+    "VGG16, finds almost nothing left from the first layer on in both cascades, and wonders that single layers keep "
+    "the map at up to 0.92. The page on randomization says why.",
+    lacks=no_layers,
+)
+def table_1(setup: Setup) -> Outline:
+    """All three orders."""
+    needs = {order: order_need(setup, order) for order in ORDERS}
+    return Outline(
+        tuple(needs.values()),
+        lambda setup: _table({order: read(setup, need, order) for order, need in needs.items()}, chance(setup)),
+    )
+
+
+study(
+    "figure-5",
+    title="Randomising from the output: the maps",
+    section="4.3",
+    about="The first map is the untouched network's; then one more layer is shuffled at a time, from the output down. "
+    "The map is lost at once, which shows that it is about the network.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "top_down", "lost from the first layer on"))
+study(
+    "figure-6",
+    title="Randomising from the input: the maps",
+    section="4.3",
+    about="As figure 5, from the input up. Lost from the first layer on as well.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "bottom_up", "lost from the first layer on"))
+study(
+    "figure-7",
+    title="Randomising each layer alone: the maps",
+    section="4.3",
+    about="Each map is that of a network with one part shuffled and all others untouched. The paper is puzzled that "
+    "layers 5 to 13 keep it.",
+    lacks=no_layers,
+)(lambda setup: _strip(setup, "independent", "many layers alone keep the map"))

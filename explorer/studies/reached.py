@@ -62,11 +62,8 @@ class Reached:
         """Keep what is new; each file has passes of its own, so that none takes the place of another."""
         if self.passes == self._kept:
             return
-
-        def write(scratch: Path) -> None:
-            np.savez(scratch / f"{PREFIX}{self.passes:09d}.npz", **self._new)  # type: ignore[arg-type]
-
-        write_whole(self._folder, write)
+        name, rows = f"{PREFIX}{self.passes:09d}.npz", self._new
+        write_whole(self._folder, lambda scratch: np.savez(scratch / name, **rows))  # type: ignore[arg-type]
         self._kept, self._new = self.passes, {}
 
     def forget(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from explorer.core.storage import write_whole
 from explorer.reports.page import render
-from explorer.studies.results import Result, finished, read_result
+from explorer.studies.results import Result, finished
 from explorer.studies.runner import why_not
 from explorer.studies.setup import Setup
 from explorer.studies.study import PAPER, STUDIES, Study
@@ -24,15 +24,9 @@ def write_report(setup: Setup, out: Path) -> Path:
     Raises:
         CannotWrite: The folder cannot be written.
     """
-    done = [(study, read_result(out, key)) for key, study in STUDIES.items() if not why_not(study, setup)
-            and finished(study, setup, out)]  # fmt: skip
-    made = [(study, result) for study, result in done if result is not None]
-    text = page(made, setup, out)
-
-    def write(scratch: Path) -> None:
-        (scratch / PAGE).write_text(text, encoding="utf-8")
-
-    write_whole(out, write)
+    possible = [study for _, study in STUDIES.items() if not why_not(study, setup)]
+    text = page([(study, result) for study in possible if (result := finished(study, setup, out))], setup, out)
+    write_whole(out, lambda scratch: (scratch / PAGE).write_text(text, encoding="utf-8"))
     return out / PAGE
 
 

@@ -26,13 +26,7 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Result:
-    """A finished study, as its manifest and its tables tell it.
-
-    Attributes:
-        key: Of the study.
-        manifest: Everything written beside the figure.
-        tables: The main table and the further ones, by file name.
-    """
+    """A finished study, as its manifest and its tables (by file name) tell it."""
 
     key: str
     manifest: dict[str, Any]
@@ -116,10 +110,10 @@ def _read(folder: Path, key: str, _: tuple[tuple[str, int, int], ...]) -> Result
     return Result(key, manifest, tables)
 
 
-def finished(study: Study, setup: Setup, out: Path) -> bool:
-    """Whether the result that lies there is the one this setup would make."""
+def finished(study: Study, setup: Setup, out: Path) -> Result | None:
+    """The result that lies there, if it is the one this setup would make."""
     result = read_result(out, study.key)
-    return result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup))
+    return result if result is not None and result.manifest["recipe"] == _as_read(recipe(study, setup)) else None
 
 
 def to_csv(table: Table) -> str:

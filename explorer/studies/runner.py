@@ -28,21 +28,21 @@ def chosen(names: Sequence[str], registry: Registry[Study] = STUDIES) -> list[St
 
 def prices(studies: Sequence[Study], setup: Setup, out: Path) -> list[Price]:
     """What each study costs, in order; what one has embedded costs the next nothing."""
-    found: list[Price] = []
+    costs: list[Price] = []
     promised: list[Need] = []
     for study in studies:
         part = (study.key,), study.roles
         if reason := why_not(study, setup):
-            found.append(Price(*part, state=reason))
+            costs.append(Price(*part, state=reason))
             continue
         outline = study.outline(setup)
         if finished(study, setup, out):
-            found.append(Price(*part, outline.passes, state=FINISHED))
+            costs.append(Price(*part, outline.passes, state=FINISHED))
             continue
         before = _lacking(promised, setup)
         promised += outline.needs
-        found.append(Price(*part, outline.passes, _lacking(promised, setup) - before))
-    return found
+        costs.append(Price(*part, outline.passes, _lacking(promised, setup) - before))
+    return costs
 
 
 def why_not(study: Study, setup: Setup) -> str:
@@ -92,7 +92,7 @@ def run_studies(
         on_study(study.key)
         started, passes = time.monotonic(), 0
         for need in plan(outline.needs):
-            for step in setup.fill(need):
+            for step in setup.store.fill(need, setup):
                 passes += step
                 yield step
         findings = outline.make(setup)

@@ -16,10 +16,9 @@ from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
 from explorer.core.selections import SelectionSettings
-from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
 from explorer.pictures.images import as_picture
-from explorer.studies.needs import Arrays, Need, ProbeNeed, WorkNeed, few_masks
+from explorer.studies.needs import Arrays, ProbeNeed, WorkNeed, few_masks
 from explorer.studies.pairs import Pair, Subjects
 from explorer.studies.store import Store
 
@@ -47,6 +46,7 @@ class Setup:
     folder: Path
     share: float = 1.0
     absent: Mapping[str, str] = field(default_factory=dict)
+    _questions: dict[tuple[str, str | None, str | None], Question] = field(default_factory=dict, init=False)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -82,19 +82,11 @@ class Setup:
     def question(self, pair: Pair) -> Question:
         """The question a pair asks; its reference is embedded once."""
         name = (pair.image, pair.reference, pair.caption)
-        if name not in self._cases:
-            reference = None if pair.reference is None else self.subjects.files[pair.reference]
-            self._cases[name] = make_question(
-                self.subjects.files[pair.image],
-                reference=reference,
-                caption=pair.caption,
-                encoder=self.encoders[pair.role],
-            )
-        return self._cases[name]
-
-    @cached_property
-    def _cases(self) -> dict[tuple[str, str | None, str | None], Question]:
-        return {}
+        if name not in self._questions:
+            image, reference = self.subjects.files[pair.image], pair.reference and self.subjects.files[pair.reference]
+            encoder = self.encoders[pair.role]
+            self._questions[name] = make_question(image, reference=reference, caption=pair.caption, encoder=encoder)
+        return self._questions[name]
 
     def explain(
         self, pair: Pair, masking: MaskSettings | None = None, selection: SelectionSettings = MIRROR
@@ -109,18 +101,14 @@ class Setup:
     def regions(self, image: str, explanation: Explanation) -> dict[str, NDArray[np.bool_]]:
         """Where in a map the named parts of its picture lie, (h, w) bool each; the boxes are drawn by hand."""
         h, w = explanation.attribution.shape
-        box, found = explanation.probe.box, {}
+        box, regions = explanation.probe.box, {}
         for part, boxes in self.subjects.regions.get(image, {}).items():
             inside = np.zeros((h, w), np.bool_)
             for left, top, right, bottom in boxes:
                 rows = _pixels(top, bottom, box.top, box.bottom, h)
                 inside[rows, _pixels(left, right, box.left, box.right, w)] = True
-            found[part] = inside
-        return found
-
-    def fill(self, need: Need) -> Steps[None]:
-        """Do what a need lacks, and keep it."""
-        yield from self.store.fill(need, self)
+            regions[part] = inside
+        return regions
 
     def arrays(self, need: WorkNeed) -> Arrays:
         """The result of a piece of work that was filled."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.attributions.question import DistanceExplainer
 from explorer.core.steps import Steps
@@ -21,6 +23,7 @@ from explorer.studies.setup import Setup
 from explorer.studies.study import Compared, Entry, Findings, Outline, Table, study
 
 FACT_MASKS = 200
+FIELDS = tuple(field.name for field in fields(LayerFact))
 WAYS = {"shuffle": "all numbers shuffled", "shuffle_rows": "rows of kernels swapped"}
 RESIDUAL = ("efficientnet-lite0", "conse-lite0")
 """Encoders whose blocks ``blocks.s.i`` have a shortcut around them where i > 0."""
@@ -45,6 +48,11 @@ class Facts:
     chance: float
     first: tuple[float, float]
     blocks: float
+
+    @property
+    def every(self) -> list[LayerFact]:
+        """All rows."""
+        return [fact for facts in self.by_way.values() for fact in facts]
 
 
 @study(
@@ -85,7 +93,7 @@ def _facts_need(setup: Setup, how: str) -> WorkNeed:
 
     def work(_: Setup) -> Steps[Arrays]:
         rows = yield from counted(layer_facts(question, method, how=how, layers=layers))
-        return {name.name: np.array([getattr(row, name.name) for row in rows]) for name in fields(LayerFact)}
+        return {name: _column(rows, name) for name in FIELDS}
 
     settings = {"image": pair.image, "reference": pair.reference, "how": how, "seed": 0, "masking": masking.to_dict(),
                 "layers": list(layers)}  # fmt: skip
@@ -94,12 +102,11 @@ def _facts_need(setup: Setup, how: str) -> WorkNeed:
 
 def kernels(encoder: Encoder) -> tuple[str, ...]:
     """The layers that VGG16 has: dense ones, and convolutions whose kernels have more than one row."""
-    return tuple(layer for layer in encoder.layers() if _dense(encoder, layer) or _wide(encoder, layer))
 
+    def wide(layer: str) -> bool:  # of a convolution of 1 x 1 two of the four axes have length 1
+        return any(array.ndim == 4 and array.shape.count(1) < 2 for array in encoder.weights(layer).values())
 
-def _wide(encoder: Encoder, layer: str) -> bool:
-    """Whether it is a convolution of more than 1 x 1: of those, two of the four axes have length 1."""
-    return any(array.ndim == 4 and array.shape.count(1) < 2 for array in encoder.weights(layer).values())
+    return tuple(layer for layer in encoder.layers() if _dense(encoder, layer) or wide(layer))
 
 
 def _dense(encoder: Encoder, layer: str) -> bool:
@@ -120,13 +127,11 @@ def _fresh_need(setup: Setup) -> WorkNeed:
 
 
 def _facts(kept: Arrays) -> tuple[LayerFact, ...]:
-    names = [name.name for name in fields(LayerFact)]
-    rows = zip(*(kept[name].tolist() for name in names), strict=True)
+    rows = zip(*(kept[name].tolist() for name in FIELDS), strict=True)
     return tuple(LayerFact(*row) for row in rows)
 
 
 def _page(setup: Setup, found: Facts) -> Findings:
-    header = ("way", *(name.name for name in fields(LayerFact)))
     rows: tuple[tuple[Entry, ...], ...] = tuple(
         (WAYS[how], *asdict(fact).values()) for how, facts in found.by_way.items() for fact in facts
     )
@@ -143,7 +148,7 @@ def _page(setup: Setup, found: Facts) -> Findings:
         "that kept their value; shift: how far the picture's embedding went (0 to 1); agreement: whether the masked "
         "copies are ranked alike; similarity: whether the map is."
     )
-    return Findings(_drawn(found, said), Table(header, rows, about), said, compared)
+    return Findings(_drawn(found, said), Table(("way", *FIELDS), rows, about), said, compared)
 
 
 def _answers(setup: Setup, found: Facts) -> tuple[str, ...]:
@@ -187,7 +192,7 @@ def _rows(setup: Setup, found: Facts) -> str:
 
 def _guess(facts: Sequence[LayerFact]) -> str:
     """Whether weights of low variance are what keeps the map."""
-    moved, similarity = (np.array([getattr(fact, name) for fact in facts]) for name in ("moved", "similarity"))
+    moved, similarity = _column(facts, "moved"), _column(facts, "similarity")
     related = spearman(moved, similarity)
     verdict = "does not hold here" if moved.min() > 1 or related > -0.5 else "is borne out here"
     return (
@@ -195,6 +200,10 @@ def _guess(facts: Sequence[LayerFact]) -> str:
         f"{moved.max():.2f} of their size, where {np.sqrt(2):.2f} is all there is to lose; how far they move goes with "
         f"the map's correlation at {related:+.2f} (Spearman over the layers; the guess wants it near -1)."
     )
+
+
+def _column(facts: Sequence[LayerFact], name: str) -> NDArray[Any]:
+    return np.array([getattr(fact, name) for fact in facts])
 
 
 def _shortcuts(setup: Setup, found: Facts) -> tuple[str, ...]:
@@ -217,10 +226,8 @@ def _shortcuts(setup: Setup, found: Facts) -> tuple[str, ...]:
 
 
 def _ranking(found: Facts) -> str:
-    every = [fact for facts in found.by_way.values() for fact in facts]
-    similarity = np.array([fact.similarity for fact in every])
-    by_rank = spearman(np.array([fact.agreement for fact in every]), similarity)
-    by_shift = spearman(np.array([fact.shift for fact in every]), similarity)
+    similarity = _column(found.every, "similarity")
+    by_rank, by_shift = (spearman(_column(found.every, name), similarity) for name in ("agreement", "shift"))
     sign = "rises" if found.rise > 0 else "falls"
     return (
         "The map is made of the ranking of the masked copies alone. Over layers and ways its correlation goes with "
@@ -239,20 +246,15 @@ def _drawn(found: Facts, said: Sequence[str]) -> Drawing:
     lines["the same, absolute maps"] = Line([fact.similarity_absolute for fact in found.by_way["shuffle_rows"]])
     lines["paper (VGG16, rows swapped, absolute maps)"] = Line(theirs, stretched, paper=True)
     lines["maps that share nothing"] = Line(0 * high, low=-high, high=high, marks=False)
-    every = [fact for facts in found.by_way.values() for fact in facts]
-    similarity = [fact.similarity for fact in every]
     charts = (
         Chart(lines, names, "layer randomised alone, from input to output", "Spearman to the untouched map", level=0.0),
         _scatter(found, "moved", "how far the weights moved", "the paper's guess"),
         _scatter(found, "agreement", "Spearman of the copies' distances", "what it takes"),
     )
-    alt = f"Correlations of {len(similarity)} randomised networks' maps with the untouched one's. " + " ".join(said)
+    alt = f"Correlations of {len(found.every)} randomised networks' maps with the untouched one's. " + " ".join(said)
     return draw_charts(charts, alt, same_scale=True, width=12.0, height=4.2, ratios=(2.2, 1, 1))
 
 
 def _scatter(found: Facts, name: str, across: str, title: str) -> Chart:
-    lines = {
-        WAYS[how]: Line([fact.similarity for fact in facts], [getattr(fact, name) for fact in facts])
-        for how, facts in found.by_way.items()
-    }
+    lines = {WAYS[how]: Line(_column(facts, "similarity"), _column(facts, name)) for how, facts in found.by_way.items()}
     return Chart(lines, [], across, "", title, level=0.0, joined=False)

@@ -68,12 +68,9 @@ class Store:
         if _whole(folder):
             return
         reached = Reached(folder)
-        found = yield from _saved(reached.going_on(need.work(setup)), reached.save)
-
-        def write(scratch: Path) -> None:
-            np.savez(scratch / ARRAYS_FILE, **{name: np.asarray(array) for name, array in found.items()})  # type: ignore[arg-type]
-
-        write_whole(folder, write)
+        done = yield from _saved(reached.going_on(need.work(setup)), reached.save)
+        arrays: dict[str, Any] = {name: np.asarray(array) for name, array in done.items()}
+        write_whole(folder, lambda scratch: np.savez(scratch / ARRAYS_FILE, **arrays))
         reached.forget()
 
     def _grow(self, need: ProbeNeed) -> Steps[None]:

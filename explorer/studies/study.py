@@ -25,13 +25,7 @@ PAPER = "Meijer & Bos 2025, Explainable embeddings with Distance Explainer, arXi
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers for a CSV file and for the report.
-
-    Attributes:
-        header: Names of the columns.
-        rows: As long as the header, each.
-        about: One line above it.
-    """
+    """Numbers for a CSV file and for the report, with a line above them; rows are as long as the header."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
@@ -43,9 +37,6 @@ class Compared:
     """One line of the report's summary: a number or statement of the paper, and ours.
 
     Attributes:
-        what: What is compared.
-        paper: What the paper has.
-        ours: What was found here.
         agrees: Whether the two say the same; None where that is for the reader to judge.
     """
 

@@ -36,6 +36,7 @@ class Tile:
 
 
 Tiles = tuple[Tile, ...]
+Vary = Callable[[MaskSettings, SelectionSettings], Tiles]
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,15 @@ class Sweep:
     """One thing to vary.
 
     Attributes:
-        key: Names it.
         title: One line for a list.
         about: One or two sentences: what varies, and where the paper does it.
         tiles: Current settings -> the tiles, one of which has exactly these settings.
         free: Whether all tiles share one probe, so that nothing more is embedded.
     """
 
-    key: str
     title: str
     about: str
-    tiles: Callable[[MaskSettings, SelectionSettings], Tiles]
+    tiles: Vary
     free: bool
 
 
@@ -103,6 +102,16 @@ def columns(tiles: Iterable[Tile]) -> int:
     return max((len(list(row)) for _, row in groupby(tiles, key=lambda tile: tile.row)), default=0)
 
 
+def _sweep(key: str, title: str, about: str, *, free: bool = False) -> Callable[[Vary], Vary]:
+    """Register what makes the tiles of a sweep."""
+
+    def add(tiles: Vary) -> Vary:
+        SWEEPS.add(key, Sweep(title, about, tiles, free))
+        return tiles
+
+    return add
+
+
 def _among(current: Number, values: Iterable[Number]) -> list[Number]:
     """The values and the current one, ascending; a slider's rounding makes no value of its own."""
     among = [value for value in values if not math.isclose(value, current)]
@@ -114,16 +123,29 @@ def _percent(share: float) -> str:
     return f"{100 * share:.4g} %"
 
 
+@_sweep(
+    "p_keep", "Share kept", "From little kept to much: does another share tell another story? The paper's figure 11."
+)
 def _p_keep(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     values = _among(masking.p_keep, (0.1, 0.3, 0.5, 0.7, 0.9))
     return tuple(Tile(f"p_keep {p:g}", replace(masking, p_keep=p), selection) for p in values)
 
 
+@_sweep(
+    "feature_res",
+    "Feature resolution",
+    "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
+)
 def _feature_res(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     values = _among(masking.feature_res, (2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
     return tuple(Tile(f"feature_res {f}", replace(masking, feature_res=f), selection) for f in values)
 
 
+@_sweep(
+    "n_masks",
+    "Number of masks and seeds",
+    "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
+)
 def _n_masks(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     others = [seed for seed in (1, 2, 3) if seed != masking.seed]
     return tuple(
@@ -133,6 +155,11 @@ def _n_masks(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     )
 
 
+@_sweep(
+    "detail",
+    "Feature resolution and number of masks",
+    "How many masks finer cells need until the noise is gone. The paper's figure 13.",
+)
 def _detail(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     """Figure 13: 2000, 4000 and 8000 masks at 16 cells, 2000, 8000 and 32000 at 32."""
     return tuple(
@@ -143,11 +170,18 @@ def _detail(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     )
 
 
+@_sweep("sides", "Selection modes", "What each side of the ranking says alone, and both together.", free=True)
 def _sides(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     tiles = (Tile(mode.label, masking, _mode(selection, key)) for key, mode in MODES.items())
     return _with_current(tiles, masking, selection)
 
 
+@_sweep(
+    "one_sided",
+    "One side of the ranking",
+    "Only the farthest or only the closest masks, few or many. The paper's figure 14.",
+    free=True,
+)
 def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     tiles = (
         Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t), MODES[mode].label)
@@ -157,6 +191,12 @@ def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     return _with_current(tiles, masking, selection)
 
 
+@_sweep(
+    "thresholds",
+    "Threshold",
+    "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
+    free=True,
+)
 def _thresholds(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     mode = selection.mode if MODES[selection.mode].has_threshold else "mirror"
     tiles = (
@@ -166,6 +206,12 @@ def _thresholds(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     return _with_current(tiles, masking, selection)
 
 
+@_sweep(
+    "slices",
+    "Masks that are not selected",
+    "Slices of the ranking, counted in from both ends: how much the middle still says. The paper's figure 16.",
+    free=True,
+)
 def _slices(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     """Figure 16: from the middle of the ranking outwards; the last is ``mirror`` at 10 %."""
     discarded = tuple(
@@ -189,62 +235,3 @@ def _with_current(tiles: Iterable[Tile], masking: MaskSettings, selection: Selec
     tiles = tuple(tiles)
     here = any(tile.selection == selection for tile in tiles)
     return tiles if here else (*tiles, Tile("as set", masking, selection, "as set"))
-
-
-def _add(
-    key: str,
-    title: str,
-    about: str,
-    tiles: Callable[[MaskSettings, SelectionSettings], Tiles],
-    *,
-    free: bool = False,
-) -> None:
-    SWEEPS.add(key, Sweep(key, title, about, tiles, free))
-
-
-_add(
-    "p_keep",
-    "Share kept",
-    "From little kept to much: does another share tell another story? The paper's figure 11.",
-    _p_keep,
-)
-_add(
-    "feature_res",
-    "Feature resolution",
-    "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
-    _feature_res,
-)
-_add(
-    "n_masks",
-    "Number of masks and seeds",
-    "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
-    _n_masks,
-)
-_add(
-    "detail",
-    "Feature resolution and number of masks",
-    "How many masks finer cells need until the noise is gone. The paper's figure 13.",
-    _detail,
-)
-_add("sides", "Selection modes", "What each side of the ranking says alone, and both together.", _sides, free=True)
-_add(
-    "one_sided",
-    "One side of the ranking",
-    "Only the farthest or only the closest masks, few or many. The paper's figure 14.",
-    _one_sided,
-    free=True,
-)
-_add(
-    "thresholds",
-    "Threshold",
-    "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
-    _thresholds,
-    free=True,
-)
-_add(
-    "slices",
-    "Masks that are not selected",
-    "Slices of the ranking, counted in from both ends: how much the middle still says. The paper's figure 16.",
-    _slices,
-    free=True,
-)

@@ -20,13 +20,7 @@ from explorer.studies.study import Entry, Findings, Outline, Table, study
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence and what it is compared with.
-
-    Attributes:
-        text: The sentence explained.
-        caption: Another sentence, or None.
-        picture: File name of a picture, or None.
-    """
+    """A sentence, and the other sentence or the file of the picture that it is compared with."""
 
     text: str
     caption: str | None = None

@@ -193,9 +193,9 @@ def _lay_out_masks() -> dict[str, Any]:
     with gr.Group():
         _heading("Masks", "costly: each one is a pass through the network")
         return {
-            "n_masks": _slider(N_MASKS, "Number of masks", "More masks, less noise."),
-            "p_keep": _slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible."),
-            "feature_res": _slider(
+            "n_masks": slider(N_MASKS, "Number of masks", "More masks, less noise."),
+            "p_keep": slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible."),
+            "feature_res": slider(
                 FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks."
             ),
             "until": gr.Checkbox(
@@ -203,7 +203,7 @@ def _lay_out_masks() -> dict[str, Any]:
                 info="End before the number above, once two runs like this one would agree so far:",
                 elem_id="until",
             ),
-            "agreement": _slider(AGREEMENT, "Agreement to reach", "1 = the same map again.", visible=False),
+            "agreement": slider(AGREEMENT, "Agreement to reach", "1 = the same map again.", visible=False),
         }
 
 
@@ -239,9 +239,12 @@ def _heading(title: str, about: str) -> None:
     gr.HTML(f"<h2>{title} <small>{about}</small></h2>", elem_classes="group-title")
 
 
-def _slider(cap: Range, label: str, info: str, *, visible: bool = True) -> gr.Slider:
-    return gr.Slider(cap.low, cap.app_high, value=cap.default_number, step=cap.step, label=label, info=info,
-                     visible=visible, elem_id=cap.name.replace("_", "-"))  # fmt: skip
+def slider(cap: Range, label: str, info: str | None = None, *, prefix: str = "", **options: Any) -> gr.Slider:
+    """A slider over a range; ``prefix`` begins its ``elem_id``."""
+    name = prefix + cap.name.replace("_", "-")
+    return gr.Slider(
+        cap.low, cap.app_high, value=cap.default_number, step=cap.step, label=label, info=info, elem_id=name, **options
+    )
 
 
 def _encoder_choices() -> list[tuple[str, str]]:

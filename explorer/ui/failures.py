@@ -54,12 +54,7 @@ def noted(error: Exception) -> ExplorerError:
 
 
 def reason(error: Exception, doer: str) -> str:
-    """Why a run ended, in half a sentence.
-
-    Args:
-        error: Any.
-        doer: Who failed, where the error itself does not tell.
-    """
+    """Why a run ended, in half a sentence; ``doer`` is who failed, where the error itself does not tell."""
     said = in_words(error)
     if said.code == "failed":
         return f"{doer} failed ({type(error).__name__})"

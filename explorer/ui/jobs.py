@@ -105,12 +105,7 @@ class Desk:
             raise Restarting
 
     def turn(self, job: Job, seconds: float | None, press: int | None = None) -> tuple[int, float] | None:
-        """Give a press its place in the queue.
-
-        Args:
-            job: Who asks.
-            seconds: What the run will take, where that is known.
-            press: Its number, where the browser counts.
+        """Give a press its place in the queue, by its number where the browser counts.
 
         Returns:
             How many runs come first, and their seconds; None where the run has begun, or ended, meanwhile.
@@ -127,13 +122,9 @@ class Desk:
         return turn_panel(*turn) if turn and turn[0] else gr.skip()
 
     def stop(self, job: Job, page: Job, press: int = 0, *, cancelled: bool = False) -> None:
-        """Stop was pressed: whatever the page runs ends, and what waits leaves the queue.
+        """Stop was pressed beside a job's button: whatever the page runs ends, and what waits leaves the queue.
 
-        Args:
-            job: Beside whose button it was.
-            page: Knows the others.
-            press: As of ``Job.stop``.
-            cancelled: As of ``Job.stop``; the others say their last words themselves.
+        The page knows the other jobs, which say their last words themselves.
         """
         job.stop(press, cancelled=cancelled)
         if not cancelled:
@@ -148,9 +139,7 @@ class Desk:
     def stopped(self, job: Job, again: str) -> str | None:
         """The last word of a run that Gradio broke off, once what it had still to say is on its way; None for none.
 
-        Args:
-            job: Whose it was.
-            again: How it is taken up.
+        ``again`` says how it is taken up.
         """
         if not job.ended():
             return None  # Run was pressed since
@@ -159,13 +148,7 @@ class Desk:
         return stopped_at(job, again) if began else TAKEN_OUT if waited else None
 
     def last_word(self, job: Job, again: str, news: Callable[[], Any]) -> tuple[Any, Any]:
-        """``stopped`` for the status line, and what there is for the view.
-
-        Args:
-            job: Whose it was.
-            again: How it is taken up.
-            news: Makes the view of what is there now.
-        """
+        """``stopped`` for the status line, and what there is for the view, by ``news``."""
         if (said := self.stopped(job, again)) is None:
             return gr.skip(), gr.skip()
         return status_panel(Step(said)), news() if job.fresh else gr.skip()
@@ -230,12 +213,7 @@ class Job:
         self.over, self.running = max(self.over, self.running), 0
 
     def stop(self, press: int = 0, *, cancelled: bool = False) -> None:
-        """End what is running, and whatever was pressed up to that.
-
-        Args:
-            press: The last that the browser knows of.
-            cancelled: Whether Gradio breaks it off.
-        """
+        """End what is running, and whatever was pressed up to the last that the browser knows of."""
         self.over = self.latest = max(self.latest, press)
         self.cancelled = cancelled
 

@@ -33,12 +33,6 @@ class RunRequest:
     """Everything a visitor asked for, read from the controls and checked.
 
     Attributes:
-        picture: The picture to explain.
-        reference: The picture to compare with, where that is what was asked.
-        caption: The caption to compare with, otherwise.
-        encoder: A key of the cards.
-        precision: The encoder's arithmetic.
-        masking: The costly settings.
         until: End early, once this agreement is reached.
     """
 
@@ -71,13 +65,7 @@ class RunRequest:
 
 
 class Result(NamedTuple):
-    """What a run has made so far.
-
-    Attributes:
-        question: What it answers.
-        probe: What has been embedded.
-        target: The reference it is ranked against.
-    """
+    """What a run has made so far: the question it answers, what is embedded, and what that is ranked against."""
 
     question: RunRequest
     probe: Probe

@@ -346,7 +346,7 @@ def test_the_pilot_says_what_it_found(page, served, monkeypatch):
     for p in pilots.P_KEEPS:
         session = known(served, replace(masking, n_masks=40, p_keep=p))
         trials.append(pilots.trial(session.probe, session.result.target))
-    expected = pilots.verdict(pilots.Pilot(masking, tuple(trials)))
+    expected = pilots.verdict(trials, masking.p_keep)
     assert page.locator("#sweep-grid .verdict li").all_inner_texts() == list(expected)
     rows = page.locator("#sweep-grid tbody tr").all()
     assert len(rows) == 5

@@ -253,16 +253,6 @@ def test_the_band_holds_every_random_order() -> None:
     np.testing.assert_array_equal(gaps.band(), [[1, 2, np.nan], [1, 2, np.nan]])
 
 
-def test_percent_change() -> None:
-    found = straight()
-    assert found.percent_change("lodf") == pytest.approx([0, 125, 250, 375, 500])
-    assert found.percent_change("hidf")[-1] == pytest.approx(-500)
-    assert found.percent_change("random") == pytest.approx(np.array([[0.0] * 5, [50.0] * 5]))
-    assert straight(whole=-0.2).percent_change("lodf")[-1] == pytest.approx(500)  # a rise, also of a negative one
-    with pytest.raises(InvalidInput, match="distance 0"):
-        straight(whole=1e-16).percent_change("lodf")
-
-
 def test_a_faithful_map_and_its_opposite() -> None:
     """The lower half of the picture is the reference's, the upper half is not."""
     reference = np.zeros((8, 8, 1))
@@ -382,8 +372,6 @@ def test_the_published_curves(published: Published) -> None:
     shares = np.array([0, *numbers["nremoved"]]) / attribution.size
     lodf, hidf, random = (1 + np.array([0, *numbers[kind]]) / 100 for kind in ("preds", "preds_reverse", "rand_preds"))
     found = Deletion(shares, lodf, hidf, random[None])
-    np.testing.assert_allclose(found.percent_change("lodf")[1:], numbers["preds"], rtol=1e-9)
-    np.testing.assert_allclose(found.percent_change("random")[0, 1:], numbers["rand_preds"], rtol=1e-9)
     last = float(shares[-1])
     assert found.against_random("hidf", last) < 0
     if name == "bee2":

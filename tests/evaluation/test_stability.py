@@ -207,15 +207,6 @@ def test_targets_there_are_not(target: float) -> None:
         masks_to_reach(0.5, 100, target)
 
 
-def test_a_result_says_how_many_masks_it_would_take() -> None:
-    curves = {"mirror": np.array([0.5, 0.75, np.nan])}
-    found = Stability(np.array([100, 200, 400]), (0, 1), curves, curves, curves)
-    assert found.to_reach("mirror", 0.9) == 600
-    empty = replace(found, agreement={"mirror": np.full(3, np.nan)})
-    with pytest.raises(InvalidInput, match="No two runs"):
-        empty.to_reach("mirror", 0.9)
-
-
 def test_the_foretold_number_is_about_right() -> None:
     selections = {"ranks": SelectionSettings(mode="rank_weighted")}
     found = run(stability(question(), masking=MASKING, selections=selections, counts=(40, 400), seeds=range(6)))

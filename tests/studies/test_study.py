@@ -212,10 +212,10 @@ def test_a_larger_probe_goes_on_from_a_smaller(tmp_path: Path) -> None:
     setup = bench_in(tmp_path)
     few, many = (ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=n)) for n in (16, 30))
     assert plan((few, many)) == (many,)
-    assert sum(setup.fill(few)) == 16
-    assert sum(setup.fill(many)) == 14
+    assert sum(setup.store.fill(few, setup)) == 16
+    assert sum(setup.store.fill(many, setup)) == 14
     straight = bench_in(tmp_path / "other")
-    assert sum(straight.fill(many)) == 30
+    assert sum(straight.store.fill(many, straight)) == 30
     np.testing.assert_array_equal(setup.store.probe(many).embeddings, straight.store.probe(many).embeddings)
     np.testing.assert_array_equal(setup.store.probe(few).embeddings, straight.store.probe(many).embeddings[:16])
 
@@ -245,13 +245,13 @@ def test_an_interrupted_evaluation_embeds_nothing_twice(tmp_path: Path, key: str
     straight, setup = bench_in(tmp_path / "other"), bench_in(tmp_path)
     need, whole = STUDIES[key].outline(straight).needs[at], STUDIES[key].outline(setup).needs[at]
     for one in STUDIES[key].outline(setup).needs[:at]:
-        list(setup.fill(one))
-        list(straight.fill(one))
+        list(setup.store.fill(one, setup))
+        list(straight.store.fill(one, straight))
     before = rows_of(straight)
-    assert sum(straight.fill(need)) == need.passes
+    assert sum(straight.store.fill(need, straight)) == need.passes
     embedded, paid = rows_of(straight) - before, 0
     for _ in range(2):
-        work = setup.fill(whole)
+        work = setup.store.fill(whole, setup)
         while paid < need.passes * 0.4:
             paid += next(work)
         paid += next(work)
@@ -259,7 +259,7 @@ def test_an_interrupted_evaluation_embeds_nothing_twice(tmp_path: Path, key: str
         setup = bench_in(tmp_path)  # as a new process would
         assert setup.store.lacking(whole) == need.passes - paid
     whole, before = STUDIES[key].outline(setup).needs[at], rows_of(setup)
-    assert sum(setup.fill(whole)) == need.passes - paid
+    assert sum(setup.store.fill(whole, setup)) == need.passes - paid
     batch = setup.encoders["pictures"].batch_size
     assert rows_of(setup) - before <= embedded - paid + 4 * batch
     for name, array in straight.arrays(need).items():
@@ -280,7 +280,7 @@ def test_what_is_damaged_on_disk_is_embedded_anew(tmp_path: Path) -> None:
     need = ProbeNeed("cat.jpg", "pictures", MaskSettings(n_masks=16))
     work = STUDIES["figure-2"].outline(setup).needs[1]
     for one in (need, *STUDIES["figure-2"].outline(setup).needs):
-        list(setup.fill(one))
+        list(setup.store.fill(one, setup))
     for file in setup.folder.rglob("*.npz"):
         file.write_bytes(file.read_bytes()[:100])
     setup = bench_in(tmp_path)
@@ -377,7 +377,7 @@ def test_other_files_of_the_same_names_are_noted(tmp_path: Path) -> None:
 def test_regions_lie_where_an_encoder_sees_them(tmp_path: Path) -> None:
     setup = bench_in(tmp_path)
     pair = next(pair for pair in setup.subjects.gallery if pair.image == "cat_and_espresso.jpg")
-    list(setup.fill(setup.need(pair)))
+    list(setup.store.fill(setup.need(pair), setup))
     found = setup.regions(pair.image, setup.explain(pair))
     assert found["cat"][:, :15].all()
     assert not found["cat"][:, 15:].any()

@@ -32,13 +32,13 @@ from explorer.ui.session import RunRequest, Session
 from explorer.ui.slow_work import patiently
 from explorer.ui.tabs.compare.methods import OtherMethods
 from explorer.ui.tabs.evidence import answer as judged
-from explorer.ui.tabs.evidence import run as evidenced
 from explorer.ui.tabs.evidence.answer import subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.run import Ledger, Trial
 from explorer.ui.tabs.sweeps import layout
 from explorer.ui.tabs.sweeps.run import SweepPlan, SweepRun, Swept, costly_tiles
 from tests.pictured import Pictured
+from tests.ui.trials import last_news_of, news_of, trial_of
 
 ASSETS = Path(__file__).parents[2] / "assets"
 PLAIN = SelectionSettings()
@@ -245,9 +245,7 @@ def test_closing_ends_evidence_and_sweeps(faulty: Faulty, monkeypatch: pytest.Mo
         return plain(pixels)
 
     monkeypatch.setattr(faulty, "_forward", closing)
-    with pytest.raises(ExplorerError) as raised:
-        list(trial.news())
-    line = next(trial.broken(raised.value))["progress"]["text"]
+    line = last_news_of(trial, bench)[0][0]["progress"]["text"]
     assert line == f"Stopped after {trial.done} of 200 passes. {RESTARTING}"
     plan = SweepPlan("pilot", question(), costly_tiles("pilot", MaskSettings(), PLAIN))
     sweep = SweepRun(lambda: plan, Swept(), bench)
@@ -264,7 +262,7 @@ def _trial(bench: ProbeCache, key: str, options: dict[str, object]) -> Trial:
         pass
     subject = subject_of(page, Look(PLAIN, None, page.shown(), 40))
     kind = OtherMethods if key == "methods" else KINDS[key]
-    return Trial(kind(subject, options), 1, Ledger(bench), lambda: False)
+    return trial_of(kind(subject, options), Ledger(bench))
 
 
 JUDGED = {
@@ -281,9 +279,8 @@ JUDGED = {
 def test_evidence_that_fails_midway_says_how_far_it_came(faulty: Faulty, key: str):
     trial = _trial(ProbeCache(), key, JUDGED[key])
     faulty.fail(RuntimeError("mid-run"), after=5)
-    with pytest.raises(RuntimeError, match="mid-run") as raised:
-        list(trial.news())
-    said = list(trial.broken(raised.value))
+    said, error = last_news_of(trial)
+    assert "mid-run" in str(error.__cause__)
     text = said[0]["progress"]["text"]
     assert text.startswith("Stopped after ")
     assert text.endswith("passes: the encoder failed (RuntimeError). To run it is to begin anew.")
@@ -296,9 +293,8 @@ def test_evidence_that_fails_midway_says_how_far_it_came(faulty: Faulty, key: st
 def test_what_evidence_had_by_then_is_shown_as_a_part(faulty: Faulty, key: str, after: int):
     trial = _trial(ProbeCache(), key, JUDGED[key])
     faulty.fail(MemoryError(), after)
-    with pytest.raises(MemoryError) as raised:
-        list(trial.news())
-    line, part = trial.broken(raised.value)
+    (line, part), error = last_news_of(trial)
+    assert isinstance(error, Exhausted)
     assert "there was not enough memory" in line["progress"]["text"]
     assert part[key]["verdict"][0].startswith("Stopped")
 
@@ -350,7 +346,7 @@ def test_a_slow_step_of_evidence_keeps_speaking(faulty: Faulty, monkeypatch: pyt
     """A client that left is only seen when something is said, so no step may keep silent."""
     trial = _trial(ProbeCache(), "deletion", JUDGED["deletion"])
     monkeypatch.setattr(slow_work, "SECONDS", 0.01)
-    monkeypatch.setattr(evidenced, "SECONDS_BETWEEN", 0.01)
+    monkeypatch.setattr(Trial, "every", 0.01)
     go, plain = threading.Event(), faulty._forward
 
     def slow(pixels: Any) -> Any:
@@ -358,7 +354,7 @@ def test_a_slow_step_of_evidence_keeps_speaking(faulty: Faulty, monkeypatch: pyt
         return plain(pixels)
 
     monkeypatch.setattr(faulty, "_forward", slow)
-    news = trial.news()
+    news = news_of(trial)
     said = [next(news)["progress"]["text"] for _ in range(4)]
     assert trial.done == 0
     assert len(said) == 4
@@ -477,8 +473,8 @@ def test_a_sweep_that_fails_keeps_its_maps_and_goes_on(
     bench, swept = ProbeCache(), Swept()
     controls = SimpleNamespace(question=lambda _: question())
     room = SimpleNamespace(probes=bench, controls=controls, view="view", session="session")
-    sweeping = layout.Sweeping(room, SimpleNamespace(swept="swept"))  # type: ignore[arg-type]
-    values = {"swept": swept, "view": "", "session": Session()}
+    sweeping = layout.Sweeping(room, SimpleNamespace(job="job"))  # type: ignore[arg-type]
+    values = {"job": swept, "view": "", "session": Session()}
     faulty.fail(RuntimeError("mid-run"), after=1 + 25 + 1 + 3)  # 200 masks a tile; the second one breaks off
     lines, told = [], None
     try:

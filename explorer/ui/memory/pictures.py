@@ -10,6 +10,7 @@ import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,14 +31,7 @@ FACTS = 4096
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file.
-
-    Attributes:
-        sha256: As of ``Picture``.
-        notices: As of ``Picture``.
-        size: (H, W).
-        refusal: Why it is no picture, as message and code, if it is none.
-    """
+    """What is known of a file; ``refusal`` says why it is no picture, as message and code, if it is none."""
 
     sha256: str = ""
     notices: tuple[str, ...] = ()
@@ -83,26 +77,26 @@ class Pictures:
 
     def screen(self, upload: Upload) -> NDArray[np.uint8]:
         """The copy for the screen."""
-        found = self._copy(upload.sha256)
-        if found is None:
-            with self._decoding:
-                found = self._copy(upload.sha256)
-                if found is None:
-                    found = self._decoded_small(self._decoded(upload))
-        return found  # type: ignore[no-any-return]
+        return self._made(upload.sha256, lambda: self._decoded_small(self._decoded(upload)))  # type: ignore[no-any-return]
 
     def view(self, upload: Upload, encoder: Encoder) -> tuple[NDArray[Any], Box]:
         """What an encoder sees of it; encoders that prepare pictures in the same way share it."""
         key = upload.sha256, encoder.card.key, encoder.input_size, type(encoder)
-        found = self._copy(key)
-        if found is None:
+
+        def make() -> Any:
+            picture = self._decoded(upload)
+            self._decoded_small(picture)
+            return self._keep(key, picture.view(encoder))
+
+        return self._made(key, make)  # type: ignore[no-any-return]
+
+    def _made(self, key: object, make: Callable[[], Any]) -> Any:
+        """A copy, which one at a time makes where none is kept."""
+        if (copy := self._copy(key)) is None:
             with self._decoding:
-                found = self._copy(key)
-                if found is None:
-                    picture = self._decoded(upload)
-                    self._decoded_small(picture)
-                    found = self._keep(key, picture.view(encoder))
-        return found  # type: ignore[no-any-return]
+                if (copy := self._copy(key)) is None:
+                    copy = make()
+        return copy
 
     def _content(self, path: str) -> str:
         """The hash of a file, which is read anew only where another has come to its place."""

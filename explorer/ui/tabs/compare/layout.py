@@ -15,17 +15,15 @@ from explorer.pictures.examples import shipped_presets
 from explorer.results.wire import replay_of
 from explorer.ui.components import component, look
 from explorer.ui.controls import CAPTION, PICTURE, Values
-from explorer.ui.failures import told, told_stepwise
-from explorer.ui.jobs import MaskRun, stream
+from explorer.ui.failures import told
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
 from explorer.ui.session import Result, RunRequest, Session, on_screen
 from explorer.ui.status import Step
 from explorer.ui.tabs.compare.methods import methods_section
+from explorer.ui.tabs.events import MaskEvents
 from explorer.ui.tabs.explore.run import Handlers, packed
 
-SECONDS_BETWEEN = 1.0
-AGAIN = "press again to go on from here"
 REVERSE = "Explain the reference too"
 
 
@@ -41,18 +39,7 @@ class Scratch(Session):
 
 @dataclass(frozen=True, eq=False)
 class Widgets:
-    """The tab's own components.
-
-    Attributes:
-        kind: What the second reference is.
-        picture: The second reference, as a picture.
-        caption: The same as a caption.
-        contrast: Shows the two references' maps, and says what they could be.
-        reverse: Shows the two directions' maps.
-        explain: Starts the reverse run, and says what it costs.
-        status: Where that run is.
-        scratch: Holds that run's ``Scratch``.
-    """
+    """The tab's own components; ``job`` holds the reverse run's ``Scratch``, whose button says what it costs."""
 
     kind: gr.Radio
     picture: gr.Image
@@ -61,7 +48,7 @@ class Widgets:
     reverse: gr.HTML
     explain: gr.Button
     status: gr.HTML
-    scratch: gr.State
+    job: gr.State
 
 
 def compare_tab(page: Page, handlers: Handlers) -> None:
@@ -71,7 +58,7 @@ def compare_tab(page: Page, handlers: Handlers) -> None:
     _title("Contrast", "One picture, two references: which regions speak for the one, and which for the other?")
     kind, picture, caption, press = _lay_out_rival()
     contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
-    methods_section(page, handlers)
+    methods_section(page)
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
     with gr.Row(elem_classes="board-actions"):
         explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
@@ -81,7 +68,7 @@ def compare_tab(page: Page, handlers: Handlers) -> None:
     widgets = Widgets(
         kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
     )
-    _wire(Comparing(page, handlers, widgets), page, widgets, press, stop)
+    _wire(Comparing(page, widgets), page, widgets, press, stop)
 
 
 def _title(heading: str, about: str) -> None:
@@ -125,32 +112,15 @@ def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button, 
     for event in (press.click, widgets.caption.submit):
         event(comparing.contrast, asked, [widgets.contrast], **LIGHT)
     shown = [widgets.status, widgets.reverse]
-    # Before the run, or it would wait for it.
-    whose: set[Any] = {page.session, widgets.scratch}
-    widgets.explain.click(comparing.turn, whose, [widgets.status, widgets.scratch], **LIGHT)
-    running = widgets.explain.click(
-        comparing.explain_reference,
-        {page.session, page.view, widgets.scratch},
-        shown,
-        **page.queued() | {"show_progress_on": widgets.status},
-    )
-    stopped = stop.click(comparing.stop, whose, None, cancels=[running], **LIGHT)
-    stopped.then(comparing.stopped, whose, shown, **LIGHT)
+    running = comparing.wire([widgets.explain.click], stop, {page.session, page.view}, shown)
     for event in (widgets.reverse.shown, running.then):
         event(comparing.possible, {page.session}, [widgets.explain, widgets.contrast], **LIGHT)
 
 
-class Comparing:
-    """The events of the tab.
+class Comparing(MaskEvents[Widgets, Scratch]):
+    """The events of the tab."""
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        widgets: The tab's own components.
-    """
-
-    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
-        self._page, self._handlers, self._widgets = page, handlers, widgets
+    every = 1.0
 
     @told
     def choose_kind(self, values: Values) -> list[Any]:
@@ -161,7 +131,7 @@ class Comparing:
     @told
     def contrast(self, values: Values) -> Any:
         """Rank the probe on screen against a second reference; no mask is embedded again."""
-        session = self._handlers.session(values)
+        session = self._session(values)
         result = session.result
         if session.lost:
             raise session.nothing()
@@ -172,7 +142,7 @@ class Comparing:
                 code="contrast_replay",
             )
         reference = self._second(values)
-        target = self._page.probes.embed_target(result.probe.encoder, *reference)
+        target = self._probes.embed_target(result.probe.encoder, *reference)
         return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
 
     def _second(self, values: Values) -> tuple[Any, str | None]:
@@ -181,64 +151,40 @@ class Comparing:
             return None, values[widgets.caption] or ""
         if not values[widgets.picture]:
             raise InvalidInput("Add the second picture to compare with first.", code="reference_missing")
-        return self._page.probes.pictures.open(values[widgets.picture]), None
+        return self._probes.pictures.open(values[widgets.picture]), None
 
-    def _scratch(self, values: Values) -> Scratch:
-        return self._handlers.session(values).knows(values[self._widgets.scratch])  # type: ignore[no-any-return]
-
-    @told_stepwise
-    def explain_reference(self, values: Values) -> Iterator[tuple[Any, Any]]:
+    def steps(self, values: Values, job: Scratch) -> Iterator[Step]:
         """Run the question on screen with its two pictures swapped."""
-        scratch = self._scratch(values)
-        work = MaskRun(self._steps(values, scratch), scratch, lambda: _news(scratch), SECONDS_BETWEEN, AGAIN)
-        yield from stream(work, scratch, self._page.probes)
+        session = self._session(values)
+        job.of = session.shown()
+        yield from self._probes.run(_swapped(on_screen(session)), job, look(values[self._page.view]).selection)
 
-    def _steps(self, values: Values, scratch: Scratch) -> Iterator[Step]:
-        session = self._handlers.session(values)
-        scratch.of = session.shown()
-        yield from self._page.probes.run(_swapped(on_screen(session)), scratch, look(values[self._page.view]).selection)
+    def news(self, job: Scratch) -> Any:
+        """The two directions' maps."""
+        result = job.result
+        return gr.skip() if result is None else gr.update(reverse=packed(result) | {"of": job.of})
 
-    @told
-    def turn(self, values: Values) -> tuple[Any, Scratch]:
-        """Say whose turn it is; the scratch goes back for its time to live, as in ``Handlers.queue``."""
-        scratch = self._scratch(values)
-        return self._page.probes.queued(scratch, self._seconds(self._handlers.session(values))), scratch
-
-    def _seconds(self, session: Session) -> float | None:
+    def seconds(self, values: Values) -> float | None:
+        """Of as many masks as are on screen."""
+        session = self._session(values)
         if session.shown() is None:  # the run itself says what is wrong
             return None
         shown = on_screen(session)
-        return self._page.probes.seconds(shown.encoder, shown.precision, shown.masking.n_masks)
-
-    @told
-    def stop(self, values: Values) -> None:
-        """End the reverse run; ``stopped`` speaks."""
-        self._page.probes.stop(self._scratch(values), self._handlers.session(values), cancelled=True)
-
-    @told
-    def stopped(self, values: Values) -> tuple[Any, Any]:
-        """Say what a stopped run leaves, and show it."""
-        scratch = self._scratch(values)
-        return self._page.probes.last_word(scratch, AGAIN, lambda: _news(scratch))
+        return self._probes.seconds(shown.encoder, shown.precision, shown.masking.n_masks)
 
     @told
     def possible(self, values: Values) -> tuple[Any, Any]:
         """Put what the other direction costs on its button, and say whether there is a probe to contrast."""
-        session = self._handlers.session(values)
+        session = self._session(values)
         if session.shown() is None:  # between an example without a kept result and its first masks
             return gr.skip(), gr.skip()
         shown, replayed = on_screen(session), gr.update(replayed=session.replay is not None)
         if shown.reference is None:
             return gr.update(value=REVERSE, interactive=False), replayed
         count = shown.masking.n_masks
-        seconds = self._seconds(session)
+        seconds = self.seconds(values)
         price = "" if seconds is None else f", about {seconds:.0f} s"
         return gr.update(value=f"{REVERSE}: {count} masks{price}", interactive=True), replayed
-
-
-def _news(scratch: Scratch) -> Any:
-    result = scratch.result
-    return gr.skip() if result is None else gr.update(reverse=packed(result) | {"of": scratch.of})
 
 
 def _swapped(question: RunRequest) -> RunRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gradio as gr
@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
-from explorer.attributions.question import Question
 from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
-from explorer.core.steps import Parts, Steps
+from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
 from explorer.evaluation.verdicts import tells_most
+from explorer.studies.needs import counted as without_parts
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
 from explorer.ui.tabs.evidence.layout import judging_view
 from explorer.ui.tabs.evidence.pictures import strip
-from explorer.ui.tabs.explore.run import Handlers
 
 STEPS = 10
 SEEDS = (0, 1)
@@ -36,15 +35,7 @@ PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one method answered.
-
-    Attributes:
-        key: Of the method.
-        attribution: (h, w).
-        passes: Pictures it ran through the network.
-        seconds: How long that took.
-        faithful: Its deletion; None where the map is the same everywhere.
-    """
+    """What one method answered: its map (h, w), what that cost, and its deletion; None where the map is flat."""
 
     key: str
     attribution: NDArray[np.float32]
@@ -91,21 +82,12 @@ class OtherMethods(Evidence):
             answer = Answer(key, attribution, passes, time.monotonic() - began, None)
             yield [*answers, answer]
             if not is_blank(attribution):
-                faithful = yield from self._delete(question, attribution)
-                answer = Answer(key, attribution, passes, answer.seconds, faithful)
+                fill = self.subject.request.masking.fill
+                work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=fill)
+                answer = replace(answer, faithful=(yield from without_parts(work)))
             answers = [*answers, answer]
             yield answers
         return answers
-
-    def _delete(self, question: Question, attribution: NDArray[np.float32]) -> Steps[Deletion]:
-        work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=self.subject.request.masking.fill)
-        while True:
-            try:
-                step = next(work)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            if isinstance(step, int):
-                yield step
 
     def report(self, result: list[Answer], stopped: bool) -> Report:
         """The maps on one scale, and a table of what each costs and does."""
@@ -123,10 +105,10 @@ class OtherMethods(Evidence):
         }
 
 
-def methods_section(page: Page, handlers: Handlers) -> None:
+def methods_section(page: Page) -> None:
     """Lay the section out and wire it."""
     gr.HTML("<h2>Methods</h2><p>Do other methods point at the same regions?</p>", elem_classes="board-title")
-    judging_view("methods", {OtherMethods.key: OtherMethods}, page, handlers, preferred=PREFERRED, **offers())
+    judging_view("methods", {OtherMethods.key: OtherMethods}, page, preferred=PREFERRED, **offers())
 
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:

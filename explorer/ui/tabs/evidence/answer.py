@@ -253,6 +253,10 @@ class Evidence(ABC):
         question = self.subject.sketch()
         return replace(question, encoder=self.subject.encoder()) if METHODS[self.method].needs else question
 
+    def _method(self) -> Method:
+        """What makes its maps, with as many masks as are chosen."""
+        return self.subject.method(self.method, int(self.chosen["masks"]))
+
     @abstractmethod
     def passes(self) -> int:
         """How many pictures it embeds; embeds none itself, but a method may have to look at the network."""

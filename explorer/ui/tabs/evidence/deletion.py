@@ -121,13 +121,7 @@ def flat() -> InvalidInput:
 
 
 def deletion_report(result: Deletion, distance: str, stopped: bool) -> Report:
-    """The curves, and whether deleting by the map does more than deleting by chance.
-
-    Args:
-        result: Whole, or in part.
-        distance: What the distance is called.
-        stopped: Whether it goes no further.
-    """
+    """The curves of a result, whole or in part, and whether deleting by the map does more than deleting by chance."""
     shares, low_high = 100 * result.shares, result.band()
     curves = {order: _curve(result, order) for order in FIRST}
     low, high = span(*curves.values(), *low_high)

@@ -11,10 +11,11 @@ import gradio as gr
 from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
-from explorer.ui.failures import broken_off, noted, told, told_stepwise
-from explorer.ui.jobs import Job
+from explorer.ui.failures import told, told_stepwise
+from explorer.ui.jobs import Job, stream
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
+from explorer.ui.tabs.events import TabEvents, named, press_of
 from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.run import Ledger, Trial, line
@@ -29,43 +30,30 @@ INTRO = (
 
 @dataclass(frozen=True, eq=False)
 class Widgets:
-    """The tab's own components.
-
-    Attributes:
-        view: The map on screen and the questions, with their answers.
-        presses: Holds the page's ``Job`` here.
-    """
+    """The tab's own components: the map on screen and the questions with their answers; the page's ``Job`` here."""
 
     view: gr.HTML
-    presses: gr.State
+    job: gr.State
 
 
 def evidence_tab(page: Page, handlers: Handlers) -> None:
     """Lay the tab out and wire it."""
     gr.HTML(INTRO, elem_classes="evidence-title")
-    judging_view("evidence", KINDS, page, handlers, **offers())
+    judging_view("evidence", KINDS, page, **offers())
 
 
-def judging_view(name: str, kinds: Kinds, page: Page, handlers: Handlers, **props: Any) -> None:
-    """A view of questions that can be put to the map on screen, wired.
-
-    Args:
-        name: The module of ``browser/`` that shows them.
-        kinds: The questions, by key.
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        props: What else the module is given.
-    """
+def judging_view(name: str, kinds: Kinds, page: Page, **props: Any) -> None:
+    """A view of questions that can be put to the map on screen, wired; ``name`` is the module that shows them."""
     empty = dict.fromkeys(("prices", "slow_prices", "progress", "over", *kinds))
     wires = [kind.wire() for kind in kinds.values()]
     view = component(name, events=("priced", "weighed", "ran", "stopped"), kinds=wires, **empty, **props)
     widgets = Widgets(view, gr.State(Job(), time_to_live=SESSION_SECONDS))
-    _wire(Judging(page, handlers, widgets, kinds), page, widgets)
+    _wire(Judging(page, widgets, kinds), page, widgets)
 
 
 def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     """Prices and Stop are light; a judgement waits for its turn as a run does."""
-    whose: set[Any] = {page.session, widgets.presses}
+    whose: set[Any] = {page.session, widgets.job}
     asked = whose | {page.view}
     # Each event by itself: one that Gradio puts off comes with the data of the one before.
     light = LIGHT | {"trigger_mode": "multiple"}
@@ -80,25 +68,15 @@ def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
         over(judging.over, whose, [widgets.view], **LIGHT)
 
 
-class Judging:
-    """The events of the tab.
+class Judging(TabEvents[Widgets, Job]):
+    """The events of the tab; ``kinds`` are what can be asked, by key."""
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        widgets: The tab's own components.
-        kinds: What can be asked, by key.
-    """
-
-    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets, kinds: Kinds) -> None:
-        self._page, self._handlers, self._widgets, self._kinds = page, handlers, widgets, kinds
-        self._probes, self._ledger = page.probes, Ledger(page.probes)
-
-    def _presses(self, values: Values) -> Job:
-        return self._handlers.session(values).knows(values[self._widgets.presses])  # type: ignore[no-any-return]
+    def __init__(self, page: Page, widgets: Widgets, kinds: Kinds) -> None:
+        super().__init__(page, widgets)
+        self._kinds, self._ledger = kinds, Ledger(page.probes)
 
     def _subject(self, values: Values) -> Subject:
-        return subject_of(self._handlers.session(values), look(values[self._page.view]))
+        return subject_of(self._session(values), look(values[self._page.view]))
 
     @told
     def price(self, values: Values, event: gr.EventData) -> Any:
@@ -112,9 +90,9 @@ class Judging:
 
     def _prices(self, values: Values, event: gr.EventData, *, slow: bool) -> dict[str, Any]:
         kinds = {key: kind for key, kind in self._kinds.items() if kind.slow == slow}
-        data = _named(event._data)
+        data = named(event._data)
         try:
-            subject, options = self._subject(values), _named(data.get("options"))
+            subject, options = self._subject(values), named(data.get("options"))
         except ExplorerError as error:
             of = {key: {"why": str(error)} for key in kinds}
         else:
@@ -123,7 +101,7 @@ class Judging:
 
     def _price(self, kind: type[Evidence], subject: Subject, options: object) -> dict[str, Any]:
         try:
-            evidence = kind(subject, _named(options))
+            evidence = kind(subject, named(options))
             if self._ledger.known(evidence):
                 return {"known": True}
             passes = evidence.passes()
@@ -134,8 +112,8 @@ class Judging:
     @told
     def turn(self, values: Values, event: gr.EventData) -> Any:
         """Say whose turn it is, when it is not the visitor's yet."""
-        data = _named(event._data)
-        turn = self._probes.turn(self._presses(values), None, press := _press(data))
+        data = named(event._data)
+        turn = self._probes.turn(self._job(values), None, press := press_of(data))
         if turn is None or not turn[0]:
             return gr.skip()
         runs, seconds = turn
@@ -146,58 +124,24 @@ class Judging:
     @told_stepwise
     def run(self, values: Values, event: gr.EventData) -> Iterator[Any]:
         """Work out a piece of evidence, sending what there is as it comes."""
-        presses, data = self._presses(values), _named(event._data)
-        press, key = _press(data), str(data.get("kind"))
-        yield gr.skip()  # Gradio blanks what never is yielded
-        if not presses.begin(press):  # stopped while it waited for its turn
-            return
-        trial = None
-        try:
-            self._ledger.check_open()
-            trial = Trial(self._asked(values, key, data), press, self._ledger, lambda: press <= presses.over)
-            for news in trial.news():
-                self._probes.waiting.expect(presses, trial.left)
-                yield gr.update(**news)
-        except Exception as error:
-            if trial is None:
-                yield gr.update(progress=line(key, press, broken_off("", error, ""), rest=True))
-            else:
-                for news in trial.broken(error):
-                    yield gr.update(**news)
-            raise noted(error) from error
-        finally:
-            presses.end()
-            self._probes.waiting.done(presses)
+        job, data = self._job(values), named(event._data)
+        press, key = press_of(data), str(data.get("kind"))
+        trial = Trial(lambda: self._asked(values, key, data), key, press, self._ledger)
+        for _, view in stream(trial, job, self._probes, press):
+            yield view
 
     def _asked(self, values: Values, key: str, data: dict[str, Any]) -> Evidence:
         if key not in self._kinds:
             raise InvalidInput(f"Unknown evidence; choose one of: {', '.join(self._kinds)}.", code="unknown_evidence")
-        return self._kinds[key](self._subject(values), _named(data.get("options")))
+        return self._kinds[key](self._subject(values), named(data.get("options")))
 
     @told
     def stop(self, values: Values, event: gr.EventData) -> None:
         """End what was begun; what is running says so itself, after its last batch."""
-        self._probes.stop(self._presses(values), self._handlers.session(values), _press(_named(event._data)))
+        self._probes.stop(self._job(values), self._session(values), press_of(named(event._data)))
 
     @told
     def over(self, values: Values) -> Any:
         """Tell the browser which press has come to its end."""
-        presses = self._presses(values)
-        return gr.skip() if presses.running else gr.update(over=presses.over)
-
-
-def _named(data: Any) -> dict[str, Any]:
-    """What a page sent by name; anyone can send anything."""
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise InvalidInput("The choice could not be read; reload the page.", code="evidence_data")
-    return data
-
-
-def _press(data: dict[str, Any]) -> int:
-    """Which press of a button is meant."""
-    press = data.get("press")
-    if type(press) is not int:
-        raise InvalidInput("The choice could not be read; reload the page.", code="evidence_data")
-    return press
+        job = self._job(values)
+        return gr.skip() if job.running else gr.update(over=job.over)

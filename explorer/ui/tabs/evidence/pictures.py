@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.embedder import Box
-from explorer.pictures.formats import jpeg
 from explorer.pictures.images import resize
+from explorer.reports.drawing import as_seen
 from explorer.results.plots import colour_limit, shrink
-from explorer.results.wire import DATA_URL
+from explorer.results.wire import data_url
 from explorer.ui.tabs.evidence.answer import Subject
 
 SIDE = 224
@@ -22,17 +22,12 @@ LEVELS = 127
 """A map is sent as whole numbers from -127 to 127."""
 
 
-def data_url(pixels: NDArray[Any]) -> str:
-    """A picture (h, w, 3), 0 to 255, as the browser takes it."""
-    return DATA_URL + base64.b64encode(jpeg(pixels.clip(0, 255).round().astype(np.uint8))).decode()
-
-
 def seen(subject: Subject, pixels: NDArray[Any]) -> str:
     """What the encoder sees (h, w, 3), small and in the picture's own proportions."""
     box, (height, width) = subject.explanation.probe.box, subject.request.picture.size
     sides = height * (box.bottom - box.top), width * (box.right - box.left)
     shape = max(1, round(SIDE * sides[0] / max(sides))), max(1, round(SIDE * sides[1] / max(sides)))
-    return data_url(resize(pixels.clip(0, 255).round().astype(np.uint8), shape))
+    return data_url(resize(as_seen(pixels), shape))
 
 
 Titled = tuple[NDArray[np.float32] | None, str, str]

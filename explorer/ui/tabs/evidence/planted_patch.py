@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import DistanceExplainer, Method
+from explorer.attributions.question import DistanceExplainer
 from explorer.core.embedder import WHOLE
 from explorer.core.steps import Parts
 from explorer.evaluation.localization import Localization, box_region, localize, plant
 from explorer.evaluation.verdicts import Patch, judge_patch
+from explorer.reports.drawing import as_seen
 from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import plain
 from explorer.ui.tabs.evidence.pictures import strip
@@ -54,9 +55,6 @@ class PlantedPatchEvidence(Evidence):
         Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
     )
 
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
-
     def passes(self) -> int:
         """Those of one map."""
         return self._method().passes(self.sketch())
@@ -75,35 +73,35 @@ class PlantedPatchEvidence(Evidence):
     def report(self, result: Answer, stopped: bool) -> Report:
         """The planted picture with its map, and how well the two fit."""
         pixels, attribution = result
-        found = localize(attribution, box_region(attribution.shape, CORNERS[self.chosen["corner"]]))
-        picture = pixels.clip(0, 255).round().astype(np.uint8)
+        score = localize(attribution, box_region(attribution.shape, CORNERS[self.chosen["corner"]]))
+        picture = as_seen(pixels)
         maps = (
             (None, "What was asked", f"a cup in the {self.chosen['corner']} quarter"),
-            (attribution, "What was answered", f"{plain(100 * found.energy, 0)} % of the red inside"),
+            (attribution, "What was answered", f"{plain(100 * score.energy, 0)} % of the red inside"),
         )
-        return {"verdict": planting_verdict(found), "charts": [], "table": _table(found)} | {
+        return {"verdict": planting_verdict(score), "charts": [], "table": _table(score)} | {
             "strip": strip(picture, WHOLE, maps)
         }
 
 
-def planting_verdict(found: Localization) -> list[str]:
+def planting_verdict(score: Localization) -> list[str]:
     """Whether the map finds the patch, against a map that knows nothing."""
     return [
-        HEADS[judge_patch(found)],
-        f"{plain(100 * found.energy, 0)} % of the red lies inside (chance {plain(100 * found.chance, 0)} %); the "
-        f"reddest quarter of the picture and the cup overlap by {plain(found.iou, 2)} (chance "
-        f"{plain(found.chance_iou, 2)}).",
+        HEADS[judge_patch(score)],
+        f"{plain(100 * score.energy, 0)} % of the red lies inside (chance {plain(100 * score.chance, 0)} %); the "
+        f"reddest quarter of the picture and the cup overlap by {plain(score.iou, 2)} (chance "
+        f"{plain(score.chance_iou, 2)}).",
     ]
 
 
-def _table(found: Localization) -> dict[str, Any]:
+def _table(score: Localization) -> dict[str, Any]:
     return {
         "caption": "Each is 0 to 1, 1 = perfect; chance is what a map that knows nothing would get.",
         "head": ["Measure", "map", "chance"],
         "rows": [
-            ["points inside", "yes" if found.pointing else "no", plain(found.chance, 2)],
-            ["share of the red inside", plain(found.energy), plain(found.chance, 2)],
-            ["overlap (IoU)", plain(found.iou), plain(found.chance_iou, 2)],
-            ["average precision", plain(found.average_precision), plain(found.chance, 2)],
+            ["points inside", "yes" if score.pointing else "no", plain(score.chance, 2)],
+            ["share of the red inside", plain(score.energy), plain(score.chance, 2)],
+            ["overlap (IoU)", plain(score.iou), plain(score.chance_iou, 2)],
+            ["average precision", plain(score.average_precision), plain(score.chance, 2)],
         ],
     }

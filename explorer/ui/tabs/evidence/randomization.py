@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from explorer.attributions.method import METHODS, has_masks
-from explorer.attributions.question import Method
 from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
 from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
@@ -52,9 +51,6 @@ class RandomizationEvidence(Evidence):
         Option("reference", "The reference is", (("kept", "kept"), ("re-embedded", "embedded anew")), "kept"),
     )
 
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
-
     def passes(self) -> int:
         """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""
         question = replace(self.subject.sketch(), encoder=self.subject.encoder())
@@ -85,13 +81,7 @@ class RandomizationEvidence(Evidence):
 
 
 def randomization_report(result: Randomization, chance: float | None, stopped: bool) -> Report:
-    """How alike the maps of scrambled networks are to the map of the untouched one.
-
-    Args:
-        result: Whole, or in part.
-        chance: From ``by_chance``; None where that is not known.
-        stopped: Whether it goes no further.
-    """
+    """How alike the maps of scrambled networks are to the map of the untouched one; ``chance`` is None if not known."""
     steps, similarity = range(len(result.similarity)), result.similarity
     each = result.order == "independent"
     low = min(-(chance or 0.0), float(np.nanmin(similarity))) - 0.05

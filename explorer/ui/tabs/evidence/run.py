@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import gradio as gr
+
 from explorer.attributions.method import METHODS
 from explorer.core.limits import check_passes
+from explorer.core.steps import Work as Pieces
 from explorer.ui.failures import broken_off
-from explorer.ui.jobs import MASKED
+from explorer.ui.jobs import MASKED, Work
 from explorer.ui.memory.kept import Kept
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.slow_work import patient, patiently
@@ -21,7 +24,8 @@ from explorer.ui.tabs.evidence.charts import counted
 
 REPORTS = 64
 """How many finished reports are kept for whoever asks the same, as long as there is room; each is some 100 kB."""
-SECONDS_BETWEEN = 0.3
+ANEW = "to run it is to begin anew"
+BEGUN = object()
 EVIDENCE = "evidence"
 """The kind of pass that most evidence takes, with what is worked out between two."""
 
@@ -50,10 +54,6 @@ class Ledger:
         for kind in (own, EVIDENCE) if usual else (own,):
             self._probes.rates.note(request.encoder, request.precision, kind, 1 / rate if rate else 0)
 
-    def check_open(self) -> None:
-        """As ``ProbeCache.check_open``."""
-        self._probes.check_open()
-
     def known(self, evidence: Evidence) -> Report | None:
         """The finished report of the same question with the same settings."""
         with self._guard:
@@ -80,72 +80,96 @@ def _name(evidence: Evidence) -> object:
     return evidence.key, evidence.subject.recipe, tuple(sorted(evidence.chosen.items()))
 
 
-class Trial:
+class Trial(Work):
     """A piece of evidence being worked out.
 
     Args:
-        evidence: What is asked.
+        ask: Makes what is asked, once it is its turn.
+        key: Of what is asked.
         press: Which press of a button it answers.
         ledger: What is known already, and where a finished report goes.
-        ended: Whether Stop was pressed.
 
     Attributes:
         done: Pictures embedded so far.
-        left: Seconds to the end, as far as can be told.
     """
 
-    def __init__(self, evidence: Evidence, press: int, ledger: Ledger, ended: Callable[[], bool]) -> None:
-        self.evidence, self.done, self.left = evidence, 0, 0.0
-        self._press, self._ledger, self._ended = press, ledger, ended
+    every = 0.3
+
+    def __init__(self, ask: Callable[[], Evidence], key: str, press: int, ledger: Ledger) -> None:
+        self._ask, self._key, self._press, self._ledger = ask, key, press, ledger
+        self.done = self._wanted = self._reports = 0
+        self._known: Report | None = None
         self._result: Any = None
-        self._told: Any = None
-        self._finished, self._said, self._wanted = False, 0, 0
+        self._shown: Any = None
+        self._finished = False
         self._first: tuple[float, int] | None = None
-        self._began = 0.0
+        self._began = time.monotonic()
 
-    def news(self) -> Iterator[dict[str, Any]]:
-        """Work until it is done or stopped, yielding what the browser is to be told, its properties by name."""
-        known = self._ledger.known(self.evidence)
-        if known is not None:
-            yield self._tell(known) | self._line("Known from an earlier run.", rest=True)
+    def steps(self) -> Iterator[Any]:
+        """The evidence's own; None where one takes long, which must not keep a visitor who has gone."""
+        self._evidence = evidence = self._ask()
+        self._known = self._ledger.known(evidence)
+        if self._known is not None:
             return
-        yield self._line("Loading the encoder …")
-        last = self._began = time.monotonic()
-        for told in self._advance():
-            if self._ended():
-                break
-            self._ledger.check_open()
-            self.left = self._seconds_left()
-            if time.monotonic() - last >= SECONDS_BETWEEN:
-                yield self._moment() if told else self._where()
-                last = time.monotonic()
-        yield self._last_words(time.monotonic() - self._began)
-
-    def _advance(self) -> Iterator[bool]:
-        """Take the steps, yielding whether one is done: one that takes long must not keep a visitor who has gone."""
+        yield BEGUN
         aside = ThreadPoolExecutor(1, thread_name_prefix="evidence")
-        steps = self._steps(aside)
         try:
-            while True:
-                try:
-                    step = next(steps)
-                except StopIteration as end:
-                    self._result, self._finished = end.value, True
-                    return
+            self._wanted = yield from patiently(evidence.passes, aside)
+            check_passes(self._wanted)
+            self._began = time.monotonic()
+            work: Pieces[Any] = Pieces(patient(evidence.steps(), aside))
+            for step in work:
                 if isinstance(step, int):
                     self.done += step
                     self._first = self._first or (time.monotonic(), self.done)
                 elif step is not None:
                     self._result = step
-                yield step is not None
+                yield step
+            self._result, self._finished = work.result, True
         finally:
             aside.shutdown(wait=False)
 
-    def _steps(self, aside: ThreadPoolExecutor) -> Generator[Any, None, Any]:
-        self._wanted = yield from patiently(self.evidence.passes, aside)
-        check_passes(self._wanted)
-        self._began = time.monotonic()
-        return (yield from patient(self.evidence.steps(), aside))
+    def at_once(self, step: object) -> bool:
+        """Only the first, before there is an encoder."""
+        return step is BEGUN
+
+    def left(self, step: object) -> float:
+        """Seconds to the end, as far as can be told."""
+        rate = self._rate()
+        return max(0, self._wanted - self.done) / rate if rate else 0.0
+
+    def status(self, step: object) -> Any:
+        """Each card shows its own, with the view."""
+        return gr.skip()
+
+    def payload(self, step: object) -> Any:
+        """How far it is, and what there is by now that was not sent."""
+        news = self._where()
+        if step is not None and self._result is not self._shown:
+            self._shown = self._result
+            news |= self._tell(self._evidence.report(self._result, False) | {"over": False})
+        return gr.update(**news)
+
+    def last(self, finished: bool) -> Iterator[tuple[Any, Any]]:
+        """The report, whole or in part."""
+        if self._known is not None:
+            news = self._tell(self._known) | self._line("Known from an earlier run.", rest=True)
+        elif self._finished:
+            seconds = time.monotonic() - self._began
+            report = self._evidence.report(self._result, False) | {"over": True}
+            self._ledger.timed(self._evidence, self._rate())
+            self._ledger.keep(self._evidence, report)
+            news = self._tell(report) | self._line(f"{counted(self.done, 'pass')} in {seconds:.1f} s.", rest=True)
+        else:
+            news = self._line(f"Stopped after {self.done} of {self._wanted} passes; {ANEW}.", rest=True) | self._part()
+        yield gr.skip(), gr.update(**news)
+
+    def broken(self, error: Exception) -> Iterator[tuple[Any, Any]]:
+        """How far it came, before what there is by then, which may fail."""
+        reached = f"Stopped after {self.done} of {self._wanted} passes" if self.done else ""
+        yield gr.skip(), gr.update(**self._line(broken_off(reached, error, f"{ANEW.capitalize()}."), rest=True))
+        if not self._finished and (part := self._part()):
+            yield gr.skip(), gr.update(**part)
 
     def _rate(self) -> float:
         """Pictures a second, not counting the first batch, which waited for the encoder; 0.0 while unknown."""
@@ -153,53 +177,24 @@ class Trial:
             return 0.0
         return (self.done - self._first[1]) / max(time.monotonic() - self._first[0], 1e-6)
 
-    def _seconds_left(self) -> float:
-        rate = self._rate()
-        return max(0, self._wanted - self.done) / rate if rate else 0.0
-
     def _where(self) -> dict[str, Any]:
         if not self._wanted:
             return self._line("Loading the encoder …")
-        left = f", about {self.left:.0f} s left" if self.left else ""
+        seconds = self.left(None)
+        left = f", about {seconds:.0f} s left" if seconds else ""
         return self._line(f"{self.done} of {self._wanted} passes{left}", done=self.done, wanted=self._wanted)
-
-    def _moment(self) -> dict[str, Any]:
-        told = self._where()
-        if self._result is None or self._result is self._told:
-            return told
-        self._told = self._result
-        return told | self._tell(self.evidence.report(self._result, False) | {"over": False})
-
-    def _last_words(self, seconds: float) -> dict[str, Any]:
-        if self._finished:
-            report = self.evidence.report(self._result, False) | {"over": True}
-            self._ledger.timed(self.evidence, self._rate())
-            self._ledger.keep(self.evidence, report)
-            return self._tell(report) | self._line(f"{counted(self.done, 'pass')} in {seconds:.1f} s.", rest=True)
-        told = self._line(f"Stopped after {self.done} of {self._wanted} passes; to run it is to begin anew.", rest=True)
-        return told | self._part()
 
     def _part(self) -> dict[str, Any]:
         """What there is of a result that goes no further."""
-        if self._result is None:
-            return {}
-        return self._tell(self.evidence.report(self._result, True) | {"over": True})
-
-    def broken(self, error: Exception) -> Iterator[dict[str, Any]]:
-        """The last words where an error ended it, and what there is by then."""
-        reached = f"Stopped after {self.done} of {self._wanted} passes" if self.done else ""
-        said = broken_off(reached, error, "To run it is to begin anew.")
-        yield self._line(said, rest=True)
-        if not self._finished and (part := self._part()):
-            yield part
+        return {} if self._result is None else self._tell(self._evidence.report(self._result, True) | {"over": True})
 
     def _line(self, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:
-        return {"progress": line(self.evidence.key, self._press, text, rest=rest, done=done, wanted=wanted)}
+        return {"progress": line(self._key, self._press, text, rest=rest, done=done, wanted=wanted)}
 
     def _tell(self, report: Report) -> dict[str, Any]:
-        self._said += 1
-        of = self.evidence.subject.wire(self.evidence.method)
-        return {self.evidence.key: report | {"of": of, "press": self._press, "step": self._said}}
+        self._reports += 1
+        of = self._evidence.subject.wire(self._evidence.method)
+        return {self._key: report | {"of": of, "press": self._press, "step": self._reports}}
 
 
 def line(kind: str, press: int, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from explorer.attributions.question import Method
 from explorer.core.steps import Parts
 from explorer.evaluation.sensitivity import NOISES, PAPER, Sensitivity, sensitivity, sensitivity_passes
 from explorer.evaluation.verdicts import Likeness, judge_sensitivity
@@ -46,9 +45,6 @@ class SensitivityEvidence(Evidence):
         Option("clip", "Values outside the range", (("no", "left, as in the paper"), ("yes", "cut off")), "no"),
     )
 
-    def _method(self) -> Method:
-        return self.subject.method(self.method, int(self.chosen["masks"]))
-
     def passes(self) -> int:
         """One map of the picture, and one of each noisy one."""
         return sensitivity_passes(self.sketch(), self._method(), int(self.chosen["samples"]))
@@ -74,13 +70,10 @@ class SensitivityEvidence(Evidence):
 
 
 def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: bool) -> Report:
-    """How far noise moves the map.
+    """How far noise moves the map, by a result, whole or in part.
 
-    Args:
-        result: Whole, or in part.
-        as_measured: Whether the noise is the one that the paper's numbers were measured with; None for a method that
-            is not the paper's.
-        stopped: Whether it goes no further.
+    ``as_measured`` says whether the noise is the one that the paper's numbers were measured with; None for a method
+    that is not the paper's.
     """
     samples = range(1, len(result.values) + 1)
     rules = [{"at": at, "text": f"paper {at}"} for at in PAPER] if as_measured else []

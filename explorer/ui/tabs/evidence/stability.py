@@ -87,14 +87,7 @@ class StabilityEvidence(Evidence):
 
 
 def stability_report(result: Stability, names: list[str], n_masks: int, stopped: bool) -> Report:
-    """What several runs with other masks have in common.
-
-    Args:
-        result: Whole, or in part.
-        names: Of its selections, the map's own first.
-        n_masks: How many masks the map on screen has.
-        stopped: Whether it goes no further.
-    """
+    """What several runs with other masks have in common; of the ``names`` of selections the map's own comes first."""
     agreement = {name: result.agreement[name] for name in names}
     spread = {name: result.spread[name] for name in names}
     rows = [

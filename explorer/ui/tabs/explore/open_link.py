@@ -39,15 +39,10 @@ def address_reader() -> gr.HTML:
 def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks) -> Any:
     """Wire what an address and a loaded file set off, and return the run among it, which Stop must know.
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        reader: From ``address_reader``.
-        loader: Sends the text of a ``config.json``.
-        demo: Where every other component is found by its ``elem_id``.
+    The ``loader`` sends the text of a ``config.json``; every other component is found in ``demo`` by its ``elem_id``.
     """
     places = {block.elem_id: block for block in demo.blocks.values() if block.elem_id}
-    opening = Opening(page, handlers, reader, places)
+    opening = Opening(page, reader, places)
     reader.linked(opening.follow, {page.session}, opening.outputs(), **LIGHT)
     loader.loaded(opening.load, {page.session}, opening.outputs(), **LIGHT)
     reader.asked(handlers.queue, page.everything(), [page.status, page.session], **LIGHT)
@@ -57,17 +52,10 @@ def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML,
 
 
 class Opening:
-    """The events of links and loaded files.
+    """The events of links and loaded files; ``places`` are the components by ``elem_id``."""
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        reader: From ``address_reader``.
-        places: Components by ``elem_id``.
-    """
-
-    def __init__(self, page: Page, handlers: Handlers, reader: gr.HTML, places: Mapping[str, Block]) -> None:
-        self._page, self._handlers, self._reader, self._places = page, handlers, reader, places
+    def __init__(self, page: Page, reader: gr.HTML, places: Mapping[str, Block]) -> None:
+        self._page, self._reader, self._places = page, reader, places
 
     def outputs(self) -> list[Block]:
         """Everything that an answer can change."""
@@ -85,7 +73,7 @@ class Opening:
                 return
             yield self._seen(link.view)
             if link.recipe is not None:
-                yield self._shown(link.recipe, link.replay, self._handlers.session(values))
+                yield self._shown(link.recipe, link.replay, values[self._page.session])
             yield gr.skip()  # Gradio says the last a second time
         except Exception as error:
             yield {self._page.view: _show(replay=FIRST_PRESET)}
@@ -99,7 +87,7 @@ class Opening:
         recipe = _as_here(check_app(Recipe.from_json(text)))
         plain = replace(recipe, selection=SelectionSettings())
         same = (preset.key for preset in shipped_presets() if preset_recipe(preset.key) == plain)
-        return self._shown(recipe, next(same, None), self._handlers.session(values))
+        return self._shown(recipe, next(same, None), values[self._page.session])
 
     def _shown(self, recipe: Recipe, key: str | None, session: Session) -> Answer:
         """Set the controls to a result, and show it from an example's replay or start the run."""
@@ -158,7 +146,7 @@ class Opening:
     @told
     def replay_again(self, values: Values) -> Any:
         """Where the run of a link failed, show the example that a page begins with, unless something is on it."""
-        shown = _replay(self._handlers.session(values))
+        shown = _replay(values[self._page.session])
         return _show(**shown) if shown else gr.skip()
 
 

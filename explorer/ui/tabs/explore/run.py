@@ -30,12 +30,7 @@ REPLAYED = "An example, embedded earlier: everything on this screen works at onc
 
 
 class Handlers:
-    """The events of the main screen.
-
-    Args:
-        page: What they act on.
-        preset: The example chosen.
-    """
+    """The events of the main screen; ``preset`` is where an example is chosen."""
 
     def __init__(self, page: Page, preset: gr.Dropdown) -> None:
         self._page, self._preset = page, preset

@@ -57,16 +57,7 @@ SAVE = "() => setTimeout(() => document.querySelector('#zip')?.click(), 300)"
 
 @dataclass(frozen=True, eq=False)
 class Widgets:
-    """The tab's own components.
-
-    Attributes:
-        address: Shows a link.
-        hide: What a teacher hides.
-        lock: What a teacher locks.
-        step: The step of the tour to open, 0 = none.
-        projector: Large text, in the link.
-        file: The ZIP, once there is one.
-    """
+    """The tab's own components: a link, what a teacher hides, locks and opens (0 = no step), and the ZIP once made."""
 
     address: gr.HTML
     hide: gr.CheckboxGroup
@@ -91,7 +82,7 @@ def share_tab(page: Page, handlers: Handlers) -> gr.HTML:
     export = gr.Button("Download everything (ZIP)", elem_id="export")
     file = gr.DownloadButton(visible=False, size="sm", elem_id="zip")
     widgets = Widgets(address, file=file, **asked)
-    sharing = Sharing(page, handlers, widgets)
+    sharing = Sharing(page, widgets)
     on_screen: set[Any] = {page.session, page.view}
     for button, make, inputs in (
         (link, sharing.link, on_screen),
@@ -124,16 +115,10 @@ def _lay_out_teacher() -> tuple[dict[str, Any], gr.Button]:
 
 
 class Sharing:
-    """The events of the tab.
+    """The events of the tab."""
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        widgets: The tab's own components.
-    """
-
-    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
-        self._page, self._handlers, self._widgets = page, handlers, widgets
+    def __init__(self, page: Page, widgets: Widgets) -> None:
+        self._page, self._widgets = page, widgets
 
     @told
     def link(self, values: Values) -> Any:
@@ -166,7 +151,7 @@ class Sharing:
 
     def _on_screen(self, values: Values) -> tuple[Session, Look]:
         """What the visitor sees and how, while a run goes on; refuses what the server lacks, as after a restart."""
-        session, seen = self._handlers.session(values).at_rest(), look(values[self._page.view])
+        session, seen = values[self._page.session].at_rest(), look(values[self._page.view])
         if seen.result is None or seen.result != session.shown():
             raise InvalidInput(
                 "The server no longer has what is on screen; press Run or choose an example, and try again.",

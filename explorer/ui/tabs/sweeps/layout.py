@@ -17,8 +17,9 @@ from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import stream
 from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
-from explorer.ui.session import RunRequest, Session
+from explorer.ui.session import RunRequest
 from explorer.ui.status import Step, status_panel, turn_panel
+from explorer.ui.tabs.events import TabEvents, named, press_of
 from explorer.ui.tabs.explore.run import Handlers
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 
@@ -32,19 +33,12 @@ MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
 
 @dataclass(frozen=True, eq=False)
 class Widgets:
-    """The tab's own components.
-
-    Attributes:
-        choice: The sweeps with their prices, Run and Stop.
-        status: Where a sweep is.
-        grid: The maps.
-        swept: Holds the page's ``Swept``.
-    """
+    """The tab's own components: the sweeps with their prices, Run and Stop; the maps; the page's ``Swept``."""
 
     choice: gr.HTML
     status: gr.HTML
     grid: gr.HTML
-    swept: gr.State
+    job: gr.State
 
 
 def sweeps_tab(page: Page, handlers: Handlers) -> Any:
@@ -61,17 +55,17 @@ def sweeps_tab(page: Page, handlers: Handlers) -> Any:
 
 def _wire(sweeping: Sweeping, page: Page, handlers: Handlers, widgets: Widgets) -> Any:
     """Prices and loading are light; a sweep waits for its turn, and has its own Stop."""
-    everything, c, shown = page.everything() | {widgets.swept}, page.controls, [widgets.status, widgets.grid]
+    everything, c, shown = page.everything() | {widgets.job}, page.controls, [widgets.status, widgets.grid]
     priced: dict[str, Any] = {"inputs": everything, "outputs": [widgets.choice, widgets.grid], **LIGHT}
     widgets.choice.priced(sweeping.price, **priced)
     each = LIGHT | {"trigger_mode": "multiple"}  # a click that Gradio postpones comes with the data of the one before
     # Not the price itself: what is sent to a component in a tab never opened takes the place of all its properties.
     gr.on([control.change for control in c.costly()], None, js=MOVED, **QUIET)
     # Before the run, or it would wait for it.
-    widgets.choice.swept(sweeping.turn, everything, [widgets.status, widgets.swept], **each)
+    widgets.choice.swept(sweeping.turn, everything, [widgets.status, widgets.job], **each)
     lane = page.queued() | {"show_progress_on": widgets.status, "trigger_mode": "multiple"}
     running = widgets.choice.swept(sweeping.run, everything, shown, **lane)
-    stopped = widgets.choice.stopped(sweeping.stop, {page.session, widgets.swept}, [widgets.status], **each)
+    stopped = widgets.choice.stopped(sweeping.stop, {page.session, widgets.job}, [widgets.status], **each)
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, widgets.grid]
@@ -79,28 +73,13 @@ def _wire(sweeping: Sweeping, page: Page, handlers: Handlers, widgets: Widgets) 
     return loaded.success(handlers.run, page.everything(), [page.status, page.view], **page.queued())
 
 
-class Sweeping:
-    """The events of the tab.
-
-    Args:
-        page: What they act on.
-        widgets: The tab's own components.
-    """
-
-    def __init__(self, page: Page, widgets: Widgets) -> None:
-        self._page, self._widgets = page, widgets
-        self._probes, self._controls = page.probes, page.controls
-
-    def _swept(self, values: Values) -> Swept:
-        return self._page_of(values).knows(values[self._widgets.swept])  # type: ignore[no-any-return]
-
-    def _page_of(self, values: Values) -> Session:
-        return values[self._page.session]  # type: ignore[no-any-return]
+class Sweeping(TabEvents[Widgets, Swept]):
+    """The events of the tab."""
 
     @told
     def price(self, values: Values) -> tuple[Any, Any]:
         """What each costly sweep needs of the network, as the controls stand now."""
-        swept = self._swept(values)
+        swept = self._job(values)
         over = 0 if swept.running else swept.over  # one that was stopped embeds its last batch yet
         try:
             question = self._question(values)
@@ -111,7 +90,7 @@ class Sweeping:
 
     def _question(self, values: Values) -> RunRequest:
         """The question without its reference, which no mask depends on."""
-        c = self._controls
+        c = self._page.controls
         if not values[c.picture]:
             raise InvalidInput("Add an image first.", code="picture_missing")
         picture, masking = c.pictures.open(values[c.picture]), c.masking(values)
@@ -126,8 +105,8 @@ class Sweeping:
     @told
     def turn(self, values: Values, event: gr.EventData) -> tuple[Any, Swept]:
         """Say whose turn it is; what is swept goes back for its time to live, as in ``Handlers.queue``."""
-        swept, data = self._swept(values), _named(event._data)
-        if swept.late(press := _press(data)):
+        swept, data = self._job(values), named(event._data)
+        if swept.late(press := press_of(data)):
             return gr.skip(), swept
         try:
             seconds = self._price(str(data.get("sweep")), self._question(values))["seconds"]
@@ -141,21 +120,21 @@ class Sweeping:
     @told_stepwise
     def run(self, values: Values, event: gr.EventData) -> Iterator[tuple[Any, Any]]:
         """Run a sweep tile by tile, sending each as soon as it is finished."""
-        swept, data = self._swept(values), _named(event._data)
+        swept, data = self._job(values), named(event._data)
         work = SweepRun(lambda: self._plan(values, data.get("sweep")), swept, self._probes)
-        yield from stream(work, swept, self._probes, _press(data))
+        yield from stream(work, swept, self._probes, press_of(data))
 
     def _plan(self, values: Values, key: Any) -> SweepPlan:
-        question = self._controls.question(values)
+        question = self._page.controls.question(values)
         tiles = costly_tiles(key, question.masking, look(values[self._page.view]).selection)
         return SweepPlan(str(key), question, tiles)
 
     @told
     def stop(self, values: Values, event: gr.EventData) -> Any:
         """End what was begun; a sweep that is running says so itself, after its last batch."""
-        swept, press = self._swept(values), _press(_named(event._data))
+        swept, press = self._job(values), press_of(named(event._data))
         waited = press > swept.over
-        self._probes.stop(swept, self._page_of(values), press)
+        self._probes.stop(swept, self._session(values), press)
         if swept.running:
             return gr.skip()
         return status_panel(Step("Stopped before it began." if waited else "Nothing is being swept."))
@@ -163,11 +142,11 @@ class Sweeping:
     @told
     def load(self, values: Values, event: gr.EventData) -> list[Any]:
         """Set the controls to a tile's settings, and let the browser show its result."""
-        data = _named(event._data)
-        kept, i = self._swept(values).kept.get(str(data.get("sweep"))), data.get("tile")
+        data = named(event._data)
+        kept, i = self._job(values).kept.get(str(data.get("sweep"))), data.get("tile")
         if kept is None or kept.stamp != data.get("stamp") or not isinstance(i, int) or not 0 <= i < len(kept.tiles):
             raise InvalidInput("This sweep is no longer known here; run it again.", code="sweep_gone")
-        if pair(self._controls.question(values)) != kept.pair:
+        if pair(self._page.controls.question(values)) != kept.pair:
             raise InvalidInput(
                 "The pictures, the caption or the encoder have changed since this sweep; run it again with them.",
                 code="sweep_changed",
@@ -176,18 +155,3 @@ class Sweeping:
         at = time.monotonic()  # so that the same twice is two wishes
         shown = {"key": data["sweep"], "stamp": kept.stamp, "tile": i, "at": at}
         return [masking.n_masks, masking.p_keep, masking.feature_res, masking.seed, False, gr.update(loaded=shown)]
-
-
-def _named(data: Any) -> dict[str, Any]:
-    """What a page sent by name; anyone can send anything."""
-    if not isinstance(data, dict):
-        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
-    return data
-
-
-def _press(data: dict[str, Any]) -> int:
-    """Which press of Run is meant."""
-    press = data.get("press")
-    if not isinstance(press, int):
-        raise InvalidInput("The choice could not be read; reload the page.", code="sweep_data")
-    return press

@@ -197,8 +197,8 @@ class SweepRun(Work):
         """Tell the browser that this sweep goes no further, and what its trials say."""
         if self.plan is None:
             return gr.skip()
-        said = pilots.verdict(pilots.Pilot(self.plan.question.masking, tuple(self._trials)))
-        return gr.update(ended={"stamp": self.plan.stamp, "verdict": list(said)})
+        verdict = pilots.verdict(self._trials, self.plan.question.masking.p_keep)
+        return gr.update(ended={"stamp": self.plan.stamp, "verdict": list(verdict)})
 
 
 def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSettings) -> Tiles:

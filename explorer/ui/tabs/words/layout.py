@@ -16,12 +16,13 @@ from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
 from explorer.encoders.cards import encoders, find_card
 from explorer.ui.components import component
-from explorer.ui.controls import Values
-from explorer.ui.failures import told, told_stepwise
-from explorer.ui.jobs import TEXT, MaskRun, stream
+from explorer.ui.controls import Values, slider
+from explorer.ui.failures import told
+from explorer.ui.jobs import TEXT
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.session import on_screen
 from explorer.ui.status import Step
+from explorer.ui.tabs.events import MaskEvents
 from explorer.ui.tabs.explore.run import Handlers
 from explorer.ui.tabs.words.run import Worded, WordsRequest
 
@@ -36,33 +37,13 @@ NO_ENCODER = (
     "where there is a network.</p>"
 )
 EXPLAIN = "Explain"
-SECONDS_BETWEEN = 0.5
-AGAIN = "press again to go on from here"
 COUNTED = 100_000
 """Words in all masks, up to which the different sentences are counted at every key that is pressed."""
 
 
 @dataclass(frozen=True, eq=False)
 class Widgets:
-    """The tab's own components.
-
-    Attributes:
-        sentence: The sentence to explain.
-        kind: What it is compared with.
-        other: The other sentence.
-        encoder: Those that read sentences and are here.
-        n_masks: How many masks.
-        p_keep: How much a mask keeps.
-        hide: What a hidden word becomes.
-        run: Starts a run, and says what it costs.
-        stop: Ends it.
-        status: Where a run is.
-        mode: Which masks count.
-        threshold: Their share, for the modes that have one.
-        distance: Between embeddings.
-        view: Shows the words.
-        worded: Holds the page's ``Worded``.
-    """
+    """The tab's own components; ``job`` holds the page's ``Worded``."""
 
     sentence: gr.Textbox
     kind: gr.Radio
@@ -78,7 +59,7 @@ class Widgets:
     threshold: gr.Slider
     distance: gr.Dropdown
     view: gr.HTML
-    worded: gr.State
+    job: gr.State
 
     def asked(self) -> set[Any]:
         """For an event's inputs: everything that is read."""
@@ -100,8 +81,8 @@ def words_tab(page: Page, handlers: Handlers) -> None:
     status = gr.HTML("", elem_id="words-status")
     view = component("words", result=None)
     look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
-    widgets = Widgets(**question, run=run, stop=stop, status=status, view=view, worded=kept, **look)
-    wording = Wording(page, handlers, widgets)
+    widgets = Widgets(**question, run=run, stop=stop, status=status, view=view, job=kept, **look)
+    wording = Wording(page, widgets)
     run.value = wording.label(EXAMPLE, "", MaskSettings(), "drop")
     widgets.p_keep.interactive = False  # as the example has so few words
     _wire(wording, page, widgets)
@@ -125,12 +106,10 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
         )
     other = gr.Textbox(OTHER, label="The other sentence", max_lines=4, visible=False, elem_id="words-other")
     with gr.Row():
-        n_masks = gr.Slider(N_MASKS.low, N_MASKS.app_high, value=N_MASKS.default_number, step=N_MASKS.step,
-                            label="Number of masks", min_width=240, elem_id="words-n-masks",
-                            info="A short sentence has fewer: each way of hiding words, once.")  # fmt: skip
-        p_keep = gr.Slider(P_KEEP.low, P_KEEP.app_high, value=P_KEEP.default_number, step=P_KEEP.step,
-                           label="Share kept (p_keep)", min_width=240, elem_id="words-p-keep",
-                           info="Chance that a word stays; locked where every way is tried.")  # fmt: skip
+        fewer = "A short sentence has fewer: each way of hiding words, once."
+        n_masks = slider(N_MASKS, "Number of masks", fewer, prefix="words-", min_width=240)
+        stays = "Chance that a word stays; locked where every way is tried."
+        p_keep = slider(P_KEEP, "Share kept (p_keep)", stays, prefix="words-", min_width=240)
     hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
                     elem_id="words-hide")  # fmt: skip
     return {"sentence": sentence, "kind": kind, "other": other, "encoder": encoder, "n_masks": n_masks,
@@ -141,8 +120,7 @@ def _lay_out_look() -> dict[str, Any]:
     with gr.Accordion("How the sentences are ranked (free)", open=False, elem_id="words-look"), gr.Row():
         mode = gr.Dropdown([(mode.label, key) for key, mode in MODES.items()], value=ALL_COUNT.mode,
                            label="Which masks count", filterable=False, elem_id="words-mode")  # fmt: skip
-        threshold = gr.Slider(THRESHOLD.low, THRESHOLD.app_high, value=THRESHOLD.default, step=THRESHOLD.step,
-                              label="Share of the masks", visible=False, elem_id="words-threshold")  # fmt: skip
+        threshold = slider(THRESHOLD, "Share of the masks", prefix="words-", visible=False)
         distance = gr.Dropdown([(d.label, key) for key, d in DISTANCES.items()], value=ALL_COUNT.distance,
                                label="Distance", filterable=False, elem_id="words-distance")  # fmt: skip
     return {"mode": mode, "threshold": threshold, "distance": distance}
@@ -151,35 +129,20 @@ def _lay_out_look() -> dict[str, Any]:
 def _wire(wording: Wording, page: Page, widgets: Widgets) -> None:
     """Prices and ranking are light; a run waits for its turn, and has its own Stop."""
     asked, priced = widgets.asked() | {page.session}, [widgets.run, widgets.p_keep]
-    shown = [widgets.status, widgets.view]
     widgets.kind.input(wording.choose_kind, {widgets.kind}, [widgets.other], **LIGHT)
     for costly in (widgets.sentence, widgets.encoder, widgets.n_masks, widgets.p_keep, widgets.hide):
         costly.change(wording.price, asked, priced, **LIGHT)
     starts = [widgets.run.click, widgets.sentence.submit, widgets.other.submit]
-    gr.on(starts, wording.turn, asked, [widgets.status, widgets.worded], **LIGHT)  # or it would wait for the run
-    lane = page.queued() | {"show_progress_on": widgets.status}
-    running = gr.on(starts, wording.run, asked, shown, **lane)
+    running = wording.wire(starts, widgets.stop, asked, [widgets.status, widgets.view])
     running.then(wording.price, asked, priced, **LIGHT)
-    stopped = widgets.stop.click(wording.stop, {page.session, widgets.worded}, None, cancels=[running], **LIGHT)
-    stopped.then(wording.stopped, {page.session, widgets.worded}, shown, **LIGHT)
     for free in (widgets.mode, widgets.threshold, widgets.distance):
         free.input(wording.rank, asked, [widgets.threshold, widgets.view], **LIGHT)
 
 
-class Wording:
-    """The events of the tab.
+class Wording(MaskEvents[Widgets, Worded]):
+    """The events of the tab."""
 
-    Args:
-        page: What they act on.
-        handlers: The main screen's, which know the session.
-        widgets: The tab's own components.
-    """
-
-    def __init__(self, page: Page, handlers: Handlers, widgets: Widgets) -> None:
-        self._page, self._handlers, self._widgets = page, handlers, widgets
-
-    def _worded(self, values: Values) -> Worded:
-        return self._handlers.session(values).knows(values[self._widgets.worded])  # type: ignore[no-any-return]
+    every = 0.5
 
     @told
     def choose_kind(self, values: Values) -> Any:
@@ -202,7 +165,7 @@ class Wording:
     def label(self, text: str, encoder: str, masking: MaskSettings, hide: str) -> str:
         """The words on the button."""
         count, exact = self._count(text, masking, hide)
-        seconds = self._page.probes.rates.seconds(encoder, "", count, TEXT)
+        seconds = self._probes.rates.seconds(encoder, "", count, TEXT)
         price = "" if seconds is None else f", about {max(1.0, seconds):.0f} s"
         return f"{EXPLAIN}: {'' if exact else 'at most '}{count} sentences{price}"
 
@@ -228,59 +191,39 @@ class Wording:
             if not caption.strip():
                 raise InvalidInput("The other sentence is empty; type what to compare with.", code="reference_missing")
         else:
-            picture = on_screen(self._handlers.session(values)).picture
+            picture = on_screen(self._session(values)).picture
         return WordsRequest(text, values[widgets.hide], values[widgets.encoder], masking, picture, caption)
 
-    @told_stepwise
-    def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
-        """Embed the masked sentences, sending the words' values as they settle."""
-        worded = self._worded(values)
-        work = MaskRun(self._steps(values, worded), worded, lambda: _news(worded), SECONDS_BETWEEN, AGAIN)
-        yield from stream(work, worded, self._page.probes)
+    def steps(self, values: Values, job: Worded) -> Iterator[Step]:
+        """Embed the masked sentences."""
+        asked, job.selection = self._asked(values), self._selection(values)
+        yield from job.steps(asked, self._probes)
 
-    def _steps(self, values: Values, worded: Worded) -> Iterator[Step]:
-        asked, worded.selection = self._asked(values), self._selection(values)
-        yield from worded.steps(asked, self._page.probes)
+    def news(self, job: Worded) -> Any:
+        """The words' values as they are by now."""
+        answer = job.answer()
+        return gr.skip() if answer is None else gr.update(result=answer)
 
-    @told
-    def turn(self, values: Values) -> tuple[Any, Worded]:
-        """Say whose turn it is; what the page has goes back for its time to live, as in ``Handlers.queue``."""
-        worded, probes = self._worded(values), self._page.probes
+    def seconds(self, values: Values) -> float | None:
+        """Of the sentences that are embedded."""
         try:
             masking, widgets = self._masking(values), self._widgets
             find_card(values[widgets.encoder])
             count, _ = self._count(values[widgets.sentence], masking, values[widgets.hide])
-            seconds = probes.rates.seconds(values[widgets.encoder], "", count, TEXT)
+            return self._probes.rates.seconds(values[widgets.encoder], "", count, TEXT)
         except InvalidInput:  # the run will say so
-            seconds = None
-        return probes.queued(worded, seconds), worded
-
-    @told
-    def stop(self, values: Values) -> None:
-        """End the run; ``stopped`` speaks."""
-        self._page.probes.stop(self._worded(values), self._handlers.session(values), cancelled=True)
-
-    @told
-    def stopped(self, values: Values) -> tuple[Any, Any]:
-        """Say what a stopped run leaves, and show it."""
-        worded = self._worded(values)
-        return self._page.probes.last_word(worded, AGAIN, lambda: _news(worded))
+            return None
 
     @told
     def rank(self, values: Values) -> tuple[Any, Any]:
         """Rank what is embedded in another way; nothing is embedded."""
-        worded = self._worded(values)
+        worded = self._job(values)
         worded.selection = self._selection(values)
         threshold = gr.update(visible=MODES[worded.selection.mode].has_threshold)
-        return threshold, _news(worded)
+        return threshold, self.news(worded)
 
     def _selection(self, values: Values) -> SelectionSettings:
         widgets = self._widgets
         return SelectionSettings(
             mode=values[widgets.mode], threshold=values[widgets.threshold], distance=values[widgets.distance]
         )
-
-
-def _news(worded: Worded) -> Any:
-    found = worded.answer()
-    return gr.skip() if found is None else gr.update(result=found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,8 +17,8 @@ from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, MaskedSentence, WordsExplanation, prepare_words, rank_words, tries_all
 from explorer.encoders.base import Encoder
-from explorer.pictures.formats import jpeg
 from explorer.pictures.images import Picture, shrink
+from explorer.results.wire import data_url
 from explorer.ui.jobs import TEXT, Job
 from explorer.ui.memory.kept import GONE, Kept
 from explorer.ui.probe_cache import ProbeCache, loaded
@@ -34,16 +33,7 @@ LOOKS = 50
 
 @dataclass(frozen=True, eq=False)
 class WordsRequest:
-    """What a page asks.
-
-    Attributes:
-        text: The sentence to explain.
-        hide: What a hidden word becomes.
-        encoder: A key of the cards.
-        masking: How many masks, and how much they keep.
-        picture: What it is compared with, where that is a picture.
-        caption: The other sentence, otherwise.
-    """
+    """What a page asks: which words of a text speak for a picture, or for another sentence, the caption."""
 
     text: str
     hide: str
@@ -58,15 +48,7 @@ class WordsRequest:
 
 
 class Reading(NamedTuple):
-    """What a run has made so far.
-
-    Attributes:
-        asked: What it answers.
-        probe: The sentences embedded so far.
-        target: What they are compared with.
-        thumbnail: The same as a small picture, where it is one.
-        texts: The embeddings by sentence, in which the probe looks.
-    """
+    """What a run has made so far; ``texts`` are the embeddings by sentence, in which the probe looks."""
 
     asked: WordsRequest
     probe: Probe
@@ -103,7 +85,8 @@ class Worded(Job):
         target = embed_reference(encoder, reference=asked.picture, caption=asked.caption)
         assert isinstance(start.encoder, MaskedSentence)
         texts = start.encoder.known
-        reading = Reading(asked, start, target, None if asked.picture is None else _thumbnail(asked.picture), texts)
+        picture = None if asked.picture is None else data_url(shrink(asked.picture.screen, THUMBNAIL))
+        reading = Reading(asked, start, target, picture, texts)
         self._kept = kept = probes.memory.keep(reading, busy=True)
         known, before, began = len(start), len(texts), time.monotonic()
         try:
@@ -166,7 +149,3 @@ def _copies(found: WordsExplanation, places: Iterable[Any]) -> list[dict[str, An
         if len(seen) == ENDS:
             break
     return [{"text": text, "distance": distance} for text, distance in seen.items()]
-
-
-def _thumbnail(picture: Picture) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(shrink(picture.screen, THUMBNAIL))).decode()}"

@@ -15,11 +15,10 @@ from explorer.core.errors import InvalidInput
 from explorer.core.selections import SelectionSettings
 from explorer.core.steps import run
 from explorer.evaluation.deletion import Deletion, deletion
-from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.tabs.compare.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
 from explorer.ui.tabs.evidence.answer import Subject
-from explorer.ui.tabs.evidence.run import Ledger, Trial
 from tests.pictured import pictured_subject
+from tests.ui.trials import news_of, trial_of
 
 ASSETS = Path(__file__).parents[4] / "assets"
 PLAIN = SelectionSettings()
@@ -33,8 +32,8 @@ def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
 
 def test_the_price_is_what_is_run(subject: Subject):
     asked = OtherMethods(subject, ASKED)
-    trial = Trial(asked, 1, Ledger(ProbeCache()), lambda: False)
-    news = list(trial.news())
+    trial = trial_of(asked)
+    news = list(news_of(trial))
     assert trial.done == asked.passes() == 1 + 3 * (2 + (2 + len(SEEDS)) * (STEPS - 1))
     assert news[-1]["progress"]["text"].startswith(f"{trial.done} passes in ")
     assert news[-1]["methods"]["keys"] == ASKED["methods"]

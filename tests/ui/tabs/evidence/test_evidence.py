@@ -28,6 +28,7 @@ from explorer.pictures.examples import FIRST_PRESET
 from explorer.pictures.images import as_picture
 from explorer.ui import probe_cache
 from explorer.ui.components import Look
+from explorer.ui.jobs import Desk, Job
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.evidence import answer
@@ -38,9 +39,10 @@ from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.pictures import LEVELS, strip
 from explorer.ui.tabs.evidence.planted_patch import planting_verdict
 from explorer.ui.tabs.evidence.randomization import RandomizationEvidence, randomization_report
-from explorer.ui.tabs.evidence.run import REPORTS, Ledger, Trial
+from explorer.ui.tabs.evidence.run import REPORTS, Ledger
 from explorer.ui.tabs.evidence.sensitivity import sensitivity_report, sensitivity_verdict
 from explorer.ui.tabs.evidence.stability import stability_report, stability_verdict
+from tests.ui.trials import news_of, trial_of
 
 ASSETS = Path(__file__).parents[4] / "assets"
 PLAIN = SelectionSettings()
@@ -175,21 +177,17 @@ def test_only_what_is_offered_can_be_chosen(subject: Subject):
 # A trial
 
 
-def trial(evidence: Evidence, ledger: Ledger, ended=lambda: False) -> list[dict[str, object]]:
-    return list(Trial(evidence, 1, ledger, ended).news())
-
-
 def test_a_finished_report_is_known_to_the_next_who_asks(subject: Subject, picture_encoder):
     ledger = Ledger(ProbeCache())
     evidence = KINDS["deletion"](subject, SMALL["deletion"])
     assert ledger.known(evidence) is None
-    last = trial(evidence, ledger)[-1]
+    last = list(news_of(trial_of(evidence, ledger)))[-1]
     assert last["progress"]["text"].startswith("47 passes in ")
     assert last["deletion"]["over"]
 
     before = picture_encoder.rows
     again = KINDS["deletion"](subject, SMALL["deletion"])
-    (told,) = trial(again, ledger)
+    (told,) = news_of(trial_of(again, ledger))
     assert picture_encoder.rows == before
     assert told["progress"]["text"] == "Known from an earlier run."
     assert told["deletion"]["charts"] == last["deletion"]["charts"]
@@ -202,15 +200,17 @@ def test_a_finished_report_is_known_to_the_next_who_asks(subject: Subject, pictu
 
 
 def test_stop_ends_it_after_a_batch_and_shows_the_part(subject: Subject, picture_encoder):
-    ledger, asked = Ledger(ProbeCache()), []
+    ledger, job, rows = Ledger(ProbeCache()), Job(), []
     evidence = KINDS["deletion"](subject, SMALL["deletion"])
-
-    def ended() -> bool:
-        asked.append(picture_encoder.rows)
-        return len(asked) == 5
-
-    last = trial(evidence, ledger, ended)[-1]
-    assert picture_encoder.rows == asked[-1]
+    trial, desk = trial_of(evidence, ledger), Desk()
+    trial.every, news = 0, []
+    for told in news_of(trial, job, desk):
+        news.append(told)
+        if trial.done == 24:
+            rows.append(picture_encoder.rows)
+            desk.stop(job, job, 1)
+    last = news[-1]
+    assert picture_encoder.rows == rows[0]
     assert last["progress"]["text"].startswith("Stopped after 24 of 47 passes")
     assert last["deletion"]["over"]
     red = last["deletion"]["charts"][0]["series"][0]["points"]
@@ -222,7 +222,13 @@ def test_stop_ends_it_after_a_batch_and_shows_the_part(subject: Subject, picture
 
 
 def test_a_trial_stopped_before_anything_was_found_says_so(subject: Subject):
-    last = trial(KINDS["planting"](subject, {}), Ledger(ProbeCache()), lambda: True)[-1]
+    job, desk, trial = Job(), Desk(), trial_of(KINDS["planting"](subject, {}))
+    trial.every, news = 0, []
+    for told in news_of(trial, job, desk):
+        news.append(told)
+        if trial.done == 8:
+            desk.stop(job, job, 1)
+    last = news[-1]
     assert "planting" not in last
     assert last["progress"]["text"].startswith("Stopped after 8 of 200 passes")
 

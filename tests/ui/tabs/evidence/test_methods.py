@@ -18,8 +18,9 @@ from explorer.evaluation.sensitivity import sensitivity
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.tabs.evidence.answer import OWN, Subject
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger, Trial
+from explorer.ui.tabs.evidence.run import Ledger
 from tests.pictured import pictured_subject
+from tests.ui.trials import news_of, trial_of
 
 ASSETS = Path(__file__).parents[4] / "assets"
 PLAIN = SelectionSettings()
@@ -40,8 +41,8 @@ def subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
 @pytest.mark.parametrize("key", SMALL)
 def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, key: str, method: str):
     evidence = KINDS[key](subject, SMALL[key] | {"method": method})
-    trial = Trial(evidence, 1, Ledger(ProbeCache()), lambda: False)
-    news = list(trial.news())
+    trial = trial_of(evidence)
+    news = list(news_of(trial))
     assert trial.done == evidence.passes()
     report = news[-1][key]
     json.dumps(report, allow_nan=False)

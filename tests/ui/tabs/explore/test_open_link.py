@@ -540,5 +540,5 @@ def test_what_a_page_runs_has_its_time_to_live(demo, page):
     assert page.send("Handlers.queue", instrument=seeing("x"), **asking(page, RUN))[1] == ""
     state = demo.state_holder.session_data[page.session]
     assert [seconds for seconds, _ in state._state_ttl.values()] == [SESSION_SECONDS]
-    page.send("Comparing.turn")
+    page.send("MaskEvents.turn")
     assert len(state._state_ttl) == 2
