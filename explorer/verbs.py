@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, overload
 
 from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS, OWN_METHOD, fits, has_masks, is_signed, offered, plain_settings
 from explorer.attributions.question import Question, make_question
+from explorer.core.arguments import check_kind
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
@@ -21,6 +23,46 @@ from explorer.core.sentences import SENTENCE_ENCODER, WordsExplanation, prepare_
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.pictures.images import Picture
+
+WANTED = {
+    "masking": (MaskSettings, "MaskSettings, such as MaskSettings(n_masks=500); MaskSettings.from_dict reads a dict"),
+    "selection": (SelectionSettings, 'SelectionSettings, such as SelectionSettings(mode="closest"); '
+                                     "SelectionSettings.from_dict reads a dict"),
+    "on_progress": (Callable, "a function of two numbers: what is done, and how much there is"),
+}  # fmt: skip
+"""The kinds of arguments that may be left out."""
+MASKS = "an array (n, height, width), or what masks_from_array made of one"
+PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, list, tuple, Picture)
+ARRAYS = ("__array__", "__array_interface__", "__dlpack__")
+"""What the arrays, tensors and pictures of other packages have, one or the other."""
+
+
+def _check(**given: Any) -> None:
+    """Refuse arguments that are of another kind than ``WANTED``.
+
+    Raises:
+        InvalidInput: One is; the message names it.
+    """
+    for name, value in given.items():
+        if value is not None:
+            check_kind(name, value, *WANTED[name])
+
+
+def _check_masks(masks: Any) -> None:
+    if masks is not None and not any(hasattr(masks, mark) for mark in ("weighted_sum", *ARRAYS)):
+        check_kind("masks", masks, list | tuple, MASKS)
+
+
+def _check_pictures(**given: Any) -> None:
+    """Refuse what can be no picture, whichever encoder it is for; as ``_check``."""
+    for name, value in given.items():
+        if not any(hasattr(value, mark) for mark in ARRAYS):
+            check_kind(name, value, PICTURES, "a path, a PIL image or an array")
+
+
+def _check_probe(probe: Any) -> None:
+    check_kind("probe", probe, Probe, "a probe, as explorer.probe makes them")
 
 
 def probe(
@@ -66,8 +108,11 @@ def stream(
     Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
     Arguments and errors are those of ``probe``.
     """
+    _check(masking=masking, on_progress=on_progress)
+    _check_masks(masks)
+    _check_pictures(image=image)
     start = prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
-    yield from grow(start, on_progress=on_progress)
+    return grow(start, on_progress=on_progress)
 
 
 def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
@@ -83,6 +128,8 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
     """
+    _check(on_progress=on_progress)
+    _check_probe(probe)
     *_, last = grow(enlarge(probe, n_masks), on_progress=on_progress)
     return last
 
@@ -113,6 +160,10 @@ def rank(
         InvalidInput: No mask done yet, or a reference that cannot be used.
         UnusableEmbedding: Non-finite or zero-length embeddings.
     """
+    _check(selection=selection)
+    _check_probe(probe)
+    if reference is not None:
+        _check_pictures(reference=reference)
     target = embed_reference(probe.encoder, reference=reference, caption=caption, embedding=embedding)
     return rank_against(probe, target, selection or SelectionSettings())
 
@@ -185,6 +236,11 @@ def explain(
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
+    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check_masks(masks)
+    _check_pictures(image=image)
+    if reference is not None:
+        _check_pictures(reference=reference)
     encoder = resolve(encoder)
     selection = selection or SelectionSettings()
     if METHODS.check(method) != OWN_METHOD:
@@ -291,6 +347,9 @@ def explain_words(
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
+    _check(masking=masking, selection=selection, on_progress=on_progress)
+    if reference is not None:
+        _check_pictures(reference=reference)
     start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     *_, probe = grow(start, on_progress=on_progress)

@@ -24,7 +24,7 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def encoders() -> str:
     rows = [
-        (f"`{key}`", " and ".join(c.compares), c.embedding, ", ".join(c.gives), c.size, c.licence, c.source)
+        (f"`{key}`", c.comparing, c.embedding, ", ".join(c.gives), c.size, c.licence, c.source)
         for key, c in CARDS.items()
     ]
     return table(("key", "compares", "embedding", "gives", "weights", "licence", "source"), rows)

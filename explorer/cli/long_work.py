@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from explorer.cli.output import bar_size
 from explorer.core.steps import Steps, run
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def work_off(
     """
     from tqdm import tqdm
 
-    with tqdm(total=sum(cost.left for cost in costs), unit="pass", disable=quiet or None) as bar:
+    total = sum(cost.left for cost in costs)
+    with tqdm(total=total, unit="pass", disable=quiet or None, **bar_size()) as bar:
         work, shown = begin(bar.set_description), 0
 
         def show(done: int) -> None:

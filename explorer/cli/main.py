@@ -8,32 +8,40 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from explorer.cli import benchmark, examples, explain, explain_words, models, study
+from explorer.cli.output import lasting_output
 from explorer.cli.shared_options import STOPPED
-from explorer.core.errors import ExplorerError, InvalidInput, in_words
+from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, in_words
 from explorer.pictures.formats import refuse_bombs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    options = _parser().parse_args(arguments)
-    refuse_bombs()
-    try:
-        return int(options.run(options))
-    except ExplorerError as error:
-        print(f"explorer: {error}", file=sys.stderr)
-        return error.exit_status
-    except (MemoryError, OSError, RuntimeError, ImportError, SystemError) as error:
-        said = in_words(error)
-        if said.code == "failed":
-            raise
-        print(f"explorer: {said}", file=sys.stderr)
-        return said.exit_status
-    except KeyboardInterrupt:
-        print("\nexplorer: stopped.", file=sys.stderr)
-        return STOPPED
+    with lasting_output() as output:
+        try:
+            options = _parser().parse_args(arguments)
+            refuse_bombs()
+            status = int(options.run(options))
+            output.check()
+        except ExplorerError as error:
+            print(f"explorer: {error}", file=sys.stderr)
+            return error.exit_status
+        except (MemoryError, OSError, RuntimeError, ImportError, SystemError) as error:
+            said = in_words(error)
+            if said.code == "failed" and isinstance(error, OSError) and error.strerror:
+                file = Path(str(error.filename or "a file")).name
+                said = CannotWrite(f"{file} cannot be used: {error.strerror.lower()}.", code="file")
+            if said.code == "failed":
+                raise
+            print(f"explorer: {said}", file=sys.stderr)
+            return said.exit_status
+        except KeyboardInterrupt:
+            print("\nexplorer: stopped.", file=sys.stderr)
+            return STOPPED
+    return status
 
 
 class _Parser(argparse.ArgumentParser):

@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from explorer.cli.output import bar_size
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import Range
 from explorer.core.probe import Probe, Progress, grow
@@ -94,7 +95,7 @@ def progress(quiet: bool, unit: str, total: int | None = None, done: int = 0) ->
     """A bar on the terminal; nothing where there is none."""
     from tqdm import tqdm
 
-    with tqdm(total=total, initial=done, unit=unit, disable=quiet or None) as bar:
+    with tqdm(total=total, initial=done, unit=unit, disable=quiet or None, **bar_size()) as bar:
 
         def step(done: int, total: int) -> None:
             bar.total = total

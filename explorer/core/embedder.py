@@ -60,6 +60,21 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Vocabulary:
+    """What a text model knows of the words of a caption.
+
+    Attributes:
+        words: How many there are.
+        unknown: Those of which it knows nothing, so that one is to it like the other.
+        pieced: Those it has only in pieces of hardly more than two letters: rare words, and other languages.
+    """
+
+    words: int = 0
+    unknown: tuple[str, ...] = ()
+    pieced: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Card:
     """The facts about one encoder, as data; the code is named by ``family`` and imported late.
 
@@ -82,6 +97,7 @@ class Card:
         gives: What attribution methods can have of it besides embeddings: ``"gradients"`` by the pixels, ``"layers"``
             of maps, ``"attention"`` between tokens.
         gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
+        language: The one its text side was trained on; empty where there is none, or more, or nobody says.
     """
 
     key: str
@@ -100,11 +116,17 @@ class Card:
     precisions: tuple[str, ...] = ("float32",)
     gives: tuple[str, ...] = ()
     gives_when: str = ""
+    language: str = ""
 
     @property
     def captions(self) -> bool:
         """Whether a caption can be the reference."""
         return "image-caption" in self.compares
+
+    @property
+    def comparing(self) -> str:
+        """What it compares, in words, with the language of its captions where that is known."""
+        return " and ".join(self.compares) + f" (in {self.language})" * bool(self.language)
 
     @property
     def missing(self) -> str:
@@ -226,3 +248,7 @@ class Embedder(ABC):
     def fit_text(self, text: str) -> tuple[str, str]:
         """The part of a caption the text model reads, and the part it does not."""
         return text, ""
+
+    def vocabulary(self, text: str) -> Vocabulary:
+        """What it knows of the words of a caption; of no text side that never says so, nothing is unknown."""
+        return Vocabulary()

@@ -20,7 +20,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""A full disk, a used up share of it, and a file over the limit (``ulimit -f``)."""
 NO_FILES = {errno.EMFILE, errno.ENFILE}
 NO_MEMORY = (
     "out of memory",

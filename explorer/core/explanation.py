@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import as_folder
 from explorer.core.distances import measure
 from explorer.core.embedder import Embedder, Input
 from explorer.core.probe import Probe
@@ -76,7 +77,7 @@ class Explanation:
             InvalidInput: Results are there already and ``overwrite`` is false.
             CannotWrite: The folder cannot be written; nothing was kept.
         """
-        return WRITERS["picture"](self, Path(folder), overwrite)
+        return WRITERS["picture"](self, as_folder(folder), overwrite)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,4 +124,4 @@ class MethodExplanation:
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write ``attribution.npy``, ``overlay.png`` and ``manifest.json``: all or nothing; as ``Explanation.save``."""
-        return WRITERS["method"](self, Path(folder), overwrite)
+        return WRITERS["method"](self, as_folder(folder), overwrite)

@@ -16,6 +16,7 @@ from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 
+CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
 
 
@@ -78,7 +79,12 @@ def start(
     seen: Input, encoder: Embedder, masking: MaskSettings | None = None, masks: MaskSet | NDArray[Any] | None = None
 ) -> Probe:
     """``prepare`` for an item that is read already: the one place where probes begin."""
-    masking, masks = _masks_for(seen.pixels, masking, masks)
+    try:
+        masking, masks = _masks_for(seen.pixels, masking, masks)
+    except InvalidInput as error:
+        if error.code in ("feature_res_side", "masks_size") and seen.pixels.shape[0] in (1, 3, 4):
+            raise InvalidInput(f"{error} {CHANNELS_LAST}", code=error.code) from error
+        raise
     return Probe(
         encoder=encoder,
         masking=masking,
@@ -97,7 +103,7 @@ def start(
 
 def enlarge(probe: Probe, n_masks: int) -> Probe:
     """The same probe, wanting more masks; see ``extend``."""
-    if n_masks == probe.wanted:
+    if isinstance(n_masks, int | np.integer) and n_masks == probe.wanted:
         return probe
     masking = replace(probe.masking, n_masks=n_masks)
     if masking.n_masks < len(probe):
@@ -178,7 +184,7 @@ def _masks_for(
     if masks is None:
         masking = masking or MaskSettings()
         return masking, sample_masks(masking, (h, w))
-    if isinstance(masks, np.ndarray):
+    if not hasattr(masks, "weighted_sum"):
         masks = masks_from_array(masks)
     if masks.size != (h, w):
         raise InvalidInput(

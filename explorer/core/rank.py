@@ -18,6 +18,12 @@ IDENTICAL = "Identical inputs: the distance before masking is 0."
 UNIFORM = "No region changes the distance: the image is uniform."
 EQUAL = "No region changes the distance: all masked copies lie equally far from the reference."
 
+ONE_SIDED = {
+    side: f"The {side} side is empty, since its share is less than one mask: the map shows the {other} alone. "
+    "Take a larger share, or more masks."
+    for side, other in (("closest", "farthest"), ("farthest", "closest"))
+}
+
 
 def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) -> Explanation:
     """Rank a probe's masked copies by their distance to an embedded reference and map what separates them.
@@ -38,6 +44,8 @@ def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) 
     notices = probe.notices + target.notices
     if probe.picture_sha256 and probe.picture_sha256 == target.picture_sha256:
         notices += (IDENTICAL,)
+    if (side := selection.empty_side(len(distances))) and not no_signal:
+        notices += (ONE_SIDED[side],)
     return Explanation(
         attribution=probe.masks.weighted_sum(weights),
         distances=distances,

@@ -89,6 +89,27 @@ class SelectionSettings(Settings):
         """Whether slices are given, so that mode and threshold do not apply."""
         return self.closest is not None or self.farthest is not None
 
+    @property
+    def slices(self) -> tuple[Slice, Slice]:
+        """The (closest, farthest) shares of the ranking that count; two empty ones where all do, by rank."""
+        return (
+            (self.closest or NOTHING, self.farthest or NOTHING)
+            if self.free
+            else MODES[self.mode].slices(self.threshold)
+        )
+
+    def empty_side(self, n: int) -> str:
+        """The side, ``"closest"`` or ``"farthest"``, that was asked for and has not one of n masks, or empty."""
+        names = ("closest", "farthest")
+        return next(
+            (
+                name
+                for name, (low, high) in zip(names, self.slices, strict=True)
+                if low < high and int(n * low) == int(n * high)
+            ),
+            "",
+        )
+
 
 def _check_slice(name: str, value: Any) -> Slice | None:
     if value is None:
@@ -121,7 +142,7 @@ def select(distances: Distances, selection: SelectionSettings) -> Weights:
         (n,) float64.
     """
     if selection.free:
-        return _weigh_slices(distances, selection.closest or (0, 0), selection.farthest or (0, 0))
+        return _weigh_slices(distances, *selection.slices)
     return MODES[selection.mode].weigh(distances, selection.threshold)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.agreement import wobble
+from explorer.core.arguments import as_folder
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder, Input
 from explorer.core.errors import InvalidInput
@@ -25,7 +26,7 @@ from explorer.core.limits import MAX_CAPTION
 from explorer.core.masks import SCHEMES, ArrayMasks, MaskSettings
 from explorer.core.probe import Probe, start
 from explorer.core.rank import EQUAL, rank_against
-from explorer.core.references import Reference
+from explorer.core.references import Reference, check_words
 from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
 
@@ -194,15 +195,15 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
             f"{encoder.card.title} cannot read sentences; choose an encoder that compares image and caption.",
             code="no_text_side",
         )
-    if hide not in HIDINGS:
-        raise InvalidInput(f"Unknown way to hide a word; choose one of: {', '.join(HIDINGS)}.", code="unknown_hide")
+    if not isinstance(hide, str) or hide not in HIDINGS:
+        raise InvalidInput(f"Unknown hide, how to hide a word; choose: {', '.join(HIDINGS)}.", code="unknown_hide")
     if not SCHEMES[masking.scheme].for_words:
         able = ", ".join(key for key, scheme in SCHEMES.items() if scheme.for_words)
         raise InvalidInput(f"Words are masked by the {able} scheme only; leave scheme out.", code="scheme_words")
     sentence = split_words(text, encoder)
     row = MaskedSentence(encoder, sentence, hide)
     shown = np.ones((1, len(sentence.words), 1), np.float32)
-    notices = (ALONE,) if len(sentence.words) == 1 else ()
+    notices = check_words(encoder, sentence.text, "sentence") + (ALONE,) * (len(sentence.words) == 1)
     if sentence.cut:
         cut = f"The sentence is longer than the text model reads; ignored from “{sentence.cut.split()[0]} …”."
         notices = (*notices, cut)
@@ -278,7 +279,7 @@ class WordsExplanation:
 
     def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
         """Write ``words.csv``, ``distances.csv`` and ``manifest.json``: all or nothing; as ``Explanation.save``."""
-        return WRITERS["words"](self, Path(folder), overwrite)
+        return WRITERS["words"](self, as_folder(folder), overwrite)
 
 
 def rank_words(probe: Probe, target: Reference, selection: SelectionSettings | None = None) -> WordsExplanation:

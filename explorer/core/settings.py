@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from explorer.core.arguments import check_kind
 from explorer.core.errors import InvalidInput
 
 
@@ -19,9 +20,9 @@ class Settings:
         Raises:
             InvalidInput: An unknown field, or a value its range refuses.
         """
+        check_kind("values", values, Mapping, f"a dict of the fields of {cls.__name__}")
         known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        unknown = sorted(set(values) - known)
-        if unknown:
+        if set(values) - known:
             raise InvalidInput(
                 f"Unknown {cls.__name__} field; the fields are: {', '.join(sorted(known))}.", code="unknown_field"
             )

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from explorer.core.errors import CannotWrite, InvalidInput
+from explorer.core.errors import NO_SPACE, CannotWrite, InvalidInput
 
 
 def cache_folder() -> Path:
@@ -67,9 +67,11 @@ def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
         write(scratch)
         _move_all(scratch, folder)
     except OSError as error:
-        reason = (error.strerror or "it failed").lower()
+        reason = (error.strerror or "it broke off").lower()  # as numpy says it of a file that it cannot write whole
+        full = error.errno is None or error.errno in NO_SPACE
+        remedy = "Free some space, or name another folder." if full else "Name a folder that can be written to."
         raise CannotWrite(
-            f"Cannot write to {folder.name or str(folder):.80}: {reason}; nothing was kept.", code="write"
+            f"Cannot write to {folder.name or str(folder):.80}: {reason}; nothing was kept. {remedy}", code="write"
         ) from error
     finally:
         if scratch is not None:

@@ -8,10 +8,12 @@ inside functions. The app, the command line, the README and the tests iterate th
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
 
+from explorer.core.arguments import check_kind
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.registry import Registry
@@ -53,6 +55,7 @@ CARDS.add(
         source="Norouzi et al. 2014, arXiv:1312.5650",
         gives=("gradients", "layers"),
         fill="black",
+        language="English",
         offline=True,
         precisions=("float32", "bfloat16"),
     ),
@@ -71,6 +74,7 @@ CARDS.add(
         source="Radford et al. 2021, arXiv:2103.00020",
         gives=("gradients", "attention"),
         fill="black",
+        language="English",
         weights="ViT-B-32:openai",
         revision="a6f597a30f7b82c51704746581f9a4e41421e878",
     ),
@@ -128,7 +132,8 @@ def find_card(key: str) -> Card:
     if isinstance(key, str) and key.startswith(OPEN_CLIP) and len(key) <= LONGEST_KEY:
         name = key.removeprefix(OPEN_CLIP)
         return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {name}", weights=name, revision=None,
-                       size="downloaded on first use", licence="see its model card", source="open_clip")  # fmt: skip
+                       size="downloaded on first use", licence="see its model card", source="open_clip",
+                       language="")  # fmt: skip
     return CARDS[key]
 
 
@@ -185,13 +190,15 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
         InvalidInput: No such key, precision or file.
         WeightsMissing: The weights are not here and cannot be had; the message names the command that fetches them.
     """
+    check_kind("key", key, str, f"the key of an encoder, such as {DEFAULT_ENCODER!r}")
     card = find_card(key)
-    if precision not in card.precisions:
+    if not isinstance(precision, str) or precision not in card.precisions:
         raise InvalidInput(
             f"{card.title} has no precision {precision!r:.40}; choose one of: {', '.join(card.precisions)}.",
             code="precision",
         )
     if weights is not None:
+        check_kind("weights", weights, str | os.PathLike, "the path of a weights file")
         _check_readable(Path(weights))
     name = (key, precision, None if weights is None else str(Path(weights).resolve()))
     with _guard:
@@ -210,5 +217,13 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
 
 
 def resolve(encoder: str | Encoder) -> Encoder:
-    """An encoder from its key, or the encoder itself."""
-    return encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
+    """An encoder from its key, or the encoder itself.
+
+    Raises:
+        InvalidInput: Neither of the two.
+    """
+    if isinstance(encoder, Encoder):
+        return encoder
+    makers = "load_encoder, from_torch and from_function make them"
+    check_kind("encoder", encoder, str, f"a key such as {DEFAULT_ENCODER!r}, or an encoder ({makers})")
+    return load_encoder(encoder)

@@ -7,15 +7,18 @@ The picture's embedding is the probability-weighted mean of the sentence embeddi
 from __future__ import annotations
 
 import importlib.util
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.embedder import Card
+from explorer.core.captions import BLANK, check_texts
+from explorer.core.embedder import Card, Vocabulary
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
 from explorer.encoders import efficientnet_lite
@@ -25,12 +28,17 @@ from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
 from explorer.encoders.openvino_runtime import Network, cached_array
 
 PROMPT = "a photo of a {}"
+UNKNOWN = "[UNK]"
 SHA256 = {
     "model.safetensors": "53aa51172d14",
     "tokenizer.json": "be50c3628f2b",
     "config.json": "953f9c0d4634",
 }
 """How the hashes of the package's files begin."""
+SCRAP = 2.5
+"""Letters a piece of a word has at most, on average, where the word is one that the sentence model does not know.
+
+In words of two pieces and more: 57 % of 4000 Dutch words, 12 % of ImageNet's class names, 6 % of frequent English."""
 MAX_TOKENS = 256
 """What the sentence model was configured to read, start and end marks included."""
 
@@ -59,6 +67,21 @@ class Sentences:
     def _embed_one(self, text: str) -> NDArray[np.float32]:
         encoded = self._tokenizer.encode(text)
         return self._network(np.array([encoded.ids]), np.array([encoded.attention_mask]))
+
+    def vocabulary(self, text: str) -> Vocabulary:
+        """What it knows of the words; punctuation counts as none, and numbers are made of digits, not of pieces."""
+        known, unknown, pieced = 0, [], []
+        for word in _words(text):
+            tokens = self._tokenizer.encode(word, add_special_tokens=False).tokens
+            pieces = [token.removeprefix("##") for token in tokens]
+            spelled = len(pieces) > 1 and _kind(word) == "letters" and not any(map(str.isdigit, word))
+            if not pieces or UNKNOWN in pieces or (spelled and max(map(len, pieces)) == 1):
+                unknown.append(word)
+            elif spelled and len(word) <= SCRAP * len(pieces):
+                pieced.append(word)
+            else:
+                known += _kind(word) == "letters"
+        return Vocabulary(known + len(unknown) + len(pieced), tuple(unknown), tuple(pieced))
 
     def fit(self, text: str) -> tuple[str, str]:
         """The part of a sentence the model reads, and the rest."""
@@ -117,12 +140,28 @@ class ConSE(LayeredEncoder):
         return twin
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
+        check_texts(texts)
         with self._lock:
             return self._sentences.embed(texts)
 
     def fit_text(self, text: str) -> tuple[str, str]:
         with self._lock:
             return self._sentences.fit(text)
+
+    def vocabulary(self, text: str) -> Vocabulary:
+        with self._lock:
+            return self._sentences.vocabulary(text)
+
+
+def _words(text: str) -> list[str]:
+    """Runs of letters and digits, of symbols, and of punctuation."""
+    return ["".join(run) for kind, run in groupby(BLANK.sub(" ", text), _kind) if kind != "space"]
+
+
+def _kind(text: str) -> str:
+    """Of its first character; one that this Python does not know yet is most likely an emoji."""
+    kinds = {"L": "letters", "M": "letters", "N": "letters", "P": "marks", "Z": "space"}
+    return kinds.get(unicodedata.category(text[0])[0], "symbols")
 
 
 def missing(card: Card) -> str:

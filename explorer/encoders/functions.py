@@ -34,8 +34,8 @@ class FunctionEncoder(Encoder):
 
     def __init__(self, function: Callable[[NDArray[Any]], Any], batch_size: int) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise InvalidInput("batch_size must be at least 1.", code="batch_size_range")
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise InvalidInput("batch_size must be a whole number, at least 1.", code="batch_size_range")
         self._function = function
         self.batch_size = batch_size
         self.fingerprint = f"function:{getattr(function, '__qualname__', type(function).__qualname__)}"

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.captions import check_texts
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
@@ -117,6 +118,7 @@ class OpenClipEncoder(LayeredEncoder):
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
         """Embed captions one at a time, so that an embedding depends on no other caption."""
+        check_texts(texts)
         return np.concatenate([self._embed_text(self.fit_text(text)[0]) for text in texts])
 
     def _embed_text(self, text: str) -> NDArray[np.floating]:

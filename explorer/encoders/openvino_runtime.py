@@ -14,13 +14,14 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.storage import cache_folder, file_hash
 
 log = logging.getLogger(__name__)
@@ -116,7 +117,9 @@ def bfloat16_here() -> bool:
 
 def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """An array from the cache, or built and kept there."""
-    path = cache_folder() / "arrays" / f"{key}.npy"
+    path = _place("arrays", f"{key}.npy")
+    if path is None:
+        return build()
     if _intact(path):
         return np.asarray(np.load(path, allow_pickle=False))
     array = build()
@@ -127,12 +130,26 @@ def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
 def _cached(core: Any, name: str, build: Callable[[], tuple[Any, Any]]) -> Any:
     import openvino
 
-    path = cache_folder() / "networks" / f"{name}.xml"
+    path = _place("networks", f"{name}.xml")
+    if path is None:
+        return _converted(build)
     if _intact(path, path.with_suffix(".bin")):
-        return core.read_model(path)
+        try:
+            return core.read_model(path)
+        except RuntimeError as error:  # kept when the disk was full, which OpenVINO does not always notice
+            log.warning("The cached %s cannot be read; it is made again: %s", path.name, str(error).splitlines()[-1:])
     model = _converted(build)
     _keep(path.parent, lambda folder: openvino.save_model(model, folder / path.name, compress_to_fp16=False))
     return model
+
+
+def _place(kind: str, name: str) -> Path | None:
+    """Where something is kept; None for a user without a home folder, who does without."""
+    try:
+        return cache_folder() / kind / name
+    except CannotWrite:
+        _say_that_nothing_is_kept("this user has no home folder")
+        return None
 
 
 def _converted(build: Callable[[], tuple[Any, Any]]) -> Any:
@@ -175,8 +192,18 @@ def _keep(folder: Path, write: Callable[[Path], None]) -> None:
                 for file in (made, digest):
                     _move(file, folder / file.name)
     except (OSError, RuntimeError) as error:  # the latter is how OpenVINO says that the disk is full
-        reason = getattr(error, "strerror", None) or "it could not be written"
-        log.warning("Nothing can be kept in the cache (%s); this work is done again at the next start.", reason)
+        reason = getattr(error, "strerror", None) or "the disk may be full"
+        _say_that_nothing_is_kept(f"{folder.parent}: {reason.lower()}")
+
+
+@cache
+def _say_that_nothing_is_kept(reason: str) -> None:
+    """Once for each reason, though every network and array is tried."""
+    log.warning(
+        "Nothing can be kept in the cache (%s), so every start does this work again; free some space there, or set "
+        "EXPLORER_CACHE to a folder that can be written to.",
+        reason,
+    )
 
 
 def _move(file: Path, place: Path) -> None:

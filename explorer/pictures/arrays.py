@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from explorer.core.arguments import described
 from explorer.core.errors import InvalidInput
 from explorer.pictures.formats import check_size
 
@@ -27,6 +29,10 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
         hint = " Did you mean channels last? array.transpose(1, 2, 0) moves them."
     elif array.ndim == 3 and shape[2] == 4:
         hint = " Drop the fourth channel."
+    elif array.ndim == 2 and array.dtype.kind in "fiub":
+        hint = " A grey picture has three channels, too: numpy.stack([array] * 3, axis=-1)."
+    elif array.dtype.kind in "iub" and array.dtype != np.uint8 and shape[-1:] == (3,):
+        hint = " Whole numbers must be uint8, 0 to 255; of 16 bits, give array / 65535."
     if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
         raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
     check_size(shape[1], shape[0])
@@ -63,9 +69,17 @@ def as_array(image: Any) -> NDArray[Any]:
     pixels = np.asarray(image)
     if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
         raise InvalidInput(
-            f"Expected numbers of shape height x width x channels, got {pixels.shape}.", code="image_shape"
+            f"Expected an array of numbers, height x width x channels, got {described(image)}.{_how(image)}",
+            code="image_shape",
         )
     bad = int((~np.isfinite(pixels)).sum())
     if bad:
         raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
     return pixels
+
+
+def _how(image: Any) -> str:
+    """How a picture of another kind becomes such an array."""
+    if isinstance(image, str | os.PathLike | bytes):
+        return " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path))."
+    return " A grey one has a channel, too: array[..., None]." if np.ndim(image) == 2 else ""

@@ -30,11 +30,17 @@ JPEG_QUALITY = 88
 SNIFFED = 4096
 """Bytes of a file in which its format shows."""
 INCOMPLETE = "The image file is incomplete. Save it again and retry."
+NOTES_TOO_LARGE = "The PNG holds more text or other data beside its pixels than we read; save it without metadata."
 BROKEN = (
     *(OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, OverflowError),
     *(struct.error, zlib.error, UserWarning),
 )
 """What PIL's parsers of the four formats raise on damaged files, also where warnings are made errors."""
+PNG_START = b"\x89PNG\r\n\x1a\n"
+UNUSED = (b"iCCP", b"tEXt", b"zTXt", b"iTXt")
+"""Parts of a PNG beside its pixels; PIL refuses a picture for one of more than 1 MB."""
+USED = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")
+"""How those begin, of them, that may say which side is up."""
 START_OF_SCAN = b"\xff\xda"
 """Stands nowhere else in a JPEG, but in the small pictures inside its header."""
 MOST_SCANNED = 1_000_000_000
@@ -120,7 +126,7 @@ def sniff(data: bytes) -> str:
         raise InvalidInput("This file is empty.", code="image_empty")
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+    if data.startswith(PNG_START):
         return "PNG"
     if data.startswith((b"GIF87a", b"GIF89a")):
         return "GIF"
@@ -148,7 +154,23 @@ def damage_told() -> Iterator[None]:
         found = re.search(r"\((\d+) pixels", str(error))  # PIL's alarm rings before we can look at the size
         raise too_large(int(found[1]) if found else Image.MAX_IMAGE_PIXELS or 0) from error
     except BROKEN as error:
+        if "MAX_TEXT" in str(error):  # compressed text whose size only its unpacking shows
+            raise InvalidInput(NOTES_TOO_LARGE, code="image_notes") from error
         raise InvalidInput(INCOMPLETE, code="image_incomplete") from error
+
+
+def without_notes(data: bytes) -> bytes:
+    """A file without what we have no use for; the same bytes where it is no PNG, or has none such."""
+    if not data.startswith(PNG_START):
+        return data
+    kept, start = [PNG_START], len(PNG_START)
+    while start < len(data):
+        kind, body = data[start + 4 : start + 8], data[start + 8 : start + 40]
+        end = start + 12 + int.from_bytes(data[start : start + 4])
+        if kind not in UNUSED or body.startswith(USED):
+            kept.append(data[start:end])
+        start = end
+    return b"".join(kept)
 
 
 def read_header(file: BinaryIO) -> str:
@@ -165,7 +187,8 @@ def read_header(file: BinaryIO) -> str:
     kind = sniff(file.read(SNIFFED))
     file.seek(0)
     with damage_told():
-        size = Image.open(file, formats=(kind,)).size
+        size = Image.open(io.BytesIO(without_notes(file.read())) if kind == "PNG" else file, formats=(kind,)).size
+        file.seek(0)
     check_size(*size)
     check_scans(file, kind, *size)
     return kind

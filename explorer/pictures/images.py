@@ -32,6 +32,7 @@ from explorer.pictures.formats import (
     damage_told,
     read_file,
     sniff,
+    without_notes,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ GREY = 127
 
 ANIMATED = "Animated: only the first frame is used."
 TRANSPARENT = "Image is fully transparent; it is drawn on grey, so there is nothing to explain."
+DARK = 17
+"""A picture of more than 8 bits most likely uses a few of them alone where no pixel is as bright as this, of 255."""
+NEARLY_BLACK = (
+    "Its pixels have more than 8 bits but use only the lowest of them, so it is nearly black here; if it should not "
+    "be, scale its values so that white is the largest, and save it again."
+)
 SEE_THROUGH = "Transparent parts are drawn on mid-grey."
 
 
@@ -105,7 +112,7 @@ def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike 
         return _from_file(bytes(source))
     if isinstance(source, Image.Image):
         return _from_pil(source)
-    return _picture(eight_bits(source))
+    return _picture(eight_bits(source), deep="float" in str(getattr(source, "dtype", "")))
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -137,11 +144,13 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = ()) -> Picture:
+def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = (), *, deep: bool) -> Picture:
+    """A picture, and what to say about it; ``deep`` where the pixels had more than 8 bits."""
     pixels = read_only(np.ascontiguousarray(pixels))
+    notices += (NEARLY_BLACK,) if deep and pixels.max() < DARK else ()
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.data)
-    return Picture(pixels, notices, digest.hexdigest())
+    return Picture(pixels, tuple(filter(None, notices)), digest.hexdigest())
 
 
 # Files
@@ -151,7 +160,7 @@ def _from_file(data: bytes) -> Picture:
     from PIL import Image
 
     check_bytes(len(data))
-    kind = sniff(data)
+    kind, data = sniff(data), without_notes(data)
     with damage_told():
         image = Image.open(io.BytesIO(data), formats=(kind,))
         check_size(*image.size)
@@ -170,13 +179,17 @@ def _from_pil(image: Image.Image) -> Picture:
     check_size(*image.size)
     with damage_told():
         animated = image.format in FORMATS and getattr(image, "is_animated", False)
-        _load(image)
+        deep = _load(image)
     pixels, notice = _flatten(_upright(image))
-    return _picture(pixels, tuple(text for text in (ANIMATED if animated else "", notice) if text))
+    return _picture(pixels, (ANIMATED if animated else "", notice), deep=deep)
 
 
-def _load(image: Image.Image) -> None:
-    """Decode the pixels, and bring a PNG's transparent colour, which PIL leaves as the file has it, to their depth."""
+def _load(image: Image.Image) -> bool:
+    """Decode the pixels, and bring a PNG's transparent colour, which PIL leaves as the file has it, to their depth.
+
+    Returns:
+        Whether the pixels had more than 8 bits.
+    """
     raw = next((tile.args for tile in getattr(image, "tile", ())), None)
     key = image.info.get("transparency")
     if raw in ("L;2", "L;4") and isinstance(key, int):
@@ -184,6 +197,7 @@ def _load(image: Image.Image) -> None:
     elif raw == "RGB;16B" and isinstance(key, tuple):
         image.info["transparency"] = tuple(value >> 8 for value in key)
     image.load()
+    return image.mode[0] in "IF" or (isinstance(raw, str) and raw.endswith("16B"))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -17,6 +17,7 @@ from explorer.core.embedder import WHOLE, Box, Input
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.limits import MIN_SIDE
 from explorer.core.probe import Probe
+from explorer.results.lettering import fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,8 +147,8 @@ def draw_map(axes: Axes, explanation: Explanation | MethodExplanation, *, limit:
     picture = shrink(picture_of(seen), max(LONG_SIDE, MIN_SIDE))
     axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit))
     axes.set_axis_off()
-    # An unescaped dollar sign would begin a formula, even in a caption.
-    axes.set_title(f"compared with {explanation.reference.label}".replace("$", r"\$"), wrap=True)
+    title, families = fitted(f"compared with {explanation.reference.label}")
+    axes.set_title(title, wrap=True, fontfamily=families)
     bar = axes.figure.colorbar(
         ScalarMappable(Normalize(-limit, limit), COLOUR_MAP),
         ax=axes,

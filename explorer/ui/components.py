@@ -11,7 +11,7 @@ import gradio as gr
 
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.rank import EQUAL, IDENTICAL, UNIFORM
+from explorer.core.rank import EQUAL, IDENTICAL, ONE_SIDED, UNIFORM
 from explorer.core.selections import MODES, SelectionSettings
 
 FOLDERS = {path.stem: path.parent.name for path in (Path(__file__).parent / "browser").glob("*/*.js")}
@@ -80,6 +80,7 @@ def words() -> dict[str, Any]:
             "zero": "An embedding has no length, so the angle to it is undefined. Choose the euclidean distance.",
         },
         "identical": IDENTICAL,
+        "one_sided": ONE_SIDED,
         "unloaded": UNLOADED,
         "caveats": CAVEATS,
     }

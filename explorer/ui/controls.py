@@ -252,7 +252,11 @@ def _encoder_choices() -> list[tuple[str, str]]:
 
 
 def _hints(card: Card) -> str:
-    return " · reads captions" * card.captions + " · to be fetched" * (not card.here)
+    return (
+        " · reads captions" * card.captions
+        + f" in {card.language}" * bool(card.language)
+        + " · to be fetched" * (not card.here)
+    )
 
 
 def _precisions() -> list[str]:

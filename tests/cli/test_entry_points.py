@@ -31,7 +31,8 @@ def test_a_full_disk_ends_the_command_and_keeps_nothing(
     monkeypatch.setattr(np, "save", full)
     assert explain(tmp_path / "out") == 4
     said = capsys.readouterr().err
-    assert said == "explorer: Cannot write to out: no space left on device; nothing was kept.\n"
+    told = "no space left on device; nothing was kept. Free some space, or name another folder."
+    assert said == f"explorer: Cannot write to out: {told}\n"
     assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     assert explain(tmp_path / "out") == 0  # as soon as there is room

@@ -305,6 +305,17 @@ def test_no_row_yet(js: Js) -> None:
     assert (found["n"], found["limit"], found["wobble"]) == (0, 1, 0)
 
 
+def test_a_side_without_a_mask_is_the_same_in_both(js: Js) -> None:
+    for n in (10, 19, 50, 99, 100, 1000):
+        for settings in (
+            *({"mode": mode, "threshold": share} for mode in MODES for share in (0.01, 0.05, 0.29)),
+            *({"closest": closest, "farthest": farthest} for closest, farthest in SLICES),
+            {"closest": (0.5, 0.505), "farthest": (0.9, 1.0)},
+        ):
+            selection = SelectionSettings(**settings)
+            assert js("maths.emptySide(selection, n)", selection=selection.to_dict(), n=n) == selection.empty_side(n)
+
+
 def test_a_wire_of_another_version_is_refused(js: Js) -> None:
     with pytest.raises(Exception, match="results of version 1, not 2; reload"):
         js("maths.decode(given)", given={"version": 2})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 import explorer
 from explorer import Encoder, InvalidInput
 from explorer.core.captions import clean_caption
-from explorer.core.references import embed_reference
+from explorer.core.references import check_words, embed_reference
+from explorer.core.sentences import prepare_words
 
 
 def refusal(text: object) -> tuple[str, str]:
@@ -23,7 +25,7 @@ def refusal(text: object) -> tuple[str, str]:
 
 BLANKS = [
     "", "   ", "\t\n", "\u200b", "\u200b \u200b", "\u00a0", "\u3000",
-    "\ufeff", "\u202e", "\x07", "\u200d", "\u200c\u200d ", "\u2060", "\ue000",
+    "\ufeff", "\u202e", "\x07", "\u200d", "\u200c\u200d ", "\u2060", "\u3164", "\ufe0f", "\u2800", "\U000e0061",
 ]  # fmt: skip
 
 
@@ -32,7 +34,9 @@ def test_nothing_to_read(text: str) -> None:
     assert refusal(text) == ("caption_empty", "The caption is empty; type what to compare with.")
 
 
-@pytest.mark.parametrize("text", ["\0", "a\0bee", "\ud800", "a bee \udfff", "\udc80\ud800"], ids=ascii)
+@pytest.mark.parametrize(
+    "text", ["\0", "a\0bee", "\ud800", "a bee \udfff", "\udc80\ud800", "a \ue000", "\uffff", "\U0010ffff"], ids=ascii
+)
 def test_no_text(text: str) -> None:
     assert refusal(text) == ("caption_text", "The caption contains characters that are not valid text.")
 
@@ -59,6 +63,11 @@ def test_length() -> None:
         "👩‍🔬 with a 🐝",  # joined by U+200D
         "می‌خواهم",  # Persian, with U+200C
         "🏳️‍🌈 👍🏽",
+        "🇳🇱",
+        "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+        "a \U0001fae9",  # an emoji that Python 3.11 does not know
+        "\U00011380\U0001e4d0",  # letters of 2022 and of 2024
+        "\u06dd\u0661",  # an Arabic sign around a number
         "é" * 100,
         "<script>alert(1)</script>",
         "&amp;lt;b&amp;gt;",
@@ -81,6 +90,8 @@ def test_echoed_as_typed(text: str) -> None:
         ("a\u202ebee", "abee"),
         ("a\x07 bee\x1b[31m", "a bee[31m"),
         ("a\u00a0bee", "a bee"),
+        ("a \U000e0062bee\U000e007f", "a bee"),  # letters of a flag without a flag
+        ("a\ufff3bee", "abee"),
     ],
     ids=ascii,
 )
@@ -118,13 +129,82 @@ def reader() -> Encoder:
     return explorer.load_encoder("conse-lite0")
 
 
-@pytest.mark.parametrize("text", ["a bee", "نحلة على زهرة", "👩‍🔬 with a 🐝", "<script>", "é" * 500])
+@pytest.mark.parametrize("text", ["a bee", "<script>", "a café", "!?"])
 def test_embedded(reader: Encoder, text: str) -> None:
     target = embed_reference(reader, caption=text)
     assert target.embedding.shape == (384,)
     assert np.isfinite(target.embedding).all()
     assert target.label == f"“{clean_caption(text)}”"
     assert target.notices == ()
+
+
+UNREADABLE = [
+    "🐝",
+    "猫",
+    "一只蜜蜂",
+    "벌",
+    "пчела на цветке",
+    "نحلة على زهرة",
+    "मधुमक्खी",
+    "\U0001fae9",
+    "🇳🇱 👍🏽",
+    "é" * 500,
+]
+
+
+@pytest.mark.parametrize("text", UNREADABLE, ids=ascii)
+def test_a_caption_of_unknown_words_alone_is_refused(reader: Encoder, text: str) -> None:
+    """All of them had one and the same embedding, or nearly."""
+    for item in ("caption", "sentence"):
+        with pytest.raises(InvalidInput, match=f"^English only: ConSE-Lite0 knows no word of the {item}") as refused:
+            embed_reference(reader, caption=text) if item == "caption" else prepare_words(text, encoder=reader)
+        assert refused.value.code == f"{item}_unreadable"
+        assert text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("a 🐝 on a flower", "1 of 5 words is unknown to ConSE-Lite0 (“🐝”); the map says little about it."),
+        (
+            "👩‍🔬 with a 🐝",
+            "3 of 5 words are unknown to ConSE-Lite0 (“👩”, “🔬”, “🐝”); the map says little about them.",
+        ),
+        ("een bij op een bloem", "4 of 5 words are unknown to ConSE-Lite0 (“een”, “bij”, “bloem”); the map"),
+        ("asdfgh qwrtzx", "2 of 2 words are unknown to ConSE-Lite0 (“asdfgh”, “qwrtzx”); the map"),
+        ("a tiramisu", "1 of 2 words is unknown to ConSE-Lite0 (“tiramisu”); the map says little about it."),
+    ],
+)
+def test_words_it_does_not_know_are_named(reader: Encoder, text: str, unknown: str) -> None:
+    (notice,) = embed_reference(reader, caption=text).notices
+    assert notice.startswith(f"English only: {unknown}")
+    assert notice in prepare_words(text, encoder=reader).notices
+
+
+ENGLISH = """a bee sitting on a flower|an image of a bee|a fly|a labradoodle|a cup of coffee|an espresso
+a cheetah resting in the grass|two zebras drinking at a waterhole|a man riding a bicycle down a cobblestone street
+a schnauzer wearing a bandana|a skateboarder doing a kickflip|a ptarmigan in the snow|the Eiffel Tower at night
+a bottle of Gewürztraminer|someone snowboarding down a mountain|a croissant and a cappuccino|an animal with spots
+a chihuahua or a muffin|don't feed 456 ducks, please!|C++ & <script>|1 2 3|TV|a photo of a hummingbird"""
+DUTCH = """een bij op een bloem|een afbeelding van een bij|een vlieg|een kopje koffie|een luipaard in het gras|een vogel
+twee zebra's drinken bij een waterpoel|een man fietst door een straat|een bord spaghetti|een hond met een halsdoek
+een kat op een bank|een vrouw speelt accordeon|de Eiffeltoren bij nacht|een raket|een dier met vlekken|een fles wijn
+een paard in de wei|een vogel op een tak|een trein op het station|een tafel met vier stoelen|hond|bloem|fiets"""
+
+
+@pytest.mark.parametrize("text", re.split(r"[|\n]", ENGLISH))
+def test_english_passes_without_a_word(reader: Encoder, text: str) -> None:
+    assert embed_reference(reader, caption=text).notices == ()
+
+
+@pytest.mark.parametrize("text", re.split(r"[|\n]", DUTCH))
+def test_dutch_does_not(reader: Encoder, text: str) -> None:
+    """Nearly always: short words that are English too, as in "een boot op het water", hide it."""
+    assert "English only" in embed_reference(reader, caption=text).notices[0]
+
+
+def test_an_encoder_that_does_not_say_what_it_knows(picture_encoder: Encoder) -> None:
+    assert check_words(picture_encoder, "猫", "caption") == ()
 
 
 def test_spaces_around_a_caption_change_nothing(reader: Encoder) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 import explorer
 from explorer import Encoder, Explanation, InvalidInput, MaskSettings, SelectionSettings, UnusableEmbedding
+from explorer.core import rank
 from explorer.core.distances import DISTANCES, measure
 from explorer.core.fills import FILLS
 from explorer.core.masks import GridMasks
@@ -53,6 +54,32 @@ def test_against_loops(picture: np.ndarray, encoder: Encoder, mode: str, distanc
     assert found.selection == selection
     assert found.no_signal == ""
     assert found.reference.label == "an embedding"
+
+
+ONE_SIDED = [
+    (50, {"mode": "mirror", "threshold": 0.01}, "closest"),
+    (19, {"mode": "mirror", "threshold": 0.05}, "closest"),
+    (40, {"closest": (0.0, 0.5), "farthest": (0.99, 0.999)}, "farthest"),
+    (40, {"closest": (0.5, 0.51), "farthest": (0.5, 1.0)}, "closest"),
+    (100, {"mode": "mirror", "threshold": 0.01}, ""),
+    (50, {"mode": "farthest", "threshold": 0.01}, ""),
+    (50, {"mode": "rank_weighted"}, ""),
+    (50, {"closest": (0.0, 0.5)}, ""),
+    (50, {"closest": (0.0, 0.5), "farthest": (0.7, 0.7)}, ""),
+]
+
+
+@pytest.mark.parametrize(("n", "selection", "empty"), ONE_SIDED)
+def test_a_side_without_a_mask_is_told(
+    picture: np.ndarray, encoder: Encoder, n: int, selection: dict, empty: str
+) -> None:
+    """The slices stay those of the reference implementation; that one is empty is no longer silent."""
+    masking = MaskSettings(n_masks=n)
+    found = explorer.explain(picture, embedding=np.arange(12.0), encoder=encoder, masking=masking,
+                             selection=SelectionSettings(**selection))  # fmt: skip
+    assert found.notices == ((rank.ONE_SIDED[empty],) if empty else ())
+    sides = {"closest": (found.weights > 0).any(), "farthest": (found.weights < 0).any()}
+    assert not empty or sides == {"closest": empty != "closest", "farthest": empty != "farthest"}
 
 
 def test_defaults_are_the_papers() -> None:
@@ -430,7 +457,7 @@ def test_a_function_may_use_one_array_for_all_its_answers(picture: np.ndarray) -
 def test_a_functions_reference_is_an_array_like_its_picture(
     picture: np.ndarray, encoder: Encoder, reference: Any
 ) -> None:
-    with pytest.raises(InvalidInput, match="height x width x channels"):
+    with pytest.raises(InvalidInput, match=r"height x width x channels|reference must be a path"):
         explorer.explain(picture, reference=reference, encoder=encoder, masking=FEW)
 
 

@@ -20,7 +20,8 @@ from PIL import Image, ImageFile, ImageOps
 
 from explorer.core.errors import InvalidInput
 from explorer.core.rank import is_uniform
-from explorer.pictures.images import ANIMATED, GREY, SEE_THROUGH, TRANSPARENT, as_picture, resize
+from explorer.pictures.formats import NOTES_TOO_LARGE, read_header
+from explorer.pictures.images import ANIMATED, GREY, NEARLY_BLACK, SEE_THROUGH, TRANSPARENT, as_picture, resize
 
 INCOMPLETE = "The image file is incomplete. Save it again and retry."
 UNREADABLE = "Not an image we can read (JPEG, PNG, WEBP, GIF)."
@@ -55,12 +56,17 @@ def png(size: tuple[int, int], depth: int, colour: int, rows: list[bytes], trns:
 
 
 def refusal(source: Any) -> str:
-    """The message a source is refused with."""
+    """The message a source is refused with, which shows no path and no HTML."""
+    message = refusal_with_slashes(source)
+    assert "/" not in message
+    return message
+
+
+def refusal_with_slashes(source: Any) -> str:
     with pytest.raises(InvalidInput) as caught:
         as_picture(source)
     assert caught.value.code
     assert "<" not in str(caught.value)
-    assert "/" not in str(caught.value)
     return str(caught.value)
 
 
@@ -116,6 +122,115 @@ def test_floats_are_rounded_to_the_nearest_of_256(dtype: type) -> None:
 
 def test_an_array_in_any_memory_order_is_taken() -> None:
     assert np.array_equal(as_picture(MASTER[::-1, ::2]).pixels, MASTER[::-1, ::2])
+
+
+def deep(values: np.ndarray, colour: int) -> bytes:
+    """A PNG of 16 bits; values (h, w, channels), colour type 0 grey, 2 RGB, 4 grey and alpha, 6 RGBA."""
+    height, width = values.shape[:2]
+    return png((width, height), 16, colour, [row.tobytes() for row in values.astype(">u2")])
+
+
+FEW_BITS = np.random.default_rng(3).integers(0, 4096, (24, 32, 4))
+"""12 bits, as of a scanner."""
+FEW_BITS[0, 0], FEW_BITS[..., 3] = 4095, 65535
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: deep(FEW_BITS[..., :1], 0),
+        lambda: deep(FEW_BITS[..., :3], 2),
+        lambda: deep(FEW_BITS[..., 2:], 4),
+        lambda: deep(FEW_BITS, 6),
+        lambda: deep(FEW_BITS[..., :1] // 32, 0),  # wholly black
+        lambda: Image.fromarray(FEW_BITS[..., 0].astype(np.int32)),
+        lambda: Image.fromarray(FEW_BITS[..., 0].astype(np.float32)),
+        lambda: FEW_BITS[..., :3] / 65535,
+    ],
+)
+def test_few_of_many_bits_are_told(make: Callable[[], Any]) -> None:
+    """They were black, or nearly, without a word."""
+    assert as_picture(make()).notices == (NEARLY_BLACK,)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: deep(FEW_BITS[..., :3] * 16, 2),
+        lambda: MASTER // 32,  # of 8 bits: as everybody sees it
+        lambda: encoded(MASTER // 32),
+        lambda: FEW_BITS[..., :3] / 4095,
+        lambda: Image.fromarray((FEW_BITS[..., 0] / 4095).astype(np.float32)),
+    ],
+)
+def test_enough_bits_are_not(make: Callable[[], Any]) -> None:
+    assert as_picture(make()).notices == ()
+
+
+# What a PNG holds beside its pixels
+
+
+def with_parts(*parts: tuple[bytes, bytes], after: bool = False) -> bytes:
+    """MASTER as a PNG with parts added before its pixels, or after them."""
+    data = encoded(MASTER)
+    place = data.index(b"IEND" if after else b"IDAT") - 4
+    made = [struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in parts]
+    return data[:place] + b"".join(made) + data[place:]
+
+
+LONG = zlib.compress(b"words " * 350_000)
+"""2 MB, in a few kB."""
+NOTES = {
+    "text": (b"zTXt", b"Comment\0\0" + LONG),
+    "international text": (b"iTXt", b"Comment\0\1\0\0\0" + LONG),
+    "colours": (b"iCCP", b"a printer\0\0" + LONG),
+    "plain text": (b"tEXt", b"Comment\0" + b"words " * 350_000),
+}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("note", NOTES)
+def test_notes_of_2_mb_are_no_damage(note: str, after: bool) -> None:
+    data = with_parts(NOTES[note], after=after)
+    assert as_picture(data).sha256 == as_picture(encoded(MASTER)).sha256
+    assert read_header(io.BytesIO(data)) == "PNG"
+
+
+def test_notes_that_say_which_side_is_up_are_read() -> None:
+    """Exif as ImageMagick writes it, in compressed text, and XMP."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    body = b"\nexif\n" + f"{len(exif.tobytes()):8}\n{exif.tobytes().hex()}\n".encode()
+    data = with_parts((b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(body)))
+    assert distance(as_picture(data).pixels, MASTER[::-1, ::-1]) == 0
+
+
+def test_notes_too_large_to_be_read_are_called_so() -> None:
+    data = with_parts((b"zTXt", b"Raw profile type exif\0\0" + LONG))
+    assert refusal(data) == NOTES_TOO_LARGE
+    with pytest.raises(InvalidInput, match="save it without metadata"):
+        read_header(io.BytesIO(data))
+
+
+def test_a_bomb_in_the_notes_is_not_unpacked() -> None:
+    bomb = with_parts(*[(b"zTXt", b"Comment\0\0" + zlib.compress(b"\0" * 100_000_000))] * 5)
+    assert as_picture(bomb).sha256 == as_picture(encoded(MASTER)).sha256
+
+
+@pytest.mark.parametrize(
+    ("array", "hint"),
+    [
+        (MASTER[..., 0], "numpy.stack([array] * 3, axis=-1)"),
+        (MASTER.astype(np.uint16) * 257, "give array / 65535"),
+        (MASTER.astype(np.int64), "must be uint8"),
+        (MASTER > 100, "must be uint8"),
+        (MASTER.transpose(2, 0, 1), "array.transpose(1, 2, 0)"),
+        (np.dstack([MASTER, MASTER[..., :1]]), "Drop the fourth channel"),
+    ],
+    ids=["grey", "16 bits", "integers", "bits", "channels first", "four channels"],
+)
+def test_arrays_of_other_kinds_say_what_to_do(array: np.ndarray, hint: str) -> None:
+    assert hint in refusal_with_slashes(array)
 
 
 # Orientation

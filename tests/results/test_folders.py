@@ -163,7 +163,10 @@ def test_a_full_disk_keeps_nothing(
     fail_on(stage, monkeypatch)
     with pytest.raises(CannotWrite) as caught:
         explanation.save(folder)
-    assert str(caught.value) == "Cannot write to out: no space left on device; nothing was kept."
+    assert (
+        str(caught.value)
+        == "Cannot write to out: no space left on device; nothing was kept. Free some space, or name another folder."
+    )
     assert caught.value.code == "write"
     assert caught.value.exit_status == 4
     assert names(tmp_path) == ({"out", "notes.txt"} if folder_exists else set())
@@ -269,7 +272,10 @@ def test_a_folder_that_may_not_be_written(
     monkeypatch.setattr(Path, "mkdir", denied)
     with pytest.raises(CannotWrite) as caught:
         explanation.save(tmp_path / "out")
-    assert str(caught.value) == "Cannot write to out: permission denied; nothing was kept."  # and no path of a server
+    assert (
+        str(caught.value)
+        == "Cannot write to out: permission denied; nothing was kept. Name a folder that can be written to."
+    )  # and no path of a server
 
 
 def test_saved_files_can_be_read_by_others(explanation: Explanation, tmp_path: Path) -> None:

@@ -124,9 +124,17 @@ function cached({ cache }, name, make) {
 
 const NOTHING = [0, 0];
 
-/** The (closest, farthest) shares that a mode takes. */
-function slicesOf({ sides }, threshold) {
+/** The (closest, farthest) shares of the ranking that count (slices in explorer/core/selections.py). */
+function slicesOf({ mode, threshold, closest, farthest }) {
+  if (closest || farthest) return [closest ?? NOTHING, farthest ?? NOTHING];
+  const { sides } = modes[mode];
   return [sides.includes("closest") ? [0, threshold] : NOTHING, sides.includes("farthest") ? [1 - threshold, 1] : NOTHING];
+}
+
+/** The side that was asked for and has not one of n masks, or "" (empty_side in explorer/core/selections.py). */
+export function emptySide(selection, n) {
+  const empty = ([low, high]) => low < high && Math.trunc(n * low) === Math.trunc(n * high);
+  return ["closest", "farthest"][slicesOf(selection).findIndex(empty)] ?? "";
 }
 
 /**
@@ -139,10 +147,8 @@ function slicesOf({ sides }, threshold) {
  */
 export function select(ranking, measured, { mode, threshold, closest, farthest }) {
   const weights = new Float64Array(measured.length);
-  const free = closest || farthest;
-  if (!free && !thresholded(mode)) return weighRanks(ranking, measured, weights);
-  const slices = free ? [closest ?? NOTHING, farthest ?? NOTHING] : slicesOf(modes[mode], threshold);
-  slices.forEach(([low, high], side) => {
+  if (!(closest || farthest) && !thresholded(mode)) return weighRanks(ranking, measured, weights);
+  slicesOf({ mode, threshold, closest, farthest }).forEach(([low, high], side) => {
     const chosen = ranking.subarray(Math.trunc(ranking.length * low), Math.trunc(ranking.length * high));
     for (const i of chosen) weights[i] += (side ? -1 : 1) / chosen.length;
   });

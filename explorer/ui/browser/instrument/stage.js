@@ -1,7 +1,7 @@
 // The chosen map, large, and beside it everything that is free to turn.
 import { ARROWS, el, flatWords, inWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
-import { describe, modes, thresholded } from "./maths.js";
+import { describe, emptySide, modes, thresholded } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { play } from "./play.js";
 import { store } from "./store.js";
@@ -50,10 +50,10 @@ function bigMap() {
   });
   const banner = otherBanner();
   const draw = (state) => {
-    const { limit, map, size, title, noSignal, unsettled } = large(state);
+    const { limit, map, size, title, noSignal, unsettled, oneSided } = large(state);
     fit(canvas, state.result);
     paintMap(canvas, { ...state.result, size }, map, { limit, opacity: state.opacity, unsettled });
-    const said = noSignal ? "" : inWords(describe(map, ...size));
+    const said = noSignal ? "" : `${inWords(describe(map, ...size))} ${oneSided}`.trim();
     flat.hidden = !noSignal;
     write(flat, noSignal);
     write(words, said);
@@ -69,12 +69,13 @@ function bigMap() {
 
 /** What the large map shows: the chosen one of the result, or another method's in its place. */
 function large(state) {
-  if (state.other?.of === state.result.id) return { ...state.other, noSignal: "", unsettled: 0 };
+  if (state.other?.of === state.result.id) return { ...state.other, noSignal: "", unsettled: 0, oneSided: "" };
   const explanation = onScreen(state);
   return {
     map: explanation.map, size: state.result.size, limit: limitOf(state), title: nameOf(state),
     noSignal: explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`,
     unsettled: state.hatch ? 2 * explanation.wobble : 0,
+    oneSided: state.words.one_sided[emptySide(state.selection, explanation.n)] ?? "",
   };
 }
 

@@ -1,0 +1,45 @@
+"""What users give as arguments: of the right kind, or an error that says which, what it must be and what it was."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from explorer.core.errors import InvalidInput
+
+
+def described(value: Any) -> str:
+    """What somebody gave, in a few words, without what was in it."""
+    if value is None:
+        return "nothing"
+    shape = getattr(value, "shape", None)
+    return f"a {type(value).__name__:.40}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+
+
+def check_kind(name: str, value: Any, kinds: Any, wanted: str) -> None:
+    """Refuse an argument of another kind.
+
+    Args:
+        name: Of the argument.
+        value: What was given for it.
+        kinds: As for ``isinstance``.
+        wanted: What it must be, in words.
+
+    Raises:
+        InvalidInput: It is of none of the kinds.
+    """
+    if not isinstance(value, kinds):
+        raise InvalidInput(f"{name} must be {wanted}; got {described(value)}.", code=f"{name}_type")
+
+
+def as_folder(folder: Any) -> Path:
+    """Where results go.
+
+    Raises:
+        InvalidInput: Not a name of a folder.
+    """
+    check_kind("folder", folder, str | os.PathLike, "the name or path of a folder")
+    if "\0" in os.fspath(folder):
+        raise InvalidInput("folder must be the name or path of a folder, which holds no NUL.", code="folder_type")
+    return Path(folder)
