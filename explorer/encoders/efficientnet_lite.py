@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
 from explorer.encoders.hub import read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder
@@ -133,9 +134,7 @@ def _cuda_here() -> bool:
     """Whether torch can use a GPU; torch is only imported where a driver is installed."""
     if not (Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists()):
         return False
-    import torch
-
-    return bool(torch.cuda.is_available())
+    return gpu_here()
 
 
 class OnGpu:

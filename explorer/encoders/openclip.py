@@ -20,6 +20,7 @@ from explorer.core.captions import check_texts
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into
 from explorer.encoders.hub import Source, absent, cached, check_choice, have
 from explorer.encoders.layers import Arrays, LayeredEncoder
@@ -185,7 +186,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
         if weights is None:
             raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
         raise
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if gpu_here() else "cpu"
     runtime = f"open_clip {importlib.metadata.version('open_clip_torch')}:torch {torch.__version__} {device}"
     fingerprint = f"open_clip:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
     return OpenClipEncoder(card, network.to(device), tokenizer, fingerprint)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into
 from explorer.encoders.hub import Source, absent, cached, check_choice, have, read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder
@@ -146,7 +147,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
         if weights is None:
             raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
         raise
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if gpu_here() else "cpu"
     runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
     fingerprint = f"timm:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
     return TimmEncoder(card, network.to(device), fingerprint)

@@ -8,6 +8,6 @@ try:
 except CannotWrite as error:
     raise SystemExit(f"Cannot start: {error}") from error
 
-from explorer.ui.server import build_app, launch
+from explorer.ui.server import build_app, launch, mount
 
-__all__ = ["build_app", "launch"]
+__all__ = ["build_app", "launch", "mount"]

@@ -52,6 +52,7 @@ def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HT
         props: What it is given, and may be sent anew.
     """
     load = (
+        "window.__is_colab__ = false; "  # said of the address alone (server.Screen); downloads stay in this tab
         f"import(new URL('browser/{FOLDERS[name]}/{name}.js', document.baseURI))"
         ".then(m => m.mount(element, props, trigger, watch))"
         f".catch(e => {{ element.textContent = {json.dumps(UNLOADED)}; throw e; }})"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from gradio.context import Context
+from gradio.data_classes import BlocksConfigDict
 from starlette.applications import Starlette
 
+from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.pictures.formats import refuse_bombs
 from explorer.ui.gate.admission import Admission
@@ -26,8 +31,17 @@ from explorer.ui.memory.heap import share_heaps
 from explorer.ui.memory.states import PageStates, keep_states_small
 from explorer.ui.probe_cache import ProbeCache
 
+THREADS = 8
 SESSIONS = 2000
 """Pages whose settings are kept, some 5 kB each; what is heavy is counted by ``memory``."""
+
+
+UNGUARDED = (
+    "The app was built, but Gradio alone cannot serve it: serve it with explorer.ui.launch(demo), or inside an app of "
+    "yours with explorer.ui.mount(app, path)."
+)
+KEPT = ("app_kwargs", "_app", "mcp_server", "num_workers", "ssr_mode")
+"""Settings of Gradio that would lead past the gate."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,38 @@ class Behind:
     uploads: Uploads
 
 
+class Screen(gr.Blocks):
+    """The app's components; Gradio's own ways of serving them would leave out the gate, the scripts and the style."""
+
+    guarded = False
+    """Whether ``launch`` or ``mount`` serves it."""
+
+    def validate_queue_settings(self) -> None:
+        """Gradio's look at an app that is about to be served.
+
+        Raises:
+            InvalidInput: It would be served without its gate.
+        """
+        if not self.guarded:
+            raise InvalidInput(UNGUARDED, code="served_elsewhere")
+        super().validate_queue_settings()  # type: ignore[no-untyped-call]
+
+    def render(self) -> Screen:
+        """Gradio's way into another app's components.
+
+        Raises:
+            InvalidInput: Always; it would be served without its gate.
+        """
+        raise InvalidInput(UNGUARDED, code="served_elsewhere")
+
+    def get_config_file(self) -> BlocksConfigDict:
+        """What a page is told. It takes what it loads from where it was reached, whatever name a proxy passes on.
+
+        Gradio has a word for that, since notebooks on Colab need it too.
+        """
+        return {**super().get_config_file(), "is_colab": True}
+
+
 def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     """The app as Blocks, not launched.
 
@@ -52,7 +98,9 @@ def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     fetch_nothing()
     behind = Behind(probes or ProbeCache(), Uploads(temp_folder.root()))
-    demo = gr.Blocks(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
+    if Context.root_block is not None:
+        raise InvalidInput(UNGUARDED, code="served_elsewhere")
+    demo = Screen(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
     with demo:
         main_screen(behind.probes, demo)
     # Off Spaces Gradio would open an endpoint for every function that skips the queue. How many may wait is for the
@@ -62,23 +110,30 @@ def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     return demo
 
 
-def launch_settings() -> dict[str, Any]:
-    """What ``Blocks.launch`` is given; a test compares it with the running app."""
+def page_settings() -> dict[str, Any]:
+    """What Gradio is given wherever the app is served; a test compares it with the running app."""
     return {
         "theme": _theme(),
         "css_paths": [BROWSER / "style.css", *sorted(BROWSER.glob("*/*.css"))],
         "max_file_size": MAX_UPLOAD_BYTES,
-        "max_threads": 8,
-        "state_session_capacity": SESSIONS,
         "show_error": False,
         "footer_links": ["gradio"],
         "run_history": False,
         "enable_monitoring": False,
         "ssr_mode": False,
-        "share": False,
         "mcp_server": False,
         "pwa": False,
         "allowed_paths": [],
+    }
+
+
+def launch_settings() -> dict[str, Any]:
+    """The same for ``Blocks.launch``."""
+    return page_settings() | {
+        "max_threads": THREADS,
+        "state_session_capacity": SESSIONS,
+        "share": False,
+        "num_workers": 0,  # they would serve files beside the gate
         "prevent_thread_lock": True,  # waiting is ours, so that a signal ends it politely
     }
 
@@ -86,14 +141,68 @@ def launch_settings() -> dict[str, Any]:
 def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     """Serve the app until Ctrl-C or SIGTERM, and end the process then.
 
+    In another thread than the main one it serves until ``demo.close()``, and the process goes on. Where Python is
+    asked line by line (a notebook, a prompt) it returns at once.
+
     Args:
         demo: From ``build_app``.
-        overrides: More of ``Blocks.launch``, e.g. ``server_port``; with ``prevent_thread_lock`` it returns at once.
+        overrides: More of ``Blocks.launch``, e.g. ``server_port``, ``auth`` or ``root_path``; with
+            ``prevent_thread_lock`` it returns at once.
+
+    Raises:
+        InvalidInput: It is another app, or a setting would lead past the gate.
     """
+    screen, origins = _checked(demo, overrides)
+    stay = not overrides.pop("prevent_thread_lock", hasattr(sys, "ps1"))
+    caretaker, app = _guarded(screen, origins)
+    with _forwarded_headers_left_to_the_gate():
+        launched = screen.launch(**{**launch_settings(), "app_kwargs": app, **overrides})
+    if stay:
+        caretaker.serve()
+    return launched
+
+
+def mount(app: FastAPI, path: str = "/", demo: gr.Blocks | None = None, **overrides: Any) -> FastAPI:
+    """Serve the app inside another, with everything that ``launch`` gives it.
+
+    Args:
+        app: The other; its server runs the lifespan of both.
+        path: Where in it.
+        demo: From ``build_app``; a new one when None.
+        overrides: More of ``gradio.mount_gradio_app``, e.g. ``auth`` or ``root_path``.
+
+    Returns:
+        ``app``.
+
+    Raises:
+        InvalidInput: As ``launch``.
+    """
+    screen, origins = _checked(build_app() if demo is None else demo, overrides)
+    screen.max_threads = screen._queue.max_thread_count = THREADS
+    screen.state_session_capacity = SESSIONS
+    _, inner = _guarded(screen, origins)
+    gr.mount_gradio_app(app, screen, path, **{**page_settings(), "app_kwargs": inner, **overrides})
+    return app
+
+
+def _checked(demo: gr.Blocks, overrides: dict[str, Any]) -> tuple[Screen, Origins]:
+    """The app, where it is ours and its settings leave the gate where it is, and whose word counts there."""
+    if not isinstance(demo, Screen):
+        raise InvalidInput("Only an app from explorer.ui.build_app() can be served.", code="served_elsewhere")
+    if refused := sorted(set(KEPT) & set(overrides)):
+        raise InvalidInput(
+            f"{', '.join(refused)} would lead past the app's gate, which checks every request; leave it out.",
+            code="served_elsewhere",
+        )
+    return demo, Origins(root=overrides.get("root_path"))
+
+
+def _guarded(demo: Screen, origins: Origins) -> tuple[Caretaker, dict[str, Any]]:
+    """Make an app ready to be served: who looks after it, and what its FastAPI app is made with."""
     refuse_bombs()
     allow_more_files()
     share_heaps()
-    origins = Origins()
+    demo.guarded = True
     behind: Behind = vars(demo)["behind"]
     admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.probes, page, wholly))
     probes = behind.probes
@@ -106,12 +215,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
         "docs_url": None,
         "redoc_url": None,
     }
-    stay = not overrides.pop("prevent_thread_lock", False)
-    with _forwarded_headers_left_to_the_gate():
-        launched = demo.launch(**{**launch_settings(), "app_kwargs": app, **overrides})
-    if stay:
-        caretaker.serve()
-    return launched
+    return caretaker, app
 
 
 @contextmanager
@@ -145,7 +249,8 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        app.middleware_stack = gate(app.middleware_stack)
+        demo.app = app  # type: ignore[assignment]  # mounting leaves another there
+        app.middleware_stack = gate(app.middleware_stack or app.build_middleware_stack())
         keep_states_small(demo)
         uploads: Uploads = vars(demo)["behind"].uploads
         uploads.start()

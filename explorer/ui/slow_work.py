@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
@@ -34,7 +35,7 @@ def patiently(work: Callable[[], T], aside: Executor | None = None) -> Generator
     own = ThreadPoolExecutor(1, thread_name_prefix="patience") if aside is None else None
     try:
         bytearray(ROOM)  # raises; a thread that finds no memory as it starts would never tell the one that waits for it
-        future = (own or aside).submit(work)  # type: ignore[union-attr]
+        future = (own or aside).submit(contextvars.copy_context().run, work)  # type: ignore[union-attr]
         while True:
             try:
                 return future.result(SECONDS)

@@ -40,7 +40,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "scipy": ("evaluation.information",),
     "h5py": (ENCODERS, "datasets."),
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
-    **dict.fromkeys(("gradio", "starlette", "uvicorn"), (UI,)),
+    **dict.fromkeys(("gradio", "starlette", "fastapi", "uvicorn"), (UI,)),
+    "spaces": ("ui.zero_gpu",),
     "matplotlib": ("results.plots", "results.export", "reports.drawing"),  # export for the salt of its SVG
     "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
     "tqdm": ("cli.",),

@@ -56,12 +56,18 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def press_run(demo, url: str, page: str = "", **changed: Any) -> str:
-    """Put a Run with some values changed into the queue, as a script would, and read what comes of it."""
-    index, session = run_index(demo), page or uuid.uuid4().hex
+def event_of_run(demo, session: str, **changed: Any) -> bytes:
+    """What a page sends that presses Run, with some values changed."""
+    index = run_index(demo)
     values = DEFAULTS | {name.replace("_", "-"): value for name, value in changed.items()}
     data = [values.get(block.elem_id) for block in demo.fns[index].inputs]
-    body = json.dumps({"data": data, "fn_index": index, "session_hash": session}).encode()
+    return json.dumps({"data": data, "fn_index": index, "session_hash": session}).encode()
+
+
+def press_run(demo, url: str, page: str = "", **changed: Any) -> str:
+    """Put a Run with some values changed into the queue, as a script would, and read what comes of it."""
+    session = page or uuid.uuid4().hex
+    body = event_of_run(demo, session, **changed)
     status, text = ask(f"{url}/gradio_api/queue/join", body, Content_Type="application/json")
     if status != 200:
         return text
@@ -76,6 +82,12 @@ def upload(url: str, content: bytes, name: str = "cat.jpg") -> dict[str, Any]:
 
 
 def post_file(url: str, content: bytes, name: str = "cat.jpg") -> tuple[int, str]:
+    kind, body = multipart(content, name)
+    return ask(f"{url}/gradio_api/upload", body, Content_Type=kind)
+
+
+def multipart(content: bytes, name: str = "cat.jpg") -> tuple[str, bytes]:
+    """Type and body of a request that brings a file."""
     edge = "edge"
     body = (
         (
@@ -85,4 +97,4 @@ def post_file(url: str, content: bytes, name: str = "cat.jpg") -> tuple[int, str
         + content
         + f"\r\n--{edge}--\r\n".encode()
     )
-    return ask(f"{url}/gradio_api/upload", body, Content_Type=f"multipart/form-data; boundary={edge}")
+    return f"multipart/form-data; boundary={edge}", body

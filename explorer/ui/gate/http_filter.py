@@ -20,6 +20,7 @@ import gradio as gr
 
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.ui.gate.admission import MODEL, Admission
+from explorer.ui.gate.logins import Logins
 from explorer.ui.gate.origins import Origins
 from explorer.ui.gate.payloads import UNREADABLE, Payloads, session_of
 from explorer.ui.gate.refusals import App, Message, Receive, Refusal, Scope, Send, answer
@@ -32,6 +33,10 @@ OPEN = re.compile(
     r"gradio_api/(?:info/?$|startup-events$|app_id/?$|upload$|upload_progress$|heartbeat/|queue/(?:join|data)$|cancel$|"
     r"reset/?$|theme\.css$|login_check/?$|user/?$|token/?$|file=))"
 )
+LOGIN = ("/login", "/logout")
+"""Open where a password is asked for."""
+MEMBERS = ("upload", "file=", "queue/", "cancel", "heartbeat/")
+"""For those who gave it; what else there is shows nothing of anybody, or Gradio looks itself."""
 LARGEST_UPLOAD = MAX_UPLOAD_BYTES + 2_000_000
 """A file a little over the cap is read, so that the page can be told how large it is."""
 LARGEST_JSON = 200_000
@@ -61,7 +66,7 @@ class Gate:
 
     def __init__(self, app: App, demo: gr.Blocks, admission: Admission, uploads: Uploads, origins: Origins) -> None:
         self._app, self._admission, self._uploads, self._origins = app, admission, uploads, origins
-        self._payloads, self._queue = Payloads(demo, uploads.resolve), demo._queue
+        self._payloads, self._queue, self._logins = Payloads(demo, uploads.resolve), demo._queue, Logins(demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer or pass on one request."""
@@ -75,7 +80,7 @@ class Gate:
     async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every refusal and every failure becomes a sentence, as long as nothing has been said yet."""
         body = Body(receive)
-        words = Words(scope, send, body)
+        words = Words(_path(scope), send, body)
         try:
             await self._passed(scope, body, words)
         except Refusal as refusal:
@@ -85,8 +90,8 @@ class Gate:
             raise
 
     async def _passed(self, scope: Scope, receive: Receive, send: Words) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if not OPEN.match(path) or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
+        path, login = _path(scope), self._logins.asked and _path(scope).rstrip("/") in LOGIN
+        if not (login or OPEN.match(path)) or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
             raise Refusal(404, "No such endpoint.")
         headers = self._origins.admit(scope)
         scope["query_string"] = _query(scope["query_string"])
@@ -94,7 +99,13 @@ class Gate:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"range"]
         address = str(scope["client"][0]) if scope.get("client") else ""
         route = path.removeprefix(API).rstrip("/") if path.startswith(API) else ""
-        if route == "upload":
+        if route.startswith(MEMBERS):
+            await self._logins.check(scope)
+        if login:
+            _check_length(headers, LARGEST_JSON)
+            await self._logins.take_turn(address)
+            await self._app(scope, _bounded(receive, LARGEST_JSON, send), self._logins.noting(address, send))
+        elif route == "upload":
             _check_length(headers, LARGEST_UPLOAD)
             await self._app(scope, _bounded(receive, LARGEST_UPLOAD, send), send)
         elif route in ("queue/join", "cancel") and scope["method"] == "POST":
@@ -109,7 +120,7 @@ class Gate:
             await self._app(scope, _bounded(receive, LARGEST_JSON, send), send)
 
     async def _event(self, scope: Scope, body: bytes, receive: Receive, send: Send, address: str) -> None:
-        if scope["path"].endswith("cancel"):
+        if scope["path"].rstrip("/").endswith("cancel"):
             asked = self._payloads.cancel(body)
             event = self._queue.event_ids_to_events.get(asked["event_id"])
             if event is None or event.session_hash != asked["session_hash"]:
@@ -168,19 +179,19 @@ class Words:
     """Sends on what the app sends, but for the body of a failure, which it says in words.
 
     Args:
-        scope: Of the request.
+        path: Of the request, within the app.
         send: Of the server.
         body: Of the request; read to its end before it is refused.
     """
 
-    def __init__(self, scope: Scope, send: Send, body: Body) -> None:
-        self._scope, self._send, self._body = scope, send, body
+    def __init__(self, path: str, send: Send, body: Body) -> None:
+        self._path, self._send, self._body = path, send, body
         self._begun = self._failed = False
 
     async def __call__(self, message: Message) -> None:
         """Send on, or hold back."""
         status = message.get("status", 0)
-        own = self._scope["path"].startswith((f"{API}file=", f"{API}upload"))
+        own = self._path.startswith((f"{API}file=", f"{API}upload"))
         if status >= 500 and status not in (503, 507):
             await self.refuse(Refusal(500, FAILED))
         elif status in (404, 405, 422) and not own:  # in the words of the libraries below, with what was sent
@@ -197,9 +208,14 @@ class Words:
             return
         self._begun = self._failed = True
         await self._body.drain()
-        plain = refusal.status == 404 and not self._scope["path"].startswith(f"{API}queue/join")
+        plain = refusal.status == 404 and not self._path.startswith(f"{API}queue/join")
         content = refusal.text if plain else {"success": False, "detail": refusal.text}
         await answer(self._send, refusal.status, content)
+
+
+def _path(scope: Scope) -> str:
+    """What is asked for within the app, wherever a proxy or another app shows it."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 def _query(raw: bytes) -> bytes:

@@ -104,7 +104,14 @@ class Caretaker:
         return JSONResponse({"status": status, **counts}, 200 if status == "ok" else 503)
 
     def serve(self) -> None:
-        """Wait for SIGTERM or Ctrl-C, end politely, and leave the process; a second signal ends it at once."""
+        """Wait for SIGTERM or Ctrl-C, end politely, and leave the process; a second signal ends it at once.
+
+        Signals are for the main thread alone: in another, wait until somebody closes the app.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            while self._demo.is_running:
+                time.sleep(0.2)
+            return
         told = threading.Event()
 
         def tell(*_: object) -> None:

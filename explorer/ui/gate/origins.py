@@ -4,6 +4,10 @@ A browser tells the site of the page that sent a request (``Origin``, ``Sec-Fetc
 reached the server (``Host``). A page cannot change these, but it can send ``X-Forwarded-*`` as it likes, and it can
 make its own name lead here (DNS rebinding). So forwarded headers count only when they come from a proxy that was
 named when the server was started, and names count only where they are known.
+
+Proxies say by which name they were reached in ``Host``, ``X-Forwarded-Host`` or ``Forwarded`` (RFC 7239), with or
+without a port, in a list where there are several; some do not say it at all. Any of these will do, and so will a name
+that the server was told is its own.
 """
 
 from __future__ import annotations
@@ -12,44 +16,62 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from explorer.core.errors import InvalidInput
 from explorer.ui.gate.refusals import Refusal, Scope
 
 PROXIES = "FORWARDED_ALLOW_IPS"
-"""Addresses or networks, separated by commas, whose ``X-Forwarded-*`` are believed; uvicorn's name for it."""
+"""Addresses or networks, separated by commas, whose forwarded headers are believed; uvicorn's name for it."""
 HOSTS = "EXPLORER_HOSTS"
 """Names, separated by commas, by which the server may be reached beside its addresses; ``*`` for any."""
+ROOT = "GRADIO_ROOT_PATH"
+"""Where a proxy shows the app: a path, or a whole address, whose name is known then; Gradio's name for it."""
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "127.0.0.0/8", "fc00::/7", "::1/128")
 """Where the proxy of a Hugging Face Space stands; nobody else reaches the server there."""
-FOREIGN = "Requests from other sites are not accepted; open the app's own page."
+FOREIGN = (
+    "Requests from other sites are not accepted; open the app's own page. If this is its page, a proxy does not pass "
+    f"on the name in the address bar: set {HOSTS} to that name, or see Behind a proxy in the README."
+)
 UNKNOWN_HOST = (
     f"This server does not know the name in the address. Use its IP address, or start it with {HOSTS} set to the name; "
     "see Security in the README."
 )
+PORTS = {"http": 80, "https": 443}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Site(NamedTuple):
+    """A name, and the port where one is given."""
+
+    name: str
+    port: int | None
 
 
 class Origins:
     """Tells a visitor's own page from others, and a proxy's word from a visitor's.
 
     Args:
-        environ: Where the settings ``PROXIES`` and ``HOSTS`` are read; ``SPACE_ID`` says that this is a Space.
+        environ: Where ``PROXIES``, ``HOSTS`` and ``ROOT`` are read; ``SPACE_ID`` says that this is a Space.
+        root: In place of the setting ``ROOT``.
     """
 
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, environ: Mapping[str, str] = os.environ, root: str | None = None) -> None:
         space = bool(environ.get("SPACE_ID"))
         named = environ.get(PROXIES) or (",".join(PRIVATE) if space else "")
         self._proxies = tuple(_network(name) for name in _listed(named))
-        hosts = {name.lower() for name in _listed(environ.get(HOSTS, ""))}
+        root = environ.get(ROOT, "") if root is None else root
+        hosts = [*_listed(environ.get(HOSTS, "")), urlsplit(root).netloc]
+        self._own = {_site(name) for name in hosts if name not in ("", "*")}
         self._any_host = space or "*" in hosts
         here = socket.gethostname().lower()
-        self._hosts = hosts | {"localhost", here, f"{here}.local", socket.getfqdn().lower()}
+        self._hosts = {"localhost", here, f"{here}.local", socket.getfqdn().lower()} | {site.name for site in self._own}
 
     def admit(self, scope: Scope) -> dict[str, str]:
-        """Write the true client and scheme into a request, and drop forwarded headers that nobody vouches for.
+        """Write the true client, scheme and name into a request, and drop all forwarded headers.
 
         Returns:
             The headers that are left, by lower-case name.
@@ -59,30 +81,36 @@ class Origins:
         """
         peer = (scope.get("client") or ("", 0))[0]
         trusted = self._is_proxy(peer)
-        if not trusted:
-            scope["headers"] = [pair for pair in scope["headers"] if not _forwarded(pair[0])]
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        visitor = self._visitor(headers.get("x-forwarded-for", ""), peer) if trusted else peer
-        scope["client"] = (household(visitor), 0)
-        if trusted:
-            if headers.get("x-forwarded-proto", "").split(",")[0].strip() in ("http", "https"):
-                scope["scheme"] = headers["x-forwarded-proto"].split(",")[0].strip()
-        elif not self._known(headers.get("host", "")):
+        given = _by_name(scope)
+        scope["headers"] = [pair for pair in scope["headers"] if not _forwarded(pair[0])]
+        said = _said(given) if trusted else Forwarded()
+        scope["client"] = (household(self._visitor(said.visitors, peer)), 0)
+        if said.scheme in PORTS:
+            scope["scheme"] = said.scheme
+        if not trusted and not self._known(given.get("host", "")):
             raise Refusal(421, UNKNOWN_HOST)
-        self._check_site(scope, headers)
-        return headers
-
-    def _check_site(self, scope: Scope, headers: Mapping[str, str]) -> None:
-        """Anyone may link to the page and to what it loads; everything else is for the page itself."""
-        origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
-        if origin is not None:
-            hosts = {headers.get("host"), headers.get("x-forwarded-host", "").split(",")[0].strip() or None}
-            foreign = re.sub(r"^https?://", "", origin) not in hosts - {None}
+        reached = next(iter(said.hosts), given.get("host", ""))
+        if (origin := given.get("origin")) is not None:
+            scheme, _, reached = origin.partition("://")  # what the browser itself says of its own page
+            self._check_page(scheme, reached, [given.get("host", ""), *said.hosts], trusted)
+            scope["scheme"] = scheme
         else:
-            foreign = site not in ("same-origin", "none")
-            if foreign and scope["method"] in ("GET", "HEAD"):
-                foreign = "/gradio_api/" in scope["path"]
-        if foreign:
+            _check_site(scope, given)
+        if reached != given.get("host", ""):
+            _set_host(scope, reached)
+        return _by_name(scope)
+
+    def _check_page(self, scheme: str, host: str, hosts: list[str], trusted: bool) -> None:
+        """Whether the page that sent a request is one of ours."""
+        page = _site(host)
+        if scheme not in PORTS or not page.name:
+            raise Refusal(403, FOREIGN)
+        default = PORTS[scheme]
+        for site in map(_site, hosts):
+            loose = trusted and site.port is None  # a browser leaves out no port but the scheme's own; proxies do
+            if page.name == site.name and (loose or (page.port or default) == (site.port or default)):
+                return
+        if not any(page.name == own.name and own.port in (None, page.port or default) for own in self._own):
             raise Refusal(403, FOREIGN)
 
     def _is_proxy(self, address: str) -> bool:
@@ -92,15 +120,15 @@ class Origins:
             return False
         return any(found in network for network in self._proxies)
 
-    def _visitor(self, forwarded: str, peer: str) -> str:
+    def _visitor(self, addresses: tuple[str, ...], peer: str) -> str:
         """The last address that no proxy of ours has: those before it are whatever the visitor wrote."""
-        for address in reversed(_listed(forwarded)):
+        for address in reversed(addresses):
             if not self._is_proxy(address):
                 return address[:64]
         return peer
 
     def _known(self, host: str) -> bool:
-        name = re.sub(r":\d*$", "", host).strip("[]").lower()
+        name = _site(host).name
         if self._any_host or name in self._hosts or name.endswith(".localhost"):
             return True
         try:
@@ -108,6 +136,20 @@ class Origins:
         except ValueError:
             return False
         return True
+
+
+class Forwarded(NamedTuple):
+    """What the proxies say, the outermost first.
+
+    Attributes:
+        hosts: The names by which they were reached.
+        scheme: Of the outermost.
+        visitors: Who asked them.
+    """
+
+    hosts: tuple[str, ...] = ()
+    scheme: str = ""
+    visitors: tuple[str, ...] = ()
 
 
 def household(address: str) -> str:
@@ -123,13 +165,72 @@ def household(address: str) -> str:
     return str(ipaddress.ip_network((found, 64), strict=False).network_address)
 
 
+def _check_site(scope: Scope, headers: Mapping[str, str]) -> None:
+    """Anyone may link to the page and to what it loads; everything else is for the page itself."""
+    foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    if foreign and scope["method"] in ("GET", "HEAD"):
+        foreign = "/gradio_api/" in scope["path"]
+    if foreign:
+        raise Refusal(403, FOREIGN)
+
+
+def _said(headers: Mapping[str, str]) -> Forwarded:
+    """What ``X-Forwarded-*`` say, and ``Forwarded`` where they are silent."""
+    pairs = list(_pairs(headers.get("forwarded", "")))
+    hosts = _listed(headers.get("x-forwarded-host", "")) or [value for name, value in pairs if name == "host"]
+    schemes = _listed(headers.get("x-forwarded-proto", "")) or [value for name, value in pairs if name == "proto"]
+    visitors = _listed(headers.get("x-forwarded-for", "")) or [value for name, value in pairs if name == "for"]
+    port = next(iter(_listed(headers.get("x-forwarded-port", ""))), "")
+    hosts = hosts or _listed(headers.get("host", ""))
+    if port.isdecimal() and hosts and _site(hosts[0]).port is None:
+        hosts[0] = f"{hosts[0]}:{port}"
+    scheme = schemes[0].lower() if schemes else ""
+    return Forwarded(tuple(hosts), scheme, tuple(_bare(visitor) for visitor in visitors))
+
+
+def _pairs(forwarded: str) -> Iterator[tuple[str, str]]:
+    """The pairs of a ``Forwarded`` header in their order, e.g. ``for=1.2.3.4;host="a.example:8080"``."""
+    for name, quoted, plain in re.findall(r'([\w-]+)=(?:"([^"]*)"|([^\s;,"]+))', forwarded):
+        yield name.lower(), quoted or plain
+
+
+def _bare(address: str) -> str:
+    """An address without a port and brackets, as some proxies write it."""
+    bracketed = re.match(r"\[(.+?)\]", address)
+    return bracketed[1] if bracketed else re.sub(r"^(\d+\.\d+\.\d+\.\d+):\d+$", r"\1", address)
+
+
+def _site(host: str) -> Site:
+    """Name and port of what a ``Host`` header holds."""
+    found = re.fullmatch(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?", host.strip())
+    if found is None:
+        return Site(host.strip().strip("[]").lower(), None)
+    return Site(found[1].strip("[]").lower().removesuffix("."), int(found[2]) if found[2] else None)
+
+
+def _set_host(scope: Scope, host: str) -> None:
+    """The name in the browser's address bar, of which Gradio makes the addresses of pictures."""
+    kept = [pair for pair in scope["headers"] if pair[0].lower() != b"host"]
+    scope["headers"] = [(b"host", host.encode("latin-1")), *kept]
+
+
+def _by_name(scope: Scope) -> dict[str, str]:
+    """The headers, by lower-case name; those that came several times as a list."""
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        joined = _forwarded(name) and key in headers
+        headers[key] = f"{headers[key]}, {text}" if joined else text
+    return headers
+
+
 def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _forwarded(name: bytes) -> bool:
     name = name.lower()
-    return name.startswith(b"x-forwarded-") or name in (b"forwarded", b"x-real-ip")
+    return name.startswith(b"x-forwarded-") or name in (b"forwarded", b"x-real-ip", b"x-gradio-server")
 
 
 def _network(name: str) -> Network:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from explorer.core.errors import InvalidInput
-from explorer.ui.gate.origins import HOSTS, PROXIES, Origins
+from explorer.ui.gate.origins import HOSTS, PROXIES, ROOT, Origins
 from explorer.ui.gate.refusals import Refusal
 
 
@@ -44,6 +44,90 @@ def test_a_named_proxy_is_believed():
     assert scope["scheme"] == "https"
     assert not admitted(origins, request(host="inside", x_forwarded_host="explain.test", origin="https://evil.test"))
     assert not admitted(origins, request("10.2.0.1", host="inside", x_forwarded_host="e.test", origin="https://e.test"))
+
+
+INSIDE = {"host": "127.0.0.1:7860"}
+WAYS = [
+    ("explain.test", {"host": "explain.test"}),
+    ("explain.test", {"host": "explain.test:80"}),
+    ("explain.test:8080", {"host": "explain.test:8080"}),
+    ("explain.test:8080", {"host": "explain.test"}),
+    ("explain.test", INSIDE | {"x_forwarded_host": "explain.test"}),
+    ("explain.test", INSIDE | {"x_forwarded_host": "explain.test, inside.example:81"}),
+    ("explain.test", INSIDE | {"x_forwarded_host": "outside.example,explain.test"}),
+    ("explain.test:8080", {"host": "explain.test", "x_forwarded_port": "8080"}),
+    ("explain.test:8080", INSIDE | {"x_forwarded_host": "explain.test", "x_forwarded_port": "8080"}),
+    ("explain.test", INSIDE | {"forwarded": "for=1.2.3.4;host=explain.test;proto=http"}),
+    ("explain.test:8080", INSIDE | {"forwarded": 'For="[::1]:5", for=10.0.0.9;Host="explain.test:8080"'}),
+    ("EXPLAIN.test", {"host": "explain.test."}),
+    ("[2001:db8::1]:8080", {"host": "[2001:db8::1]:8080"}),
+]
+
+
+@pytest.mark.parametrize(("page", "headers"), WAYS, ids=[str(headers) for _, headers in WAYS])
+def test_a_proxy_may_say_its_name_in_any_way(page, headers):
+    origins = Origins({PROXIES: "10.0.0.9"})
+    scope = request(**headers, origin=f"http://{page}")
+    assert origins.admit(scope)["host"] == page  # of which Gradio makes the addresses of pictures
+    assert not admitted(origins, request(**headers, origin="http://evil.test"))
+    assert not admitted(origins, request("10.2.0.1", **INSIDE | headers | INSIDE, origin=f"http://{page}"))
+
+
+def test_another_port_is_another_site_where_the_port_is_known():
+    origins = Origins({PROXIES: "10.0.0.9"})
+    assert not admitted(origins, request(host="explain.test:8080", origin="http://explain.test:9090"))
+    assert not admitted(origins, request("10.2.0.1", host="127.0.0.1", origin="http://127.0.0.1:9090"))
+    assert not admitted(origins, request(host="explain.test:443", origin="http://explain.test"))
+    assert admitted(origins, request(host="explain.test:443", origin="https://explain.test"))
+
+
+def test_the_page_itself_is_told_where_it_is():
+    origins = Origins({PROXIES: "10.0.0.9"})
+    scope = request(
+        path="/", method="GET", **INSIDE, x_forwarded_host="explain.test, b", x_forwarded_proto="https, http"
+    )
+    assert origins.admit(scope) == {"host": "explain.test"}
+    assert scope["scheme"] == "https"
+    scope = request(
+        path="/", method="GET", **INSIDE, forwarded="for=1.2.3.4;host=explain.test;proto=HTTPS, for=10.0.0.9"
+    )
+    assert origins.admit(scope) == {"host": "explain.test"}
+    assert scope["scheme"] == "https"
+    assert scope["client"][0] == "1.2.3.4"
+
+
+@pytest.mark.parametrize("root", ["https://explain.test/somewhere", "/somewhere"])
+def test_a_name_that_was_told_is_our_own_page(root):
+    silent = request("127.0.0.1", **INSIDE, origin="https://explain.test")
+    told = Origins({ROOT: root, HOSTS: "" if "test" in root else "explain.test"})
+    assert admitted(told, silent)
+    assert not admitted(Origins({}), request("127.0.0.1", **INSIDE, origin="https://explain.test"))
+    for origin in (
+        "https://evil.test",
+        "https://explain.test.evil.test",
+        "null",
+        "explain.test",
+        "https://",
+        "http://[::1",
+    ):
+        assert not admitted(told, request("127.0.0.1", **INSIDE, origin=origin)), origin
+
+
+def test_a_port_that_was_told_is_the_only_one():
+    told = Origins({HOSTS: "explain.test:8080"})
+    assert admitted(told, request(**INSIDE, origin="http://explain.test:8080"))
+    assert not admitted(told, request(**INSIDE, origin="http://explain.test:9090"))
+
+
+def test_any_name_is_nobodys_own_page():
+    assert not admitted(Origins({HOSTS: "*"}), request(**INSIDE, origin="http://evil.test"))
+
+
+@pytest.mark.parametrize("visitor", ["1.2.3.4:555", '"[2001:db8::7]:555"'])
+def test_a_visitors_port_is_not_part_of_the_address(visitor):
+    scope = request(**INSIDE, forwarded=f"for={visitor}")
+    Origins({PROXIES: "10.0.0.9"}).admit(scope)
+    assert scope["client"][0] in ("1.2.3.4", "2001:db8::")
 
 
 def test_a_space_stands_behind_its_proxy():

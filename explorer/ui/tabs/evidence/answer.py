@@ -20,11 +20,11 @@ from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import load_encoder
 from explorer.results.plots import picture_of
 from explorer.results.recipe import Recipe
 from explorer.ui.components import Look
 from explorer.ui.session import RunRequest, Session, on_screen
+from explorer.ui.zero_gpu import encoder_here
 
 Report = dict[str, Any]
 
@@ -69,7 +69,7 @@ class Subject:
             request.picture,
             reference=request.reference,
             caption=request.caption,
-            encoder=encoder or load_encoder(request.encoder, precision=request.precision),
+            encoder=encoder or encoder_here(request.encoder, request.precision),
             distance=self.explanation.selection.distance,
         )
 
@@ -100,7 +100,7 @@ class Subject:
 
     def encoder(self) -> Encoder:
         """The question's own."""
-        return load_encoder(self.request.encoder, precision=self.request.precision)
+        return encoder_here(self.request.encoder, self.request.precision)
 
     def answer(self, key: str, question: Question) -> Steps[NDArray[np.float32]]:
         """A method's map (h, w); made of the masks on screen where it is made of masks."""
