@@ -75,7 +75,8 @@ class Explanation:
 
         Raises:
             InvalidInput: Results are there already and ``overwrite`` is false.
-            CannotWrite: The folder cannot be written; nothing was kept.
+            CannotWrite: The folder cannot be written, and nothing was kept; or ``overlay.png`` cannot be drawn, and
+                all else was kept.
         """
         return WRITERS["picture"](self, as_folder(folder), overwrite)
 

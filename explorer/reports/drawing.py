@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from explorer.core.embedder import WHOLE, Box
 from explorer.core.explanation import Explanation
-from explorer.results.plots import COLOUR_MAP, colour_limit, paint, picture_of, shrink
+from explorer.results.plots import COLOUR_MAP, colour_limit, own_style, paint, picture_of, shrink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -90,6 +90,7 @@ def save(drawing: Drawing, stem: Path) -> None:
         drawing.figure.savefig(stem.with_suffix(".svg"), metadata=about)
 
 
+@own_style()
 def draw_maps(panels: Sequence[Panel], columns: int, alt: str, *, width: float = 10.0) -> Drawing:
     """Maps row by row, all on one symmetric colour scale, with its bar.
 
@@ -122,6 +123,7 @@ def draw_maps(panels: Sequence[Panel], columns: int, alt: str, *, width: float =
     return Drawing(figure, alt)
 
 
+@own_style()
 def draw_sheet(
     pictures: Sequence[Sequence[NDArray[np.uint8]]],
     rows: Sequence[str],
@@ -165,11 +167,9 @@ def blank(
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Settings that all threads share in matplotlib, for as long as a figure is made or written."""
-    from matplotlib import rc_context
-
+    """``own_style`` as the studies' figures want it."""
     frame = {"axes.spines.top": False, "axes.spines.right": False}
-    with rc_context({"svg.hashsalt": "distance-explorer", "font.size": 9, **frame}):  # type: ignore[dict-item]
+    with own_style(**{"svg.hashsalt": "distance-explorer", "font.size": 9, **frame}):
         yield
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import zipfile
 from dataclasses import fields, replace
 
@@ -17,7 +16,7 @@ from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import manifest as examples
 from explorer.results.folders import distances_csv, manifest
-from explorer.results.plots import figure
+from explorer.results.plots import figure, own_style
 from explorer.results.recipe import Recipe
 
 MADE = (1980, 1, 1, 0, 0, 0)
@@ -77,9 +76,6 @@ if Path("attribution.npy").is_file():
     before = np.load("attribution.npy", allow_pickle=False)
     print(f"largest difference from attribution.npy: {{np.abs(explanation.attribution - before).max():g}}")
 '''
-
-_drawing = threading.Lock()
-"""One drawing at a time: matplotlib takes the salt of an SVG's names from settings that all threads share."""
 
 
 def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
@@ -168,10 +164,8 @@ def _check_named(explanation: Explanation, recipe: Recipe) -> None:
 
 def _figures(explanation: Explanation) -> tuple[bytes, bytes]:
     """The figure as PNG and as SVG, without dates and with names that never change."""
-    from matplotlib import rc_context
-
     png, svg = io.BytesIO(), io.BytesIO()
-    with _drawing, rc_context({"svg.hashsalt": "distance-explorer"}):
+    with own_style(**{"svg.hashsalt": "distance-explorer"}):
         drawn = figure(explanation)
         drawn.savefig(png, format="png", metadata={"Software": None})
         drawn.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})

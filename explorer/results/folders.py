@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.explanation import WRITERS, Explanation, MethodExplanation
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.probe import Probe, prepare
@@ -26,25 +26,48 @@ from explorer.core.storage import write_whole
 from explorer.pictures.images import as_picture
 
 SCHEMA_VERSION = 1
-RESULT_FILES = ("attribution.npy", "distances.csv", "overlay.png", "manifest.json")
+OVERLAY = "overlay.png"
+RESULT_FILES = ("attribution.npy", "distances.csv", OVERLAY, "manifest.json")
 PROBE_FILE = "probe.npz"
 
 
 def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False) -> Path:
     """See ``Explanation.save``."""
-    from explorer.results.plots import figure
 
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
         (scratch / "distances.csv").write_text(distances_csv(explanation), encoding="utf-8")
-        picture = io.BytesIO()
-        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
-        (scratch / "overlay.png").write_bytes(picture.getvalue())
         (scratch / "manifest.json").write_text(json.dumps(manifest(explanation), indent=2) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
-    write_whole(folder, write)
+    _write_drawn(explanation, folder, write)
     return folder
+
+
+def _write_drawn(explanation: Explanation | MethodExplanation, folder: Path, write: Callable[[Path], None]) -> None:
+    """Write a result and its figure; the result also where the figure cannot be drawn.
+
+    Raises:
+        CannotWrite: The folder cannot be written, and nothing was kept; or there is no figure, and all else was kept.
+    """
+    from explorer.results.plots import overlay_png
+
+    try:
+        picture = overlay_png(explanation)
+    except Exception as error:
+        write_whole(folder, write)
+        (folder / OVERLAY).unlink(missing_ok=True)  # one of before would show another map
+        raise CannotWrite(
+            f"{OVERLAY} could not be drawn ({type(error).__name__}); everything else was kept in "
+            f"{folder.name or str(folder):.80}.",
+            code="figure",
+        ) from error
+
+    def write_all(scratch: Path) -> None:
+        write(scratch)
+        (scratch / OVERLAY).write_bytes(picture)
+
+    write_whole(folder, write_all)
 
 
 def refuse_overwriting(folder: Path, overwrite: bool) -> None:
@@ -113,8 +136,6 @@ def distances_csv(explanation: Explanation) -> str:
 
 def save_method_explanation(explanation: MethodExplanation, folder: Path, overwrite: bool = False) -> Path:
     """See ``MethodExplanation.save``."""
-    from explorer.results.plots import figure
-
     encoder = explanation.encoder
     facts = {
         "schema_version": SCHEMA_VERSION,
@@ -136,13 +157,10 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
 
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
-        picture = io.BytesIO()
-        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
-        (scratch / "overlay.png").write_bytes(picture.getvalue())
         (scratch / "manifest.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
-    write_whole(folder, write)
+    _write_drawn(explanation, folder, write)
     return folder
 
 

@@ -6,8 +6,15 @@ a scale that colour-blind readers can tell apart. Maps shown together share one 
 
 from __future__ import annotations
 
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +37,31 @@ ROUNDING = 1e-6
 """A map that never leaves zero by more than this, on a scale of 1, is zero."""
 FULL_AT = 0.6
 """Share of the limit from which a map hides the picture as far as the opacity allows."""
+
+_drawing = threading.RLock()
+"""One drawing at a time: matplotlib's settings belong to the whole process."""
+
+
+@contextmanager
+def own_style(**settings: Any) -> Iterator[None]:
+    """Matplotlib with its own defaults and these settings, whatever the user's, while a figure is made or written."""
+    matplotlib = import_matplotlib()
+    with _drawing, matplotlib.style.context(["default", settings]):
+        yield
+
+
+def import_matplotlib() -> ModuleType:
+    """matplotlib, also where MPLBACKEND names no backend, at which its import fails: nothing here needs one."""
+    named = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib.style
+    finally:
+        if named is not None:
+            os.environ["MPLBACKEND"] = named
+    if named is not None:
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = named
+    return matplotlib
 
 
 def colour_limit(*attributions: NDArray[np.float32]) -> float:
@@ -117,13 +149,22 @@ def _sample(side: int, cells: int, low: float, high: float) -> tuple[NDArray[np.
 @lru_cache(maxsize=1)
 def _colours() -> NDArray[np.float32]:
     """(256, 3) colours of the map, 0 to 255, from farthest to closest."""
-    from matplotlib import colormaps
+    return np.asarray(import_matplotlib().colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255, dtype=np.float32)
 
-    return np.asarray(colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255, dtype=np.float32)
+
+def overlay_png(explanation: Explanation | MethodExplanation) -> bytes:
+    """The figure as a PNG."""
+    picture = io.BytesIO()
+    with own_style():
+        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
+    return picture.getvalue()
 
 
 def figure(explanation: Explanation | MethodExplanation) -> Figure:
-    """The map over the picture with its colour bar, and the histogram of the distances where masks were ranked."""
+    """The map over the picture with its colour bar, and the histogram of the distances where masks were ranked.
+
+    Made and written inside ``own_style``.
+    """
     from matplotlib.figure import Figure
 
     if isinstance(explanation, MethodExplanation):
