@@ -53,7 +53,7 @@ def read_text(path: Path) -> str:
         raise InvalidInput(f"Cannot read {path.name}: {reason}.", code="text_unreadable") from error
 
 
-def write_whole(folder: Path, write: Callable[[Path], None]) -> None:
+def write_whole(folder: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a scratch folder, then move its files into ``folder``; on failure nothing is kept.
 
     Raises:
