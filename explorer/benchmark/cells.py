@@ -81,7 +81,11 @@ def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]
             refuse(out, "a benchmark of other data, encoders, methods or settings", "benchmark_differs")
         _clear(out)
     facts = json.dumps({"recipe": plan.recipe, "versions": versions()}, indent=2) + "\n"
-    write_whole(out, lambda scratch: (scratch / RECIPE).write_text(facts, encoding="utf-8"))
+
+    def write(scratch: Path) -> None:
+        (scratch / RECIPE).write_text(facts, encoding="utf-8")
+
+    write_whole(out, write)
     return []
 
 

@@ -184,7 +184,11 @@ def _measured(
 def _draw(question: Question, attribution: NDArray[np.float32], path: Path) -> None:
     """The map over what the encoder sees, on a scale of its own: maps of two methods have no common unit."""
     painted = paint(attribution, shrink(as_picture_seen(question.pixels), SIDE))
-    write_whole(path.parent, lambda scratch: (scratch / path.name).write_bytes(jpeg(painted)))
+
+    def write(scratch: Path) -> None:
+        (scratch / path.name).write_bytes(jpeg(painted))
+
+    write_whole(path.parent, write)
 
 
 def _file_name(*parts: str) -> str:

@@ -44,7 +44,7 @@ the picture does not count for them."""
 NEEDS = ("decision", "segmentation")
 """A scorer that decides, a mask of what is in the picture."""
 
-Measure = Callable[[Question, NDArray[Any], "Scorer | None", "NDArray[np.bool_] | None", int], Steps[Record]]
+Measure = Callable[[Question, NDArray[Any], Any, "NDArray[np.bool_] | None", int], Steps[Record]]
 
 DIX = "Barkan et al. 2023, arXiv:2310.15368"
 CHEFER = "Chefer et al. 2021, arXiv:2012.09838"

@@ -26,7 +26,11 @@ def write_report(setup: Setup, out: Path) -> Path:
     """
     possible = [study for _, study in STUDIES.items() if not why_not(study, setup)]
     text = page([(study, result) for study in possible if (result := finished(study, setup, out))], setup, out)
-    write_whole(out, lambda scratch: (scratch / PAGE).write_text(text, encoding="utf-8"))
+
+    def write(scratch: Path) -> None:
+        (scratch / PAGE).write_text(text, encoding="utf-8")
+
+    write_whole(out, write)
     return out / PAGE
 
 

@@ -113,7 +113,7 @@ def fake_metric(key: str, group: str, needs: tuple[str, ...] = (), better: str =
         rows = yield from question.embeddings([question.pixels, question.pixels])
         return {
             "value": float(np.abs(attribution).sum()),
-            "scorer": scorer.key,
+            "scorer": scorer and scorer.key,
             "score": None if "segmentation" in needs else float(scorer.score(rows)[0]),
             "object": None if mask is None else int(mask.sum()),
             "seed": seed,
