@@ -82,7 +82,7 @@ CASES: list[tuple[Callable[..., Any], str, tuple[str, ...]]] = [
     (lambda key: explorer.load_encoder(key), "key", ()),
     (lambda precision: explorer.load_encoder("conse-lite0", precision=precision), "precision", ()),
     (lambda weights: explorer.load_encoder("conse-lite0", weights=weights), "weights", ()),
-    (lambda folder: probed_explanation().save(folder), "folder", ("string", "empty")),
+    (lambda folder: probed_explanation().save(folder), "folder", ("string",)),
     (lambda values: MaskSettings.from_dict(values), "values", ()),
     (lambda values: SelectionSettings.from_dict(values), "values", ("dict",)),
     (lambda images: TinyNetwork().embed_images(images), "images", ()),

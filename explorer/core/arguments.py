@@ -40,6 +40,6 @@ def as_folder(folder: Any) -> Path:
         InvalidInput: Not a name of a folder.
     """
     check_kind("folder", folder, str | os.PathLike, "the name or path of a folder")
-    if "\0" in os.fspath(folder):
-        raise InvalidInput("folder must be the name or path of a folder, which holds no NUL.", code="folder_type")
+    if not os.fspath(folder) or "\0" in os.fspath(folder):
+        raise InvalidInput("folder must be the name or path of a folder: not empty, no NUL in it.", code="folder_type")
     return Path(folder)

@@ -32,7 +32,7 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
     elif array.ndim == 2 and array.dtype.kind in "fiub":
         hint = " A grey picture has three channels, too: numpy.stack([array] * 3, axis=-1)."
     elif array.dtype.kind in "iub" and array.dtype != np.uint8 and shape[-1:] == (3,):
-        hint = " Whole numbers must be uint8, 0 to 255; of 16 bits, give array / 65535."
+        hint = " Whole numbers must be uint8, 0 to 255; divide those of 16 bits by 65535."
     if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
         raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
     check_size(shape[1], shape[0])

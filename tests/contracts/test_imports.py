@@ -41,7 +41,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "h5py": (ENCODERS, "datasets."),
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
     **dict.fromkeys(("gradio", "starlette", "uvicorn"), (UI,)),
-    "matplotlib": ("results.plots", "results.export", "reports.drawing"),  # export for the salt of its SVG
+    "matplotlib": (
+        "results.plots",
+        "results.lettering",
+        "results.export",
+        "reports.drawing",
+    ),  # export for the salt of its SVG
     "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
     "tqdm": ("cli.",),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
