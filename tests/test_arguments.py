@@ -90,7 +90,6 @@ CASES: list[tuple[Callable[..., Any], str, tuple[str, ...]]] = [
     *((lambda n=name, **g: SelectionSettings(**g), name, ()) for name in SelectionSettings().to_dict()),
 ]  # fmt: skip
 RIGHT = {
-    ("masks", "ragged"), ("embedding", "ragged"), ("array", "ragged"), ("images", "ragged"),
     ("caption", "string"), ("sentence", "string"), ("mode", "string"), ("caption", "empty"), ("sentence", "empty"),
 }  # fmt: skip
 """What fits an argument, or is refused in words of its own."""
@@ -127,7 +126,7 @@ def test_wrong_kinds_are_named(ask: Callable[..., Any], name: str, right: tuple[
                                  "SelectionSettings.from_dict reads a dict; got a str."),
         ("reference", {"file": "bee.jpg"}, "reference must be a path, a PIL image or an array; got a dict."),
         ("on_progress", 3, "on_progress must be a function of two numbers: what is done, and how much there is; "
-                           "got a int."),
+                           "got an int."),
     ],
 )  # fmt: skip
 def test_what_is_said(name: str, value: object, message: str) -> None:
@@ -162,5 +161,5 @@ def test_channels_first_are_told(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("shape", [(24, 40), (24, 40, 2, 1), (0, 40, 3)])
 def test_other_shapes_for_a_function(encoder: Encoder, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidInput, match="height x width x channels, got a ndarray of shape"):
+    with pytest.raises(InvalidInput, match="height x width x channels, got an array of shape"):
         explorer.probe(np.zeros(shape), encoder=encoder)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored
+from explorer.attributions.scored import Scored, in_torch
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap
 
@@ -46,6 +46,7 @@ class AblationCam:
             scored.looked.module(scored.pixels)
         return 1 + int(tap.output.shape[1])
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question)
         path = scored.stage(self.stage)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, at_least, blank_if_flat
+from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
@@ -52,6 +52,7 @@ class BlurIg:
         """One for each step, and back."""
         return self.steps
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question)
         zero = make_background("zero", question.pixels, question.encoder, 0)

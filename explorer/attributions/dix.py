@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from explorer.attributions.dix_attention import integrate_attention
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, at_least, blank_if_flat, steps_between
+from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch, steps_between
 from explorer.core.steps import Steps
 
 RESIZE = "bicubic"
@@ -56,6 +56,7 @@ class Dix:
         """One for each step and layer, and one to see each layer's output."""
         return self.depth * (self.steps + 1)
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question, target=self.target, scale=self.scale)
         if scored.looked.attentions:

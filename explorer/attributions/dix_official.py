@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, at_least
+from explorer.attributions.scored import Scored, at_least, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
 
@@ -51,6 +51,7 @@ class DixOfficial:
         """One for the last layer; one for each term and other layer, and one to see its output."""
         return 1 + (self.depth - 1) * (self.steps + 2)
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w).
 

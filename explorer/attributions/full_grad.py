@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, blank_if_flat
+from explorer.attributions.scored import Scored, blank_if_flat, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, as_tensor
+from explorer.encoders.torch_state import gradients
 
 CURVED = ("GELU", "SiLU", "Swish", "Mish", "ELU", "SELU", "Sigmoid", "Tanh", "Softplus", "Hardswish", "HardSwish",
           "LayerNorm", "LayerNorm2d", "GroupNorm", "InstanceNorm2d")  # fmt: skip
@@ -48,6 +49,7 @@ class FullGrad:
         """One, and back."""
         return 1
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w).
 
@@ -68,8 +70,6 @@ def terms(scored: Scored, zero: Any) -> Steps[list[Any]]:
         scored: The question.
         zero: The pixels that are zero for the network; broadcasts to (h, w, c).
     """
-    import torch
-
     leaf = scored.pixels.clone().requires_grad_()
     run: list[tuple[Any, Any]] = []  # a layer that is used twice is there twice
 
@@ -84,7 +84,7 @@ def terms(scored: Scored, zero: Any) -> Steps[list[Any]]:
             hooks.callback(hook.remove)
         score = scored.run(leaf)
     yield 1
-    first, *slopes = torch.autograd.grad(score.sum(), [leaf, *(output for output, _ in run)], allow_unused=True)
+    first, *slopes = gradients(score.sum(), [leaf, *(output for output, _ in run)], allow_unused=True)
     shares = [slope[0] * bias for slope, (_, bias) in zip(slopes, run, strict=True) if slope is not None]
     return [(first * (scored.pixels - zero))[0].permute(2, 0, 1), *shares]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
-from explorer.attributions.scored import Scored
+from explorer.attributions.scored import Scored, in_torch
 from explorer.core.steps import Steps
 
 
@@ -39,6 +39,7 @@ class Gae:
         """One, and back."""
         return 1
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question, scale=self.scale)
         taps = open_taps(scored)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, at_least, blank_if_flat
+from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
@@ -54,6 +54,7 @@ class GuidedIg:
         """One for each step, and back, one after another."""
         return self.steps
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question)
         start = make_background(self.fill, question.pixels, question.encoder, 0).astype(np.float64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored, captum
+from explorer.attributions.scored import Scored, captum, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
 
@@ -42,6 +42,7 @@ class LiftCam:
         """One to see the layer, and two for DeepLIFT: with the layer and with zeros in its place."""
         return 3
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = Scored(question, target=self.target)
         path = scored.stage(self.stage)

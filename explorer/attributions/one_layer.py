@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
-from explorer.attributions.scored import Scored
+from explorer.attributions.scored import Scored, in_torch
 from explorer.core.steps import Steps
 
 
@@ -38,6 +38,7 @@ class OneLayer(ABC):
         """One, and back."""
         return 1
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         scored = self.scored(question)
         outputs, slopes = yield from scored.layer(scored.stage(self.stage))

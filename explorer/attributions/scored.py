@@ -6,8 +6,9 @@ dot product, for the others minus the distance. A class is a question too (``mak
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from explorer.core.distances import DISTANCES, measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
+from explorer.encoders.torch_state import gradients, settled
 
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own
@@ -27,6 +29,26 @@ ROUNDING = 1e-6
 
 NOTHING = 1e-30
 """Nor does one whose values differ by no more than this: products of maps of small gradients are small themselves."""
+
+
+Answer = TypeVar("Answer", bound=Callable[..., Steps[NDArray[np.float32]]])
+
+
+def in_torch(answer: Answer) -> Answer:
+    """Let each step of a method have gradients, wherever torch's switches stand; between steps they are as before."""
+
+    @wraps(answer)
+    def steps(*args: Any) -> Steps[NDArray[np.float32]]:
+        inner = answer(*args)
+        while True:
+            with settled(gradients=True):
+                try:
+                    step = next(inner)
+                except StopIteration as end:
+                    return np.asarray(end.value)
+            yield step
+
+    return steps  # type: ignore[return-value]
 
 
 class Scored:
@@ -187,7 +209,7 @@ class Scored:
         """
         import torch
 
-        slopes = torch.autograd.grad(scores.sum(), leaf)[0]
+        slopes = gradients(scores.sum(), leaf)[0]
         return torch.where(self.at_reference(scores).view(-1, *[1] * (slopes.dim() - 1)), 0, slopes)
 
     def at_reference(self, scores: Any) -> Any:

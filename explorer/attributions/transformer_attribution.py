@@ -13,11 +13,12 @@ from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
 from explorer.attributions.relevance import recorder, share
 from explorer.attributions.rollout import evidence, open_taps, read_patches, roll_out, slopes_of
-from explorer.attributions.scored import Scored
+from explorer.attributions.scored import Scored, in_torch
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap
+from explorer.encoders.torch_state import gradients
 
 
 @METHODS.register("t-attr")
@@ -46,6 +47,7 @@ class TransformerAttribution:
         """One for the gradients, one for relevance."""
         return 2
 
+    @in_torch
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         """The attribution (h, w), computed in float64: float32's rounding grows from block to block.
 
@@ -98,8 +100,6 @@ def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
     Raises:
         InvalidInput: A step that has no rule.
     """
-    import torch
-
     looked = scored.looked
     first, *others = (Tap(looked, path) for path in looked.attentions)
     with recorder(), ExitStack() as stack:
@@ -111,7 +111,7 @@ def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
         raise InvalidInput("Relevance does not reach the embedding of this network.", code="no_rule")
     outputs = [tap.output for tap in others]
     starts = [_start(embedding.detach(), sign * weights) for sign in (1, -1)]
-    return [list(torch.autograd.grad(embedding, outputs, start, retain_graph=True)) for start in starts]
+    return [list(gradients(embedding, outputs, start, retain_graph=True)) for start in starts]
 
 
 def _start(embedding: Any, weights: Any) -> Any:

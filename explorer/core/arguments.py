@@ -14,7 +14,10 @@ def described(value: Any) -> str:
     if value is None:
         return "nothing"
     shape = getattr(value, "shape", None)
-    return f"a {type(value).__name__:.40}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+    name = "array" if type(value).__name__ == "ndarray" else type(value).__name__[:40]
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}" + (
+        f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
+    )
 
 
 def check_kind(name: str, value: Any, kinds: Any, wanted: str) -> None:

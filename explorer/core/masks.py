@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
@@ -209,12 +210,12 @@ def masks_from_array(array: Any) -> ArrayMasks:
     Raises:
         InvalidInput: Another shape, values outside [0, 1], or all masks the same.
     """
-    masks = np.asarray(array)
+    masks = as_numpy(array)
     if masks.ndim == 4 and masks.shape[-1] == 1:
         masks = masks[..., 0]
     if masks.ndim != 3 or not masks.size or masks.dtype.kind not in "biuf":
         raise InvalidInput(
-            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {np.shape(array)}.",
+            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {masks.shape}.",
             code="masks_shape",
         )
     masks = masks.astype(np.float32)

@@ -186,6 +186,7 @@ def _masks_for(
         return masking, sample_masks(masking, (h, w))
     if not hasattr(masks, "weighted_sum"):
         masks = masks_from_array(masks)
+    assert not isinstance(masks, np.ndarray)
     if masks.size != (h, w):
         raise InvalidInput(
             f"The masks are {masks.size[0]} x {masks.size[1]}, but what the encoder sees is {h} x {w}; "

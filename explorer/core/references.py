@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder
 from explorer.core.errors import InvalidInput
@@ -113,7 +114,7 @@ def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:
 
 
 def _as_vector(embedding: Any) -> NDArray[np.floating]:
-    vector = np.asarray(embedding)
+    vector = as_numpy(embedding)
     if vector.ndim != 1 or not vector.size or vector.dtype.kind not in "fiub":
         raise InvalidInput(
             f"The embedding must be a vector of numbers (d,), got shape {vector.shape}.", code="embedding_vector"

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from explorer.core.errors import InvalidInput
+from explorer.encoders.torch_state import gradients
 
 TAP = "attn_drop"
 """The name of the module that the probabilities pass, in every kind of attention once it is opened."""
@@ -180,6 +181,4 @@ class AttentionTaps:
 
     def slopes(self, total: Any) -> list[Any]:
         """Gradients of a scalar of the recorded run by the attention of each block, each (b, heads, t, t)."""
-        import torch
-
-        return list(torch.autograd.grad(total, self._added))
+        return list(gradients(total, self._added))

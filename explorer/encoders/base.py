@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Embedder, Input
 from explorer.core.errors import InvalidInput
 from explorer.encoders.gradients import Differentiable
@@ -41,7 +42,7 @@ class Encoder(Embedder):
             InvalidInput: Not a batch of pictures.
             UnusableEmbedding: The network's answer is no embedding.
         """
-        batch = np.asarray(images)
+        batch = as_numpy(images)
         if batch.ndim != 4:
             raise InvalidInput(f"Expected a batch (b, height, width, 3), got shape {batch.shape}.", code="batch_shape")
         views = np.stack([self.view(as_picture(image).pixels)[0] for image in batch])

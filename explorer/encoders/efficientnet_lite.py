@@ -22,6 +22,7 @@ from explorer.encoders.hub import read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
+from explorer.encoders.torch_state import settled
 
 log = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ class OnGpu:
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
-        with torch.inference_mode():
+        with settled(gradients=False):
             rows = self._module(torch.from_numpy(pixels).to("cuda", self._kind))
         return np.asarray(rows.float().cpu().numpy())
 
@@ -187,7 +188,7 @@ def _constants(module: Any) -> list[NDArray[np.float32]]:
     convolutions = [part for part in parts if isinstance(part, torch.nn.Conv2d)]
     norms = [part for part in parts if isinstance(part, torch.nn.BatchNorm2d)]
     arrays = [module.network.classifier.weight, module.network.classifier.bias]
-    with torch.inference_mode():
+    with settled(gradients=False):
         for convolution, norm in zip(convolutions, norms, strict=True):
             scale = norm.weight / (norm.running_var + norm.eps).sqrt()
             arrays += [convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Card, Input
 from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
@@ -47,10 +48,10 @@ class FunctionEncoder(Encoder):
         return picture, Box()
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
-        return np.asarray(self._function(pixels))
+        return as_numpy(self._function(pixels))
 
     def embed_images(self, images: Any) -> NDArray[np.floating]:
-        batch = np.asarray(images)
+        batch = as_numpy(images)
         parts = [self.embed_pixels(batch[i : i + self.batch_size]) for i in range(0, len(batch), self.batch_size)]
         return np.concatenate(parts)
 

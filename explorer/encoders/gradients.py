@@ -6,7 +6,6 @@ own modules, so that hooks and changed attention code never reach whoever else i
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +18,15 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
 from explorer.encoders.attention import TAP, AttentionTaps, find_attention, open_attention
+from explorer.encoders.torch_copies import a_copy, copied
+from explorer.encoders.torch_state import settled
 
 SIZE_OF_MAP = 4
 """Dimensions of a convolution's output: batch, channels, rows, columns."""
+
+
+RECOMPUTES = "it runs parts of itself again for their gradients; turn its gradient checkpointing off"
+"""What is said of a network whose gradients would be those of another run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,7 @@ class Differentiable:
     pooled: bool = False
 
 
+@settled(gradients=True)
 def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = None) -> Differentiable:
     """Find out what a network shows.
 
@@ -98,22 +104,29 @@ def as_tensor(module: Any, pixels: NDArray[Any]) -> Any:
     """Pixels (b, h, w, c) as a float32 tensor where the module is."""
     import torch
 
-    device = next((array.device for array in module.parameters()), None)
+    device = next((array.device for array in (*module.parameters(), *module.buffers())), None)
     return torch.from_numpy(np.array(pixels, np.float32)).to(device)
 
 
+@settled(gradients=False)
 def private_copy(module: Any) -> Any:
-    """A copy with modules of its own that shares all numbers, frozen, and overwrites none of its outputs.
+    """A copy with modules of its own that shares all parameters, frozen, and overwrites none of its outputs.
 
     Whatever is in training mode stays in it, so that the copy computes what the original does.
     """
     import torch
 
-    shared = {id(array): torch.nn.Parameter(array.detach(), requires_grad=False) for array in module.parameters()}
-    twin = copy.deepcopy(module, {**shared, **{id(array): array for array in module.buffers()}})
+    def numbers(given: Any) -> Any:
+        frozen = isinstance(given, torch.nn.Parameter)
+        return torch.nn.Parameter(given.detach(), requires_grad=False) if frozen else a_copy(given)
+
+    twin = copied(module, numbers)
     for part in twin.modules():
         if getattr(part, "inplace", False):
             part.inplace = False  # what was recorded of a layer would change afterwards
+        for name, value in vars(part).items():
+            if value is True and ("checkpoint" in name or name in ("memory_efficient", "with_cp")):
+                vars(part)[name] = False  # parts would be run again for their gradients, past what looks at them
     return twin
 
 
@@ -191,10 +204,17 @@ def _shapes(module: Any, pixels: Any) -> list[tuple[str, tuple[int, ...]]]:
 
     hooks = [part.register_forward_hook(note(path)) for path, part in module.named_modules() if path]
     try:
-        rows = module(pixels.clone().requires_grad_())
+        with torch.autograd.graph.disable_saved_tensors_hooks(RECOMPUTES):
+            rows = module(pixels.clone().requires_grad_())
+    except (InvalidInput, RuntimeError) as error:
+        if RECOMPUTES not in str(error):
+            raise
+        raise InvalidInput(f"The network could not be looked into: {RECOMPUTES}.", code="recomputes") from error
     finally:
         for hook in hooks:
             hook.remove()
+    if _has_step(rows, "Checkpoint"):
+        raise InvalidInput(f"The network could not be looked into: {RECOMPUTES}.", code="recomputes")
     if not rows.requires_grad:
         raise InvalidInput(
             "The network cuts its embedding off from the pixels (by no_grad or detach, say), so that there are no "
@@ -202,6 +222,17 @@ def _shapes(module: Any, pixels: Any) -> list[tuple[str, tuple[int, ...]]]:
             code="no_gradients",
         )
     return found
+
+
+def _has_step(rows: Any, name: str) -> bool:
+    """Whether there is a step of such a name among those that autograd has recorded."""
+    seen, ahead = set(), [rows.grad_fn]
+    while ahead:
+        step = ahead.pop()
+        if step is not None and step not in seen:
+            seen.add(step)
+            ahead += [before for before, _ in step.next_functions]
+    return any(name in step.name() for step in seen)
 
 
 def _patches(

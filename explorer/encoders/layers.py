@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
 
@@ -82,6 +83,7 @@ class LayeredEncoder(Encoder):
 
     def replaced(self, weights: Mapping[str, Arrays], label: str) -> Encoder:
         self._check(tuple(weights))
+        weights = {layer: {key: as_numpy(array) for key, array in arrays.items()} for layer, arrays in weights.items()}
         for layer, arrays in weights.items():
             shapes = {name: array.shape for name, array in self._layers().arrays(layer).items()}
             for name, array in arrays.items():
@@ -95,6 +97,8 @@ class LayeredEncoder(Encoder):
     def randomised(self, names: Sequence[str], how: str = "shuffle", seed: int = 0) -> Encoder:
         if how not in HOW:
             raise InvalidInput(f"Unknown way to randomise; choose one of: {', '.join(HOW)}.", code="unknown_how")
+        if not self.layers():
+            raise self._no_layers()
         chosen = self._expand(names)
         digest = hashlib.sha256("\n".join(chosen).encode()).hexdigest()[:12]
         access = self._layers()

@@ -20,12 +20,13 @@ from explorer.core.captions import check_texts
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
-from explorer.encoders.gradients import Differentiable, gives_of, look_into
+from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
 from explorer.encoders.hub import Source, absent, cached, check_choice, have
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openclip_weights import build_network
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import TorchLayers, numbered_block
+from explorer.encoders.torch_state import settled
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""
@@ -60,13 +61,15 @@ class OpenClipEncoder(LayeredEncoder):
         from open_clip import get_model_preprocess_cfg
         from open_clip.transform import MaybeToTensor, PreprocessCfg, image_transform_v2
 
-        self.card, self._network, self._tokenizer, self.fingerprint = card, network, tokenizer, fingerprint
+        self.card, self._tokenizer, self.fingerprint = card, tokenizer, fingerprint
+        self._network = private_copy(network)  # which is run, and may keep what it computes
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
         steps = image_transform_v2(settings, is_train=False).transforms
         self._steps = picture_steps(steps, MaybeToTensor)
         self._device = next(network.parameters()).device
-        self._mean, self._std = torch.tensor([settings.mean, settings.std], device=self._device).view(2, 3, 1, 1)
+        colours = torch.tensor([settings.mean, settings.std], device=self._device, dtype=torch.float32)
+        self._mean, self._std = colours.view(2, 3, 1, 1)
         self.input_size = settings.input_size[1:]
         self.zero_colour = np.array(settings.mean, np.float32) * 255
 
@@ -77,7 +80,7 @@ class OpenClipEncoder(LayeredEncoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         import torch
 
-        with torch.inference_mode():
+        with settled(gradients=False):
             planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2) / 255
             rows = self._network.encode_image((planes - self._mean) / self._std)
         return np.asarray(rows.float().cpu().numpy())
@@ -86,12 +89,12 @@ class OpenClipEncoder(LayeredEncoder):
         return self._access
 
     def gives(self) -> tuple[str, ...]:
-        return gives_of(self._network.visual)
+        return gives_of(self._access.module.visual)
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
         import torch
 
-        visual, mean, std = self._network.visual, self._mean, self._std
+        visual, mean, std = self._access.module.visual, self._mean, self._std
 
         class FromPixels(torch.nn.Module):
             def __init__(self) -> None:
@@ -122,9 +125,8 @@ class OpenClipEncoder(LayeredEncoder):
         return np.concatenate([self._embed_text(self.fit_text(text)[0]) for text in texts])
 
     def _embed_text(self, text: str) -> NDArray[np.floating]:
-        import torch
 
-        with self._lock, torch.inference_mode():
+        with self._lock, settled(gradients=False):
             rows = self._network.encode_text(self._tokenizer([text]).to(self._device))
         return np.asarray(rows.float().cpu().numpy())
 

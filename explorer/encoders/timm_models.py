@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
-from explorer.encoders.gradients import Differentiable, gives_of, look_into
+from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
 from explorer.encoders.hub import Source, absent, cached, check_choice, have, read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
+from explorer.encoders.torch_state import settled
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """What a repository's weights are called, the one we prefer first."""
@@ -56,6 +57,7 @@ class TimmEncoder(LayeredEncoder):
         self._module = _from_pixels(network, settings["mean"], settings["std"], softmax=softmax)
         first, last = (_names(network.pretrained_cfg.get(key)) for key in ("first_conv", "classifier"))
         self._access = TorchLayers(self._module, "network", first=first, last=last)
+        self._running: Any = None  # a copy, as a network may keep what it computes
         self.input_size = tuple(settings["input_size"][1:])
         self.zero_colour = np.array(settings["mean"], np.float32) * 255
 
@@ -66,8 +68,9 @@ class TimmEncoder(LayeredEncoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         import torch
 
-        with torch.inference_mode():
-            rows = self._module(torch.from_numpy(pixels).to(self._module.mean.device))
+        with settled(gradients=False):
+            network = self._running = self._running or private_copy(self._module)
+            rows = network(torch.from_numpy(pixels).to(network.mean.device))
         return np.asarray(rows.float().cpu().numpy())
 
     def _layers(self) -> TorchLayers:
@@ -104,8 +107,9 @@ def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], 
             super().__init__()
             self.network = network
             place = next(network.parameters()).device
-            self.register_buffer("mean", torch.tensor(mean, device=place).view(3, 1, 1), persistent=False)
-            self.register_buffer("std", torch.tensor(std, device=place).view(3, 1, 1), persistent=False)
+            for name, values in (("mean", mean), ("std", std)):
+                colour = torch.tensor(values, device=place, dtype=torch.float32)
+                self.register_buffer(name, colour.view(3, 1, 1), persistent=False)
 
         def forward(self, pixels: Any) -> Any:
             rows = self.network((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)

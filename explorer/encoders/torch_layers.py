@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import math
 import re
@@ -15,8 +14,11 @@ from numpy.typing import NDArray
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
-from explorer.encoders.gradients import Differentiable, as_tensor, gives_of, look_into
+from explorer.encoders.gradients import Differentiable, as_tensor, gives_of, look_into, private_copy
 from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.torch_admission import admitted, ask, check_steady
+from explorer.encoders.torch_copies import WITHOUT, Place, a_copy, copied, kept_outside, take_out
+from explorer.encoders.torch_state import settled
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
 """A path up to its first number or run of numbers."""
@@ -70,25 +72,30 @@ class TorchLayers:
         return 1 if dimensions == 2 and ("Linear" in kind or name == "in_proj_weight") else 0
 
     def replaced(self, weights: Mapping[str, Arrays]) -> Any:
-        """A copy of the module with other arrays in some layers; it shares all other tensors with it."""
+        """A copy of the module with other arrays in some layers; it shares all other parameters with it."""
         import torch
 
-        tensors = (*self.module.parameters(), *self.module.buffers())
-        twin = copy.deepcopy(self.module, {id(tensor): tensor for tensor in tensors})
-        twins = dict(zip(self.module.modules(), twin.modules(), strict=True))
-        for layer, arrays in weights.items():
-            owner = self._owners[layer]
-            for name, array in arrays.items():
-                old = getattr(owner, name)
-                new = torch.from_numpy(array.copy()).to(old.device, old.dtype)
-                if isinstance(old, torch.nn.Parameter):
-                    new = torch.nn.Parameter(new, requires_grad=old.requires_grad)
-                setattr(twins[owner], name, new)
+        with settled(gradients=False):
+            twin = copied(self.module, lambda given: given if isinstance(given, torch.nn.Parameter) else a_copy(given))
+            twins = dict(zip(self.module.modules(), twin.modules(), strict=True))
+            for layer, arrays in weights.items():
+                owner = self._owners[layer]
+                for name, array in arrays.items():
+                    old, new = getattr(owner, name), torch.from_numpy(array.copy())
+                    new = (torch.view_as_complex(new) if old.is_complex() else new).to(old.device, old.dtype)
+                    if isinstance(old, torch.nn.Parameter):
+                        new = torch.nn.Parameter(new, requires_grad=old.requires_grad)
+                    setattr(twins[owner], name, new)
         return twin
 
 
 def _numbers(owner: Any, name: str) -> NDArray[np.float32]:
-    return np.array(getattr(owner, name).detach().float().cpu().numpy())
+    """A copy; complex numbers have their parts along a last axis."""
+    import torch
+
+    array = getattr(owner, name).detach()
+    array = torch.view_as_real(array.resolve_conj()) if array.is_complex() else array
+    return np.array(array.float().cpu().numpy())
 
 
 def start(
@@ -134,10 +141,10 @@ def start(
 
 
 def _own_arrays(part: Any) -> list[str]:
-    """Names of the floating-point arrays that a module itself holds and saves."""
+    """Names of the floating-point and complex arrays that a module itself holds and saves."""
     named = {**part._parameters, **part._buffers}.items()
     saved = [(name, tensor) for name, tensor in named if name not in part._non_persistent_buffers_set]
-    return [name for name, tensor in saved if tensor is not None and tensor.is_floating_point()]
+    return [name for name, array in saved if array is not None and (array.is_floating_point() or array.is_complex())]
 
 
 def _layer_name(path: str, part: Any, name: str) -> str:
@@ -157,58 +164,103 @@ def numbered_block(layer: str, names: Sequence[str]) -> str:
 
 
 class TorchEncoder(LayeredEncoder, FunctionEncoder):
-    """Any torch network as an encoder; arrays reach it as they are, channels first."""
+    """Any torch network as an encoder; arrays reach it as they are, channels first.
 
-    def __init__(self, module: Any, batch_size: int, fingerprint: str) -> None:
+    Args:
+        module: A private copy, in evaluation mode, which nobody runs: copies of it are.
+        batch_size: Rows in a call.
+        fingerprint: Names its numbers.
+        stages: See ``from_torch``.
+        base: The network whose layers were randomised to make this one.
+    """
+
+    def __init__(
+        self, module: Any, batch_size: int, fingerprint: str, stages: tuple[str, ...] | None = None, base: Any = None
+    ) -> None:
         super().__init__(module, batch_size)
         self._access = TorchLayers(module)
-        self._stages: tuple[str, ...] | None = None
-        self.fingerprint = fingerprint
+        self.fingerprint, self._stages, self._base = fingerprint, stages, base
+        self._running: Any = None
+        self._steady = False
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
-        import torch
+        with settled(gradients=False):
+            network = self._running = self._running or private_copy(self._own_module(pixels[0]))
+            rows = ask(network, as_tensor(network, pixels))
+            if not self._steady:
+                check_steady(network, as_tensor(network, pixels), rows)
+                self._steady = True
+        return np.asarray(rows.cpu().numpy())
 
-        module = self._access.module
-        with torch.inference_mode():  # of a copy, as a network may write in what it is shown
-            rows = module(as_tensor(module, pixels).permute(0, 3, 1, 2))
-        if not isinstance(rows, torch.Tensor):
-            raise UnusableEmbedding(
-                f"The network returned a {type(rows).__name__:.40}; wrap it in one that returns a tensor (b, d).",
-                code="embedding_shape",
-            )
-        return np.asarray(rows.float().cpu().numpy())
+    def _own_module(self, pixels: NDArray[Any]) -> Any:
+        """The network, rid of what it has kept of others."""
+        if self._base is not None:
+            forget(self._access.module, self._base, pixels)
+            self._base = None
+        return self._access.module
 
     def _layers(self) -> TorchLayers:
         return self._access
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
-        twin = TorchEncoder(self._access.replaced(weights), self.batch_size, f"{self.fingerprint}+{label}")
-        twin._stages = self._stages
-        return twin
+        base = self._access.module if self._base is None else self._base
+        network = self._access.replaced(weights)
+        return TorchEncoder(network, self.batch_size, f"{self.fingerprint}+{label}", self._stages, base)
 
     def gives(self) -> tuple[str, ...]:
         return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
         stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
-        return look_into(_channels_first(self._access.module), pixels, stages)
+        return look_into(_from_pixels(self._own_module(pixels)), pixels, stages)
 
     def classifier(self) -> TorchEncoder:
         return self
 
 
-def _channels_first(module: Any) -> Any:
+def _from_pixels(module: Any) -> Any:
     import torch
 
-    class ChannelsFirst(torch.nn.Module):
+    class FromPixels(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.network = module
 
         def forward(self, pixels: Any) -> Any:
-            return self.network(pixels.permute(0, 3, 1, 2).clone())  # a network may write in what it is shown
+            return ask(self.network, pixels.clone())  # a network may write in what it is shown
 
-    return ChannelsFirst()
+    return FromPixels()
+
+
+def forget(network: Any, base: Any, pixels: NDArray[Any]) -> None:
+    """Take from a network with other weights what it has kept of its old ones besides: all that it makes again itself.
+
+    Args:
+        network: It is changed.
+        base: The network with the old weights.
+        pixels: (h, w, c) of a picture.
+    """
+    import torch
+
+    kept = [*kept_outside(base)]
+    if not kept:
+        return
+    with settled(gradients=False):
+        before = ask(private_copy(base), as_tensor(base, pixels[None]))
+
+        def makes_again(places: Sequence[Place], way: str) -> bool:
+            trial = private_copy(base)
+            take_out(trial, places, way)
+            try:
+                return bool(torch.equal(ask(trial, as_tensor(base, pixels[None])), before))
+            except (InvalidInput, UnusableEmbedding):
+                return False
+
+        for places in (kept, *([place] for place in kept)):
+            if way := next((way for way in WITHOUT if makes_again(places, way)), ""):
+                take_out(network, places, way)
+                if places is kept:
+                    return
 
 
 def _digest(module: Any) -> str:
@@ -226,9 +278,12 @@ def _digest(module: Any) -> str:
 def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | None = None) -> Encoder:
     """Make an encoder of a torch network, with layers that can be randomised, gradients, and what lies inside.
 
+    The encoder has a copy of its own: the network stays as it is, and what becomes of it later changes nothing.
+
     Args:
-        module: In evaluation mode; (b, c, h, w) float32 -> (b, d). It sees the array given to ``probe`` times each
-            mask, in that array's range and size.
+        module: In evaluation mode; (b, c, h, w) -> (b, d). It sees the array given to ``probe`` times each mask, in
+            that array's range and size, as float64 where all its parameters are, else as float32. One in half
+            precision is computed in float32.
         batch_size: Rows in a call.
         stages: Paths of the modules that end the last stage, the one before it, and so on, for the methods that look
             at layers; found by the sizes of their outputs where none are given.
@@ -237,10 +292,9 @@ def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | Non
         An encoder without a text side. Its embedding also counts as the scores of classes before the softmax.
 
     Raises:
-        InvalidInput: The network is in training mode, where it would change as it is used; or a batch size below 1.
+        InvalidInput: A network in training mode, or of a kind that cannot be looked into (scripted, quantised, lazy,
+            without numbers, with more than one input); or a batch size below 1.
     """
-    if module.training:
-        raise InvalidInput("The network is in training mode; call its eval() first.", code="training_mode")
-    encoder = TorchEncoder(module, batch_size, f"torch:{type(module).__qualname__}:{_digest(module)[:12]}")
-    encoder._stages = None if stages is None else tuple(stages)
-    return encoder
+    network = admitted(module)
+    fingerprint = f"torch:{type(network).__qualname__}:{_digest(network)[:12]}"
+    return TorchEncoder(network, batch_size, fingerprint, None if stages is None else tuple(stages))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question, make_question
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
@@ -210,7 +211,7 @@ def plant(
 
 def _pair(attribution: NDArray[Any], region: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The map and the region after a look at them."""
-    values, inside = as_map(attribution), np.asarray(region)
+    values, inside = as_map(attribution), as_numpy(region)
     if inside.shape != values.shape or inside.dtype != np.bool_:
         raise InvalidInput(
             f"The region must hold True or False for each pixel of the map {values.shape}, got "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 
 FLAT = 1e-6
@@ -24,7 +25,7 @@ def as_map(attribution: NDArray[Any], size: tuple[int, int] | None = None) -> ND
     Raises:
         InvalidInput: It is no map, or of another size.
     """
-    values = np.asarray(attribution)
+    values = as_numpy(attribution)
     if values.ndim != 2 or not values.size or values.dtype.kind not in "fiub" or not np.isfinite(values).all():
         raise InvalidInput(
             f"Expected a map (h, w) of finite numbers, got shape {values.shape}.", code="attribution_shape"

@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Method, Question
+from explorer.core.arrays import as_numpy
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.limits import SEED
@@ -148,7 +149,7 @@ def randomised_target(
         InvalidInput: As the method.
         UnusableEmbedding: As the method.
     """
-    found = (yield from method(question)) if attribution is None else attribution
+    found = (yield from method(question)) if attribution is None else as_numpy(attribution)
     changed = yield from method(other)
     pair = [np.abs(values) if absolute else values for values in (found, changed)]
     return float("nan") if any(np.ptp(values) == 0 for values in pair) else spearman(*pair)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
+from explorer.core.arrays import as_numpy
 from explorer.core.distances import DISTANCES, measure, similarity
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.fills import make_background
@@ -185,7 +186,7 @@ def make_scorer(
         chosen = _row("label", label, len(question.target.embedding))
         return ClassScorer(index, (yield from _decided(question)) if chosen is None else chosen)
     if gallery is not None:
-        return (yield from _retrieval(question, np.asarray(gallery), truth, tau, label))
+        return (yield from _retrieval(question, as_numpy(gallery), truth, tau, label))
     if label is not None:
         raise InvalidInput("A label goes with classes or with a gallery.", code="label_without_classes")
     return (yield from _anchored(question, fill))

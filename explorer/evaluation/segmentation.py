@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
 from explorer.evaluation.localization import average_precision
@@ -51,7 +52,7 @@ def segmented(
     Raises:
         InvalidInput: A map or region that is none, or of two sizes.
     """
-    values, inside = as_map(attribution), np.asarray(region)
+    values, inside = as_map(attribution), as_numpy(region)
     if inside.shape != values.shape or inside.dtype != np.bool_:
         raise InvalidInput(
             f"The mask must hold True or False for each pixel of the map {values.shape}, got "

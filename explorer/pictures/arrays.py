@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from explorer.core.arguments import described
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.pictures.formats import check_size
 
@@ -20,9 +21,9 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
         InvalidInput: Anything else, or a size outside the caps.
     """
     try:
-        array = np.asarray(source)
-    except (TypeError, ValueError) as error:  # ragged lists, tensors on a GPU
-        raise _not_a_picture("something that is no array") from error
+        array = as_numpy(source)
+    except InvalidInput as error:
+        raise _not_a_picture("something that is no array", f" {error}") from error
     shape = array.shape
     hint = ""
     if array.ndim == 3 and shape[0] in (1, 3, 4) and shape[2] != 3:
@@ -66,10 +67,11 @@ def _rounded(array: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 def as_array(image: Any) -> NDArray[Any]:
     """An array (h, w, c) for a function, whatever its range."""
-    pixels = np.asarray(image)
+    pixels = as_numpy(image)
     if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
+        got = described(pixels if pixels.ndim else image)
         raise InvalidInput(
-            f"Expected an array of numbers, height x width x channels, got {described(image)}.{_how(image)}",
+            f"Expected an array of numbers, height x width x channels, got {got}.{_how(image)}",
             code="image_shape",
         )
     bad = int((~np.isfinite(pixels)).sum())

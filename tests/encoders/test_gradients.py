@@ -219,11 +219,14 @@ def test_the_users_network_stays_as_it_is(name: str) -> None:
     np.testing.assert_array_equal(encoder.embed_pixels(picture(1)[None]), rows)
 
 
-def test_a_copy_shares_all_numbers_and_is_frozen() -> None:
+def test_a_copy_shares_all_parameters_and_is_frozen() -> None:
     network = tiny_cnn(normalised=True)
     twin = private_copy(network)
-    for mine, theirs in zip(twin.state_dict().values(), network.state_dict().values(), strict=True):
+    for mine, theirs in zip(twin.parameters(), network.parameters(), strict=True):
         assert mine.data_ptr() == theirs.data_ptr()
+    for mine, theirs in zip(twin.buffers(), network.buffers(), strict=True):  # which it may count on in
+        assert mine.data_ptr() != theirs.data_ptr()
+        assert torch.equal(mine, theirs)
     assert not any(array.requires_grad for array in twin.parameters())
     assert not {id(part) for part in twin.modules()} & {id(part) for part in network.modules()}
 

@@ -1,0 +1,49 @@
+"""What users give as arrays: numpy's, lists, and the tensors of any framework, none of which is imported here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.errors import InvalidInput
+
+UNREADABLE = (TypeError, ValueError, RuntimeError, AttributeError)
+"""How numpy and the frameworks say that something is no array."""
+
+
+def as_numpy(given: Any) -> NDArray[Any]:
+    """Anything array-like as numpy, without a copy where there is no need of one.
+
+    Tensors may require gradients, lie on another device, or be of a type that numpy has not (bfloat16 becomes float32).
+
+    Raises:
+        InvalidInput: It holds no array that can be read.
+    """
+    try:
+        array = _read(given)
+        return array.astype(np.float32) if array.dtype.isbuiltin == 2 else array  # a type of another package
+    except UNREADABLE as error:
+        on_meta = str(getattr(given, "device", "")) == "meta"
+        hint = " (on the device meta, where there are no numbers)" if on_meta else ""
+        raise InvalidInput(
+            f"A {type(given).__name__:.40}{hint} cannot be read as an array; give numbers of one shape: a numpy array, "
+            "a dense tensor, or a list of rows of one length.",
+            code="array_unreadable",
+        ) from error
+
+
+def _read(given: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(given)
+    except UNREADABLE:
+        if isinstance(given, list | tuple):  # of tensors, it may be
+            return np.asarray([_read(part) for part in given])
+        if not hasattr(given, "detach"):
+            raise
+    tensor = given.detach().cpu().resolve_conj().resolve_neg()
+    try:
+        return np.asarray(tensor)
+    except TypeError:  # a type that numpy has not
+        return np.asarray(tensor.float())

@@ -1,0 +1,218 @@
+"""A user's own torch network: which ones can be used, the private copy that is used, and what it must answer."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
+from explorer.encoders.torch_copies import copied
+from explorer.encoders.torch_state import settled
+
+MODELESS = ("container", "linear", "conv", "flatten", "pooling", "normalization", "padding", "module")
+"""torch.nn's files of modules that do the same in training mode."""
+
+SHARE = 1e-3
+"""Of an embedding's length: by how much rounding may move it from one batch to another."""
+
+
+def admitted(network: Any) -> Any:
+    """A private copy of a network, in evaluation mode: what becomes of the original does not matter to it.
+
+    Half precision is widened to float32, which holds the same numbers and computes with all of them everywhere.
+
+    Raises:
+        InvalidInput: A network that embeddings, gradients and randomised layers cannot all be had of.
+    """
+    import torch
+
+    while isinstance(network, torch.nn.Module):
+        inner = getattr(network, "_orig_mod", None)  # what torch.compile was given
+        if isinstance(network, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+            inner = network.module
+        if inner is None:
+            break
+        network = inner
+    if not isinstance(network, torch.nn.Module):
+        raise InvalidInput(
+            f"from_torch needs a network, a torch.nn.Module, but was given a {type(network).__name__:.40}; "
+            "from_function takes anything else that can be called.",
+            code="not_a_network",
+        )
+    _check_kind(network)
+    _check_arrays(network)
+    _check_inputs(network)
+    _check_mode(network)
+    with settled(gradients=False):
+        return _own(network)
+
+
+def _check_kind(network: Any) -> None:
+    import torch
+
+    for part in network.modules():
+        kind, home = type(part).__name__, type(part).__module__
+        if isinstance(part, torch.jit.ScriptModule):
+            raise InvalidInput(
+                "The network is scripted or traced, which hides what is inside; give the module it was made from, or "
+                "use from_function, for methods that only embed pictures.",
+                code="network_scripted",
+            )
+        if ".quantized" in home or home.startswith(("torchao", "bitsandbytes")):
+            raise InvalidInput(
+                f"The network is quantised (its {kind:.40}), so its layers cannot be randomised and give no gradients; "
+                "give the network before quantisation, or use from_function, for methods that only embed pictures.",
+                code="network_quantised",
+            )
+
+
+def _check_arrays(network: Any) -> None:
+    import torch
+
+    for name, array in (*network.named_parameters(), *network.named_buffers()):
+        fault = ""
+        if torch.nn.parameter.is_lazy(array):
+            fault = "gets its shape when the network first runs; run it on a batch of pictures once"
+        elif array.is_meta:
+            fault = "is on the device meta, where there are no numbers; load its weights first"
+        elif isinstance(array, torch.nn.Parameter) and not (array.is_floating_point() or array.is_complex()):
+            fault = "holds integers, as quantised networks do; give the network before quantisation"
+        elif array.layout is not torch.strided:
+            fault = "is sparse; make it dense (to_dense) first"
+        if fault:
+            raise InvalidInput(f"The network's {name:.60} {fault}.", code="network_arrays")
+
+
+def _check_inputs(network: Any) -> None:
+    import torch
+
+    if getattr(network.forward, "__func__", None) is torch.nn.Module.forward:
+        raise InvalidInput(
+            f"A {type(network).__name__:.40} has no forward, so it embeds nothing; put its modules in a "
+            "torch.nn.Sequential, or in a module of your own.",
+            code="network_inputs",
+        )
+    try:
+        inspect.signature(network.forward).bind(None)
+    except TypeError as error:
+        raise InvalidInput(
+            f"The network's forward cannot be called with a batch of pictures alone ({error}); wrap it in a "
+            "torch.nn.Module whose forward takes (b, c, h, w).",
+            code="network_inputs",
+        ) from error
+    except ValueError:  # no signature
+        return
+
+
+def _check_mode(network: Any) -> None:
+    """Refuse training mode, but not where it makes no difference, as of a Linear put in the place of another."""
+    for path, part in network.named_modules():
+        home, _, file = type(part).__module__.rpartition(".")
+        if part.training and not (path and home == "torch.nn.modules" and file in MODELESS):
+            which = f"'s module {path!r:.60}" if path else ""
+            raise InvalidInput(f"The network{which} is in training mode; call its eval() first.", code="training_mode")
+
+
+def _own(network: Any) -> Any:
+    import torch
+
+    met: list[Any] = []
+
+    def numbers(given: Any) -> Any:
+        if isinstance(given, torch.dtype):
+            return torch.float32 if given in (torch.float16, torch.bfloat16) else given
+        met.append(given)
+        array = given.detach().clone()
+        if array.is_floating_point() and array.itemsize < 4:
+            array = array.float()
+        return torch.nn.Parameter(array, requires_grad=False) if isinstance(given, torch.nn.Parameter) else array
+
+    twin = copied(network, numbers)
+    known = {id(array) for array in network.parameters()}
+    if any(isinstance(array, torch.nn.Parameter) and id(array) not in known for array in met):
+        raise InvalidInput(
+            "The network keeps parameters where torch does not find them, in a plain list or dict, so that they could "
+            "not be randomised; use torch.nn.ModuleList, ModuleDict or ParameterList, or take them out.",
+            code="network_hidden",
+        )
+    return twin
+
+
+def ask(network: Any, pixels: Any) -> Any:
+    """Embeddings (b, d) of pictures (b, h, w, c), by a network that takes (b, c, h, w).
+
+    Raises:
+        InvalidInput: The network fails.
+        UnusableEmbedding: It answers with something that is no embedding.
+        Exhausted: The machine does.
+    """
+    import torch
+
+    kinds = {array.dtype for array in network.parameters() if array.is_floating_point()}
+    planes = pixels.permute(0, 3, 1, 2)
+    if kinds == {torch.float64}:
+        planes = planes.to(torch.float64)
+    try:
+        rows = network(planes)
+    except Exception as error:
+        raise _failure(error, planes) from error
+    return _answer(rows)
+
+
+def _failure(error: Exception, planes: Any) -> ExplorerError:
+    known = in_words(error)
+    if not isinstance(known, Failed):
+        return known
+    return InvalidInput(
+        f"The network failed at a batch of shape {tuple(planes.shape)}: {type(error).__name__}: {error!s:.200} - give "
+        "pictures of the size and channels it is made for, or wrap it in a torch.nn.Module that takes such batches.",
+        code="network_failed",
+    )
+
+
+def _answer(rows: Any) -> Any:
+    import torch
+
+    wanted = ""
+    if not isinstance(rows, torch.Tensor):
+        wanted = f"a {type(rows).__name__:.40}"
+    elif rows.is_complex():
+        wanted = "complex numbers"
+    elif rows.layout is not torch.strided or rows.is_quantized or rows.is_meta:
+        wanted = "a tensor that is sparse, quantised or on the device meta"
+    elif rows.dim() != 2:
+        wanted = f"a tensor of shape {tuple(rows.shape)}"
+    if wanted:
+        raise UnusableEmbedding(
+            f"The network returned {wanted}; wrap it in a torch.nn.Module that returns a tensor (b, d) of real "
+            "numbers, one row for each picture.",
+            code="embedding_shape",
+        )
+    return rows if rows.dtype == torch.float64 else rows.float()
+
+
+def check_steady(network: Any, pixels: Any, rows: Any) -> None:
+    """Refuse a network whose embedding of a picture depends on chance, or on the other pictures of its batch.
+
+    Args:
+        network: As for ``ask``.
+        pixels: (b, h, w, c).
+        rows: (b, d) what the network answered.
+
+    Raises:
+        UnusableEmbedding: It answers otherwise to the first picture beside empty ones.
+    """
+    import torch
+
+    empty = torch.zeros_like(pixels[:1]).expand(max(len(pixels) - 1, 1), -1, -1, -1)
+    try:
+        again = ask(network, torch.cat((pixels[:1], empty)))
+    except InvalidInput:  # it takes one picture only, it may be
+        again = ask(network, pixels)
+    if (again[0] - rows[0]).norm() > SHARE * rows[0].norm():
+        raise UnusableEmbedding(
+            "The network's embedding of a picture changes from one time to the next, or with the other pictures of a "
+            "batch, so that distances would be chance: look for dropout outside of torch.nn.Dropout, random numbers, "
+            "numbers that are counted on, or a batch normalisation without running statistics.",
+            code="embedding_unsteady",
+        )
