@@ -71,7 +71,7 @@ def as_array(image: Any) -> NDArray[Any]:
     if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
         got = described(pixels if pixels.ndim else image)
         raise InvalidInput(
-            f"Expected an array of numbers, height x width x channels, got {got}.{_how(image)}",
+            f"Expected numbers of shape height x width x channels, got {got}.{_how(image, pixels.ndim)}",
             code="image_shape",
         )
     bad = int((~np.isfinite(pixels)).sum())
@@ -80,8 +80,8 @@ def as_array(image: Any) -> NDArray[Any]:
     return pixels
 
 
-def _how(image: Any) -> str:
+def _how(image: Any, ndim: int) -> str:
     """How a picture of another kind becomes such an array."""
     if isinstance(image, str | os.PathLike | bytes):
         return " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path))."
-    return " A grey one has a channel, too: array[..., None]." if np.ndim(image) == 2 else ""
+    return " A grey one has a channel, too: array[..., None]." if ndim == 2 else ""
