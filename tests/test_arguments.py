@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import explorer
 from explorer import Encoder, InvalidInput, MaskSettings, SelectionSettings
@@ -138,6 +140,23 @@ def test_what_is_said(name: str, value: object, message: str) -> None:
 def test_a_stream_refuses_when_called_and_not_when_read() -> None:
     with pytest.raises(InvalidInput, match="masking must be MaskSettings"):
         explorer.stream(PICTURE, encoder=TinyNetwork(), masking={"n_masks": 20})  # type: ignore[arg-type]
+
+
+def test_what_is_hidden_in_an_array_is_no_number() -> None:
+    with pytest.raises(InvalidInput, match=r"array\.filled"):
+        explain(image=np.ma.masked_array(PICTURE, PICTURE > 200))
+    assert explain(image=np.ma.masked_array(PICTURE)).attribution.any()
+
+
+def test_a_closed_picture_is_called_closed() -> None:
+    file = io.BytesIO()
+    Image.fromarray(PICTURE).save(file, "PNG")
+    picture = Image.open(file)
+    picture.close()
+    with pytest.raises(InvalidInput, match="The PIL image is closed"):
+        explain(image=picture)
+    with pytest.raises(InvalidInput, match="image must be a path, a PIL image or an array; got a type"):
+        explain(image=Image.Image)
 
 
 def test_one_text_is_not_read_letter_by_letter() -> None:
