@@ -50,14 +50,14 @@ def _check(**given: Any) -> None:
 
 
 def _check_masks(masks: Any) -> None:
-    if masks is not None and not any(hasattr(masks, mark) for mark in ("weighted_sum", *ARRAYS)):
+    if masks is not None and not any(hasattr(type(masks), mark) for mark in ("weighted_sum", *ARRAYS)):
         check_kind("masks", masks, list | tuple, MASKS)
 
 
 def _check_pictures(**given: Any) -> None:
     """Refuse what can be no picture, whichever encoder it is for; as ``_check``."""
     for name, value in given.items():
-        if not any(hasattr(value, mark) for mark in ARRAYS):
+        if not any(hasattr(type(value), mark) for mark in ARRAYS):
             check_kind(name, value, PICTURES, "a path, a PIL image or an array")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import explorer
 from explorer import Encoder, InvalidInput, MaskSettings, SelectionSettings
@@ -82,7 +84,7 @@ CASES: list[tuple[Callable[..., Any], str, tuple[str, ...]]] = [
     (lambda key: explorer.load_encoder(key), "key", ()),
     (lambda precision: explorer.load_encoder("conse-lite0", precision=precision), "precision", ()),
     (lambda weights: explorer.load_encoder("conse-lite0", weights=weights), "weights", ()),
-    (lambda folder: probed_explanation().save(folder), "folder", ("string", "empty")),
+    (lambda folder: probed_explanation().save(folder), "folder", ("string",)),
     (lambda values: MaskSettings.from_dict(values), "values", ()),
     (lambda values: SelectionSettings.from_dict(values), "values", ("dict",)),
     (lambda images: TinyNetwork().embed_images(images), "images", ()),
@@ -90,7 +92,6 @@ CASES: list[tuple[Callable[..., Any], str, tuple[str, ...]]] = [
     *((lambda n=name, **g: SelectionSettings(**g), name, ()) for name in SelectionSettings().to_dict()),
 ]  # fmt: skip
 RIGHT = {
-    ("masks", "ragged"), ("embedding", "ragged"), ("array", "ragged"), ("images", "ragged"),
     ("caption", "string"), ("sentence", "string"), ("mode", "string"), ("caption", "empty"), ("sentence", "empty"),
 }  # fmt: skip
 """What fits an argument, or is refused in words of its own."""
@@ -127,7 +128,7 @@ def test_wrong_kinds_are_named(ask: Callable[..., Any], name: str, right: tuple[
                                  "SelectionSettings.from_dict reads a dict; got a str."),
         ("reference", {"file": "bee.jpg"}, "reference must be a path, a PIL image or an array; got a dict."),
         ("on_progress", 3, "on_progress must be a function of two numbers: what is done, and how much there is; "
-                           "got a int."),
+                           "got an int."),
     ],
 )  # fmt: skip
 def test_what_is_said(name: str, value: object, message: str) -> None:
@@ -139,6 +140,23 @@ def test_what_is_said(name: str, value: object, message: str) -> None:
 def test_a_stream_refuses_when_called_and_not_when_read() -> None:
     with pytest.raises(InvalidInput, match="masking must be MaskSettings"):
         explorer.stream(PICTURE, encoder=TinyNetwork(), masking={"n_masks": 20})  # type: ignore[arg-type]
+
+
+def test_what_is_hidden_in_an_array_is_no_number() -> None:
+    with pytest.raises(InvalidInput, match=r"array\.filled"):
+        explain(image=np.ma.masked_array(PICTURE, PICTURE > 200))
+    assert explain(image=np.ma.masked_array(PICTURE)).attribution.any()
+
+
+def test_a_closed_picture_is_called_closed() -> None:
+    file = io.BytesIO()
+    Image.fromarray(PICTURE).save(file, "PNG")
+    picture = Image.open(file)
+    picture.close()
+    with pytest.raises(InvalidInput, match="The PIL image is closed"):
+        explain(image=picture)
+    with pytest.raises(InvalidInput, match="image must be a path, a PIL image or an array; got a type"):
+        explain(image=Image.Image)
 
 
 def test_one_text_is_not_read_letter_by_letter() -> None:
@@ -162,5 +180,5 @@ def test_channels_first_are_told(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("shape", [(24, 40), (24, 40, 2, 1), (0, 40, 3)])
 def test_other_shapes_for_a_function(encoder: Encoder, shape: tuple[int, ...]) -> None:
-    with pytest.raises(InvalidInput, match="height x width x channels, got a ndarray of shape"):
+    with pytest.raises(InvalidInput, match="height x width x channels, got an array of shape"):
         explorer.probe(np.zeros(shape), encoder=encoder)

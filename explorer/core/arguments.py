@@ -14,7 +14,10 @@ def described(value: Any) -> str:
     if value is None:
         return "nothing"
     shape = getattr(value, "shape", None)
-    return f"a {type(value).__name__:.40}" + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+    name = "array" if type(value).__name__ == "ndarray" else type(value).__name__[:40]
+    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}" + (
+        f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
+    )
 
 
 def check_kind(name: str, value: Any, kinds: Any, wanted: str) -> None:
@@ -40,6 +43,6 @@ def as_folder(folder: Any) -> Path:
         InvalidInput: Not a name of a folder.
     """
     check_kind("folder", folder, str | os.PathLike, "the name or path of a folder")
-    if "\0" in os.fspath(folder):
-        raise InvalidInput("folder must be the name or path of a folder, which holds no NUL.", code="folder_type")
+    if not os.fspath(folder) or "\0" in os.fspath(folder):
+        raise InvalidInput("folder must be the name or path of a folder: not empty, no NUL in it.", code="folder_type")
     return Path(folder)

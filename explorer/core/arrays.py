@@ -21,6 +21,11 @@ def as_numpy(given: Any) -> NDArray[Any]:
     Raises:
         InvalidInput: It holds no array that can be read.
     """
+    if np.ma.is_masked(given):
+        raise InvalidInput(
+            "A masked array with hidden values cannot be read; put numbers in their place with array.filled(...).",
+            code="array_masked",
+        )
     try:
         array = _read(given)
         return array.astype(np.float32) if array.dtype.isbuiltin == 2 else array  # a type of another package

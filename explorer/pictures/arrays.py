@@ -33,7 +33,7 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
     elif array.ndim == 2 and array.dtype.kind in "fiub":
         hint = " A grey picture has three channels, too: numpy.stack([array] * 3, axis=-1)."
     elif array.dtype.kind in "iub" and array.dtype != np.uint8 and shape[-1:] == (3,):
-        hint = " Whole numbers must be uint8, 0 to 255; of 16 bits, give array / 65535."
+        hint = " Whole numbers must be uint8, 0 to 255; divide those of 16 bits by 65535."
     if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
         raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
     check_size(shape[1], shape[0])
@@ -69,8 +69,9 @@ def as_array(image: Any) -> NDArray[Any]:
     """An array (h, w, c) for a function, whatever its range."""
     pixels = as_numpy(image)
     if pixels.ndim != 3 or not pixels.size or pixels.dtype.kind not in "fiub":
+        got = described(pixels if pixels.ndim else image)
         raise InvalidInput(
-            f"Expected an array of numbers, height x width x channels, got {described(image)}.{_how(image)}",
+            f"Expected numbers of shape height x width x channels, got {got}.{_how(image, pixels.ndim)}",
             code="image_shape",
         )
     bad = int((~np.isfinite(pixels)).sum())
@@ -79,8 +80,8 @@ def as_array(image: Any) -> NDArray[Any]:
     return pixels
 
 
-def _how(image: Any) -> str:
+def _how(image: Any, ndim: int) -> str:
     """How a picture of another kind becomes such an array."""
     if isinstance(image, str | os.PathLike | bytes):
         return " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path))."
-    return " A grey one has a channel, too: array[..., None]." if np.ndim(image) == 2 else ""
+    return " A grey one has a channel, too: array[..., None]." if ndim == 2 else ""

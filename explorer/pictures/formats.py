@@ -156,6 +156,10 @@ def damage_told() -> Iterator[None]:
     except BROKEN as error:
         if "MAX_TEXT" in str(error):  # compressed text whose size only its unpacking shows
             raise InvalidInput(NOTES_TOO_LARGE, code="image_notes") from error
+        if "closed" in str(error):
+            raise InvalidInput(
+                "The PIL image is closed; open it again, and let it be open.", code="image_closed"
+            ) from error
         raise InvalidInput(INCOMPLETE, code="image_incomplete") from error
 
 

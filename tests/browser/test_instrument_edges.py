@@ -150,6 +150,15 @@ def test_few_masks_are_not_judged(page):
     assert "1 counts as close" in page.locator("#histogram figcaption").inner_text()
 
 
+def test_a_map_of_one_side_says_so(page):
+    """Of 10 copies, a threshold of 5 % takes none of the closest and, as the slices are cut, one of the farthest."""
+    slide(page, "scrubber", 10)
+    slide(page, "threshold", 0.05)
+    page.wait_for_function("document.querySelector('#map-words').innerText.includes('The closest side is empty')")
+    slide(page, "threshold", 0.1)
+    page.wait_for_function("!document.querySelector('#map-words').innerText.includes('side is empty')")
+
+
 def test_no_signal_has_no_agreement(page):
     do(page, "store.select({ closest: [0.2, 0.4], farthest: [0.2, 0.4] });")
     why = "No mask is selected, or the two slices cancel."

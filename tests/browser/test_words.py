@@ -259,15 +259,15 @@ def test_markup_stays_text(tab):
 
 
 def test_by_keyboard_and_right_to_left(tab):
-    ask(tab, "قطة تنام 🐱", "a kitten")
+    ask(tab, "قطة تنام cat", "a kitten")
     run(tab)
     done(tab, 8, "قطة")
     assert tab.locator("#words .line-of-words").evaluate("e => getComputedStyle(e).direction") == "rtl"
     tab.locator("#words .word").first.focus()
     focused = "document.activeElement.innerText"
     told = tab.locator("#words .told")
-    for key, word in (("ArrowLeft", "تنام"), ("ArrowLeft", "🐱"), ("ArrowLeft", "🐱"), ("ArrowRight", "تنام"),
-                      ("Home", "قطة"), ("End", "🐱")):  # fmt: skip
+    for key, word in (("ArrowLeft", "تنام"), ("ArrowLeft", "cat"), ("ArrowLeft", "cat"), ("ArrowRight", "تنام"),
+                      ("Home", "قطة"), ("End", "cat")):  # fmt: skip
         tab.keyboard.press(key)
         assert tab.evaluate(focused) == word
         assert told.inner_text().startswith(f"{word}: ")

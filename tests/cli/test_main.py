@@ -80,6 +80,15 @@ def test_slices_and_captions(tmp_path: Path):
     assert facts["reference"] == "“a cat”"
 
 
+def test_a_caption_it_cannot_read(tmp_path: Path, capsys):
+    assert explain(tmp_path / "a", "--caption", "🐝", "--encoder", "conse-lite0") == 2
+    assert "English only: ConSE-Lite0 knows no word of the caption" in complaint(capsys)
+    assert explain(tmp_path / "b", "--caption", "a 🐝", "--encoder", "conse-lite0", "--n-masks", "10") == 0
+    notice = "English only: 1 of 2 words is unknown to ConSE-Lite0 (“🐝”); the map says little about it."
+    assert f"note: {notice}\n" in capsys.readouterr().err
+    assert notice in json.loads((tmp_path / "b" / "manifest.json").read_text(encoding="utf-8"))["notices"]
+
+
 def test_same_as_a_module(tmp_path: Path):
     done = subprocess.run([sys.executable, "-m", "explorer", "--help"], capture_output=True, text=True, check=True)
     assert "explain" in done.stdout

@@ -42,7 +42,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
     **dict.fromkeys(("gradio", "starlette", "fastapi", "uvicorn"), (UI,)),
     "spaces": ("ui.zero_gpu",),
-    "matplotlib": ("results.plots", "results.export", "reports.drawing"),  # export for the salt of its SVG
+    "matplotlib": ("results.plots", "results.lettering", "results.export", "reports.drawing"),  # export: its SVG's salt
     "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
     "tqdm": ("cli.",),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),

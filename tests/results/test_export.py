@@ -146,7 +146,7 @@ def test_the_same_result_gives_the_same_bytes(pair: Explanation, pair_zip: bytes
     ["a --> <script>alert(1)</script> ]]> & co", r'$\foo$ {pictures} ../.. """', "猫 🐈 " + "x" * 490],
     ids=["markup", "formulas", "any script"],
 )
-@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.filterwarnings("error:Glyph")
 def test_captions_can_say_anything(pair: Explanation, caption: str) -> None:
     reference = replace(pair.reference, label=f"“{caption}”", picture=None)
     encoder = explorer.load_encoder("conse-lite0")
