@@ -221,8 +221,8 @@ def _lay_out_advanced() -> dict[str, Any]:
             [(scheme.label, key) for key, scheme in SCHEMES.items() if scheme.grows],
             value=MaskSettings.scheme,
             label="How masks are drawn",
-            info="Balanced masks hide every region equally often, alone and together with others, so that about half "
-            "as many give an equally steady map. For p_keep 0.5 only.",
+            info="Balanced masks hide every region equally often, alone and together with others: of some hundred, "
+            "half to two thirds as many give an equally steady map. For p_keep 0.5 only.",
             elem_id="scheme",
         )
         precision = gr.Radio(
