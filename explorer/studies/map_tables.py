@@ -84,13 +84,7 @@ Holds = Callable[[Mapping[str, float], NDArray[np.floating]], bool]
 
 @dataclass(frozen=True)
 class Claim:
-    """Something the paper says about one map, and how to see whether ours says so too.
-
-    Attributes:
-        pair: Title of the pair.
-        says: What the paper sees, in our words.
-        holds: Whether ours does.
-    """
+    """Something the paper says about the map of a pair, by its title, and how to see whether ours says so too."""
 
     pair: str
     says: str

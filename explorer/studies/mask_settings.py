@@ -121,12 +121,7 @@ def explain_tiles(setup: Setup, pair: Pair, tiles: Sequence[Tile]) -> list[Expla
 
 @dataclass(frozen=True)
 class Answer:
-    """What the maps of a study's tiles say.
-
-    Attributes:
-        shown: How they are laid out, for the text alternative.
-        said: As of ``Findings``, and so are the others.
-    """
+    """What the maps of a study's tiles say; ``shown`` is how they are laid out, the others are as of ``Findings``."""
 
     shown: str
     said: tuple[str, ...]

@@ -44,13 +44,7 @@ class Look:
 
 
 def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
-    """A gr.HTML that a module of ``browser/`` fills.
-
-    Args:
-        name: The module, which exports ``mount``.
-        events: What the module may trigger.
-        props: What it is given, and may be sent anew.
-    """
+    """A gr.HTML that a module of ``browser/`` fills; it exports ``mount``, is given ``props`` and triggers events."""
     load = (
         "window.__is_colab__ = false; "  # said of the address alone (server.Screen); downloads stay in this tab
         f"import(new URL('browser/{FOLDERS[name]}/{name}.js', document.baseURI))"

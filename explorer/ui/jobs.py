@@ -80,12 +80,7 @@ class Rates:
 
 
 class Desk:
-    """Where all visitors' runs are known.
-
-    Attributes:
-        waiting: The runs that were asked for and have not ended.
-        rates: What a pass costs.
-    """
+    """Where all visitors' runs are known: those that were asked for and have not ended, and what a pass costs."""
 
     def __init__(self) -> None:
         self.waiting, self.rates = Waiting(), Rates()
@@ -265,12 +260,7 @@ class Work(ABC):
 class MaskRun(Work):
     """A run of masks, which goes on where it was stopped.
 
-    Args:
-        steps: The run.
-        job: What it writes to.
-        news: Makes the view of what is there now.
-        every: As of ``Work``.
-        again: How it is taken up.
+    ``news`` makes the view of what is there now, ``again`` says how the run is taken up.
     """
 
     def __init__(self, steps: Iterator[Step], job: Job, news: Callable[[], Any], every: float, again: str) -> None:

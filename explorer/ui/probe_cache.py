@@ -83,12 +83,8 @@ class ProbeCache(Desk):
     def run(self, question: RunRequest, session: Session, selection: SelectionSettings) -> Iterator[Step]:
         """Answer a question step by step, leaving what is known so far in the session.
 
-        A probe already made for the same picture, encoder and masks is continued or cut, never made again.
-
-        Args:
-            question: What is asked.
-            session: Where the probe and the target are put.
-            selection: Whose agreement ends the run, where the question says until when.
+        A probe already made for the same picture, encoder and masks is continued or cut, never made again. Where the
+        question says until when, it is the agreement of the selection that ends the run.
         """
         self.check_open()
         if question.caption is not None:

@@ -52,14 +52,7 @@ class MaskEvents(TabEvents[W, J]):
     every: ClassVar[float]
 
     def wire(self, starts: Sequence[Any], stop: gr.Button, asked: set[Any], shown: list[Any]) -> Any:
-        """Wire Run and Stop, and return the run.
-
-        Args:
-            starts: What begins a run.
-            stop: The button.
-            asked: What a run reads.
-            shown: The status line and the view.
-        """
+        """Wire Run, which reads what is asked, and Stop; show the status line and the view; return the run."""
         whose: set[Any] = {self._page.session, self._widgets.job}
         gr.on(starts, self.turn, asked | whose, [shown[0], self._widgets.job], **LIGHT)  # or it would wait for the run
         lane = self._page.queued() | {"show_progress_on": shown[0]}

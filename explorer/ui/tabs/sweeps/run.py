@@ -37,9 +37,6 @@ class SweepPlan:
     """A costly sweep as it was asked for.
 
     Attributes:
-        key: Of ``SWEEPS``, or ``PILOT``.
-        question: What its tiles differ from.
-        tiles: What is to be run, in order.
         stamp: Names it, so that late news of another is not taken for its own.
     """
 
@@ -56,13 +53,7 @@ class SweepPlan:
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What is kept of a sweep whose tiles a page may still show; its pictures, which can be large, are not.
-
-    Attributes:
-        tiles: What was run.
-        stamp: Of its plan.
-        pair: Of its question; see ``pair``.
-    """
+    """What is kept of a sweep whose tiles a page may still show; its pictures, which can be large, are not."""
 
     tiles: Tiles
     stamp: str
