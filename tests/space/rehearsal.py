@@ -229,16 +229,24 @@ def inside(python: Path, app: Path, folder: Path) -> None:
             print(f"  {name}: {words}", flush=True)
 
 
+def version_for_user(python: Path) -> str:
+    """The version of a Python, as the user runs it; empty where they cannot."""
+    show = [python, "-c", "import sys; print(sys.version.split()[0])"]
+    try:
+        return subprocess.run(show, user=USER, group=USER, extra_groups=[], capture_output=True, text=True, cwd="/",
+                              check=True).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def checked(python: Path) -> None:
     """Say what is missing here, before anything is done."""
     if os.geteuid():
         raise SystemExit("Start this as root: another user and a cut network need that.")
-    found = subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"], user=USER, group=USER,
-                           extra_groups=[], capture_output=True, text=True, cwd="/", check=False)  # fmt: skip
-    if found.returncode:
+    if not (version := version_for_user(python)):
         raise SystemExit(f"User {USER} cannot run {python}; name one that everybody may run with --python or --venv.")
     asked = re.search(r"^python_version: (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    print(f"Python {found.stdout.strip()}; the Space asks for {asked[1] if asked else 'none'}.", flush=True)
+    print(f"Python {version}; the Space asks for {asked[1] if asked else 'none'}.", flush=True)
 
 
 def main() -> int:
@@ -253,10 +261,7 @@ def main() -> int:
         inside(Path(options.python), *options.inside)
         return 0
     python = options.venv.absolute() / "bin" / "python" if options.venv else Path(options.python)
-    try:
-        checked(python)
-    except OSError as error:
-        raise SystemExit(f"{python} cannot be run: {error.strerror}.") from error
+    checked(python)
     folder = Path(tempfile.mkdtemp(prefix="distance-explorer-space-"))
     folder.chmod(0o755)
     try:
