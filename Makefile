@@ -1,9 +1,10 @@
 # make run    set up, then open the app on an encoder that needs no network
 # make test   set up, then lint, types and all tests
+# make space  as root: the app as a Hugging Face Space has it, on this machine
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint types readme screenshots benchmarks load
+.PHONY: run test lint types readme screenshots benchmarks load space
 
 run: .venv/run-ready
 	$(BIN)/python app.py
@@ -31,6 +32,9 @@ benchmarks: .venv/test-ready
 
 load: .venv/test-ready
 	$(BIN)/python tests/load --report tests/load/REPORT.md
+
+space: .venv/test-ready
+	$(BIN)/python tests/space
 
 .venv/pip-ready:
 	$(PYTHON) -m venv .venv

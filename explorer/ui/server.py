@@ -101,6 +101,7 @@ def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     if Context.root_block is not None:
         raise InvalidInput(UNGUARDED, code="served_elsewhere")
     demo = Screen(title="Distance Explorer", analytics_enabled=False, delete_cache=None, fill_width=True)
+    demo.space_id = None  # else a Space's page loads fonts from Google and asks the Hub for the Space's name
     with demo:
         main_screen(behind.probes, demo)
     # Off Spaces Gradio would open an endpoint for every function that skips the queue. How many may wait is for the

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import explorer
+from explorer.encoders import openclip
+from explorer.encoders.cards import find_card
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
@@ -45,6 +47,46 @@ def test_readme_is_a_spaces_front_page(pyproject):
     wanted = floors(pyproject["project"]["optional-dependencies"]["app"])["gradio"]
     low, high = (tuple(map(int, end.split("."))) for end in wanted.split(",<"))
     assert low <= tuple(map(int, facts["sdk_version"].split("."))) < high
+
+
+SPACE_HARDWARE = {
+    "cpu-basic", "cpu-upgrade", "t4-small", "t4-medium", "l4x1", "l4x4", "l40sx1", "l40sx4", "l40sx8", "a10g-small",
+    "a10g-large", "a10g-largex2", "a10g-largex4", "a100-large", "a100x4", "a100x8",
+}  # fmt: skip
+"""What ``suggested_hardware`` may be, by the Hub's reference of August 2026; ZeroGPU is none of it."""
+ZERO_GPU_PYTHONS = ("3.12.12", "3.10.13")
+"""The versions of Python that ZeroGPU has, exactly."""
+COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+
+
+def test_the_header_keeps_todays_rules_of_spaces(pyproject):
+    header = (ROOT / "README.md").read_text().split("---")[1]
+    facts = dict(re.findall(r"^(\w+): (.+)$", header, re.MULTILINE))
+    assert {facts["colorFrom"], facts["colorTo"]} <= COLOURS
+    assert facts["suggested_hardware"] in SPACE_HARDWARE
+    assert facts["python_version"] in ZERO_GPU_PYTHONS
+    oldest = pyproject["project"]["requires-python"].removeprefix(">=")
+    assert list(map(int, facts["python_version"].split("."))) >= list(map(int, oldest.split(".")))
+    assert "hardware" not in facts  # ignored there
+
+
+def test_a_space_has_the_weights_before_it_starts():
+    """CLIP is the encoder of the list whose weights lie on the Hub; they are fetched at the revision of its card."""
+    header = (ROOT / "README.md").read_text().split("---")[1]
+    card = find_card("clip-vit-b32")
+    source = openclip._weights_source(card)
+    listed = re.findall(r"^  - (\S+) (\S+) ([0-9a-f]{40})$", header, re.MULTILINE)
+    assert listed == [(source.repository, source.files[0], card.revision)]
+
+
+def test_gradio_is_asked_for_as_the_space_has_it():
+    """A Space installs gradio by the header and requirements.txt at once, so the two must go together.
+
+    It stays in requirements.txt, which is all that ``make run`` installs; packages of the platform's own do not.
+    """
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if line.startswith("gradio")] == ["gradio>=6.31,<6.32"]
+    assert not [line for line in lines if line.startswith(("spaces", "datasets"))]
 
 
 def test_readme_names_only_files_that_exist():

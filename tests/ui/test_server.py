@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import http.client
 import json
+import re
 import socket
 import threading
 from pathlib import Path
@@ -175,6 +176,16 @@ def test_other_sites_cannot_use_a_visitor(url):
     for origin in ("https://evil.test", "null"):
         status, _ = ask(f"{url}/gradio_api/queue/join", b"{}", Content_Type="application/json", Origin=origin)
         assert status == 403
+
+
+def test_a_page_that_is_refused_has_what_it_needs_to_say_so(url):
+    """A browser says the origin of scripts and style too, so they would be refused with the clicks: a blank page."""
+    page = ask(url)[1]
+    script = re.search(r'src="\./(assets/[^"]+\.js)"', page)[1]
+    for path in (script, "browser/instrument/instrument.js", "replay/two-espresso.json", "theme.css"):
+        assert ask(f"{url}/{path}", Origin="http://explain.test")[0] == 200, path
+    for path in ("", "config", "gradio_api/info"):
+        assert ask(f"{url}/{path}", Origin="http://explain.test")[0] == 403, path
 
 
 def test_large_bodies_are_refused(url):

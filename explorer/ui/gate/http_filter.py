@@ -37,6 +37,8 @@ LOGIN = ("/login", "/logout")
 """Open where a password is asked for."""
 MEMBERS = ("upload", "file=", "queue/", "cancel", "heartbeat/")
 """For those who gave it; what else there is shows nothing of anybody, or Gradio looks itself."""
+PUBLIC = re.compile(r"/(?:static|assets|svelte|browser|replay)/|/(?:theme\.css|favicon\.ico|manifest\.json)$")
+"""Scripts, style and examples: the same for everybody, and what a page needs to say anything."""
 LARGEST_UPLOAD = MAX_UPLOAD_BYTES + 2_000_000
 """A file a little over the cap is read, so that the page can be told how large it is."""
 LARGEST_JSON = 200_000
@@ -93,7 +95,7 @@ class Gate:
         path, login = _path(scope), self._logins.asked and _path(scope).rstrip("/") in LOGIN
         if not (login or OPEN.match(path)) or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
             raise Refusal(404, "No such endpoint.")
-        headers = self._origins.admit(scope)
+        headers = self._origins.admit(scope, public=bool(PUBLIC.match(path)))
         scope["query_string"] = _query(scope["query_string"])
         if headers.get("range", "").count(",") or len(headers.get("range", "")) > 60:
             scope["headers"] = [pair for pair in scope["headers"] if pair[0].lower() != b"range"]

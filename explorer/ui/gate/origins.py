@@ -70,8 +70,12 @@ class Origins:
         here = socket.gethostname().lower()
         self._hosts = {"localhost", here, f"{here}.local", socket.getfqdn().lower()} | {site.name for site in self._own}
 
-    def admit(self, scope: Scope) -> dict[str, str]:
+    def admit(self, scope: Scope, *, public: bool = False) -> dict[str, str]:
         """Write the true client, scheme and name into a request, and drop all forwarded headers.
+
+        Args:
+            scope: The request.
+            public: Whether it asks for what anybody's page may load, so that a page that is refused can say so.
 
         Returns:
             The headers that are left, by lower-case name.
@@ -90,11 +94,12 @@ class Origins:
         if not trusted and not self._known(given.get("host", "")):
             raise Refusal(421, UNKNOWN_HOST)
         reached = next(iter(said.hosts), given.get("host", ""))
-        if (origin := given.get("origin")) is not None:
+        public = public and scope["method"] in ("GET", "HEAD")
+        if (origin := given.get("origin")) is not None and not public:
             scheme, _, reached = origin.partition("://")  # what the browser itself says of its own page
             self._check_page(scheme, reached, [given.get("host", ""), *said.hosts], trusted)
             scope["scheme"] = scheme
-        else:
+        elif not public:
             _check_site(scope, given)
         if reached != given.get("host", ""):
             _set_host(scope, reached)
