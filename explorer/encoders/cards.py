@@ -210,5 +210,16 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
 
 
 def resolve(encoder: str | Encoder) -> Encoder:
-    """An encoder from its key, or the encoder itself."""
-    return encoder if isinstance(encoder, Encoder) else load_encoder(encoder)
+    """An encoder from its key, or the encoder itself.
+
+    Raises:
+        InvalidInput: It is neither, or as ``load_encoder``.
+    """
+    if isinstance(encoder, Encoder):
+        return encoder
+    if not isinstance(encoder, str):
+        raise InvalidInput(
+            f"A {type(encoder).__name__:.40} is no encoder; give a key, or make one with from_torch or from_function.",
+            code="not_an_encoder",
+        )
+    return load_encoder(encoder)

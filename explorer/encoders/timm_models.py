@@ -153,7 +153,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
     fingerprint = f"timm:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
-    return TimmEncoder(card, network.to(device), fingerprint)
+    return TimmEncoder(card, network.to(device, torch.float32), fingerprint)
 
 
 def _check(card: Card, *, needs_tag: bool) -> None:

@@ -186,7 +186,7 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
         with settled(gradients=False):
             network = self._running = self._running or private_copy(self._own_module(pixels[0]))
-            rows = ask(network, as_tensor(network, pixels))
+            rows = ask(network, as_tensor(network, pixels)).clone()  # it may reuse what it returns
             if not self._steady:
                 check_steady(network, as_tensor(network, pixels), rows)
                 self._steady = True
@@ -211,6 +211,9 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        if not self._steady:
+            with self._lock:
+                self._forward(pixels[None])
         stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
         return look_into(_from_pixels(self._own_module(pixels)), pixels, stages)
 

@@ -294,6 +294,7 @@ def quiet(make: Callable[[], Any]) -> Callable[[], Any]:
     return made
 
 
+@functools.cache
 def exported() -> Any:
     return torch.export.export(cnn(), (torch.zeros(1, 3, 32, 32),))
 
@@ -318,6 +319,8 @@ ODD: dict[str, Odd] = {
     "double": Odd(lambda: cnn().double()),
     "double, transformer": Odd(lambda: vit().double(), "vit"),
     "double behind a cast": Odd(around(lambda self, x: self.network(x.double()), lambda: cnn().double())),
+    "single behind a cast, transformer": Odd(around(lambda self, x: self.network(x.float()), vit), "vit",
+                                             fails={"t-attr": "float64"}),
     "frozen": Odd(changed(frozen)),
     "with gradients from training": Odd(changed(with_gradients)),
     "made in inference mode": Odd(under(torch.inference_mode)),
@@ -350,7 +353,7 @@ ODD: dict[str, Odd] = {
     "dropout in training mode": Odd(lambda: moded(cnn(), torch.nn.Dropout(0.5)), refused="training_mode"),
     "normalisation in training mode": Odd(lambda: moded(cnn(), torch.nn.BatchNorm1d(5)), refused="training_mode"),
     "new head, for which the mode makes no difference": Odd(lambda: moded(cnn(), torch.nn.Identity())),
-    "dropout that is always on": Odd(around(lambda self, x: torch.dropout(self.network(x), 0.5, train=True)),
+    "dropout that is always on": Odd(around(lambda self, x: self.network(torch.dropout(x, 0.5, train=True))),
                                      fails=UNSTEADY),
     "normalised by its batch": Odd(changed(normalised_by_batch), fails=UNSTEADY),
     "counts its runs": Odd(around(lambda self, x: self.network(x) + self.runs.add_(1), runs=torch.zeros(())),
@@ -382,6 +385,8 @@ ODD: dict[str, Odd] = {
     "class": Odd(lambda: Around, refused="not_a_network"),
     "scripted": Odd(quiet(lambda: torch.jit.script(cnn())), refused="network_scripted"),
     "traced": Odd(quiet(lambda: torch.jit.trace(cnn(), torch.zeros(1, 3, 32, 32))), refused="network_scripted"),
+    "exported": Odd(quiet(exported), refused="not_a_network"),
+    "exported module": Odd(quiet(lambda: exported().module()), refused="network_scripted"),
     "scripted part": Odd(quiet(lambda: Around(torch.jit.script(cnn()))), refused="network_scripted"),
     "quantised": Odd(quiet(lambda: torch.ao.quantization.quantize_dynamic(cnn())), refused="network_quantised"),
     "on meta": Odd(lambda: cnn().to("meta"), refused="network_arrays"),
