@@ -101,9 +101,10 @@ class Cached(torch.nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(3)
             torch.nn.init.normal_(self.last.weight)
-        self.kept: Any = {} if kind == "dict" else None
-        if kind == "gone":
-            del self.kept
+        if kind == "buffer":
+            self.register_buffer("kept", None, persistent=False)
+        elif kind != "gone":
+            self.kept: Any = {} if kind == "dict" else None
         self.constant, self.eye = torch.ones(()), {"eye": torch.eye(5)}
         self.kind = kind
         self.eval()
@@ -162,6 +163,19 @@ def by_closure(network: Any) -> None:
 
 def by_default(network: Any) -> None:
     network.forward = functools.partial(type(network).forward, network)
+
+
+def by_cached_function(network: Any) -> Any:
+    made = Around(network)
+    made.weight = functools.lru_cache(maxsize=None)(lambda: network[5].weight * 1)
+    made.forward = lambda planes: torch.nn.functional.linear(network[:5](planes), made.weight(), network[5].bias)
+    with torch.no_grad():
+        made(torch.ones(1, 3, 32, 32))
+    return made
+
+
+def by_partial_of_a_closure(network: Any) -> None:
+    network.forward = functools.partial(lambda planes, times: network[5](network[:5](planes)) * times, times=1)
 
 
 def by_method(network: Any) -> None:
@@ -347,6 +361,8 @@ ODD: dict[str, Odd] = {
     "cache in an attribute": Odd(lambda: Cached("attribute", nullcontext()), ""),
     "cache in an attribute that comes later": Odd(lambda: Cached("gone", torch.no_grad()), ""),
     "cache in a dict": Odd(lambda: Cached("dict", torch.no_grad()), ""),
+    "cache in a buffer": Odd(lambda: Cached("buffer", torch.no_grad()), ""),
+    "cache of a function": Odd(changed(by_cached_function)),
     "cache filled in inference mode": Odd(lambda: Cached("attribute", torch.inference_mode()), ""),
     # Modes
     "training": Odd(lambda: cnn().train(), refused="training_mode"),
@@ -403,6 +419,7 @@ ODD: dict[str, Odd] = {
     # Calls
     "forward replaced by a closure": Odd(changed(by_closure)),
     "forward replaced by a partial": Odd(changed(by_default)),
+    "forward replaced by a partial of a closure": Odd(changed(by_partial_of_a_closure)),
     "forward replaced by a method": Odd(changed(by_method)),
     "forward of a weak reference": Odd(changed(by_weak_reference)),
     "forward of a global name": Odd(by_global),
