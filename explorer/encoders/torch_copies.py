@@ -51,6 +51,9 @@ class _Copying:
         for part in parts:
             state = {key: value for key, value in vars(part).items() if key != "_compiled_call_impl"}
             vars(self._made[id(part)]).update({key: self.of(value) for key, value in state.items()})
+            whole = object.__getstate__(part)  # a pair where there are slots
+            for name, value in (whole[1] if isinstance(whole, tuple) else {}).items():
+                object.__setattr__(self._made[id(part)], name, self.of(value))
         found = self.of(network)
         for cell, content in self._cells:
             cell.cell_contents = self._made.get(id(content), content)

@@ -213,6 +213,17 @@ class Delegating(torch.nn.Module):
         return self.inner(planes)
 
 
+class Slotted(Around):
+    __slots__ = ("times",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 2.0
+
+    def forward(self, planes: Any) -> Any:
+        return self.network(planes) * self.times
+
+
 class Hidden(torch.nn.Module):
     def __init__(self, *, known: bool) -> None:
         super().__init__()
@@ -415,6 +426,7 @@ ODD: dict[str, Odd] = {
     "fx": Odd(lambda: torch.fx.symbolic_trace(cnn())),
     "parameters in a list": Odd(lambda: Hidden(known=False), refused="network_hidden"),
     "modules in a list, too": Odd(lambda: Hidden(known=True)),
+    "slots": Odd(lambda: Slotted()),
     "delegates": Odd(Delegating),
     # Calls
     "forward replaced by a closure": Odd(changed(by_closure)),

@@ -129,6 +129,7 @@ def test_there_are_many() -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of checkpoints that are only embedded
 def test_it_works_or_says_why_not(name: str) -> None:
     odd = ODD[name]
     network = odd.make()
