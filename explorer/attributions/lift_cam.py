@@ -14,6 +14,7 @@ from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, captum, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
+from explorer.encoders.torch_state import without_gradient
 
 
 @METHODS.register("lift-cam")
@@ -84,7 +85,7 @@ def contributions(scored: Scored, path: str, outputs: Any) -> Steps[tuple[Any, f
         parts, more = captum().DeepLift(Head().eval()).attribute(leaf, return_convergence_delta=True)
     except RuntimeError as error:
         if "DeepLift" not in str(error):
-            raise
+            raise without_gradient(error) from error
         raise InvalidInput(
             "DeepLIFT needs each activation behind the stage to be a module that is used once, which this network "
             "does not keep to; choose stage=1, behind which there is often none.",

@@ -63,8 +63,17 @@ class TransformerAttribution:
         scored = Scored(question, scale=self.scale)
         in_float64(scored)
         taps = open_taps(scored)
-        with taps.recording():
-            scores = scored.run(scored.pixels)
+        try:
+            with taps.recording():
+                scores = scored.run(scored.pixels)
+        except InvalidInput as error:
+            if error.code != "network_failed":
+                raise
+            raise InvalidInput(
+                "T-Attr computes in float64, but this network gives its numbers another type on the way; take that out "
+                "of its forward, or choose GAE.",
+                code="float64",
+            ) from error
         slopes = slopes_of(scored, taps, scores)[1:]
         yield 1
         weights = torch.from_numpy(np.array(question.target.embedding, np.float64)).to(scored.pixels)

@@ -232,6 +232,10 @@ class Embedder(ABC):
                 "one vector for each.",
                 code="embedding_shape",
             )
+        if rows.dtype.kind not in "fiub":
+            raise UnusableEmbedding(
+                f"The model returned {rows.dtype} values; expected real numbers.", code="embedding_dtype"
+            )
         return rows[place : place + len(pixels)] if self.pads else rows
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:

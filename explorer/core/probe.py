@@ -171,8 +171,6 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
 
 def _as_floats(rows: NDArray[Any]) -> NDArray[np.floating]:
     """Half precision and integers widened; everything else as the encoder gave it."""
-    if rows.dtype.kind not in "fiub":
-        raise UnusableEmbedding(f"The model returned {rows.dtype} values; expected numbers.", code="embedding_dtype")
     return rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
 
 

@@ -220,7 +220,7 @@ def resolve(encoder: str | Encoder) -> Encoder:
     """An encoder from its key, or the encoder itself.
 
     Raises:
-        InvalidInput: Neither of the two.
+        InvalidInput: Neither of the two, or as ``load_encoder``.
     """
     if isinstance(encoder, Encoder):
         return encoder

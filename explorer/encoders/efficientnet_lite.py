@@ -144,7 +144,6 @@ class OnGpu:
     def __init__(self, module: Any, precision: str) -> None:
         import torch
 
-        torch.backends.cudnn.benchmark = False
         self._kind = getattr(torch, precision)
         self._module = copy.deepcopy(module).to("cuda", self._kind)
         self._precision, self.version = precision, f"torch {torch.__version__} cuda"
@@ -152,8 +151,13 @@ class OnGpu:
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         import torch
 
-        with settled(gradients=False):
-            rows = self._module(torch.from_numpy(pixels).to("cuda", self._kind))
+        before = torch.backends.cudnn.benchmark
+        torch.backends.cudnn.benchmark = False  # which would choose among ways that round otherwise
+        try:
+            with settled(gradients=False):
+                rows = self._module(torch.from_numpy(pixels).to("cuda", self._kind))
+        finally:
+            torch.backends.cudnn.benchmark = before
         return np.asarray(rows.float().cpu().numpy())
 
     def replaced(self, old: Any, new: Any) -> OnGpu:
@@ -197,7 +201,7 @@ def _constants(module: Any) -> list[NDArray[np.float32]]:
 def _example() -> Any:
     import torch
 
-    return torch.zeros(1, 224, 224, 3)
+    return torch.zeros(1, 224, 224, 3, dtype=torch.float32)
 
 
 def _module(path: Path) -> Any:
@@ -208,7 +212,7 @@ def _module(path: Path) -> Any:
     """
     import timm
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).float()
     wanted = network.state_dict()
     try:
         given = read_torch_file(path)

@@ -191,7 +191,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
     device = "cuda" if gpu_here() else "cpu"
     runtime = f"open_clip {importlib.metadata.version('open_clip_torch')}:torch {torch.__version__} {device}"
     fingerprint = f"open_clip:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
-    return OpenClipEncoder(card, network.to(device), tokenizer, fingerprint)
+    return OpenClipEncoder(card, network.to(device, torch.float32), tokenizer, fingerprint)
 
 
 def _checked(weights: str, *, needs_tag: bool = True) -> tuple[str, str]:

@@ -154,7 +154,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
     device = "cuda" if gpu_here() else "cpu"
     runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
     fingerprint = f"timm:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
-    return TimmEncoder(card, network.to(device), fingerprint)
+    return TimmEncoder(card, network.to(device, torch.float32), fingerprint)
 
 
 def _check(card: Card, *, needs_tag: bool) -> None:

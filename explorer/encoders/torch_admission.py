@@ -52,10 +52,11 @@ def _check_kind(network: Any) -> None:
 
     for part in network.modules():
         kind, home = type(part).__name__, type(part).__module__
-        if isinstance(part, torch.jit.ScriptModule):
+        exported = any(base.__module__.startswith("torch.export.") for base in type(part).__mro__)
+        if exported or isinstance(part, torch.jit.ScriptModule):
             raise InvalidInput(
-                "The network is scripted or traced, which hides what is inside; give the module it was made from, or "
-                "use from_function, for methods that only embed pictures.",
+                "The network is scripted, traced or exported, which hides what is inside; give the module it was made "
+                "from, or use from_function, for methods that only embed pictures.",
                 code="network_scripted",
             )
         if ".quantized" in home or home.startswith(("torchao", "bitsandbytes")):

@@ -7,9 +7,10 @@ and leaves functions as they are, even those that call a module of the network t
 from __future__ import annotations
 
 import copy
+import functools
 import weakref
 from collections import ChainMap, OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from types import CellType, FunctionType, MethodType
 from typing import Any
@@ -50,6 +51,9 @@ class _Copying:
         for part in parts:
             state = {key: value for key, value in vars(part).items() if key != "_compiled_call_impl"}
             vars(self._made[id(part)]).update({key: self.of(value) for key, value in state.items()})
+            whole = object.__getstate__(part)  # a pair where there are slots
+            for name, value in (whole[1] if isinstance(whole, tuple) else {}).items():
+                object.__setattr__(self._made[id(part)], name, self.of(value))
         found = self.of(network)
         for cell, content in self._cells:
             cell.cell_contents = self._made.get(id(content), content)
@@ -77,6 +81,8 @@ class _Copying:
             tuple: lambda value: tuple(self.of(one) for one in value),
             MethodType: lambda value: MethodType(self.of(value.__func__), self.of(value.__self__)),
             FunctionType: self._function,
+            functools.partial: self._partial,
+            type(functools.lru_cache(repr)): self._cached,
             weakref.ref: self._reference,
         }
         if isinstance(value, torch.Tensor | torch.dtype):
@@ -119,6 +125,14 @@ class _Copying:
         vars(made).update(vars(function))
         return made
 
+    def _partial(self, value: functools.partial[Any]) -> functools.partial[Any]:
+        named = {name: self.of(one) for name, one in value.keywords.items()}
+        return functools.partial(self.of(value.func), *map(self.of, value.args), **named)
+
+    def _cached(self, value: Any) -> Any:
+        """An empty cache: what is in the old one may come of a module of the network."""
+        return functools.lru_cache(**value.cache_parameters())(self.of(value.__wrapped__))
+
     def _object(self, value: Any) -> Any:
         """Any other object: whole, or else piece by piece; what has no copy, such as a lock, is shared."""
         memo: dict[int, Any] = {}
@@ -144,37 +158,6 @@ class _Copying:
 def _copies_itself(part: Any) -> bool:
     """Whether a module's class says how it is copied; what torch.nn.utils.parametrize says is what we do."""
     return hasattr(type(part), "__deepcopy__") and "parametrizations" not in part._modules
-
-
-Place = tuple[int, str]
-"""The number of a module in a network, and the name of an attribute."""
-
-
-def kept_outside(network: Any) -> Iterator[Place]:
-    """Where a network keeps tensors besides parameters and buffers."""
-    import torch
-
-    for place, part in enumerate(network.modules()):
-        for name, value in vars(part).items():
-            inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else (value,)
-            tensors = [one for one in inner if isinstance(one, torch.Tensor)]
-            if name != "_buffers" and not all(isinstance(one, torch.nn.Parameter) for one in tensors):
-                yield place, name
-
-
-WITHOUT: dict[str, Callable[[dict[str, Any], str], Any]] = {
-    "gone": lambda state, name: state.pop(name),
-    "none": lambda state, name: state.update({name: None}),
-    "empty": lambda state, name: state.update({name: type(state[name])()}),
-}
-"""Ways to take something out of a module, called with its attributes and a name."""
-
-
-def take_out(network: Any, places: Iterable[Place], way: str) -> None:
-    """Take something out of a network, in a way that is a key of WITHOUT."""
-    parts = [*network.modules()]
-    for place, name in places:
-        WITHOUT[way](vars(parts[place]), name)
 
 
 def a_copy(given: Any) -> Any:

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.encoders.gradients import Differentiable, as_tensor, gives_of, look_into, private_copy
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.torch_admission import admitted, ask, check_steady
-from explorer.encoders.torch_copies import WITHOUT, Place, a_copy, copied, kept_outside, take_out
+from explorer.encoders.torch_caches import Caches
+from explorer.encoders.torch_copies import a_copy, copied
 from explorer.encoders.torch_state import settled
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
@@ -171,46 +172,53 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         batch_size: Rows in a call.
         fingerprint: Names its numbers.
         stages: See ``from_torch``.
-        base: The network whose layers were randomised to make this one.
+        stale: What it may still hold of a network with other weights, which it is a copy of.
     """
 
     def __init__(
-        self, module: Any, batch_size: int, fingerprint: str, stages: tuple[str, ...] | None = None, base: Any = None
+        self,
+        module: Any,
+        batch_size: int,
+        fingerprint: str,
+        stages: tuple[str, ...] | None = None,
+        stale: Caches | None = None,
     ) -> None:
         super().__init__(module, batch_size)
-        self._access = TorchLayers(module)
-        self.fingerprint, self._stages, self._base = fingerprint, stages, base
+        self._access, self._caches = TorchLayers(module), Caches(module)
+        self.fingerprint, self._stages, self._stale = fingerprint, stages, stale
         self._running: Any = None
         self._steady = False
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
         with settled(gradients=False):
             network = self._running = self._running or private_copy(self._own_module(pixels[0]))
-            rows = ask(network, as_tensor(network, pixels))
+            rows = ask(network, as_tensor(network, pixels)).clone()  # it may reuse what it returns
             if not self._steady:
                 check_steady(network, as_tensor(network, pixels), rows)
                 self._steady = True
         return np.asarray(rows.cpu().numpy())
 
     def _own_module(self, pixels: NDArray[Any]) -> Any:
-        """The network, rid of what it has kept of others."""
-        if self._base is not None:
-            forget(self._access.module, self._base, pixels)
-            self._base = None
+        """The network, rid of what it holds of other weights."""
+        if self._stale is not None:
+            self._stale.take_from(self._access.module, pixels)
+            self._stale = None
         return self._access.module
 
     def _layers(self) -> TorchLayers:
         return self._access
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
-        base = self._access.module if self._base is None else self._base
-        network = self._access.replaced(weights)
-        return TorchEncoder(network, self.batch_size, f"{self.fingerprint}+{label}", self._stages, base)
+        network, stale = self._access.replaced(weights), self._stale or self._caches
+        return TorchEncoder(network, self.batch_size, f"{self.fingerprint}+{label}", self._stages, stale)
 
     def gives(self) -> tuple[str, ...]:
         return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        if not self._steady:
+            with self._lock:
+                self._forward(pixels[None])
         stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
         return look_into(_from_pixels(self._own_module(pixels)), pixels, stages)
 
@@ -230,37 +238,6 @@ def _from_pixels(module: Any) -> Any:
             return ask(self.network, pixels.clone())  # a network may write in what it is shown
 
     return FromPixels()
-
-
-def forget(network: Any, base: Any, pixels: NDArray[Any]) -> None:
-    """Take from a network with other weights what it has kept of its old ones besides: all that it makes again itself.
-
-    Args:
-        network: It is changed.
-        base: The network with the old weights.
-        pixels: (h, w, c) of a picture.
-    """
-    import torch
-
-    kept = [*kept_outside(base)]
-    if not kept:
-        return
-    with settled(gradients=False):
-        before = ask(private_copy(base), as_tensor(base, pixels[None]))
-
-        def makes_again(places: Sequence[Place], way: str) -> bool:
-            trial = private_copy(base)
-            take_out(trial, places, way)
-            try:
-                return bool(torch.equal(ask(trial, as_tensor(base, pixels[None])), before))
-            except (InvalidInput, UnusableEmbedding):
-                return False
-
-        for places in (kept, *([place] for place in kept)):
-            if way := next((way for way in WITHOUT if makes_again(places, way)), ""):
-                take_out(network, places, way)
-                if places is kept:
-                    return
 
 
 def _digest(module: Any) -> str:

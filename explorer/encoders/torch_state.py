@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from explorer.core.errors import Failed, InvalidInput, in_words
+from explorer.core.errors import ExplorerError, Failed, InvalidInput, in_words
 
 
 @contextmanager
@@ -39,11 +39,16 @@ def gradients(total: Any, inputs: Any, *more: Any, **settings: Any) -> tuple[Any
     try:
         return tuple(torch.autograd.grad(total, inputs, *more, **settings))
     except RuntimeError as error:
-        known = in_words(error)
-        if not isinstance(known, Failed):
-            raise known from error
-        raise InvalidInput(
-            f"torch has no gradient through this network ({error!s:.200}); choose a method that only embeds pictures "
-            "(Distance Explainer, RISE).",
-            code="no_gradients",
-        ) from error
+        raise without_gradient(error) from error
+
+
+def without_gradient(error: RuntimeError) -> ExplorerError:
+    """What it means that torch failed on its way back through a network."""
+    known = in_words(error)
+    if not isinstance(known, Failed):
+        return known
+    return InvalidInput(
+        f"torch has no gradient through this network ({error!s:.200}); choose a method that only embeds pictures "
+        "(Distance Explainer, RISE).",
+        code="no_gradients",
+    )

@@ -9,11 +9,12 @@ import pytest
 import timm.layers
 import torch
 
-from explorer.attributions.full_grad import FullGrad, terms
+from explorer.attributions.full_grad import FullGrad, biases_of, terms
 from explorer.attributions.question import Question, make_class_question
 from explorer.attributions.scored import Scored
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import run
+from explorer.encoders.gradients import Differentiable
 from explorer.encoders.torch_layers import from_torch
 from tests.attributions.networks import SIDE, Exact, cnn, picture, question, tiny_cnn
 
@@ -131,7 +132,7 @@ def test_other_networks_are_refused(part: Any) -> None:
     network = tiny_cnn()
     network[1] = torch.nn.Sequential(network[1][0], part.eval())
     with pytest.raises(InvalidInput, match=f"has {type(part).__name__}"):
-        run(FullGrad()(question(from_torch(network.eval()))))
+        list(biases_of(Differentiable(network.eval())))
 
 
 def test_parts_that_are_not_run_have_no_term() -> None:

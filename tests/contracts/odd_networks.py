@@ -101,9 +101,10 @@ class Cached(torch.nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(3)
             torch.nn.init.normal_(self.last.weight)
-        self.kept: Any = {} if kind == "dict" else None
-        if kind == "gone":
-            del self.kept
+        if kind == "buffer":
+            self.register_buffer("kept", None, persistent=False)
+        elif kind != "gone":
+            self.kept: Any = {} if kind == "dict" else None
         self.constant, self.eye = torch.ones(()), {"eye": torch.eye(5)}
         self.kind = kind
         self.eval()
@@ -164,6 +165,19 @@ def by_default(network: Any) -> None:
     network.forward = functools.partial(type(network).forward, network)
 
 
+def by_cached_function(network: Any) -> Any:
+    made = Around(network)
+    made.weight = functools.lru_cache(maxsize=None)(lambda: network[5].weight * 1)
+    made.forward = lambda planes: torch.nn.functional.linear(network[:5](planes), made.weight(), network[5].bias)
+    with torch.no_grad():
+        made(torch.ones(1, 3, 32, 32))
+    return made
+
+
+def by_partial_of_a_closure(network: Any) -> None:
+    network.forward = functools.partial(lambda planes, times: network[5](network[:5](planes)) * times, times=1)
+
+
 def by_method(network: Any) -> None:
     network.forward = types.MethodType(lambda self, planes: self[5](self[:5](planes)), network)
 
@@ -197,6 +211,17 @@ class Delegating(torch.nn.Module):
 
     def forward(self, planes: Any) -> Any:
         return self.inner(planes)
+
+
+class Slotted(Around):
+    __slots__ = ("times",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times = 2.0
+
+    def forward(self, planes: Any) -> Any:
+        return self.network(planes) * self.times
 
 
 class Hidden(torch.nn.Module):
@@ -294,6 +319,7 @@ def quiet(make: Callable[[], Any]) -> Callable[[], Any]:
     return made
 
 
+@functools.cache
 def exported() -> Any:
     return torch.export.export(cnn(), (torch.zeros(1, 3, 32, 32),))
 
@@ -318,6 +344,8 @@ ODD: dict[str, Odd] = {
     "double": Odd(lambda: cnn().double()),
     "double, transformer": Odd(lambda: vit().double(), "vit"),
     "double behind a cast": Odd(around(lambda self, x: self.network(x.double()), lambda: cnn().double())),
+    "single behind a cast, transformer": Odd(around(lambda self, x: self.network(x.float()), vit), "vit",
+                                             fails={"t-attr": "float64"}),
     "frozen": Odd(changed(frozen)),
     "with gradients from training": Odd(changed(with_gradients)),
     "made in inference mode": Odd(under(torch.inference_mode)),
@@ -344,13 +372,15 @@ ODD: dict[str, Odd] = {
     "cache in an attribute": Odd(lambda: Cached("attribute", nullcontext()), ""),
     "cache in an attribute that comes later": Odd(lambda: Cached("gone", torch.no_grad()), ""),
     "cache in a dict": Odd(lambda: Cached("dict", torch.no_grad()), ""),
+    "cache in a buffer": Odd(lambda: Cached("buffer", torch.no_grad()), ""),
+    "cache of a function": Odd(changed(by_cached_function)),
     "cache filled in inference mode": Odd(lambda: Cached("attribute", torch.inference_mode()), ""),
     # Modes
     "training": Odd(lambda: cnn().train(), refused="training_mode"),
     "dropout in training mode": Odd(lambda: moded(cnn(), torch.nn.Dropout(0.5)), refused="training_mode"),
     "normalisation in training mode": Odd(lambda: moded(cnn(), torch.nn.BatchNorm1d(5)), refused="training_mode"),
     "new head, for which the mode makes no difference": Odd(lambda: moded(cnn(), torch.nn.Identity())),
-    "dropout that is always on": Odd(around(lambda self, x: torch.dropout(self.network(x), 0.5, train=True)),
+    "dropout that is always on": Odd(around(lambda self, x: self.network(torch.dropout(x, 0.5, train=True))),
                                      fails=UNSTEADY),
     "normalised by its batch": Odd(changed(normalised_by_batch), fails=UNSTEADY),
     "counts its runs": Odd(around(lambda self, x: self.network(x) + self.runs.add_(1), runs=torch.zeros(())),
@@ -382,6 +412,8 @@ ODD: dict[str, Odd] = {
     "class": Odd(lambda: Around, refused="not_a_network"),
     "scripted": Odd(quiet(lambda: torch.jit.script(cnn())), refused="network_scripted"),
     "traced": Odd(quiet(lambda: torch.jit.trace(cnn(), torch.zeros(1, 3, 32, 32))), refused="network_scripted"),
+    "exported": Odd(quiet(exported), refused="not_a_network"),
+    "exported module": Odd(quiet(lambda: exported().module()), refused="network_scripted"),
     "scripted part": Odd(quiet(lambda: Around(torch.jit.script(cnn()))), refused="network_scripted"),
     "quantised": Odd(quiet(lambda: torch.ao.quantization.quantize_dynamic(cnn())), refused="network_quantised"),
     "on meta": Odd(lambda: cnn().to("meta"), refused="network_arrays"),
@@ -394,10 +426,12 @@ ODD: dict[str, Odd] = {
     "fx": Odd(lambda: torch.fx.symbolic_trace(cnn())),
     "parameters in a list": Odd(lambda: Hidden(known=False), refused="network_hidden"),
     "modules in a list, too": Odd(lambda: Hidden(known=True)),
+    "slots": Odd(lambda: Slotted()),
     "delegates": Odd(Delegating),
     # Calls
     "forward replaced by a closure": Odd(changed(by_closure)),
     "forward replaced by a partial": Odd(changed(by_default)),
+    "forward replaced by a partial of a closure": Odd(changed(by_partial_of_a_closure)),
     "forward replaced by a method": Odd(changed(by_method)),
     "forward of a weak reference": Odd(changed(by_weak_reference)),
     "forward of a global name": Odd(by_global),

@@ -17,7 +17,7 @@ import torch
 
 import explorer
 from explorer.attributions.method import offered
-from explorer.core.errors import ExplorerError
+from explorer.core.errors import Exhausted, ExplorerError, InvalidInput, UnusableEmbedding
 from explorer.encoders.base import Encoder
 from tests.attributions.networks import picture
 from tests.contracts.odd_networks import COLUMNS, METHODS, ODD, PLAIN, Cached, Odd, cnn
@@ -129,6 +129,7 @@ def test_there_are_many() -> None:
 
 
 @pytest.mark.parametrize("name", ODD)
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")  # of checkpoints that are only embedded
 def test_it_works_or_says_why_not(name: str) -> None:
     odd = ODD[name]
     network = odd.make()
@@ -218,3 +219,57 @@ def test_a_levit_that_has_run_forgets_its_attention_biases() -> None:
     biases = [layer for layer in encoder.layers() if layer.endswith("attention_biases")]
     moved = encoder.randomised(biases, seed=1).embed_pixels(pictures) - rows
     assert np.abs(moved).max() > 1e-3 * np.abs(rows).max()
+
+
+def test_a_network_may_answer_in_the_same_memory_every_time() -> None:
+    class Reusing(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network, self.rows = cnn(), torch.zeros(16, 5)
+            self.eval()
+
+        def forward(self, planes: Any) -> Any:
+            if torch.is_grad_enabled():
+                return self.network(planes)
+            return self.rows[: len(planes)].copy_(self.network(planes))
+
+    encoder = explorer.from_torch(Reusing())
+    np.testing.assert_array_equal(ask(encoder, "explain"), expected("cnn", "explain"))
+    np.testing.assert_array_equal(ask(encoder, "grad-cam"), expected("cnn", "grad-cam"))
+
+
+def test_a_network_that_fails_for_want_of_memory_is_not_blamed() -> None:
+    def fail(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    network = cnn()
+    network.register_forward_pre_hook(fail)
+    with pytest.raises(Exhausted, match="not enough memory"):
+        explorer.from_torch(network).embed_pixels(PICTURE[None])
+
+
+def test_a_twin_forgets_what_its_base_kept_and_nothing_else() -> None:
+    """The constants of a network stay, which it cannot make again."""
+    network = Cached("attribute", nullcontext())
+    changed = explorer.from_torch(network).randomised(("last",), seed=1)
+    twice = changed.randomised(("network.5",), seed=1)
+    ask(twice, "embed")
+    kept = vars(twice._access.module)  # type: ignore[attr-defined]
+    assert kept.get("kept") is None
+    assert torch.equal(kept["constant"], torch.ones(()))
+    assert kept["eye"]["eye"].shape == (5, 5)
+    both = explorer.from_torch(Cached("attribute")).randomised(("last", "network.5"), seed=1)
+    np.testing.assert_array_equal(ask(twice, "embed"), ask(both, "embed"))
+
+
+def test_a_network_is_no_encoder_by_itself() -> None:
+    for given in (cnn(), torch.nn.Linear, 3):
+        with pytest.raises(InvalidInput, match="is no encoder; give a key, or make one with from_torch"):
+            explorer.explain(PICTURE, reference=REFERENCE, encoder=given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["dropout that is always on", "normalised by its batch"])
+def test_an_unsteady_network_is_refused_where_only_gradients_are_asked_for(name: str) -> None:
+    encoder = explorer.from_torch(ODD[name].make())
+    with pytest.raises(UnusableEmbedding, match="changes from one time to the next, or with the other pictures"):
+        explorer.explain(PICTURE, embedding=np.arange(5.0), encoder=encoder, method="integrated-gradients")

@@ -12,7 +12,9 @@ import pytest
 
 import explorer
 from explorer import Encoder, InvalidInput, MaskSettings, Probe, UnusableEmbedding
+from explorer.attributions.question import make_question
 from explorer.core.probe import enlarge, grow, prepare
+from explorer.core.steps import run
 
 SIZE = (24, 40, 3)
 
@@ -308,7 +310,7 @@ def test_dtypes_of_embeddings(picture: np.ndarray, dtype: type) -> None:
         (lambda batch: batch.mean(axis=(1, 2, 3)), "embedding_shape", r"returned \(10,\) for 10 images"),
         (lambda batch: batch.mean(), "embedding_shape", r"returned \(\) for 10 images"),
         (lambda batch: batch, "embedding_shape", r"returned \(10, 24, 40, 3\) for 10 images"),
-        (lambda batch: np.full((len(batch), 3), "x"), "embedding_dtype", "expected numbers"),
+        (lambda batch: np.full((len(batch), 3), "x"), "embedding_dtype", "expected real numbers"),
         (lambda batch: batch.mean(axis=(1, 2)) + 1j, "embedding_dtype", "returned complex128 values"),
         (lambda batch: None, "embedding_shape", r"returned \(\)"),
     ],
@@ -320,6 +322,15 @@ def test_answers_that_are_no_embedding(
     with pytest.raises(UnusableEmbedding, match=message) as caught:
         explorer.probe(picture, encoder=explorer.from_function(function))
     assert caught.value.code == code
+
+
+def test_complex_numbers_are_refused_wherever_an_encoder_is_asked(picture: np.ndarray) -> None:
+    """numpy would drop their imaginary part."""
+    encoder = explorer.from_function(lambda batch: batch.mean(axis=(1, 2)) + 1j)
+    question = make_question(picture, embedding=np.ones(3), encoder=encoder)
+    for ask in (lambda: encoder.embed_images(picture[None]), lambda: run(question.distances([picture]))):
+        with pytest.raises(UnusableEmbedding, match="returned complex128 values; expected real numbers"):
+            ask()
 
 
 def test_embeddings_of_changing_length(picture: np.ndarray) -> None:

@@ -472,7 +472,7 @@ def test_every_layer_can_be_randomised(files: Path, how: str) -> None:
 def test_a_randomised_tower_shares_all_else(files: Path) -> None:
     encoder = load(files)
     changed = encoder.randomised(("proj",))
-    own, other = encoder._network, changed._network
+    own, other = encoder._access.module, changed._access.module
     assert other.visual.proj is not own.visual.proj
     assert other.visual.conv1.weight is own.visual.conv1.weight
     assert other.text_projection is own.text_projection

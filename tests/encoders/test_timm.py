@@ -367,3 +367,15 @@ def test_the_command_line_explains(files: Path, tmp_path: Path, capsys: pytest.C
     assert np.load(tmp_path / "out/attribution.npy", allow_pickle=False).shape == (160, 160)
     assert main([*asked, "--encoder", f"timm:{RESNET}", "--out", str(tmp_path / "other")]) == 3
     assert f"explorer models fetch timm:{RESNET}" in capsys.readouterr().err
+
+
+def test_torchs_default_type_changes_nothing(files: Path) -> None:
+    name = next(iter(NETWORKS))
+    batch = np.stack([picture(64, 64)])
+    rows = load(files, name).embed_images(batch)
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = load.__wrapped__(files, name).embed_images(batch)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(again, rows)
