@@ -13,7 +13,7 @@ from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, enlarge, grow, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, grow, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.core.selections import SelectionSettings
@@ -48,9 +48,10 @@ def probe(
         InvalidInput: A picture, setting or mask that cannot be used.
         UnusableEmbedding: The encoder's answer is not one vector for each copy.
         WeightsMissing: The encoder's weights are not here.
+        ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
+            embedded before; give it to ``extend`` to go on.
     """
-    *_, last = stream(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return last
+    return complete(prepare(image, encoder=resolve(encoder), masking=masking, masks=masks), on_progress)
 
 
 def stream(
@@ -82,9 +83,9 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
 
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
+        ExplorerError: The encoder failed; as ``probe``.
     """
-    *_, last = grow(enlarge(probe, n_masks), on_progress=on_progress)
-    return last
+    return complete(enlarge(probe, n_masks), on_progress)
 
 
 def rank(
@@ -184,6 +185,7 @@ def explain(
         InvalidInput: A picture, setting, method or reference that cannot be used.
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
+        ExplorerError: The encoder failed; where copies were embedded before, they are the error's ``probe``.
     """
     encoder = resolve(encoder)
     selection = selection or SelectionSettings()
@@ -293,5 +295,4 @@ def explain_words(
     """
     start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
-    *_, probe = grow(start, on_progress=on_progress)
-    return rank_words(probe, target, selection)
+    return rank_words(complete(start, on_progress), target, selection)
