@@ -73,15 +73,13 @@ def find_stages(module: Any, pixels: Any, shown: Sequence[Shown]) -> tuple[str, 
         At most three paths: layer4, layer3 and layer2 of a ResNet. None where the network goes on after its last map
         with something else that spreads over the picture, such as tokens.
     """
-    import torch
-
-    pooling = (torch.nn.MaxPool2d, torch.nn.AvgPool2d)
+    pooling, head = _poolings()
     chosen: dict[int, str] = {}
     pooled: dict[int, str] = {}
     runs = Counter(one.path for one in shown)
     for one in shown:
         path, part, cells = one.path, module.get_submodule(one.path), math.prod(one.shape[2:])
-        if not is_map(one.shape, pixels.shape[1:3]) or isinstance(part, _heads()) or path.endswith(f".{TAP}"):
+        if not is_map(one.shape, pixels.shape[1:3]) or isinstance(part, head) or path.endswith(f".{TAP}"):
             continue
         if runs[path] > 1 or not one.whole:
             continue
@@ -97,11 +95,11 @@ def find_stages(module: Any, pixels: Any, shown: Sequence[Shown]) -> tuple[str, 
     return tuple(chosen[cells] for cells in sizes)
 
 
-def _heads() -> tuple[type, ...]:
-    """What makes a map as small as a head wants it."""
-    import torch
+def _poolings() -> tuple[tuple[type, ...], tuple[type, ...]]:
+    """What makes maps smaller by a factor, and what makes them as small as a head wants them."""
+    from torch import nn
 
-    return (torch.nn.AdaptiveAvgPool2d, torch.nn.AdaptiveMaxPool2d)
+    return (nn.MaxPool2d, nn.AvgPool2d), (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 
 
 def is_map(shape: tuple[int, ...], size: Sequence[int]) -> bool:
@@ -200,7 +198,7 @@ def _goes_on(module: Any, pixels: Any, path: str) -> bool:
         rows = module(pixels)
     order = _from_the_end(rows.grad_fn)
     cells = math.prod(leaves[0].shape[2:])
-    pooled = {name for name, part in module.named_modules() if isinstance(part, _heads())}
+    pooled = {name for name, part in module.named_modules() if isinstance(part, sum(_poolings(), ()))}
     for name, shape, (step, _), _ in noted:
         if is_map(shape, pixels.shape[1:3]) and math.prod(shape[2:]) < cells and step in order and name not in pooled:
             return True
