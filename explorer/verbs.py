@@ -9,15 +9,16 @@ from numpy.typing import NDArray
 
 from explorer.attributions.method import METHODS, OWN_METHOD, fits, has_masks, is_signed, offered, plain_settings
 from explorer.attributions.question import Question, make_question
+from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, complete, enlarge, grow, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
@@ -203,8 +204,10 @@ def explain(
         )
         return explain_by(method, asked, seen, settings, selection, on_progress)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
+    check_reference(selection.distance, target.embedding)
     done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return rank_against(done, target, selection)
+    with keeping(done):
+        return rank_against(done, target, selection)
 
 
 def explain_by(
@@ -295,4 +298,5 @@ def explain_words(
     """
     start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
+    check_reference((selection or ALL_COUNT).distance, target.embedding)
     return rank_words(complete(start, on_progress), target, selection)

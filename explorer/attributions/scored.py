@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
-from explorer.core.distances import DISTANCES, fair, lengths_of, measure
+from explorer.core.distances import DISTANCES, check_reference, fair, lengths_of
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
@@ -61,7 +61,7 @@ class Scored:
                 code="target_distance",
             )
         reference = np.array(question.target.embedding, np.float64)
-        measure(question.distance, reference[None], reference)  # refuses one without a distance
+        check_reference(question.distance, reference)
         if distance.needs_length:
             reference = fair(reference[None])[0]
             reference /= np.linalg.norm(reference)  # here, as float32 does not hold the square of every number

@@ -76,9 +76,9 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
             code="reference_shape",
         )
     distance = DISTANCES[key]
+    check_reference(key, vector)
     if distance.needs_length:
         rows, vector = fair(rows), fair(vector[None])[0]
-    _check("references", lengths_of(vector[None]), distance.needs_length)
     lengths = lengths_of(rows)
     _check("masked copies", lengths, distance.needs_length)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -90,6 +90,17 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
             code="embedding_range",
         )
     return found
+
+
+def check_reference(key: str, reference: Floats) -> None:
+    """Refuse a reference (d,) that nothing has a distance to.
+
+    Raises:
+        UnusableEmbedding: It holds non-finite values, or has no length where the distance needs one.
+    """
+    vector = np.asarray(reference, dtype=np.float64)[None]
+    needs_length = DISTANCES[key].needs_length
+    _check("references", lengths_of(fair(vector) if needs_length else vector), needs_length)
 
 
 def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Floats, precision: float = 0.0) -> bool:

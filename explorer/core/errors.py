@@ -45,7 +45,8 @@ class ExplorerError(Exception):
     Attributes:
         code: A short stable slug, for programs.
         exit_status: What the command line exits with.
-        probe: What an encoder had embedded when it failed in mid-run, to be given to ``explorer.extend``; else None.
+        probe: What had been embedded when an encoder failed in mid-run, to be given to ``explorer.extend``, or when
+            its embeddings could not be ranked, to be given to ``explorer.rank`` otherwise; else None.
     """
 
     exit_status = 1

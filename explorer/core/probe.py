@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -157,6 +158,16 @@ def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
         if on_progress is not None and len(grown) > len(reached):
             on_progress(len(grown), grown.wanted)
         reached = grown
+
+
+@contextmanager
+def keeping(probe: Probe) -> Iterator[None]:
+    """Let an error of ours carry a probe, so that what it cost is not lost."""
+    try:
+        yield
+    except ExplorerError as error:
+        error.probe = probe
+        raise
 
 
 def _failed(error: Exception, reached: Probe) -> ExplorerError:

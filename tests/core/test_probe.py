@@ -292,6 +292,42 @@ def test_an_encoder_of_ours_that_fails_keeps_its_masks_too(
     assert len(caught.value.probe) == 2 * picture_encoder.batch_size
 
 
+def test_embeddings_that_cannot_be_ranked_are_kept(picture: np.ndarray) -> None:
+    """A vector of another length, or a copy without a direction, is seen once all is embedded."""
+    masking = MaskSettings(n_masks=20)
+    encoder = explorer.from_function(lambda batch: batch.mean(axis=(1, 2), dtype=np.float64))
+    with pytest.raises(InvalidInput, match="must have shape") as refused:
+        explorer.explain(picture, embedding=np.ones(4), encoder=encoder, masking=masking)
+    assert explorer.rank(refused.value.probe, embedding=np.ones(3)).attribution.any()
+    lost = explorer.from_function(lambda batch: (batch.mean(axis=(1, 2)) - 60).clip(0) * (batch[:, :1, 0, 0] > 0))
+    with pytest.raises(UnusableEmbedding, match="zero-length") as caught:
+        explorer.explain(picture, embedding=np.ones(3), encoder=lost, masking=masking)
+    assert len(caught.value.probe) == 20
+
+
+def test_a_reference_without_distances_costs_nothing(picture: np.ndarray) -> None:
+    function = Counting()
+    for bad in (np.full(12, np.nan), np.zeros(12)):
+        with pytest.raises(UnusableEmbedding, match="for 1 of 1 references"):
+            explorer.explain(picture, embedding=bad, encoder=explorer.from_function(function))
+    assert function.rows == []
+
+
+def test_float16_embeddings_are_judged_by_their_rounding(picture: np.ndarray) -> None:
+    """Kept as float32, they are no finer for it; a finer encoder's differences of that size are a signal."""
+
+    def near(batch: np.ndarray) -> np.ndarray:
+        seen = batch.mean(axis=(1, 2), dtype=np.float64)
+        return 1 + 2e-4 * seen / 255 + np.array([0, 0.3, 0.8])
+
+    for kind, is_flat in ((np.float16, True), (np.float32, False)):
+        encoder = explorer.from_function(lambda batch, kind=kind: near(batch).astype(kind))
+        done = explorer.explain(picture, embedding=np.array([1.0, -1.0, 0.5]), encoder=encoder)
+        assert done.probe.embeddings.dtype == np.float32
+        assert done.probe.precision == float(np.finfo(kind).eps)
+        assert bool(done.no_signal) == is_flat
+
+
 def test_an_error_of_ones_own_callback_stays_what_it_is(picture: np.ndarray, encoder: Encoder) -> None:
     class Enough(Exception):
         pass
