@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS, OWN_METHOD, fits, has_masks, is_signed, offered, plain_settings
 from explorer.attributions.question import Question, make_question
 from explorer.core.arguments import check_kind
+from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, enlarge, grow, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
@@ -90,9 +91,10 @@ def probe(
         InvalidInput: A picture, setting or mask that cannot be used.
         UnusableEmbedding: The encoder's answer is not one vector for each copy.
         WeightsMissing: The encoder's weights are not here.
+        ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
+            embedded before; give it to ``extend`` to go on.
     """
-    *_, last = stream(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return last
+    return complete(prepare(image, encoder=resolve(encoder), masking=masking, masks=masks), on_progress)
 
 
 def stream(
@@ -127,11 +129,11 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
 
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
+        ExplorerError: The encoder failed; as ``probe``.
     """
     _check(on_progress=on_progress)
     _check_probe(probe)
-    *_, last = grow(enlarge(probe, n_masks), on_progress=on_progress)
-    return last
+    return complete(enlarge(probe, n_masks), on_progress)
 
 
 def rank(
@@ -235,6 +237,7 @@ def explain(
         InvalidInput: A picture, setting, method or reference that cannot be used.
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
+        ExplorerError: The encoder failed; where copies were embedded before, they are the error's ``probe``.
     """
     _check(masking=masking, selection=selection, on_progress=on_progress)
     _check_masks(masks)
@@ -257,8 +260,10 @@ def explain(
         )
         return explain_by(method, asked, seen, settings, selection, on_progress)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
+    check_reference(selection.distance, target.embedding)
     done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    return rank_against(done, target, selection)
+    with keeping(done):
+        return rank_against(done, target, selection)
 
 
 def explain_by(
@@ -352,5 +357,5 @@ def explain_words(
         _check_pictures(reference=reference)
     start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
-    *_, probe = grow(start, on_progress=on_progress)
-    return rank_words(probe, target, selection)
+    check_reference((selection or ALL_COUNT).distance, target.embedding)
+    return rank_words(complete(start, on_progress), target, selection)

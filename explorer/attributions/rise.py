@@ -46,7 +46,7 @@ class Rise:
     def __call__(self, question: Question) -> Steps[NDArray[np.float32]]:
         probe = yield from probe_question(question, self.masking, self.masks)
         distances = measure(question.distance, probe.embeddings, question.target.embedding)
-        if indistinct(question.distance, distances, probe.embeddings, question.target.embedding):
+        if indistinct(question.distance, distances, probe.embeddings, question.target.embedding, probe.precision):
             return np.zeros(probe.masks.size, np.float32)
         return self.of_distances(probe.masks, distances)
 

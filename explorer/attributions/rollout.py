@@ -79,7 +79,11 @@ def roll_out(found: Any, *, normalised: bool, added: bool = False) -> Any:
 def read_patches(looked: Differentiable, rolled: Any) -> Any:
     """The patches (..., rows, columns) as the embedding reads them from (..., t, t).
 
-    It does so from the first token, or from the mean of the patches' tokens, which is an extension of ours.
+    It does so from the first token. Extensions of ours: from the mean of the patches' tokens, or from several of the
+    tokens before those (a distilled DeiT).
     """
-    row = rolled[..., looked.prefix :, :].mean(-2) if looked.pooled else rolled[..., 0, :]
-    return row[..., looked.prefix :].unflatten(-1, looked.grid)
+    *shares, pooled = looked.reads
+    parts = [share * rolled[..., token, :] for token, share in enumerate(shares) if share]
+    if pooled:
+        parts.append(pooled * rolled[..., looked.prefix :, :].mean(-2))
+    return sum(parts)[..., looked.prefix :].unflatten(-1, looked.grid)

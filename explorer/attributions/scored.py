@@ -6,6 +6,7 @@ dot product, for the others minus the distance. A class is a question too (``mak
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
-from explorer.core.distances import DISTANCES, measure
+from explorer.core.distances import DISTANCES, check_reference, fair, lengths_of
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
@@ -82,8 +83,9 @@ class Scored:
                 code="target_distance",
             )
         reference = np.array(question.target.embedding, np.float64)
-        measure(question.distance, reference[None], reference)  # refuses one without a distance
+        check_reference(question.distance, reference)
         if distance.needs_length:
+            reference = fair(reference[None])[0]
             reference /= np.linalg.norm(reference)  # here, as float32 does not hold the square of every number
         self.looked: Differentiable = question.encoder.differentiable(question.pixels)
         self.pixels = as_tensor(self.looked.module, question.pixels[None])
@@ -91,12 +93,15 @@ class Scored:
         self._distance = distance
         self._scale = scale
         self._reference = torch.from_numpy(reference)
+        self._reference_length = float(lengths_of(reference[None])[0])
         self._size: tuple[int, int] = (question.pixels.shape[0], question.pixels.shape[1])
         self._follows: dict[str, bool] = {}
-        self._length = None
+        self._length: Any = None
         if target == "proj":
             with torch.no_grad():
-                self._length = self.looked.module(self.pixels).norm()
+                rows = self.looked.module(self.pixels)
+            power = _fair_scale(rows)
+            self._length = rows.norm() if power is None else (rows * power).norm() / power[0, 0]
 
     def score(self, embeddings: Any) -> Any:
         """Scores (b,) of embeddings (b, d), differentiable.
@@ -104,8 +109,6 @@ class Scored:
         Raises:
             InvalidInput: The reference has another length.
         """
-        import torch
-
         if embeddings.shape[1:] != self._reference.shape:
             raise InvalidInput(
                 f"The reference embedding has shape {tuple(self._reference.shape)}, the picture's "
@@ -113,8 +116,28 @@ class Scored:
                 code="reference_shape",
             )
         reference = self._reference.to(embeddings.device, embeddings.dtype)
-        lengths = embeddings.norm(dim=1) if self._length is None else self._length
-        return self._scale * self._distance.closeness(torch, embeddings, lengths, reference)
+        if not reference.isfinite().all():
+            raise InvalidInput(
+                "The reference is too long for the numbers of this network; make it shorter, or use the cosine "
+                "distance.",
+                code="reference_range",
+            )
+        return self._scale * self._closeness(embeddings, reference)
+
+    def _closeness(self, rows: Any, reference: Any) -> Any:
+        """Of rows (b, d), also where they are so long or short that the numbers of a network hold no square of them.
+
+        Those are scaled by powers of two, which every distance but the dot product, which needs no squares, allows.
+        """
+        import torch
+
+        length, back = self._length, 1.0
+        if self._distance.needs_length and (scale := _fair_scale(rows)) is not None:
+            rows, length = rows * scale, None if length is None else length * scale[:, 0]
+        elif not self._distance.of_product and (scale := _fair_scale(rows, self._reference_length)) is not None:
+            rows, reference, back = rows * scale, reference * scale, scale[:, 0]
+        lengths = rows.norm(dim=1) if length is None else length
+        return self._distance.closeness(torch, rows, lengths, reference) / back
 
     def run(self, pixels: Any) -> Any:
         """Scores (b,) of pictures (b, h, w, c), differentiable by whatever requires it."""
@@ -219,7 +242,7 @@ class Scored:
         closeness = scores.detach() / self._scale
         if self._distance.at_reference is None or self._length is not None:
             return torch.zeros_like(closeness, dtype=torch.bool)
-        return self._distance.at_reference(torch, closeness, float(self._reference.norm()))
+        return self._distance.at_reference(torch, closeness, self._reference_length)
 
     def stage(self, number: int) -> str:
         """The path of the last stage (1), the one before it (2), and so on.
@@ -227,6 +250,13 @@ class Scored:
         Raises:
             InvalidInput: There are fewer.
         """
+        if not self.looked.stages:
+            raise InvalidInput(
+                "This network shows no map of its last stage: rows and columns of the picture that all of the "
+                "embedding comes through, with nothing behind them but a read-out. Choose a method that looks at "
+                "pixels, or name the modules that end its stages: from_torch(network, stages=...).",
+                code="no_stages",
+            )
         if not 1 <= number <= len(self.looked.stages):
             raise InvalidInput(
                 f"The network has {len(self.looked.stages)} stages of maps; stage {number} was asked for. "
@@ -245,6 +275,25 @@ class Scored:
 
         large = torch.nn.functional.interpolate(small[None, None].float(), self._size, mode=mode, align_corners=False)
         return np.asarray(large[0, 0].detach().cpu().numpy())
+
+
+FAIR = (1e-10, 1e15)
+"""Lengths whose squares, and those of their parts, float32 holds."""
+
+
+def _fair_scale(rows: Any, length: float = 0.0) -> Any:
+    """(b, 1) powers of two that make rows (b, d), and a vector of some length, fair together; None where they are."""
+    import torch
+
+    rows = rows.detach()
+    lengths = rows.norm(dim=1, keepdim=True)
+    is_fair = (lengths > FAIR[0]) & (lengths < FAIR[1])
+    if is_fair.all() and (length == 0 or FAIR[0] < length < FAIR[1]):
+        return None
+    largest = rows.abs().amax(1, keepdim=True).clamp(min=length)
+    most = int(math.log2(torch.finfo(rows.dtype).max)) - 1
+    powers = torch.frexp(largest)[1].clamp(-most, most)
+    return torch.where(largest > 0, torch.ldexp(torch.ones_like(largest), -powers), 1)
 
 
 def blank_if_flat(attribution: NDArray[Any]) -> NDArray[np.float32]:

@@ -63,6 +63,11 @@ class TransformerAttribution:
         scored = Scored(question, scale=self.scale)
         in_float64(scored)
         taps = open_taps(scored)
+        if len(scored.looked.attentions) < 2:
+            raise InvalidInput(
+                "T-Attr looks at attention from the second block on, and this network has one block; choose gae.",
+                code="block_range",
+            )
         try:
             with taps.recording():
                 scores = scored.run(scored.pixels)
@@ -123,9 +128,17 @@ def relevance_at_attention(scored: Scored, weights: Any) -> list[list[Any]]:
     return [list(gradients(embedding, outputs, start, retain_graph=True)) for start in starts]
 
 
+LEAST = 1e-6
+"""Below this, what divisors have added to them would show."""
+
+
 def _start(embedding: Any, weights: Any) -> Any:
     """What of the relevance 1 each number of an embedding (1, d) gets; all of it a class' score."""
+    import torch
+
     if int((weights != 0).sum()) == 1:
         return (weights != 0).to(embedding.dtype)[None]
     parts = (embedding * weights).clamp(min=0)
+    if parts.sum() < LEAST:  # shares do not depend on how long the two are
+        parts = parts / parts.max().clamp(min=torch.finfo(parts.dtype).tiny)
     return share(parts, parts.sum())

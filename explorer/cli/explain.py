@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.attributions.method import METHODS, OWN_METHOD
 from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, progress, report, settings
-from explorer.core.distances import DISTANCES
+from explorer.core.distances import DISTANCES, check_reference
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
@@ -60,6 +60,7 @@ def _explain(options: argparse.Namespace) -> int:
         explained = _by_method(options, encoder, masking, selection)
     else:
         target = embed_reference(encoder, reference=options.reference, caption=options.caption)
+        check_reference(selection.distance, target.embedding)
         probe = prepare(options.picture, encoder=encoder, masking=masking)
         reached = grown(probe, options)
         if reached is None:

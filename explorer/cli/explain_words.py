@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
-from explorer.core.distances import DISTANCES
+from explorer.core.distances import DISTANCES, check_reference
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES, SelectionSettings
@@ -43,6 +43,7 @@ def _explain_words(options: argparse.Namespace) -> int:
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
     target = embed_reference(encoder, reference=options.reference, caption=options.caption)
+    check_reference(selection.distance, target.embedding)
     reached = grown(probe, options)
     if reached is None:
         return STOPPED

@@ -30,7 +30,8 @@ class Distance:
             their lengths (n,), the reference (d,), of length 1 where length plays no part -> (n,).
         at_reference: Whether rows of some closeness lie so near to the reference that their slope is only rounding:
             the module, closeness (n,), the reference's length -> (n,) bool. None where slopes are good everywhere.
-        rounding: The longest row's length and the reference's -> by how much a rounding error grows on its way.
+        rounding: Distances (n,), the relative rounding error of the numbers in the rows, the longest row's length and
+            the reference's -> how far rounding alone can move a distance.
         judged_by: The distance whose values show rounding where this one would magnify it.
         linear: Whether closeness is linear in embeddings of one length.
         of_product: Whether it depends on the embeddings through lengths and the dot product alone, and not on their
@@ -44,7 +45,7 @@ class Distance:
     needs_length: bool
     closeness: Callable[[Any, Any, Any, Any], Any]
     at_reference: Callable[[Any, Any, float], Any] | None
-    rounding: Callable[[float, float], float]
+    rounding: Callable[[Distances, float, float, float], float]
     judged_by: str = ""
     linear: bool = False
     of_product: bool = True
@@ -75,23 +76,52 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
             code="reference_shape",
         )
     distance = DISTANCES[key]
-    _check("references", _lengths(vector[None]), distance.needs_length)
-    lengths = _lengths(rows)
+    check_reference(key, vector)
+    if distance.needs_length:
+        rows, vector = fair(rows), fair(vector[None])[0]
+    lengths = lengths_of(rows)
     _check("masked copies", lengths, distance.needs_length)
-    return distance.measure(rows, lengths, vector)
-
-
-def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Floats) -> bool:
-    """Whether the distances differ by no more than rounding, so that ranking them would rank noise."""
-    rows, vector = embeddings.astype(np.float64), np.asarray(reference, dtype=np.float64)
-    distance, lengths = DISTANCES[key], _lengths(rows)
-    if distance.judged_by:
-        return indistinct(
-            distance.judged_by, DISTANCES[distance.judged_by].measure(rows, lengths, vector), embeddings, reference
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = distance.measure(rows, lengths, vector)
+    if not np.isfinite(found).all():
+        raise UnusableEmbedding(
+            f"The embeddings are so long that no number can hold their {distance.label}; use the cosine distance, or "
+            "make them shorter.",
+            code="embedding_range",
         )
-    precision = np.finfo(embeddings.dtype if embeddings.dtype.kind == "f" else np.float64).eps
-    scale = distance.rounding(float(lengths.max()), float(np.linalg.norm(vector)))
-    return bool(np.ptp(distances) <= 8 * precision * scale)
+    return found
+
+
+def check_reference(key: str, reference: Floats) -> None:
+    """Refuse a reference (d,) that nothing has a distance to.
+
+    Raises:
+        UnusableEmbedding: It holds non-finite values, or has no length where the distance needs one.
+    """
+    vector = np.asarray(reference, dtype=np.float64)[None]
+    needs_length = DISTANCES[key].needs_length
+    _check("references", lengths_of(fair(vector) if needs_length else vector), needs_length)
+
+
+def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Floats, precision: float = 0.0) -> bool:
+    """Whether the distances differ by no more than rounding, so that ranking them would rank noise.
+
+    Args:
+        key: A key of ``DISTANCES``.
+        distances: (n,) from ``measure``.
+        embeddings: (n, d).
+        reference: (d,).
+        precision: Relative rounding error of the embeddings' numbers where it is not that of their type.
+    """
+    distance = DISTANCES[key]
+    if distance.judged_by:
+        key = distance.judged_by
+        return indistinct(key, measure(key, embeddings, reference), embeddings, reference, precision)
+    kind = embeddings.dtype if embeddings.dtype.kind == "f" else np.float64
+    precision = max(precision, float(np.finfo(kind).eps))
+    longest = float(lengths_of(embeddings.astype(np.float64)).max())
+    length = float(lengths_of(np.asarray(reference, dtype=np.float64)[None])[0])
+    return bool(np.ptp(distances) <= 8 * distance.rounding(distances, precision, longest, length))
 
 
 def similarity(key: str, embeddings: Floats, reference: Floats) -> Distances:
@@ -105,10 +135,38 @@ def similarity(key: str, embeddings: Floats, reference: Floats) -> Distances:
     return 1 - 2 * found if key == "cosine" else -found
 
 
-def _lengths(rows: Distances) -> Distances:
-    """(n,) lengths; non-finite where a row holds anything non-finite."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+FAIR = (1e-140, 1e140)
+"""Lengths whose squares float64 holds."""
+
+
+def lengths_of(rows: Distances) -> Distances:
+    """(n,) lengths of rows (n, d); non-finite where a row holds anything non-finite."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        lengths = np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)))
+        if len(odd := _odd(lengths)):
+            powers = _powers(rows[odd])
+            scaled = np.ldexp(rows[odd], -powers[:, None])
+            lengths[odd] = np.ldexp(np.sqrt(np.einsum("ij,ij->i", scaled, scaled)), powers)
+        return lengths
+
+
+def fair(rows: Distances) -> Distances:
+    """Rows of fair lengths: others are scaled by powers of two, which keeps their directions to the last bit."""
+    odd = _odd(lengths_of(rows))
+    if len(odd):
+        rows = rows.copy()
+        rows[odd] = np.ldexp(rows[odd], -_powers(rows[odd])[:, None])
+    return rows
+
+
+def _odd(lengths: Distances) -> NDArray[np.intp]:
+    return np.flatnonzero(~((lengths > FAIR[0]) & (lengths < FAIR[1])))
+
+
+def _powers(rows: Distances) -> NDArray[np.intc]:
+    """(n,) powers of two of about the rows' largest numbers."""
+    largest = np.abs(rows).max(axis=1, initial=0)
+    return np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
 
 
 def _check(what: str, lengths: Distances, needs_length: bool) -> None:
@@ -144,12 +202,21 @@ def _angular(rows: Distances, lengths: Distances, vector: Distances) -> Distance
 
 def _euclidean(rows: Distances, lengths: Distances, vector: Distances) -> Distances:
     """The length of the difference; it also sees how long the embeddings are (paper, section 2.2.1)."""
-    return _lengths(rows - vector)
+    return lengths_of(rows - vector)
 
 
 def _dot(rows: Distances, lengths: Distances, vector: Distances) -> Distances:
     """Minus the dot product: what a retrieval index that does not normalise ranks by."""
     return -(rows @ vector)
+
+
+EPS = float(np.finfo(np.float64).eps)
+"""Of float64, in which distances are computed."""
+
+
+def _cosine_rounding(distances: Distances, precision: float, longest: float, length: float) -> float:
+    """Rounding turns an embedding by e, which moves d = (1 - cos a) / 2 by (sin a) e / 2 = e sqrt(d (1 - d))."""
+    return precision * float(np.sqrt((distances * (1 - distances)).max())) + EPS
 
 
 SHORTEST = 1e-12
@@ -178,7 +245,7 @@ DISTANCES.add(
         needs_length=True,
         closeness=_cosine_closeness,
         at_reference=lambda xp, closeness, length: closeness > 1 - SAME,
-        rounding=lambda longest, length: 1.0,
+        rounding=_cosine_rounding,
         linear=True,
     ),
 )
@@ -192,7 +259,7 @@ DISTANCES.add(
         needs_length=True,
         closeness=_angular_closeness,
         at_reference=lambda xp, closeness, length: xp.cos(np.pi * closeness) > 1 - SAME,
-        rounding=lambda longest, length: 1.0,
+        rounding=_cosine_rounding,
         judged_by="cosine",  # arccos is steep at its ends and would magnify rounding
     ),
 )
@@ -205,8 +272,8 @@ DISTANCES.add(
         measure=_euclidean,
         needs_length=False,
         closeness=lambda xp, rows, lengths, vector: -xp.linalg.norm(rows - vector, None, 1),
-        at_reference=lambda xp, closeness, length: closeness**2 < 2 * SAME * length**2,  # as for vectors of one length
-        rounding=max,
+        at_reference=lambda xp, closeness, length: closeness > -((2 * SAME) ** 0.5) * length,  # as for one length
+        rounding=lambda distances, precision, longest, length: precision * longest + EPS * length,
         of_product=False,
     ),
 )
@@ -220,7 +287,7 @@ DISTANCES.add(
         needs_length=False,
         closeness=lambda xp, rows, lengths, vector: rows @ vector,
         at_reference=None,
-        rounding=lambda longest, length: longest * length,
+        rounding=lambda distances, precision, longest, length: precision * longest * length,
         linear=True,
     ),
 )

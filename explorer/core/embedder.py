@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import pickle
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,6 +158,14 @@ def _installed(distribution: str) -> bool:
     return True
 
 
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: Any) -> int:
+        """How much was written."""
+        return memoryview(data).nbytes
+
+
 Rows = NDArray[np.floating]
 RECALL: ContextVar[Callable[[Embedder, NDArray[Any], int, Callable[[], Rows]], Rows] | None] = ContextVar(
     "recall", default=None
@@ -177,6 +186,7 @@ class Embedder(ABC):
         fingerprint: Names the exact weights and run-time, for provenance and caches.
         pads: Whether partial batches are filled up, so that a row's place in its
             batch, and with it every bit of its embedding, is always the same.
+        source: What makes it anew, and the arguments, where it can be had again and so is not pickled itself.
     """
 
     card: Card
@@ -185,9 +195,41 @@ class Embedder(ABC):
     zero_colour: NDArray[np.float32]
     fingerprint: str
     pads: bool = True
+    source: tuple[Callable[..., Embedder], tuple[Any, ...]] | None = None
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+
+    def __copy__(self) -> Self:
+        """Itself: it never changes, and is safe to share."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.source or super().__reduce_ex__(protocol)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled of it.
+
+        Raises:
+            InvalidInput: It cannot be.
+        """
+        state = {name: value for name, value in self.__dict__.items() if name != "_lock"}
+        try:
+            pickle.Pickler(_Nowhere()).dump(state)
+        except Exception as error:
+            raise InvalidInput(
+                f"{self.card.title} cannot be pickled ({type(error).__name__}). Functions and networks can where they "
+                "are defined at the top level of a module; others have to be made anew where they are wanted, and "
+                "results be saved by save(folder).",
+                code="not_picklable",
+            ) from error
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     @abstractmethod
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
@@ -220,10 +262,7 @@ class Embedder(ABC):
         return recall(self, pixels, place, lambda: self._embed(pixels, place))
 
     def _embed(self, pixels: NDArray[Any], place: int) -> Rows:
-        batch = np.asarray(pixels)
-        if self.pads:
-            batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)
-            batch[place : place + len(pixels)] = pixels
+        batch = self._filled_up(pixels, place) if self.pads else np.asarray(pixels)
         with self._lock:
             rows = np.asarray(self._forward(batch))
         if rows.ndim != 2 or len(rows) != len(batch):
@@ -237,6 +276,12 @@ class Embedder(ABC):
                 f"The model returned {rows.dtype} values; expected real numbers.", code="embedding_dtype"
             )
         return rows[place : place + len(pixels)] if self.pads else rows
+
+    def _filled_up(self, pixels: NDArray[Any], place: int) -> NDArray[Any]:
+        """A whole batch, with the pixels at their place."""
+        batch = np.zeros((self.batch_size, *pixels.shape[1:]), np.float32)
+        batch[place : place + len(pixels)] = pixels
+        return batch
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.floating]:
         """Embed captions as (n, d), each cut at the text model's limit (see ``fit_text``).

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator
+from typing import Any
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 """A full disk, a used up share of it, and a file over the limit (``ulimit -f``)."""
@@ -45,13 +46,26 @@ class ExplorerError(Exception):
     Attributes:
         code: A short stable slug, for programs.
         exit_status: What the command line exits with.
+        probe: What had been embedded when an encoder failed in mid-run, to be given to ``explorer.extend``, or when
+            its embeddings could not be ranked, to be given to ``explorer.rank`` otherwise; else None.
     """
 
     exit_status = 1
+    probe: Any = None
 
     def __init__(self, message: str, *, code: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it crosses from one process to another; without its probe, whose encoder may not."""
+        return _again, (type(self), str(self), self.code)
+
+
+def _again(kind: type[ExplorerError], message: str, code: str) -> ExplorerError:
+    error = kind.__new__(kind, message)
+    error.args, error.code = (message,), code
+    return error
 
 
 class InvalidInput(ExplorerError, ValueError):

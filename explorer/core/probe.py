@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.embedder import WHOLE, Box, Embedder, Input
-from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
 from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
@@ -36,6 +36,7 @@ class Probe:
         box: Where in the picture ``pixels`` lies.
         notices: What the user should know (animated picture, ...).
         picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
+        precision: Relative rounding error of the numbers the encoder gave, where their type was coarser (float16).
     """
 
     encoder: Embedder
@@ -49,6 +50,7 @@ class Probe:
     box: Box = WHOLE
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
+    precision: float = 0.0
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -92,13 +94,25 @@ def start(
         embeddings=np.empty((0, 0), np.float32),
         pixels=seen.pixels,
         background=make_background(masking.fill, seen.pixels, encoder, masking.seed),
-        # Copies, since a function may write in what it is shown and reuse what it returns.
-        unmasked=cache(lambda: encoder.embed_pixels(seen.pixels[None].copy())[0].copy()),
+        unmasked=_Unmasked(encoder, seen.pixels),
         picture=seen.picture,
         box=seen.box,
         notices=seen.notices,
         picture_sha256=seen.sha256,
     )
+
+
+class _Unmasked:
+    """Embeds the whole picture, once; no function, which could not be pickled."""
+
+    def __init__(self, encoder: Embedder, pixels: NDArray[Any]) -> None:
+        self._encoder, self._pixels = encoder, pixels
+        self._row: NDArray[np.floating] | None = None
+
+    def __call__(self) -> NDArray[np.floating]:
+        if self._row is None:  # copies, since a function may write in what it is shown and reuse what it returns
+            self._row = self._encoder.embed_pixels(self._pixels[None].copy())[0].copy()
+        return self._row
 
 
 def enlarge(probe: Probe, n_masks: int) -> Probe:
@@ -129,17 +143,65 @@ def first(probe: Probe, n_masks: int) -> Probe:
     return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
 
 
+def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
+    """Embed what is missing.
+
+    Raises:
+        ExplorerError: The encoder failed, or its answer is no embedding; the error's ``probe`` is what was reached.
+    """
+    reached, steps = probe, grow(probe)
+    while True:
+        try:
+            grown = next(steps, None)
+        except Exception as error:
+            said = _failed(error, reached)
+            said.probe = reached
+            if said is error:
+                raise
+            raise said from error
+        if grown is None:
+            return reached
+        if on_progress is not None and len(grown) > len(reached):
+            on_progress(len(grown), grown.wanted)
+        reached = grown
+
+
+@contextmanager
+def keeping(probe: Probe) -> Iterator[None]:
+    """Let an error of ours carry a probe, so that what it cost is not lost."""
+    try:
+        yield
+    except ExplorerError as error:
+        error.probe = probe
+        raise
+
+
+def _failed(error: Exception, reached: Probe) -> ExplorerError:
+    said = in_words(error)
+    if not isinstance(said, Failed):
+        return said
+    what = str(error) if said is error else f"The encoder failed with {type(error).__name__}: {error}."
+    return Failed(
+        f"{what} {len(reached)} of {reached.wanted} masks are done; once it is mended, "
+        f"explorer.extend(error.probe, n_masks={reached.wanted}) goes on from there.",
+        code="failed",
+    )
+
+
 def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe]:
     """Embed what is missing, yielding the probe after every batch (at least once)."""
     size, wanted = probe.encoder.batch_size, probe.wanted
-    done, embeddings = len(probe), probe.embeddings
+    done, embeddings, precision = len(probe), probe.embeddings, probe.precision
     if done == wanted:
         yield probe
     while done < wanted:
         # Batches sit on a fixed grid, so that mask i always has the same place in its batch.
         stop = min((done // size + 1) * size, wanted)
         copies = apply_masks(probe.pixels, probe.background, probe.masks.render(done, stop))
-        rows = _as_floats(probe.encoder.embed_pixels(copies, place=done % size))
+        given = probe.encoder.embed_pixels(copies, place=done % size)
+        rows = _as_floats(given, done)
+        if given.dtype.kind == "f":
+            precision = max(precision, float(np.finfo(given.dtype).eps))
         if done and rows.shape[1] != embeddings.shape[1]:
             raise UnusableEmbedding(
                 f"The model returned embeddings of length {rows.shape[1]} after ones of {embeddings.shape[1]}; "
@@ -152,7 +214,7 @@ def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe
         done = stop
         if on_progress is not None:
             on_progress(done, wanted)
-        yield replace(probe, embeddings=_read_only(embeddings[:done]))
+        yield replace(probe, embeddings=_read_only(embeddings[:done]), precision=precision)
 
 
 def _with_room(embeddings: NDArray[np.floating], wanted: int, rows: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -169,8 +231,16 @@ def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
-def _as_floats(rows: NDArray[Any]) -> NDArray[np.floating]:
-    """Half precision and integers widened; everything else as the encoder gave it."""
+def _as_floats(rows: NDArray[Any], done: int) -> NDArray[np.floating]:
+    """Half precision and integers widened; everything else as the encoder gave it, after so many others."""
+    if rows.dtype.kind not in "fiub":
+        raise UnusableEmbedding(f"The model returned {rows.dtype} values; expected numbers.", code="embedding_dtype")
+    if bad := int((~np.isfinite(rows)).any(axis=1).sum()):  # here, and not once they are all done
+        raise UnusableEmbedding(
+            f"The model returned non-finite values for {bad} of {len(rows)} masked copies, after {done} good ones. "
+            "Check the encoder's weights, or use precision float32.",
+            code="embedding_finite",
+        )
     return rows.astype(np.promote_types(rows.dtype, np.float32), copy=False)
 
 

@@ -61,7 +61,7 @@ def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) 
 def _why_flat(probe: Probe, target: Reference, selection: SelectionSettings, distances: Any, weights: Any) -> str:
     if probe.picture is not None and is_uniform(probe.pixels):
         return UNIFORM
-    if indistinct(selection.distance, distances, probe.embeddings, target.embedding):
+    if indistinct(selection.distance, distances, probe.embeddings, target.embedding, probe.precision):
         return EQUAL
     if not weights.any():
         return f"No mask is selected: the share chosen of {len(probe)} masks is less than one mask."

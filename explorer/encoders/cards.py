@@ -212,8 +212,26 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
                     code="packages_missing",
                 )
             path = None if weights is None else Path(weights)
-            _loaded[name] = card.loader().load(card, precision=precision, weights=path)
+            encoder = card.loader().load(card, precision=precision, weights=path)
+            encoder.source = (_reloaded, (*name, encoder.fingerprint))
+            _loaded[name] = encoder
         return _loaded[name]
+
+
+def _reloaded(key: str, precision: str, weights: str | None, fingerprint: str) -> Encoder:
+    """What a pickled encoder becomes.
+
+    Raises:
+        InvalidInput: This machine's is another.
+    """
+    encoder = load_encoder(key, precision=precision, weights=weights)
+    if encoder.fingerprint != fingerprint:
+        raise InvalidInput(
+            f"What was pickled was made with the encoder {fingerprint}; the one here is {encoder.fingerprint}. Install "
+            "the same versions, or share results by save(folder), which needs no encoder to be read.",
+            code="another_encoder",
+        )
+    return encoder
 
 
 def resolve(encoder: str | Encoder) -> Encoder:

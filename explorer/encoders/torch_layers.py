@@ -59,7 +59,7 @@ class TorchLayers:
         return {name: _numbers(self._owners[layer], name) for name in self._arrays[layer]}
 
     def fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
-        """What ``reset_parameters`` gives; see ``start``."""
+        """What torch, or the layer's own ``reset_parameters``, starts it with; see ``start``."""
         owner = self._owners[layer]
         shape = tuple(getattr(owner, "weight", np.empty(0)).shape)
         return {name: start(owner, name, array, shape, random) for name, array in self.arrays(layer).items()}
@@ -105,7 +105,8 @@ def start(
     """One array as torch would start a new layer with it, drawn from a generator of ours.
 
     ``reset_parameters`` itself draws from torch's global generator, which other threads draw from too; the laws
-    are its own. A bare parameter has none, so it gets a normal law with its own mean and standard deviation.
+    are its own. A bare parameter, and what no ``reset_parameters`` sets, has none, so it gets a normal law with its own
+    mean and standard deviation.
 
     Args:
         owner: The module.
@@ -115,7 +116,7 @@ def start(
         random: What is drawn from.
 
     Raises:
-        InvalidInput: A kind of module whose start is not known here.
+        InvalidInput: A kind of module that cannot be started anew.
     """
     import torch
 
@@ -131,14 +132,41 @@ def start(
         bound = 0.0  # an attention's output
     elif isinstance(owner, dense):
         bound = math.prod(kernel[1:]) ** -0.5  # Kaiming's, with a = sqrt(5)
-    elif hasattr(owner, "reset_parameters"):
-        raise InvalidInput(
-            f"How torch starts a layer of the kind {type(owner).__name__:.40} is not known here; shuffle it instead.",
-            code="layer_start",
-        )
     else:
-        return random.normal(array.mean(), array.std(), array.shape).astype(np.float32)
+        made = _reset(owner, name, random) if hasattr(owner, "reset_parameters") else array
+        is_left = np.array_equal(made, array)
+        return random.normal(array.mean(), array.std(), array.shape).astype(np.float32) if is_left else made
     return random.uniform(-bound, bound, array.shape).astype(np.float32)
+
+
+def _reset(owner: Any, name: str, random: np.random.Generator) -> NDArray[np.float32]:
+    """One array of a module after its ``reset_parameters``, made to draw from a generator of ours."""
+    import torch
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    ours = torch.Generator().manual_seed(int(random.integers(2**63)))
+
+    class Drawing(TorchDispatchMode):
+        def __torch_dispatch__(self, step: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if torch.Tag.nondeterministic_seeded not in step.tags:
+                return step(*args, **(kwargs or {}))
+            takes = any(argument.name == "generator" for argument in step._schema.arguments)
+            return (step if takes else step.overloadpacket.generator)(*args, **{**(kwargs or {}), "generator": ours})
+
+    try:
+        twin = copy.deepcopy(owner).cpu().float()
+        with torch.no_grad(), Drawing():
+            twin.reset_parameters()
+        made = _numbers(twin, name)
+        if made.shape != tuple(getattr(owner, name).shape):
+            raise ValueError("another shape")
+    except Exception as error:
+        raise InvalidInput(
+            f"A layer of the kind {type(owner).__name__:.40} cannot be started anew by its reset_parameters() "
+            f"({type(error).__name__}); shuffle it instead.",
+            code="layer_start",
+        ) from error
+    return made
 
 
 def _own_arrays(part: Any) -> list[str]:

@@ -146,7 +146,7 @@ def _scale(probe: Probe, target: Reference) -> dict[str, Any]:
     return {
         "reference_length": float(np.linalg.norm(np.asarray(target.embedding, dtype=np.float64))),
         "whole": _finite(plane(probe.unmasked()[None], target.embedding), target)[0].tolist(),
-        "eps": float(np.finfo(embedded.dtype if embedded.dtype.kind == "f" else np.float64).eps),
+        "eps": max(probe.precision, float(np.finfo(embedded.dtype if embedded.dtype.kind == "f" else np.float64).eps)),
     }
 
 

@@ -264,3 +264,46 @@ def test_steps_without_a_rule_are_refused(step: Callable[[Any], Any], said: str)
     question = make_question(picture(1), embedding=REFERENCE, encoder=from_torch(Odd().eval()))
     with pytest.raises(InvalidInput, match=f"no rule for relevance through {said}"):
         run(TransformerAttribution()(question))
+
+
+# Where the embedding is read from
+
+
+def distilled(share: float) -> Any:
+    """A distilled DeiT whose answer is that of the second token for so large a share."""
+    from timm.models.deit import VisionTransformerDistilled
+
+    class Shares(VisionTransformerDistilled):
+        def forward_head(self, x: Any, pre_logits: bool = False) -> Any:
+            return (1 - share) * self.head(x[:, 0]) + share * self.head_dist(x[:, 1])
+
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        network = Shares(img_size=32, patch_size=8, embed_dim=16, depth=3, num_heads=2, num_classes=5).eval()
+        with torch.no_grad():
+            for weight in network.parameters():
+                weight.normal_(std=0.4)
+    return network
+
+
+@pytest.mark.parametrize(("share", "reads"), [(0.0, (1, 0, 0)), (1.0, (0, 1, 0)), (0.5, (0.5, 0.5, 0))])
+@pytest.mark.parametrize("method", EVERY, ids=lambda method: type(method).__name__)
+def test_an_answer_in_another_token_than_the_first(share: float, reads: tuple[float, ...], method: Any) -> None:
+    """Its map was all zero, as the row of the first token was read."""
+    encoder = from_torch(distilled(share))
+    asked = make_question(picture(1), embedding=REFERENCE, encoder=encoder)
+    assert encoder.differentiable(picture(1)).reads == pytest.approx(reads)
+    if share == 0.5 and isinstance(method, TransformerAttribution):
+        return  # it has no rule for a product with a number that stands first
+    assert run(method(asked)).any()
+
+
+def test_t_attr_of_one_block_is_refused() -> None:
+    encoder = from_torch(of_timm(depth=1).eval())
+    asked = make_question(picture(1), embedding=REFERENCE, encoder=encoder)
+    with pytest.raises(
+        InvalidInput, match="from the second block on, and this network has one block; choose gae"
+    ) as caught:
+        run(TransformerAttribution()(asked))
+    assert caught.value.code == "block_range"
+    assert run(Gae()(asked)).any()

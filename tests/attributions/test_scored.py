@@ -228,6 +228,58 @@ def test_an_embedding_without_a_length_has_no_gradient(distance: str) -> None:
     assert not run(scored.slopes(nothing)).any()
 
 
+class Times(torch.nn.Module):
+    """A network whose embeddings are so many times as long."""
+
+    def __init__(self, network: Any, times: float) -> None:
+        super().__init__()
+        self.network, self.times = network, times
+
+    def forward(self, planes: Any) -> Any:
+        return self.network(planes) * self.times
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("times", [2.0**66, 2.0**-66, 2.0**-40])
+def test_long_and_short_embeddings_have_gradients(distance: str, times: float) -> None:
+    """Their squares are more, or less, than float32 holds; by powers of two nothing else changes."""
+    settings = {"embedding": np.linspace(-1, 2, 5), "distance": distance}
+    usual = Scored(make_question(picture(1), encoder=from_torch(tiny_cnn()), **settings))
+    if distance == "euclidean":
+        settings["embedding"] = settings["embedding"] * times
+    odd = Scored(make_question(picture(1), encoder=from_torch(Times(tiny_cnn(), times).eval()), **settings))
+    grown = 1.0 if DISTANCES[distance].needs_length else times
+    for scored in (usual, odd):
+        assert not scored.at_reference(scored.run(scored.pixels)).any()
+    expected = run(usual.slopes(usual.pixels)).double() * grown
+    torch.testing.assert_close(run(odd.slopes(odd.pixels)).double(), expected, rtol=1e-4, atol=0)
+    if distance == "cosine":
+        maps = []
+        for network in (tiny_cnn(), Times(tiny_cnn(), times).eval()):
+            projected = Scored(make_question(picture(1), encoder=from_torch(network), **settings), target="proj")
+            maps.append(run(projected.slopes(projected.pixels)))
+        torch.testing.assert_close(maps[1], maps[0], rtol=1e-4, atol=0)
+
+
+def test_fair_and_odd_rows_in_one_batch() -> None:
+    scored = Scored(question())
+    rows = torch.from_numpy(rows_of(question()))
+    odd = rows.clone()
+    odd[2] *= 2.0**70
+    torch.testing.assert_close(scored.score(odd), scored.score(rows), rtol=0, atol=0)
+
+
+def test_a_reference_that_the_network_cannot_hold() -> None:
+    long = np.full(5, 1e160)
+    asked = make_question(picture(1), embedding=long, encoder=cnn(), distance="euclidean")
+    with pytest.raises(InvalidInput, match="too long for the numbers of this network") as caught:
+        Scored(asked).run(Scored(asked).pixels)
+    assert caught.value.code == "reference_range"
+    near = make_question(picture(1), embedding=np.full(5, 1.0), encoder=cnn())
+    far = make_question(picture(1), embedding=long, encoder=cnn())
+    torch.testing.assert_close(*(run(Scored(case).slopes(Scored(case).pixels)) for case in (near, far)))
+
+
 # Maps
 
 

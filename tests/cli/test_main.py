@@ -356,6 +356,25 @@ def test_what_fails_midway_is_said_and_can_be_taken_up(
     assert explain(tmp_path / "out", "--reference", CUP, "--resume") == 0
 
 
+def test_what_turns_to_nan_midway_is_said_at_once_and_can_be_taken_up(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch, picture_encoder
+):
+    monkeypatch.setattr(cards, "load_encoder", lambda *_, **__: picture_encoder)
+    plain = type(picture_encoder)._forward
+
+    def failing(encoder, pixels):
+        broken = encoder.rows >= 8 * 3  # the reference, and two batches
+        return plain(encoder, pixels) * (np.nan if broken else 1)
+
+    monkeypatch.setattr(type(picture_encoder), "_forward", failing)
+    assert explain(tmp_path / "out", "--reference", CUP) == 2
+    said = capsys.readouterr().err
+    assert "non-finite values for 8 of 8 masked copies, after 16 good ones" in said
+    assert "stopped at 16/40; the same command with --resume goes on" in said
+    monkeypatch.setattr(type(picture_encoder), "_forward", plain)
+    assert explain(tmp_path / "out", "--reference", CUP, "--resume") == 0
+
+
 # Other methods
 
 

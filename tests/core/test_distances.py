@@ -113,6 +113,25 @@ def test_a_reference_of_another_shape(reference: np.ndarray) -> None:
     assert caught.value.code == "reference_shape"
 
 
+def test_neither_long_nor_short_embeddings_are_non_finite() -> None:
+    """The square of 1e160 is more than float64 holds, that of 1e-170 less."""
+    rows, vector = some_rows(seed=3)
+    for scale in (1e160, 1e-170, 1e307):
+        for key in ("cosine", "angular"):
+            np.testing.assert_allclose(
+                measure(key, rows * scale, vector / scale), measure(key, rows, vector), rtol=1e-12, atol=1e-15
+            )
+        if scale < 1e300:
+            found = measure("euclidean", rows * scale, vector * scale) / scale
+            np.testing.assert_allclose(found, measure("euclidean", rows, vector), rtol=1e-12)
+    some = rows.copy()
+    some[3] *= 1e200  # beside others whose numbers stay what they were, to the last bit
+    found = measure("cosine", some, vector)
+    np.testing.assert_array_equal(np.delete(found, 3), np.delete(measure("cosine", rows, vector), 3))
+    with pytest.raises(UnusableEmbedding, match="no number can hold their minus dot product; use the cosine"):
+        measure("dot", rows * 1e160, vector * 1e160)
+
+
 # Telling a signal from rounding
 
 
@@ -137,3 +156,33 @@ def test_small_differences_are_a_signal(key: str, dtype: type, spread: float, sc
     rows = (scale * (base + spread * some_rows(50, seed=5)[0])).astype(dtype)
     vector = (scale * vector).astype(dtype)
     assert not indistinct(key, measure(key, rows, vector), rows, vector)
+
+
+@pytest.mark.parametrize("spread", [4e-9, 4e-8, 4e-7])
+@pytest.mark.parametrize("key", ["cosine", "angular"])
+def test_near_parallel_embeddings_are_a_signal(key: str, spread: float) -> None:
+    """Rounding moves a distance d by about eps sqrt(d (1 - d)), which is far less than eps where all are near."""
+    far = np.linspace(10 * spread, 11 * spread, 40)
+    angles = 2 * np.arcsin(np.sqrt(far))
+    rows = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)[::-1]
+    vector = np.array([1, 0], np.float32)
+    found = measure(key, rows, vector)
+    assert (np.diff(found) < 0).all()
+    assert np.ptp(measure("cosine", rows, vector)) == pytest.approx(spread, rel=0.01)
+    assert not indistinct(key, found, rows, vector)
+
+
+def test_float16s_rounding_is_its_own() -> None:
+    base, vector = some_rows(1, d=40, seed=6)
+    rows = np.tile(base, (50, 1)) * (1 + 2e-4 * some_rows(50, d=40, seed=7)[0])
+    rounded = rows.astype(np.float16).astype(np.float32)
+    for key in DISTANCES:
+        assert not indistinct(key, measure(key, rows, vector), rows, vector)
+        assert indistinct(key, measure(key, rounded, vector), rounded, vector, float(np.finfo(np.float16).eps))
+
+
+def test_a_long_reference_does_not_blur_short_rows() -> None:
+    """Nobody rounded it; in float64 what is left of the rows is still to be seen."""
+    rows, vector = some_rows(50, seed=8)
+    rows = rows.astype(np.float32)
+    assert not indistinct("euclidean", measure("euclidean", rows, 1e7 * vector), rows, 1e7 * vector)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import pytest
 import explorer
 from explorer import Encoder, InvalidInput, MaskSettings, Probe, UnusableEmbedding
 from explorer.attributions.question import make_question
+from explorer.core.errors import Exhausted, Failed
 from explorer.core.probe import enlarge, grow, prepare
 from explorer.core.steps import run
 
@@ -222,6 +224,120 @@ def test_an_error_in_the_callback_reaches_the_caller(picture: np.ndarray, encode
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
+        explorer.probe(picture, encoder=encoder, on_progress=stop)
+
+
+# Encoders that fail on the way
+
+
+class FailingAt:
+    """Means of colours, until its call of a number: then what is said, once."""
+
+    def __init__(self, call: int, fail: Any) -> None:
+        self.calls, self._at, self._fail = 0, call, fail
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        self.calls += 1
+        rows = batch.mean(axis=(1, 2), dtype=np.float64)
+        return self._fail(rows) if self.calls == self._at else rows
+
+
+def to_nan(rows: np.ndarray) -> np.ndarray:
+    rows[3] = np.nan
+    return rows
+
+
+def out_of_memory(rows: np.ndarray) -> np.ndarray:
+    raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+def mistaken(rows: np.ndarray) -> np.ndarray:
+    raise KeyError("weights")
+
+
+FAILURES = [
+    (to_nan, UnusableEmbedding, "non-finite values for 1 of 10 masked copies, after 500 good ones"),
+    (out_of_memory, Exhausted, "not enough memory"),
+    (mistaken, Failed, r"KeyError: 'weights'\. 500 of 1000 masks are done; once it is mended, explorer\.extend\("),
+]
+
+
+@pytest.mark.parametrize(("fail", "kind", "words"), FAILURES, ids=["nan", "memory", "mistake"])
+def test_what_was_embedded_before_a_failure_is_kept(picture: np.ndarray, fail: Any, kind: Any, words: str) -> None:
+    function = FailingAt(51, fail)
+    encoder = explorer.from_function(function)
+    masking = MaskSettings(n_masks=1000)
+    with pytest.raises(kind, match=words) as caught:
+        explorer.probe(picture, encoder=encoder, masking=masking)
+    assert function.calls == 51  # and not for every mask
+    kept = caught.value.probe
+    assert len(kept) == 500
+    assert_same(explorer.extend(kept, n_masks=1000), explorer.probe(picture, encoder=encoder, masking=masking))
+    with pytest.raises(kind) as caught:
+        explorer.explain(
+            picture, embedding=np.ones(3), encoder=explorer.from_function(FailingAt(51, fail)), masking=masking
+        )
+    assert len(caught.value.probe) == 500
+    early = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=40))
+    function.calls, function._at = 0, 3
+    with pytest.raises(kind) as caught:
+        explorer.extend(early, n_masks=1000)
+    assert len(caught.value.probe) == 60
+
+
+def test_an_encoder_of_ours_that_fails_keeps_its_masks_too(
+    picture: np.ndarray, picture_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_encoder, "_forward", FailingAt(3, out_of_memory))
+    with pytest.raises(Exhausted) as caught:
+        explorer.probe(picture, encoder=picture_encoder, masking=MaskSettings(n_masks=40))
+    assert len(caught.value.probe) == 2 * picture_encoder.batch_size
+
+
+def test_embeddings_that_cannot_be_ranked_are_kept(picture: np.ndarray) -> None:
+    """A vector of another length, or a copy without a direction, is seen once all is embedded."""
+    masking = MaskSettings(n_masks=20)
+    encoder = explorer.from_function(lambda batch: batch.mean(axis=(1, 2), dtype=np.float64))
+    with pytest.raises(InvalidInput, match="must have shape") as refused:
+        explorer.explain(picture, embedding=np.ones(4), encoder=encoder, masking=masking)
+    assert explorer.rank(refused.value.probe, embedding=np.ones(3)).attribution.any()
+    lost = explorer.from_function(lambda batch: (batch.mean(axis=(1, 2)) - 60).clip(0) * (batch[:, :1, 0, 0] > 0))
+    with pytest.raises(UnusableEmbedding, match="zero-length") as caught:
+        explorer.explain(picture, embedding=np.ones(3), encoder=lost, masking=masking)
+    assert len(caught.value.probe) == 20
+
+
+def test_a_reference_without_distances_costs_nothing(picture: np.ndarray) -> None:
+    function = Counting()
+    for bad in (np.full(12, np.nan), np.zeros(12)):
+        with pytest.raises(UnusableEmbedding, match="for 1 of 1 references"):
+            explorer.explain(picture, embedding=bad, encoder=explorer.from_function(function))
+    assert function.rows == []
+
+
+def test_float16_embeddings_are_judged_by_their_rounding(picture: np.ndarray) -> None:
+    """Kept as float32, they are no finer for it; a finer encoder's differences of that size are a signal."""
+
+    def near(batch: np.ndarray) -> np.ndarray:
+        seen = batch.mean(axis=(1, 2), dtype=np.float64)
+        return 1 + 2e-4 * seen / 255 + np.array([0, 0.3, 0.8])
+
+    for kind, is_flat in ((np.float16, True), (np.float32, False)):
+        encoder = explorer.from_function(lambda batch, kind=kind: near(batch).astype(kind))
+        done = explorer.explain(picture, embedding=np.array([1.0, -1.0, 0.5]), encoder=encoder)
+        assert done.probe.embeddings.dtype == np.float32
+        assert done.probe.precision == float(np.finfo(kind).eps)
+        assert bool(done.no_signal) == is_flat
+
+
+def test_an_error_of_ones_own_callback_stays_what_it_is(picture: np.ndarray, encoder: Encoder) -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
         explorer.probe(picture, encoder=encoder, on_progress=stop)
 
 

@@ -121,13 +121,15 @@ def test_a_module_that_is_used_twice_ends_no_stage() -> None:
 
 
 def test_neither_places_nor_attention_make_a_stage() -> None:
-    """XCiT encodes the places of its patches in a map, and its attention between channels is a square."""
+    """XCiT encodes the places of its patches in a map, and its attention between channels is a square.
+
+    Its stem's map is none of its last stage, which is one of tokens.
+    """
     from timm.models.xcit import Xcit
 
     network = Xcit(img_size=64, patch_size=8, num_classes=3, embed_dim=16, depth=2, num_heads=4).eval()
-    stages = from_torch(network).differentiable(SCENE[:64, :64]).stages
-    assert stages
-    assert not [path for path in stages if "pos_embed" in path or "attn" in path]
+    assert from_torch(network).gives() == ("gradients", "layers")
+    assert from_torch(network).differentiable(SCENE[:64, :64]).stages == ()
 
 
 def test_a_network_that_lets_no_gradients_through() -> None:
@@ -261,7 +263,8 @@ def test_what_a_transformer_shows(looked: Differentiable) -> None:
     columns = looked.module.wide // PATCH
     assert looked.grid == (SIDE // PATCH, columns)
     assert looked.prefix == {"timm, mean": 0, "timm, layer scale and registers": 3}.get(looked.module.name, 1)
-    assert looked.pooled == ("mean" in looked.module.name)
+    unread = [0.0] * looked.prefix
+    assert looked.reads == ((*unread, 1.0) if "mean" in looked.module.name else (1.0, *unread))
     assert looked.stages == ()
     assert len(looked.attentions) == BLOCKS
 

@@ -77,7 +77,7 @@ def test_open_clip(vision: dict[str, Any], gives: tuple[str, ...]) -> None:
     np.testing.assert_allclose(rows_of(encoder, pixels), encoder.embed_pixels(pixels[None]), atol=1e-5)
     looked = encoder.differentiable(pixels)
     if "attention" in gives:
-        assert (looked.prefix, looked.grid, looked.pooled, len(looked.attentions)) == (1, (4, 4), False, 2)
+        assert (looked.prefix, looked.grid, looked.reads, len(looked.attentions)) == (1, (4, 4), (1.0, 0.0), 2)
     else:
         assert looked.stages == ("visual.layer4", "visual.layer3", "visual.layer2")
     with pytest.raises(InvalidInput, match="has no classes"):

@@ -184,9 +184,86 @@ def test_a_bare_parameter_keeps_its_mean_and_deviation() -> None:
     assert fresh.std() == pytest.approx(2 / np.sqrt(12), rel=0.05)
 
 
-def test_a_kind_of_layer_that_is_not_known_is_refused() -> None:
-    encoder = from_torch(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Bilinear(3, 3, 3)).eval())
-    with pytest.raises(InvalidInput, match="kind Bilinear is not known"):
+class Own(torch.nn.Module):
+    """Layers of one's own, each with a start of its own, trained since."""
+
+    class Scale(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gamma = torch.nn.Parameter(torch.linspace(-1, 1, 3))
+            self.register_buffer("seen", torch.linspace(4, 6, 3000))  # which nothing resets
+
+        def reset_parameters(self) -> None:
+            torch.nn.init.constant_(self.gamma, 1e-5)
+
+    class Bias(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = torch.nn.Parameter(torch.full((50, 80), 9.0))
+            self.drawn = torch.nn.Parameter(torch.full((50, 80), 9.0))
+
+        def reset_parameters(self) -> None:
+            torch.nn.init.trunc_normal_(self.table, std=0.02)
+            self.drawn.data = 3 + torch.randn(50, 80)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.bias = self.Scale(), self.Bias()
+        self.act, self.bilinear = torch.nn.PReLU(3), torch.nn.Bilinear(9, 9, 40)
+        torch.nn.init.normal_(self.act.weight)
+        torch.nn.init.constant_(self.bilinear.weight, 7)
+
+
+def test_layers_of_ones_own_start_as_they_say() -> None:
+    """Constants get their constants, the rest the law of its ``reset_parameters``, with random numbers of ours."""
+    network = Own().eval()
+    before = copy.deepcopy(network.state_dict())
+    encoder, state = from_torch(network), torch.get_rng_state()
+    changed = encoder.randomised(encoder.layers(), "reinitialise", seed=3)
+    np.testing.assert_array_equal(changed.weights("scale")["gamma"], np.full(3, 1e-5, np.float32))
+    seen = changed.weights("scale")["seen"]
+    assert seen.mean() == pytest.approx(5, abs=0.05)
+    assert not np.array_equal(seen, encoder.weights("scale")["seen"])
+    np.testing.assert_array_equal(changed.weights("act")["weight"], np.full(3, 0.25, np.float32))
+    table, drawn = (changed.weights("bias")[name] for name in ("table", "drawn"))
+    assert table.std() == pytest.approx(0.02, rel=0.05)
+    assert (drawn.mean(), drawn.std()) == pytest.approx((3, 1), abs=0.05)
+    dense = changed.weights("bilinear")["weight"]
+    assert np.abs(dense).max() == pytest.approx(1 / 3, rel=0.02)
+    again = encoder.randomised(encoder.layers(), "reinitialise", seed=3)
+    other = encoder.randomised(encoder.layers(), "reinitialise", seed=4)
+    for name in ("table", "drawn"):
+        np.testing.assert_array_equal(again.weights("bias")[name], changed.weights("bias")[name])
+        assert not np.array_equal(other.weights("bias")[name], changed.weights("bias")[name])
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(array, before[name]) for name, array in network.state_dict().items())
+
+
+def test_timms_own_layers_start_anew() -> None:
+    layers = pytest.importorskip("timm.layers")
+    network = torch.nn.ModuleDict(
+        {"scale": layers.LayerScale(24, 1e-3), "places": layers.RelPosBias((8, 8), 30)}
+    ).eval()
+    with torch.no_grad():
+        for array in network.parameters():
+            array.normal_()
+    changed = from_torch(network).randomised(("scale", "places"), "reinitialise")
+    np.testing.assert_array_equal(changed.weights("scale")["gamma"], np.full(24, 1e-3, np.float32))
+    table = changed.weights("places")["relative_position_bias_table"]
+    assert table.std() == pytest.approx(0.02, rel=0.05)
+
+
+def test_a_layer_that_cannot_be_started_anew_is_refused() -> None:
+    class Broken(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+
+        def reset_parameters(self, how: str) -> None:
+            raise AssertionError("nobody says how")
+
+    encoder = from_torch(torch.nn.Sequential(torch.nn.Flatten(), Broken()).eval())
+    with pytest.raises(InvalidInput, match=r"kind Broken cannot be started anew .* \(TypeError\); shuffle it"):
         encoder.randomised(("1",), "reinitialise")
     assert encoder.randomised(("1",)).layers() == ("1",)
 

@@ -52,17 +52,22 @@ const length = (a, b) => Math.sqrt(a * a + b * b);
 const similarity = (a, b, r) => Math.max(-1, Math.min(1, (a * r) / (length(a, b) * r)));
 
 /**
- * As in explorer/core/distances.py: plane point (a, b), length of the reference -> distance; the longest length and the
- * reference's -> by how much rounding grows; the distance that shows rounding where this one would magnify it.
+ * As in explorer/core/distances.py: plane point (a, b), length of the reference -> distance; the distances, the relative
+ * rounding error of the embeddings, the longest length and the reference's -> how far rounding can move a distance; the
+ * distance that shows rounding where this one would magnify it.
  */
 const DISTANCES = {
-  cosine: { measure: (a, b, r) => (1 - similarity(a, b, r)) / 2, rounding: () => 1, needsLength: true },
+  cosine: { measure: (a, b, r) => (1 - similarity(a, b, r)) / 2, rounding: turned, needsLength: true },
   angular: {
-    measure: (a, b, r) => Math.acos(similarity(a, b, r)) / Math.PI, rounding: () => 1, needsLength: true, judgedBy: "cosine",
+    measure: (a, b, r) => Math.acos(similarity(a, b, r)) / Math.PI, rounding: turned, needsLength: true, judgedBy: "cosine",
   },
-  euclidean: { measure: (a, b, r) => length(a - r, b), rounding: Math.max },
-  dot: { measure: (a, b, r) => -(a * r), rounding: (longest, r) => longest * r },
+  euclidean: { measure: (a, b, r) => length(a - r, b), rounding: (_, eps, longest, r) => eps * longest + Number.EPSILON * r },
+  dot: { measure: (a, b, r) => -(a * r), rounding: (_, eps, longest, r) => eps * longest * r },
 };
+
+function turned(measured, eps) {
+  return eps * Math.sqrt(measured.reduce((most, d) => Math.max(most, d * (1 - d)), 0)) + Number.EPSILON;
+}
 
 /** What Python says of its modes, by key: the `sides` of the ranking they take a share of; none takes every mask by rank. */
 export const modes = {};
@@ -237,7 +242,8 @@ function whyFlat(result, key, ranking, weights) {
   const { needsLength, judgedBy, rounding } = DISTANCES[key];
   if (needsLength && (r === 0 || shortest === 0)) return "zero";
   const measured = distances(result, judgedBy ?? key); // as indistinct in explorer/core/distances.py
-  if (measured[ranking.at(-1)] - measured[ranking[0]] <= 8 * result.eps * rounding(longest, r)) return "flat";
+  const ranked = Array.from(ranking, (i) => measured[i]);
+  if (ranked.at(-1) - ranked[0] <= 8 * rounding(ranked, result.eps, longest, r)) return "flat";
   return weights.some((weight) => weight !== 0) ? "" : "nothing";
 }
 
