@@ -154,7 +154,7 @@ def _reset(owner: Any, name: str, random: np.random.Generator) -> NDArray[np.flo
             return (step if takes else step.overloadpacket.generator)(*args, **{**(kwargs or {}), "generator": ours})
 
     try:
-        twin = copy.deepcopy(owner).cpu().float()
+        twin = copied(owner, a_copy).cpu().float()
         with torch.no_grad(), Drawing():
             twin.reset_parameters()
         made = _numbers(twin, name)
