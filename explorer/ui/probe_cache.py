@@ -14,7 +14,7 @@ from explorer.core.probe import Probe, enlarge, first, grow, prepare
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import load_encoder
+from explorer.encoders.cards import find_card, load_encoder
 from explorer.pictures.images import Picture
 from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
@@ -28,7 +28,8 @@ CHECK_EVERY = 100
 
 
 def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
-    """Load an encoder, saying so until it is there."""
+    """Load an encoder that visitors may name, saying so until it is there."""
+    find_card(key)
     loading, step = patiently(lambda: load_encoder(key, precision=precision)), Step("Loading the encoder …")
     yield step
     while True:
