@@ -409,9 +409,7 @@ numpy.save(sys.argv[3], rows)
 import keras, openvino, open_clip, tensorflow, timm, torch, torchvision
 """
 KERAS_HERE, LITE_HERE = '("keras-resnet50", sys.argv[1])', '("efficientnet-lite0", None)'
-ODD = (
-    "tensorflow.experimental.numpy.experimental_enable_numpy_behavior(); tensorflow.config.run_functions_eagerly(True)"
-)
+ODD = "t.experimental.numpy.experimental_enable_numpy_behavior(); t.config.run_functions_eagerly(True)"
 
 
 @pytest.mark.parametrize(
