@@ -9,6 +9,7 @@ inside functions. The app, the command line, the README and the tests iterate th
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
+from explorer.encoders.hub import PLACE
+from explorer.encoders.torch_settings import settle_triton
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
@@ -124,23 +127,39 @@ LONGEST_KEY = 120
 def find_card(key: str) -> Card:
     """The card of a key, made on the fly for ``open_clip:MODEL:TAG`` and ``timm:NAME``.
 
+    A key that names a folder or an address is no card's here, since visitors of the app ask for cards too.
+
     Raises:
         InvalidInput: No such key.
     """
-    if isinstance(key, str) and key.startswith(TIMM) and len(key) <= LONGEST_KEY:
-        return _timm_card(key.removeprefix(TIMM))
-    if isinstance(key, str) and key.startswith(OPEN_CLIP) and len(key) <= LONGEST_KEY:
-        name = key.removeprefix(OPEN_CLIP)
-        return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {name}", weights=name, revision=None,
-                       size="downloaded on first use", licence="see its model card", source="open_clip",
-                       language="")  # fmt: skip
-    return CARDS[key]
+    card = _made_card(key) if isinstance(key, str) and len(key) <= LONGEST_KEY else None
+    return CARDS[key] if card is None or PLACE.fullmatch(card.weights) else card
 
 
-def _timm_card(name: str) -> Card:
+def _own_card(key: str) -> Card:
+    """The card of a key that may also name a folder, ``open_clip:local-dir:FOLDER``, or any model of the Hub."""
+    card = _made_card(key) if isinstance(key, str) else None
+    return card if card and PLACE.fullmatch(card.weights) else find_card(key)
+
+
+def _made_card(key: str) -> Card | None:
+    family = next((prefix for prefix in (TIMM, OPEN_CLIP) if key.startswith(prefix)), None)
+    if family is None:
+        return None
+    name = key.removeprefix(family)
+    told = PLACE.fullmatch(name)
+    short = Path(told[2]).name if told and told[1].lower().startswith("local") else name
+    if family == TIMM:
+        return _timm_card(name, short)
+    return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {short}", weights=name, revision=None,
+                   size="downloaded on first use", licence="see its model card", source="open_clip",
+                   language="")  # fmt: skip
+
+
+def _timm_card(name: str, short: str) -> Card:
     return Card(
         key=f"{TIMM}{name}",
-        title=f"timm {name}",
+        title=f"timm {short}",
         compares=("image-image",),
         embedding="ImageNet class probabilities",
         family="timm_models",
@@ -178,7 +197,8 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
     """Load an encoder once; later calls return the same object, whichever thread asks.
 
     Args:
-        key: A key of the cards, ``open_clip:MODEL:TAG`` or ``timm:NAME``.
+        key: A key of the cards, ``open_clip:MODEL:TAG`` or ``timm:NAME``; also, as in the two libraries, with
+            ``hf-hub:OWNER/NAME`` or ``local-dir:FOLDER`` for the model.
         precision: ``"float32"``, or ``"bfloat16"`` (faster, slightly less exact) where the card and this
             machine's processor have it.
         weights: A local weights file to use in place of the card's.
@@ -191,7 +211,7 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
         WeightsMissing: The weights are not here and cannot be had; the message names the command that fetches them.
     """
     check_kind("key", key, str, f"the key of an encoder, such as {DEFAULT_ENCODER!r}")
-    card = find_card(key)
+    card = _own_card(key)
     if not isinstance(precision, str) or precision not in card.precisions:
         raise InvalidInput(
             f"{card.title} has no precision {precision!r:.40}; choose one of: {', '.join(card.precisions)}.",
@@ -211,6 +231,8 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
                     f"pip install {' '.join(card.packages)}.",
                     code="packages_missing",
                 )
+            if "tensorflow" in sys.modules:
+                settle_triton()
             path = None if weights is None else Path(weights)
             encoder = card.loader().load(card, precision=precision, weights=path)
             encoder.source = (_reloaded, (*name, encoder.fingerprint))

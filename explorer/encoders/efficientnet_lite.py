@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.checkpoints import read_state
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
-from explorer.encoders.hub import read_torch_file
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
+from explorer.encoders.torch_settings import usual_torch
 from explorer.encoders.torch_state import settled
 
 log = logging.getLogger(__name__)
@@ -212,10 +213,13 @@ def _module(path: Path) -> Any:
     """
     import timm
 
-    network = timm.create_model("tf_efficientnet_lite0", pretrained=False).float()
+    with usual_torch():
+        network = timm.create_model("tf_efficientnet_lite0", pretrained=False).float()
     wanted = network.state_dict()
     try:
-        given = read_torch_file(path)
+        given = read_state(path)
+        if set(given) == set(wanted):
+            given = {name: given[name] for name in wanted}  # timm's own names, in any order
         if [getattr(v, "shape", None) for v in given.values()] != [v.shape for v in wanted.values()]:
             raise ValueError("arrays of other shapes")
     except ValueError as error:
@@ -237,7 +241,8 @@ def _from_pixels(network: Any, *, softmax: bool = True) -> Any:
             self.network = network
 
         def forward(self, pixels: Any) -> Any:
-            rows = self.network((pixels.permute(0, 3, 1, 2) - 127) / 128)
-            return rows.softmax(1) if softmax else rows
+            with usual_torch(draws=False):
+                rows = self.network((pixels.permute(0, 3, 1, 2) - 127) / 128)
+                return rows.softmax(1) if softmax else rows
 
     return FromPixels().eval()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
+import importlib
 import os
+import random
 import re
 import tempfile
 import urllib.error
@@ -25,8 +26,9 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.storage import file_hash
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.hub import TIMEOUT, absent
-from explorer.encoders.keras_layers import KerasLayers, chain, cut
+from explorer.encoders.keras_layers import KerasLayers, chain, cut, usual_keras
 from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.torch_settings import settle_triton
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""
@@ -95,11 +97,12 @@ class KerasApplication(LayeredEncoder):
         self.card, self._network, self._preprocess, self.fingerprint = card, network, preprocess, fingerprint
         black = preprocess(np.zeros((1, 1, 1, 3), np.float32))
         self.zero_colour = -black[0, 0, 0, ::-1]  # these networks see blue first, and minus the mean colour
-        self._segments = cache(lambda: cut(self._layers().replaced({}), APPLICATIONS[card.weights].stages))
+        stages = APPLICATIONS[card.weights].stages
+        self._segments = cache(lambda: usual_keras(lambda: cut(self._layers().replaced({}), stages)))
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         inputs = self._preprocess(pixels.copy())  # the library changes what it is given
-        return np.asarray(self._network.predict_on_batch(inputs), np.float32)
+        return np.asarray(usual_keras(lambda: self._network.predict_on_batch(inputs)), np.float32)
 
     def _layers(self) -> KerasLayers:
         return KerasLayers(self._network)
@@ -120,7 +123,7 @@ class KerasApplication(LayeredEncoder):
 
     def classifier(self) -> KerasApplication:
         network = self._layers().replaced({})
-        network.layers[-1].activation = _import_keras().activations.linear
+        network.layers[-1].activation = _import_keras().activations.linear  # before it is first asked
         return KerasApplication(self.card, network, self._preprocess, f"{self.fingerprint}-scores")
 
     def _block(self, layer: str) -> str:
@@ -155,16 +158,8 @@ def load(card: Card, *, precision: str, weights: Path | None) -> KerasApplicatio
     if weights is not None:
         _check_kind(weights)
     keras = _import_keras()
-    if keras.config.image_data_format() != "channels_last":
-        raise InvalidInput('Keras must be set to "image_data_format": "channels_last".', code="keras_channels")
     path = weights or _cached_intact(application) or _download(card, application)
-    network = getattr(keras.applications, card.weights)(weights=None)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a hundred of them, before the error, for a wrong file
-            network.load_weights(path)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise InvalidInput(f"This file does not hold the weights of {card.weights}.", code="weights_file") from error
+    network = usual_keras(lambda: _network(card.weights, path))
     preprocess = getattr(keras.applications, application.module).preprocess_input
     runtime = f"keras {keras.__version__} {keras.config.backend()}"
     return KerasApplication(
@@ -173,6 +168,27 @@ def load(card: Card, *, precision: str, weights: Path | None) -> KerasApplicatio
         lambda pixels: preprocess(pixels, data_format="channels_last"),
         f"keras:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}",
     )
+
+
+def _network(name: str, path: Path) -> Any:
+    import keras
+
+    if keras.config.backend() == "tensorflow" and not importlib.import_module("tensorflow").executing_eagerly():
+        raise InvalidInput(
+            "TensorFlow's eager execution is switched off in this process, without which Keras does not work; leave "
+            "out tf.compat.v1.disable_eager_execution().",
+            code="not_eager",
+        )
+    drawn = random.getstate()  # which Keras takes a seed from for numbers that the file's then replace
+    network = getattr(keras.applications, name)(weights=None)
+    random.setstate(drawn)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a hundred of them, before the error, for a wrong file
+            network.load_weights(path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise InvalidInput(f"This file does not hold the weights of {name}.", code="weights_file") from error
+    return network
 
 
 def _check_kind(path: Path) -> None:
@@ -187,9 +203,7 @@ def _import_keras() -> ModuleType:
     """Keras, its backend quiet and taking only the GPU memory it needs, where the user has not said otherwise."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    if importlib.util.find_spec("triton") is not None:
-        # Both bring an LLVM: torch's compiler loaded after TensorFlow ends the whole process, before it not.
-        importlib.import_module("triton")
+    settle_triton()
     try:
         import keras
     except (ImportError, ValueError) as error:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.encoders.layers import Arrays
+from explorer.encoders.torch_settings import PutAside, usual_torch
+
+T = TypeVar("T")
+
+
+def usual_keras(function: Callable[[], T]) -> T:
+    """Call something with Keras as it comes, whatever the user has set; what they have set stays.
+
+    Precision policies, scopes and devices of Keras, TensorFlow and torch belong to a thread, so a new one has none.
+    """
+    with _keras_settings()(), ThreadPoolExecutor(1) as thread:
+        return thread.submit(function).result()
+
+
+@cache
+def _keras_settings() -> PutAside:
+    """What all threads share."""
+    from keras import config
+
+    def read() -> Any:
+        return config.floatx(), config.image_data_format()
+
+    def write(settings: Any) -> None:
+        config.set_floatx(settings[0])
+        config.set_image_data_format(settings[1])
+
+    return PutAside(read, write, ("float32", "channels_last"))
 
 
 class KerasLayers:
@@ -26,6 +55,9 @@ class KerasLayers:
 
     def fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         """What the layer's own initialisers give."""
+        return usual_keras(lambda: self._fresh(layer, random))
+
+    def _fresh(self, layer: str, random: np.random.Generator) -> dict[str, NDArray[Any]]:
         old = self._network.get_layer(layer)
         config = old.get_config()
         for name in _initialisers(config):
@@ -41,6 +73,9 @@ class KerasLayers:
 
     def replaced(self, weights: Mapping[str, Arrays]) -> Any:
         """A copy of the network with other arrays in some layers."""
+        return usual_keras(lambda: self._replaced(weights))
+
+    def _replaced(self, weights: Mapping[str, Arrays]) -> Any:
         import keras
 
         twin = keras.models.clone_model(self._network, clone_function=_without_drawing)
@@ -93,11 +128,12 @@ def chain(segments: Sequence[Any], zero_colour: NDArray[np.float32]) -> Any:
             self.register_buffer("zero", zero, persistent=False)
 
         def forward(self, pixels: Any) -> Any:
-            rows = (pixels - self.zero).flip(3)  # these networks see blue first
-            first, *others = self.segments
-            rows = first(rows, training=False)
-            for stage, segment in zip(self.stages, others, strict=True):
-                rows = segment(stage(rows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), training=False)
-            return rows
+            with usual_torch(draws=False):
+                rows = (pixels - self.zero).flip(3)  # these networks see blue first
+                first, *others = self.segments
+                rows = first(rows, training=False)
+                for stage, segment in zip(self.stages, others, strict=True):
+                    rows = segment(stage(rows.permute(0, 3, 1, 2)).permute(0, 2, 3, 1), training=False)
+                return rows
 
     return Chain().eval()

@@ -1,7 +1,8 @@
 """Any open_clip model: pictures and captions in one space, with the library's own preprocessing and tokenizer.
 
 A card's ``weights`` is MODEL:TAG as open_clip lists them, e.g. ``ViT-B-32:openai``; with a weights file of one's own
-MODEL alone will do. We fetch the weights ourselves, because open_clip can neither pin a revision nor fail fast.
+MODEL alone will do. For MODEL:TAG there may also be hf-hub:OWNER/NAME or local-dir:FOLDER, as open_clip takes them. We
+fetch the weights ourselves, because open_clip can neither pin a revision nor fail fast.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import bisect
 import importlib.metadata
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,20 @@ from numpy.typing import NDArray
 
 from explorer.core.captions import check_texts
 from explorer.core.embedder import Box, Card
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.storage import file_hash
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
-from explorer.encoders.hub import Source, absent, cached, check_choice, have
+from explorer.encoders.hub import Place, Source, absent, cached, check_choice, find_place, have
 from explorer.encoders.layers import Arrays, LayeredEncoder
-from explorer.encoders.openclip_weights import build_network
+from explorer.encoders.openclip_weights import CONFIG, FILES, IN_FOLDERS, build_network, make_tokenizer, read_config
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import TorchLayers, numbered_block
+from explorer.encoders.torch_settings import usual_torch
 from explorer.encoders.torch_state import settled
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""
-
-FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-"""What a repository's weights are called, the one we prefer first."""
 
 LISTED = "open_clip.list_pretrained() lists all that have weights."
 """What is said to a name that is near none."""
@@ -81,7 +80,7 @@ class OpenClipEncoder(LayeredEncoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         import torch
 
-        with settled(gradients=False):
+        with usual_torch(draws=False), settled(gradients=False):
             planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2) / 255
             rows = self._network.encode_image((planes - self._mean) / self._std)
         return np.asarray(rows.float().cpu().numpy())
@@ -103,7 +102,8 @@ class OpenClipEncoder(LayeredEncoder):
                 self.visual = visual
 
             def forward(self, pixels: Any) -> Any:
-                rows = self.visual((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
+                with usual_torch(draws=False):
+                    rows = self.visual((pixels.permute(0, 3, 1, 2) / 255 - mean) / std)
                 if isinstance(rows, tuple):  # CoCa, which also gives the tokens, and embeds at a length of 1
                     return torch.nn.functional.normalize(rows[0], dim=-1)
                 return rows
@@ -127,7 +127,7 @@ class OpenClipEncoder(LayeredEncoder):
 
     def _embed_text(self, text: str) -> NDArray[np.floating]:
 
-        with self._lock, settled(gradients=False):
+        with self._lock, usual_torch(draws=False), settled(gradients=False):
             rows = self._network.encode_text(self._tokenizer([text]).to(self._device))
         return np.asarray(rows.float().cpu().numpy())
 
@@ -154,9 +154,15 @@ def _tokens(tokenizer: Any, text: str) -> int:
 
 def missing(card: Card) -> str:
     """What is not on this machine, found without any network."""
+    if place := find_place(card, card.weights):
+        here = place.cached((CONFIG,)) and place.cached(IN_FOLDERS if place.folder else FILES)
+        here = here and all(map(cached, _text_sources(read_config(place)["model_cfg"]["text_cfg"], place.folder)))
+        return "" if here else "weights not downloaded"
     sources = [_weights_source(card)]
     if card.weights not in REPOSITORIES:
-        sources += _text_sources(_checked(card.weights)[0])
+        import open_clip
+
+        sources += _text_sources(open_clip.get_model_config(_checked(card.weights)[0])["text_cfg"])
     return "" if all(map(cached, sources)) else "weights not downloaded"
 
 
@@ -172,26 +178,61 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
         InvalidInput: No such model or tag, or the file is not its weights.
         WeightsMissing: The weights are not here and cannot be had.
     """
-    import open_clip
     import torch
 
-    model, tag = _checked(card.weights, needs_tag=weights is None)
-    path = weights or have(card, _weights_source(card))
-    for source in _text_sources(model):
-        have(card, source)
+    place = find_place(card, card.weights)
+    name, path, make = _listed(card, weights) if place is None else _placed(place, weights)
     try:
-        tokenizer = open_clip.get_tokenizer(model)
-        network = build_network(path, model, open_clip.get_pretrained_cfg(model, tag)).eval()
+        with usual_torch():
+            tokenizer, network = make()
     except (ImportError, OSError) as error:  # transformers is not installed or asks the Hub for yet another file
+        if isinstance(error, CannotWrite):
+            raise
         raise absent(card, "its text side could not be made") from error
     except InvalidInput as error:
-        if weights is None:
+        if weights is None and (place is None or place.folder is None):
             raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
         raise
     device = "cuda" if gpu_here() else "cpu"
     runtime = f"open_clip {importlib.metadata.version('open_clip_torch')}:torch {torch.__version__} {device}"
-    fingerprint = f"open_clip:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
-    return OpenClipEncoder(card, network.to(device, torch.float32), tokenizer, fingerprint)
+    fingerprint = f"open_clip:{name}:{file_hash(path)[:12]}:{runtime}:{precision}"
+    network = network.to(device, torch.float32)
+    if place is None:
+        return OpenClipEncoder(card, network, tokenizer, fingerprint)
+    return place.fit(lambda: OpenClipEncoder(card, network, tokenizer, fingerprint))
+
+
+def _listed(card: Card, weights: Path | None) -> tuple[str, Path, Callable[[], tuple[Any, Any]]]:
+    """The name, the weights and the maker of tokenizer and network of a model that open_clip lists."""
+    import open_clip
+
+    model, tag = _checked(card.weights, needs_tag=weights is None)
+    path = weights or have(card, _weights_source(card))
+    for source in _text_sources(open_clip.get_model_config(model)["text_cfg"]):
+        have(card, source)
+
+    def make() -> tuple[Any, Any]:
+        tokenizer = open_clip.get_tokenizer(model)
+        return tokenizer, build_network(path, model, open_clip.get_pretrained_cfg(model, tag)).eval()
+
+    return card.weights, path, make
+
+
+def _placed(place: Place, weights: Path | None) -> tuple[str, Path, Callable[[], tuple[Any, Any]]]:
+    """The same of one that it does not list."""
+    config = read_config(place)
+    path = weights or place.find(IN_FOLDERS if place.folder else FILES)
+    text = config["model_cfg"]["text_cfg"]
+    for source in _text_sources(text, place.folder):
+        have(place.card, source)
+    return (
+        place.name(config),
+        path,
+        lambda: (
+            make_tokenizer(text, place.folder),
+            build_network(path, place.card.title, {}, config).eval(),
+        ),
+    )
 
 
 def _checked(weights: str, *, needs_tag: bool = True) -> tuple[str, str]:
@@ -217,10 +258,14 @@ def _weights_source(card: Card) -> Source:
     return Source(repository, files, card.revision)
 
 
-def _text_sources(model: str) -> list[Source]:
-    """The configurations a text side made by transformers needs besides the weights."""
-    import open_clip
+def _text_sources(text: Mapping[str, Any], folder: Path | None = None) -> list[Source]:
+    """The configurations a text side made by transformers needs besides the weights.
 
-    text = open_clip.get_model_config(model)["text_cfg"]
-    wanted = ((text.get("hf_model_name"), "config.json"), (text.get("hf_tokenizer_name"), "tokenizer_config.json"))
+    Args:
+        text: What the model's configuration says of its text side.
+        folder: Of the model, where its tokenizer's files lie in it.
+    """
+    wanted = [(text.get("hf_model_name"), "config.json")]
+    if folder is None:
+        wanted.append((text.get("hf_tokenizer_name"), "tokenizer_config.json"))
     return [Source(name, (file,)) for name, file in wanted if name and not Path(name).is_dir()]

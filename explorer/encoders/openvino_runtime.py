@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.storage import cache_folder, file_hash
+from explorer.encoders.torch_settings import usual_torch
 
 log = logging.getLogger(__name__)
 
@@ -155,8 +156,9 @@ def _place(kind: str, name: str) -> Path | None:
 def _converted(build: Callable[[], tuple[Any, Any]]) -> Any:
     import openvino
 
-    module, example = build()
-    with warnings.catch_warnings():  # the converter traces, which torch calls deprecated; nothing a user can mend
+    with usual_torch(), warnings.catch_warnings():
+        module, example = build()
+        # The converter traces, which torch calls deprecated; nothing a user can mend.
         warnings.simplefilter("ignore", category=FutureWarning)
         warnings.simplefilter("ignore", category=DeprecationWarning)
         return openvino.convert_model(module, example_input=example)

@@ -17,8 +17,8 @@ SIZE_OF_MAP = 4
 """Dimensions of a convolution's output: batch, channels, rows, columns."""
 
 RECOMPUTES = (
-    "The network could not be looked into: it runs parts of itself again for their gradients; turn its gradient \
-checkpointing off."
+    "The network could not be looked into: it runs parts of itself again for their gradients; turn its gradient "
+    "checkpointing off."
 )
 """What is said of a network whose gradients would be those of another run."""
 

@@ -1,12 +1,15 @@
 """Any timm network that tells the classes of ImageNet apart, with timm's own preprocessing.
 
 A card's ``weights`` is ARCHITECTURE.TAG as timm lists them, e.g. ``resnet101.tv_in1k``; with a weights file of one's
-own ARCHITECTURE alone will do. We fetch and read the weights ourselves, so as to fail fast and to run nothing in them.
+own ARCHITECTURE alone will do. It may also be hf-hub:OWNER/NAME or local-dir:FOLDER, as timm takes them. We fetch and
+read the weights ourselves, so as to fail fast and to run nothing in them.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +20,18 @@ from numpy.typing import NDArray
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.checkpoints import read_state, wrong_weights
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
-from explorer.encoders.hub import Source, absent, cached, check_choice, have, read_torch_file
+from explorer.encoders.hub import Place, Source, absent, cached, check_choice, find_place, have
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
+from explorer.encoders.torch_settings import usual_torch
 from explorer.encoders.torch_state import settled
+
+CONFIG = "config.json"
+"""What describes a network that timm does not list, beside its weights."""
 
 FILES = ("model.safetensors", "pytorch_model.bin")
 """What a repository's weights are called, the one we prefer first."""
@@ -113,8 +121,9 @@ def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], 
                 self.register_buffer(name, colour.view(3, 1, 1), persistent=False)
 
         def forward(self, pixels: Any) -> Any:
-            rows = self.network((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
-            return rows.softmax(1) if softmax else rows
+            with usual_torch(draws=False):
+                rows = self.network((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
+                return rows.softmax(1) if softmax else rows
 
     return FromPixels().eval()
 
@@ -126,7 +135,11 @@ def _names(layers: str | tuple[str, ...] | None) -> tuple[str, ...]:
 
 def missing(card: Card) -> str:
     """What is not on this machine, found without any network."""
-    return "" if cached(_source(card)) else "weights not downloaded"
+    if place := find_place(card, card.weights):
+        here = place.cached((CONFIG,)) and place.cached(FILES)
+    else:
+        here = cached(_source(card)) is not None
+    return "" if here else "weights not downloaded"
 
 
 def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
@@ -143,31 +156,60 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
     """
     import torch
 
-    _check(card, needs_tag=weights is None)
-    path = weights or have(card, _source(card))
+    place = find_place(card, card.weights)
+    if place is None:
+        _check(card, needs_tag=weights is None)
+        name, path, config = card.weights, weights or have(card, _source(card)), None
+    else:
+        config = _read_config(place)
+        name, path = place.name(config), weights or place.find(FILES)
     try:
-        network = _network(path, card.weights).eval()
+        network = _network(path, card, config).eval()
     except InvalidInput as error:
-        if weights is None:
+        if weights is None and (place is None or place.folder is None):
             raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
         raise
     device = "cuda" if gpu_here() else "cpu"
     runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
-    fingerprint = f"timm:{card.weights}:{file_hash(path)[:12]}:{runtime}:{precision}"
-    return TimmEncoder(card, network.to(device, torch.float32), fingerprint)
+    fingerprint = f"timm:{name}:{file_hash(path)[:12]}:{runtime}:{precision}"
+    network = network.to(device, torch.float32)
+    return (
+        TimmEncoder(card, network, fingerprint)
+        if place is None
+        else place.fit(lambda: TimmEncoder(card, network, fingerprint))
+    )
+
+
+def _read_config(place: Place) -> dict[str, Any]:
+    """The configuration of a network that timm does not list."""
+    import timm
+
+    config = place.config(CONFIG)
+    architecture = config.get("architecture")
+    if not isinstance(architecture, str):
+        raise InvalidInput(f"The {CONFIG} of {place.card.title} describes no timm network.", code="model_config")
+    check_choice("timm network", architecture, timm.list_models(), LISTED)
+    facts = config.get("pretrained_cfg", config)
+    _check_classes(place.card, config.get("num_classes") or (isinstance(facts, dict) and facts.get("num_classes")))
+    return config
 
 
 def _check(card: Card, *, needs_tag: bool) -> None:
     """Refuse names that timm does not have, and networks without a classifier."""
     import timm
-    from timm.data import infer_imagenet_subset
 
     architecture, _, tag = card.weights.partition(".")
     check_choice("timm network", architecture, timm.list_models(), LISTED)
     if tag or needs_tag:
         tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", pretrained=True)]
         check_choice(f"pretrained tag of {architecture}", tag, tags, LISTED)
-    if infer_imagenet_subset(timm.get_pretrained_cfg(card.weights).to_dict()) is None:
+    _check_classes(card, timm.get_pretrained_cfg(card.weights).num_classes)
+
+
+def _check_classes(card: Card, classes: Any) -> None:
+    from timm.data import infer_imagenet_subset
+
+    if infer_imagenet_subset({"num_classes": classes}) is None:
         raise InvalidInput(
             f"{card.title} does not tell the classes of ImageNet apart; choose a network that does, such as one whose "
             "tag ends in in1k, or for CLIP an open_clip:MODEL:TAG.",
@@ -189,21 +231,24 @@ def _source(card: Card) -> Source:
     return Source(repository, FILES, card.revision)
 
 
-def _network(path: Path, name: str) -> Any:
-    """The network with weights from a file, whose arrays timm renames where they come from elsewhere."""
+def _network(path: Path, card: Card, config: Mapping[str, Any] | None) -> Any:
+    """The network with weights from a file, whose arrays timm renames where they come from elsewhere.
+
+    Args:
+        path: Of the weights.
+        card: The facts.
+        config: The configuration of a network that timm does not list.
+    """
     import timm
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        state = dict(load_file(path) if path.suffix == ".safetensors" else read_torch_file(path))
-        if not state:  # for which timm would turn to the network
-            raise ValueError("no arrays")
-        network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay={"state_dict": state})
-    except (SafetensorError, RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration) as error:
-        raise InvalidInput(
-            f"This file does not hold the weights of {name}; give its .safetensors, or a torch state dict.",
-            code="weights_file",
-        ) from error
+        state = read_state(path)  # never empty, for which timm would turn to the network
+        given = {"state_dict": state, "source": "", "file": None} if config else {"state_dict": state}
+        with usual_torch(), tempfile.TemporaryDirectory(prefix="explorer-") as scratch:
+            (Path(scratch) / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+            name = f"local-dir:{scratch}" if config else card.weights
+            network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=given)
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration, AssertionError) as error:
+        raise wrong_weights(card.title if config else card.weights, error) from error
     network.pretrained_cfg.pop("state_dict")  # or the network keeps a second copy of its weights
     return network

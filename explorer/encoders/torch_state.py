@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, in_words
+from explorer.encoders.torch_settings import default_dtype
 
 
 @contextmanager
 def settled(*, gradients: bool) -> Iterator[None]:
-    """In this thread: gradients on or off, no inference mode and no autocast, whatever was switched before.
+    """Gradients on or off, no inference mode, no autocast, and float32 by default, whatever was switched before.
 
     Not inference mode even where there are no gradients, as a network may keep what it computes in it for later, when
     no gradient could be taken through it.
@@ -23,6 +24,7 @@ def settled(*, gradients: bool) -> Iterator[None]:
         torch.set_grad_enabled(gradients),
         torch.autocast("cpu", enabled=False),
         torch.autocast("cuda", enabled=False),
+        default_dtype()(),
     ):
         yield
 

@@ -14,6 +14,7 @@ from explorer.core.probe import Probe, enlarge, first, grow, prepare
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
+from explorer.encoders.cards import find_card
 from explorer.pictures.images import Picture
 from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
@@ -28,7 +29,8 @@ CHECK_EVERY = 100
 
 
 def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
-    """Load an encoder, saying so until it is there."""
+    """Load an encoder that visitors may name, saying so until it is there."""
+    find_card(key)
     loading, step = patiently(lambda: encoder_here(key, precision)), Step("Loading the encoder …")
     yield step
     while True:

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.pictures.formats import refuse_bombs
+from explorer.results.plots import import_matplotlib
 from explorer.ui.gate.admission import Admission
 from explorer.ui.gate.fetching import fetch_nothing
 from explorer.ui.gate.http_filter import Gate
@@ -97,6 +98,8 @@ def build_app(probes: ProbeCache | None = None) -> gr.Blocks:
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     fetch_nothing()
+    if "MPLBACKEND" in os.environ:
+        import_matplotlib()  # which Gradio does at every event, and fails where the variable names no backend
     behind = Behind(probes or ProbeCache(), Uploads(temp_folder.root()))
     if Context.root_block is not None:
         raise InvalidInput(UNGUARDED, code="served_elsewhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import os
 import shutil
@@ -64,7 +65,7 @@ class FakeHub(http.server.BaseHTTPRequestHandler):
         self.send_header("X-Repo-Commit", REVISION)
         if content is None:
             self.send_header("X-Error-Code", "EntryNotFound" if self.status == 404 else "")
-        self.send_header("ETag", '"abc"')
+        self.send_header("ETag", f'"{hashlib.sha256(self.path.encode()).hexdigest()}"')
         self.send_header("Content-Length", str(len(content or b"")))
         self.end_headers()
         if body:

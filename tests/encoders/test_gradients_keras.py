@@ -18,7 +18,9 @@ from explorer.encoders.keras_applications import APPLICATIONS, KerasApplication
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # TensorFlow's own
 
 ON_TORCH = """
-import numpy as np, keras, torch
+from explorer.encoders.keras_applications import _import_keras
+_import_keras()
+import numpy as np, keras, tensorflow, torch  # with Keras on torch, importing TensorFlow would else end the process
 from explorer.attributions.method import offered
 from explorer.attributions.question import make_class_question, make_question
 from explorer.core.steps import run
@@ -40,8 +42,14 @@ rows = keras.layers.Dense(5, activation="softmax", name="predictions")(keras.lay
 network = keras.Model(inputs, rows)
 last = network.get_layer("predictions")
 last.set_weights([last.get_weights()[0] / 100, last.get_weights()[1]])  # the input goes to 255
-encoder = KerasApplication(find_card("keras-vgg16"), network, keras.applications.vgg16.preprocess_input, "")
+as_it_wants = lambda rows: keras.applications.vgg16.preprocess_input(rows, data_format="channels_last")
+encoder = KerasApplication(find_card("keras-vgg16"), network, as_it_wants, "")
 KerasApplication.input_size = (32, 32)
+keras.mixed_precision.set_global_policy("mixed_float16")  # none of which is ours
+keras.config.set_floatx("float16")
+keras.config.set_image_data_format("channels_first")
+torch.set_default_dtype(torch.float64)
+torch.set_default_device("meta")
 assert encoder.gives() == ("gradients", "layers")
 trainable = [array.requires_grad for array in network.parameters()]
 
@@ -84,6 +92,8 @@ for case in (make_class_question(pixels.astype(np.uint8), encoder=encoder),
             continue
         assert attribution.shape == pixels.shape[:2] and np.isfinite(attribution).all() and attribution.any(), key
 assert refused == {("full-grad", "full_grad_network")}, refused
+assert keras.config.dtype_policy().name == "mixed_float16" and keras.config.floatx() == "float16"
+assert keras.config.image_data_format() == "channels_first" and torch.get_default_dtype() == torch.float64
 print("done")
 """
 

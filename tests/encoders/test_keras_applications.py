@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import importlib.util
 import inspect
 import os
 import pickle
+import random
 import shutil
 import socket
 import subprocess
@@ -349,24 +351,90 @@ def test_no_backend(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_encoder("keras-resnet50", weights=tmp_path / "w.weights.h5")
 
 
-def test_channels_first_is_refused(keras: Any, weights: Path, tmp_path: Path) -> None:
-    shutil.copy(weights, tmp_path / "w.weights.h5")
-    keras.config.set_image_data_format("channels_first")
+def embedded(encoder: KerasApplication) -> list[np.ndarray]:
+    """What an encoder says, also with other weights and before its softmax."""
+    changed = encoder.randomised(("conv1_conv", "predictions"), "reinitialise", seed=1)
+    return [one.embed_pixels(PIXELS) for one in (encoder, changed, encoder.classifier())]
+
+
+def test_the_users_settings_change_no_embedding(keras: Any, weights: Path) -> None:
+    """A policy of half precision, floats of 16 bits, channels first; all of it is still there afterwards."""
+    before = keras_applications.load(CARD, precision="float32", weights=weights)
+    expected = embedded(before)
+    settings = keras.config
+    policy = settings.dtype_policy()
     try:
-        with pytest.raises(InvalidInput, match="channels_last"):
-            load_encoder("keras-resnet50", weights=tmp_path / "w.weights.h5")
+        keras.mixed_precision.set_global_policy("mixed_float16")
+        settings.set_floatx("float16")
+        settings.set_image_data_format("channels_first")
+        drawn = random.getstate()
+        encoder = keras_applications.load(CARD, precision="float32", weights=weights)
+        for found in (embedded(encoder), embedded(before)):
+            np.testing.assert_array_equal(found, expected)
+        assert random.getstate() == drawn
+        assert (settings.floatx(), settings.image_data_format()) == ("float16", "channels_first")
+        assert settings.dtype_policy().name == "mixed_float16"
+        assert keras.layers.Dense(1).compute_dtype == "float16"
     finally:
-        keras.config.set_image_data_format("channels_last")
+        settings.set_floatx("float32")
+        settings.set_image_data_format("channels_last")
+        keras.mixed_precision.set_global_policy(policy)
+    assert encoder.fingerprint == before.fingerprint
 
 
-def test_torchs_compiler_can_still_be_loaded_after_keras() -> None:
-    """After TensorFlow alone, it ends the process."""
-    pytest.importorskip("triton")
-    code = (
-        "from explorer.encoders.keras_applications import _import_keras as k; k(); import torchvision; print('alive')"
+def test_clearing_keras_forgets_no_encoder(keras: Any, weights: Path) -> None:
+    encoder = keras_applications.load(CARD, precision="float32", weights=weights)
+    before = encoder.embed_pixels(PIXELS)
+    keras.backend.clear_session()
+    np.testing.assert_array_equal(encoder.embed_pixels(PIXELS), before)
+
+
+def test_without_eager_execution(keras: Any, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    monkeypatch.setattr(keras.config, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(tensorflow, "executing_eagerly", lambda: False)
+    with pytest.raises(InvalidInput, match="disable_eager_execution"):
+        keras_applications.load(CARD, precision="float32", weights=weights)
+
+
+ALL_TOGETHER = """
+import sys, numpy
+{imports}
+from explorer.encoders.cards import load_encoder
+pixels = numpy.load(sys.argv[2])
+for key, weights in {wanted}:
+    rows = load_encoder(key, weights=weights).embed_pixels(pixels)
+    print(key, rows.shape)
+numpy.save(sys.argv[3], rows)
+import keras, openvino, open_clip, tensorflow, timm, torch, torchvision
+"""
+KERAS_HERE, LITE_HERE = '("keras-resnet50", sys.argv[1])', '("efficientnet-lite0", None)'
+ODD = "t.experimental.numpy.experimental_enable_numpy_behavior(); t.config.run_functions_eagerly(True)"
+
+
+@pytest.mark.parametrize(
+    ("imports", "wanted"),
+    [
+        (f"import tensorflow as t; {ODD}", [LITE_HERE, KERAS_HERE]),
+        ("import keras, openvino, torch", [KERAS_HERE]),
+        ("import open_clip, timm, openvino, keras", [KERAS_HERE]),
+    ],
+)
+def test_frameworks_are_imported_in_any_order(imports: str, wanted: list[str], weights: Path, tmp_path: Path) -> None:
+    """torch's compiler loaded after TensorFlow, as torchvision, timm and open_clip do, used to end the process."""
+    for framework in ("tensorflow", "timm", "open_clip", "openvino"):
+        if importlib.util.find_spec(framework) is None:
+            pytest.skip(f"no {framework}")
+    np.save(tmp_path / "pixels.npy", PIXELS)
+    code = ALL_TOGETHER.format(imports=imports, wanted=f"[{', '.join(wanted)}]")
+    files = [str(weights), str(tmp_path / "pixels.npy"), str(tmp_path / "rows.npy")]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "EXPLORER_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *files], env=environment, capture_output=True, text=True, check=False
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "alive", done.stderr[-500:]
+    assert done.returncode == 0, done.stderr[-800:]
+    encoder = load_encoder("keras-resnet50", weights=weights)
+    np.testing.assert_allclose(np.load(tmp_path / "rows.npy"), encoder.embed_pixels(PIXELS), atol=1e-4)
 
 
 def test_looking_for_weights_imports_no_keras() -> None:

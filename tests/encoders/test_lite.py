@@ -92,6 +92,40 @@ def test_a_long_caption_is_cut_visibly():
     assert any("ignored from “!" in notice for notice in e.notices)
 
 
+def test_the_users_settings_of_torch_change_nothing(pictures, probabilities):
+    """Not what is converted, and so kept in the cache, either."""
+    import torch
+
+    drawn = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        module = efficientnet_lite._module(efficientnet_lite.weights_path())
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            rows = module(torch.from_numpy(pictures)).numpy()
+        network = openvino_runtime._converted(lambda: (torch.nn.Linear(3, 2), torch.zeros(1, 3)))
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    np.testing.assert_allclose(rows, probabilities, atol=1e-6)
+    assert network.output(0).get_element_type().get_type_name() == "f32"
+    assert torch.equal(torch.get_rng_state(), drawn)
+
+
+def test_weights_as_timm_and_training_leave_them(tmp_path: Path, pictures, probabilities):
+    import torch
+    from safetensors.torch import save_file
+
+    state = efficientnet_lite._module(efficientnet_lite.weights_path()).network.state_dict()
+    save_file(state, tmp_path / "w.safetensors")
+    torch.save({"state_dict": {f"module.{name}": array for name, array in state.items()}}, tmp_path / "w.pt")
+    for path in (tmp_path / "w.safetensors", tmp_path / "w.pt"):
+        with torch.inference_mode():
+            rows = efficientnet_lite._module(path)(torch.from_numpy(pictures)).numpy()
+        np.testing.assert_allclose(rows, probabilities, atol=1e-6)
+
+
 def test_weights_files(tmp_path: Path):
     import torch
 

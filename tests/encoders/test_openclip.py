@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import pickle
+import shutil
 import socket
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -303,8 +304,12 @@ def test_torch_files_that_are_no_state_dict(files: Path, tmp_path: Path, kind: s
     [
         ("ViT-B32:openai", "'ViT-B-32'", "unknown_model"),
         ("ViT-B-32:openia", "'openai'", "unknown_tag"),
-        ("hf-hub:nobody/model", "open_clip.list_pretrained", "unknown_model"),
-        ("local-dir:/etc", "open_clip", "unknown_model"),
+        ("VIT-B-32:openai", "'ViT-B-32'", "unknown_model"),
+        ("ViT-B/32:openai", "'ViT-B-32'", "unknown_model"),
+        (" ViT-B-32:openai", "'ViT-B-32'", "unknown_model"),
+        ("ViT-B-32:OPENAI", "'openai'", "unknown_tag"),
+        ("hf-hub:nobody/some/model", "hf-hub:OWNER/NAME", "unknown_model"),
+        ("local-dir:", "local-dir:FOLDER", "unknown_model"),
         (TINY, "open_clip.list_pretrained", "unknown_tag"),
         ("", "open_clip", "unknown_model"),
     ],
@@ -315,6 +320,117 @@ def test_unknown_names(address: str, near: str, code: str) -> None:
             ask(card(address))
         assert info.value.code == code
         assert "nobody" not in str(info.value)
+
+
+# Models that open_clip does not list
+
+
+def put_in_folder(files: Path, folder: Path, weights: str = "tiny.safetensors", **text: Any) -> Path:
+    """A model as open_clip's ``save_for_hf`` leaves it, seeing pictures as "squash" does."""
+    folder.mkdir(parents=True)
+    model = {**CONFIG, "text_cfg": {**CONFIG["text_cfg"], **text}}
+    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": model, "preprocess_cfg": TAGS["squash"]}))
+    name = "open_clip_model.safetensors" if weights.endswith("s") else "open_clip_pytorch_model.bin"
+    shutil.copy(files / weights, folder / name)
+    return folder
+
+
+def assert_same(found: Any, wanted: openclip.OpenClipEncoder) -> None:
+    images = picture(70, 120)[None]
+    np.testing.assert_array_equal(found.embed_images(images), wanted.embed_images(images))
+    np.testing.assert_array_equal(found.embed_texts(["a bee"]), wanted.embed_texts(["a bee"]))
+
+
+@pytest.mark.parametrize("weights", ["tiny.safetensors", "tiny.pt"])
+def test_a_model_in_a_folder(files: Path, tmp_path: Path, weights: str) -> None:
+    folder = put_in_folder(files, tmp_path / "my model", weights)
+    encoder = load_encoder(f"open_clip:local-dir:{folder}")
+    assert_same(encoder, load(files, "squash"))
+    assert (encoder.card.title, encoder.card.missing) == ("open_clip my model", "")
+    assert encoder.fingerprint.startswith("open_clip:local-dir:")
+    assert str(tmp_path) not in encoder.fingerprint
+    own, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    with torch.inference_mode():
+        expected = own.eval().encode_image(preprocess(Image.fromarray(picture(70, 120)))[None]).numpy()
+    np.testing.assert_allclose(encoder.embed_images(picture(70, 120)[None]), expected, atol=1e-5)
+
+
+def test_a_model_of_the_hub(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put_in_folder(files, tmp_path / "model")
+    for fake_hub in serve_hub(monkeypatch):
+        with pytest.raises(WeightsMissing, match=r"has no open_clip_config\.json there"):
+            load_encoder("open_clip:hf-hub:somebody/clip")
+        for file in ("open_clip_config.json", "open_clip_model.safetensors"):
+            fake_hub.held[f"/somebody/clip/resolve/main/{file}"] = (folder / file).read_bytes()
+        encoder = load_encoder("open_clip:hf-hub:somebody/clip")
+    assert_same(encoder, load(files, "squash"))
+    assert encoder.card.missing == ""
+    assert encoder.fingerprint.startswith("open_clip:hf-hub:somebody/clip:")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        {"tokenizer_kwargs": {"trust_remote_code": True}},
+        {"tokenizer_kwargs": 3},
+        {"hf_model_name": "hf-hub:somebody/code"},
+    ],
+)
+def test_a_configuration_gives_no_orders(files: Path, tmp_path: Path, text: dict[str, Any]) -> None:
+    folder = put_in_folder(files, tmp_path / "model", **text)
+    with pytest.raises(InvalidInput, match="not followed") as info:
+        load_encoder(f"open_clip:local-dir:{folder}")
+    assert info.value.code == "model_config"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({}, "describes no open_clip model"),
+        ({"model_cfg": {"vision_cfg": {}, "text_cfg": 1}}, "describes no open_clip model"),
+        ({"model_cfg": {"embed_dim": 16, "vision_cfg": {}, "text_cfg": {}}}, "does not hold the weights"),
+        ({"model_cfg": {"vision_cfg": {}, "text_cfg": {}}}, "does not hold the weights"),
+        ({"model_cfg": {**CONFIG, "no_such": 1}}, "does not hold the weights"),
+        ({"model_cfg": CONFIG, "preprocess_cfg": {"mode": "CMYK"}}, "does not fit"),
+        ({"model_cfg": CONFIG, "preprocess_cfg": {"mean": "red"}}, "does not fit"),
+    ],
+)
+def test_folders_that_are_no_model(files: Path, tmp_path: Path, config: dict[str, Any], said: str) -> None:
+    folder = put_in_folder(files, tmp_path / "model")
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(InvalidInput, match=said):
+        load_encoder(f"open_clip:local-dir:{folder}")
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda state: {"state_dict": state, "epoch": 3},
+        lambda state: {"epoch": 3, "model": {f"module.{name}": array for name, array in state.items()}},
+        lambda state: {f"_orig_mod.{name}": array for name, array in state.items()},
+        lambda state: {"state_dict": {name: array * 0 for name, array in state.items()}, "state_dict_ema": state},
+    ],
+)
+def test_weights_as_training_leaves_them(files: Path, tmp_path: Path, wrap: Callable[[Any], Any]) -> None:
+    torch.save(wrap(torch.load(files / "tiny.pt", weights_only=True)), tmp_path / "w.pt")
+    assert_same(openclip.load(card(), precision="float32", weights=tmp_path / "w.pt"), load(files))
+
+
+def test_the_users_settings_change_nothing(files: Path) -> None:
+    torch.set_default_dtype(torch.float64)
+    torch.set_default_device("meta")
+    try:
+        encoder = openclip.load(card(), precision="float32", weights=files / "tiny.safetensors")
+        rows = encoder.embed_images(picture(70, 120)[None]), encoder.embed_texts(["a bee"])
+        with torch.autocast("cpu", torch.bfloat16):
+            again = encoder.embed_images(picture(70, 120)[None]), encoder.embed_texts(["a bee"])
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+    for found in (rows, again):  # torch's attention takes another path where a default device is set
+        np.testing.assert_allclose(found[0], load(files).embed_images(picture(70, 120)[None]), atol=1e-6)
+        np.testing.assert_allclose(found[1], load(files).embed_texts(["a bee"]), atol=1e-6)
 
 
 # The Hub
@@ -407,7 +523,9 @@ def test_fetches_a_state_dict_where_there_are_no_safetensors(
     assert openclip.load(card(f"{TINY}:{tag}"), precision="float32", weights=None).embed_texts(["a"]).shape == (1, 16)
 
 
-@pytest.mark.parametrize(("status", "why"), [(404, "no such file any more"), (403, "answered 403"), (500, "500")])
+@pytest.mark.parametrize(
+    ("status", "why"), [(404, "has no open_clip_model.safetensors or"), (403, "answered 403"), (500, "500")]
+)
 def test_a_hub_that_will_not_give_them(fake_hub: type[FakeHub], status: int, why: str) -> None:
     fake_hub.status = status
     with pytest.raises(WeightsMissing, match=f"{why}.*explorer models fetch clip-vit-b32") as info:

@@ -11,13 +11,14 @@ import gradio as gr
 import numpy as np
 import pytest
 
+from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import load_encoder
 from explorer.pictures import images
 from explorer.pictures.images import as_picture
 from explorer.ui import jobs
-from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.probe_cache import ProbeCache, loaded
 from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.tabs.explore import run as handlers
 
@@ -50,6 +51,14 @@ def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch)
     assert list(probes.run(question(40), other, PLAIN))[-1].done == 40  # cut from what is known
     assert rows == [1]
     np.testing.assert_array_equal(other.probe.embeddings, session.probe.embeddings[:40])
+
+
+@pytest.mark.parametrize(
+    "key", ["timm:local-dir:/etc", "open_clip:local-dir:.", "timm:hf-hub:a/b", "open_clip:HF_HUB:a/b"]
+)
+def test_nothing_a_visitor_sends_names_a_folder_or_an_address(key: str):
+    with pytest.raises(InvalidInput, match="Unknown encoder"):
+        next(loaded(key))
 
 
 def test_the_oldest_probes_are_forgotten_first():

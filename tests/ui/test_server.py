@@ -6,8 +6,11 @@ import contextlib
 import gzip
 import http.client
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -323,3 +326,15 @@ def test_nothing_else_in_those_folders_is(url, path):
     status, _, body = fetch(url + path)
     assert status == 404
     assert len(body) < 100
+
+
+def test_matplotlib_needs_no_backend() -> None:
+    """Gradio imports it at every event, which fails where MPLBACKEND names none."""
+    code = (
+        "from explorer.ui.server import build_app; build_app()\n"
+        "from gradio.utils import MatplotlibBackendMananger as Manager\n"
+        "with Manager(): print('alive')"
+    )
+    environment = {**os.environ, "MPLBACKEND": "nonsense"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "alive", done.stderr[-500:]
