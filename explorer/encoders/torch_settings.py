@@ -51,6 +51,7 @@ class PutAside:
 
 @cache
 def default_dtype() -> PutAside:
+    """torch's default type of numbers: float32."""
     import torch
 
     return PutAside(torch.getdefault_dtype, torch.setdefault_dtype, torch.float32)
