@@ -51,10 +51,10 @@ class PutAside:
 
 @cache
 def default_dtype() -> PutAside:
-    """torch's default type of numbers: float32."""
+    """Torch's default type of numbers: float32."""
     import torch
 
-    return PutAside(torch.getdefault_dtype, torch.setdefault_dtype, torch.float32)
+    return PutAside(torch.get_default_dtype, torch.set_default_dtype, torch.float32)
 
 
 @contextmanager
