@@ -61,5 +61,5 @@ def without_each(outputs: Any, batch: int) -> Iterator[Any]:
 
     for channels in torch.arange(outputs.shape[1], device=outputs.device).split(batch):
         copies = outputs.repeat(len(channels), 1, 1, 1)
-        copies[torch.arange(len(channels)), channels] = 0
+        copies[torch.arange(len(channels), device=outputs.device), channels] = 0
         yield copies
