@@ -142,7 +142,8 @@ def _patches(shown: Sequence[Shown], attentions: tuple[str, ...]) -> tuple[int, 
 
     Returns:
         None where there is no such map, or the blocks are not run once each, one after another, or not every token
-        of every block looks at all of them: in CaiT's last blocks only the first one does.
+        of every block looks at all of them: in CaiT's last blocks only the first one does, and XCiT's attention is
+        between channels.
     """
     if [one.path for one in shown if one.path in attentions] != [*attentions]:
         return None
@@ -152,7 +153,8 @@ def _patches(shown: Sequence[Shown], attentions: tuple[str, ...]) -> tuple[int, 
     before = [one.shape for one in shown[: places[attentions[0]]]]
     maps = [shape[2:] for shape in before if len(shape) == SIZE_OF_MAP and shape[0] == 1]
     maps = [(rows, columns) for rows, columns in maps if rows * columns <= count]
-    if tokens or not maps:
+    is_between_tokens = any(len(one.shape) == 3 and {*one.shape[:2]} == {1, count} for one in shown)
+    if tokens or not maps or not is_between_tokens:
         return None
     rows, columns = maps[-1]
     return count - rows * columns, (rows, columns)

@@ -312,6 +312,27 @@ def test_slopes_are_those_of_finite_differences(looked: Differentiable) -> None:
             assert float(slope.flatten()[entry]) == pytest.approx((scores[0] - scores[1]) / 2e-5, rel=1e-3)
 
 
+def test_attention_between_channels_is_none_between_patches() -> None:
+    """Its square is of channels, of which there may be more than patches."""
+    from timm.models.xcit import XCA
+
+    class Channels(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.patches, self.head = torch.nn.Conv2d(3, 48, PATCH, PATCH), torch.nn.Linear(48, NUMBERS)
+            self.blocks = torch.nn.ModuleList(XCA(48, num_heads=1) for _ in range(BLOCKS))
+
+        def forward(self, planes: Any) -> Any:
+            tokens = self.patches(planes).flatten(2).transpose(1, 2)
+            for block in self.blocks:
+                tokens = tokens + block(tokens)
+            return self.head(tokens.mean(1))
+
+    network = Channels().eval()
+    assert find_attention(network) == tuple(f"blocks.{i}" for i in range(BLOCKS))
+    assert from_torch(network).differentiable(SCENE[:SIDE, :SIDE]).attentions == ()
+
+
 def test_a_batch_is_replaced_row_by_row() -> None:
     looked = look_into(from_torch(vit()).differentiable(picture(1)).module, picture(1))
     taps = AttentionTaps(looked.module, looked.attentions)
