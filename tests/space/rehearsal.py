@@ -1,12 +1,13 @@
-"""The app as a Space has it: its files and requirements.txt alone, user 1000, no network, ``python app.py``.
+"""The app as a Space has it: its files, requirements.txt and nothing more of ours, user 1000, ``python app.py``.
 
     python tests/space [--python PYTHON] [--venv FOLDER] [--keep]
 
-Lays the repository's files out in a folder, installs requirements.txt in a new virtual environment, and starts the app
-twice as another user with the network cut: with a home that can be written and with one that cannot. Each time a
-headless Chromium does the main job, by the Space's own name: the first screen, two uploads and a run, a caption and a
-run. What it took is printed, and the exit status is 1 where anything failed. Must be started as root, as another
-user and a cut network need that. To install takes 5 GB and minutes; ``--venv`` takes an environment that exists.
+Lays the repository's files out in a folder, installs requirements.txt and what a Space's builder adds (gradio as the
+header says, spaces) in a new virtual environment, and starts the app twice as another user with the network cut: with
+a home that can be written and with one that cannot. Each time a headless Chromium does the main job, by the Space's own
+name: the first screen, two uploads and a run, a caption and a run. What it took is printed, and the exit status is 1
+where anything failed. Must be started as root, as another user and a cut network need that. To install takes 6 GB and
+minutes; ``--venv`` takes an environment that exists.
 """
 
 from __future__ import annotations
@@ -58,6 +59,13 @@ NOISE = re.compile(r"(?ms)^Exception ignored in: <function BaseEventLoop\.__del_
 """Gradio leaves event loops unclosed, which Python 3.12 minds when it clears them away; nothing comes of it."""
 
 
+def header(field: str) -> str:
+    """What the README's header says."""
+    found = re.search(rf"^{field}: (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, f"the README's header has no {field}"
+    return found[1]
+
+
 def lay_out(folder: Path) -> Path:
     """The files that a push to a Space would bring."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode()
@@ -72,10 +80,11 @@ def lay_out(folder: Path) -> Path:
 
 
 def install(folder: Path, python: str) -> Path:
-    """A new environment of requirements.txt alone; its Python."""
+    """A new environment of requirements.txt, solved together with what a Space's builder adds; its Python."""
     place = folder / "venv"
     subprocess.run([python, "-m", "venv", place], check=True)
-    pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", ROOT / "requirements.txt"]
+    added = [f"gradio[oauth,mcp]=={header('sdk_version')}", "spaces"]
+    pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", ROOT / "requirements.txt", *added]
     subprocess.run(pip, check=True)
     return place / "bin" / "python"
 
@@ -245,8 +254,7 @@ def checked(python: Path) -> None:
         raise SystemExit("Start this as root: another user and a cut network need that.")
     if not (version := version_for_user(python)):
         raise SystemExit(f"User {USER} cannot run {python}; name one that everybody may run with --python or --venv.")
-    asked = re.search(r"^python_version: (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
-    print(f"Python {version}; the Space asks for {asked[1] if asked else 'none'}.", flush=True)
+    print(f"Python {version}; the Space asks for {header('python_version')}.", flush=True)
 
 
 def main() -> int:

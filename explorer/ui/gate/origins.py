@@ -57,6 +57,9 @@ class Origins:
     Args:
         environ: Where ``PROXIES``, ``HOSTS`` and ``ROOT`` are read; ``SPACE_ID`` says that this is a Space.
         root: In place of the setting ``ROOT``.
+
+    Raises:
+        InvalidInput: A setting is not what it must be.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ, root: str | None = None) -> None:
@@ -64,7 +67,20 @@ class Origins:
         named = environ.get(PROXIES) or (",".join(PRIVATE) if space else "")
         self._proxies = tuple(_network(name) for name in _listed(named))
         root = environ.get(ROOT, "") if root is None else root
-        hosts = [*_listed(environ.get(HOSTS, "")), urlsplit(root).netloc]
+        if root and (root.endswith("/") or not re.match("/|https?://", root)):
+            raise InvalidInput(
+                f"{ROOT} must be a path like /explain, or a whole address like https://school.example/explain, without "
+                "a slash at its end; leave it out at the root.",
+                code="root_path",
+            )
+        hosts = _listed(environ.get(HOSTS, ""))
+        if any("/" in name for name in hosts):
+            raise InvalidInput(
+                f"{HOSTS} must hold names as they stand in an address, e.g. explain.school.example, without https:// "
+                "and without a path.",
+                code="hosts",
+            )
+        hosts.append(urlsplit(root).netloc)
         self._own = {_site(name) for name in hosts if name not in ("", "*")}
         self._any_host = space or "*" in hosts
         here = socket.gethostname().lower()

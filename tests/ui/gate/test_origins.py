@@ -119,6 +119,19 @@ def test_a_port_that_was_told_is_the_only_one():
     assert not admitted(told, request(**INSIDE, origin="http://explain.test:9090"))
 
 
+@pytest.mark.parametrize("root", ["explain", "/explain/", "/", "ftp://explain.test/x"])
+def test_a_root_that_gradio_would_stumble_over_is_refused_at_the_start(root):
+    for origins in (lambda: Origins({ROOT: root}), lambda: Origins({}, root=root)):
+        with pytest.raises(InvalidInput, match="must be a path like /explain"):
+            origins()
+
+
+@pytest.mark.parametrize("name", ["https://explain.test", "explain.test/here"])
+def test_an_address_in_place_of_a_name_is_refused_at_the_start(name):
+    with pytest.raises(InvalidInput, match="must hold names"):
+        Origins({HOSTS: f"other.test, {name}"})
+
+
 def test_any_name_is_nobodys_own_page():
     assert not admitted(Origins({HOSTS: "*"}), request(**INSIDE, origin="http://evil.test"))
 
