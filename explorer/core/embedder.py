@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-import pickle
+import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
@@ -158,12 +158,14 @@ def _installed(distribution: str) -> bool:
     return True
 
 
-class _Nowhere:
-    """A file that keeps nothing."""
-
-    def write(self, data: Any) -> int:
-        """How much was written."""
-        return memoryview(data).nbytes
+def _is_named(part: Any) -> bool:
+    """Whether a function, or the kind of an object, is found by its name, which is all that is pickled of it."""
+    own = getattr(part, "__self__", part) if hasattr(part, "__func__") else part
+    kind = own if hasattr(own, "__qualname__") else type(own)
+    found: Any = sys.modules.get(kind.__module__)
+    for name in kind.__qualname__.split("."):
+        found = getattr(found, name, None)
+    return found is kind
 
 
 Rows = NDArray[np.floating]
@@ -216,17 +218,18 @@ class Embedder(ABC):
         Raises:
             InvalidInput: It cannot be.
         """
-        state = {name: value for name, value in self.__dict__.items() if name != "_lock"}
-        try:
-            pickle.Pickler(_Nowhere()).dump(state)
-        except Exception as error:
+        parts = self._parts()
+        if parts is None or not all(map(_is_named, parts)):
             raise InvalidInput(
-                f"{self.card.title} cannot be pickled ({type(error).__name__}). Functions and networks can where they "
-                "are defined at the top level of a module; others have to be made anew where they are wanted, and "
-                "results be saved by save(folder).",
+                f"{self.card.title} cannot be pickled. Functions and networks can where they are defined at the top "
+                "level of a module; others have to be made anew where they are wanted; results have save(folder).",
                 code="not_picklable",
-            ) from error
-        return state
+            )
+        return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def _parts(self) -> Iterable[Any] | None:
+        """What it is made of, where it can be pickled if these can."""
+        return None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _lock=threading.Lock())

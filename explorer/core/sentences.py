@@ -159,6 +159,9 @@ class MaskedSentence(Embedder):
         self._by = by
         self._known: dict[str, NDArray[np.floating]] = {}
 
+    def _parts(self) -> Iterable[Any]:
+        return ()
+
     @property
     def known(self) -> Mapping[str, NDArray[np.floating]]:
         """What was embedded so far, by sentence; copies that read the same share one embedding."""

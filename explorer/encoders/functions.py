@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,9 @@ class FunctionEncoder(Encoder):
         self._function = function
         self.batch_size = batch_size
         self.fingerprint = f"function:{getattr(function, '__qualname__', type(function).__qualname__)}"
+
+    def _parts(self) -> Iterable[Any]:
+        return (self._function,)
 
     def read(self, source: Any) -> Input:
         return Input(as_array(source))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,14 +144,23 @@ def _reset(owner: Any, name: str, random: np.random.Generator) -> NDArray[np.flo
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
-    ours = torch.Generator().manual_seed(int(random.integers(2**63)))
-
     class Drawing(TorchDispatchMode):
         def __torch_dispatch__(self, step: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             if torch.Tag.nondeterministic_seeded not in step.tags:
                 return step(*args, **(kwargs or {}))
-            takes = any(argument.name == "generator" for argument in step._schema.arguments)
-            return (step if takes else step.overloadpacket.generator)(*args, **{**(kwargs or {}), "generator": ours})
+            name = step.overloadpacket.__name__
+            laws: dict[str, Callable[..., Any]]
+            laws = {
+                "uniform_": random.uniform,
+                "rand": random.uniform,
+                "normal_": random.normal,
+                "randn": random.normal,
+            }
+            if name.endswith("_"):
+                array, numbers = args[0], args[1:]
+            else:
+                array, numbers = torch.empty(*args), ()
+            return array.copy_(torch.from_numpy(np.asarray(laws[name](*numbers, size=tuple(array.shape)))))
 
     try:
         twin = copied(owner, a_copy).cpu().float()
@@ -235,6 +244,9 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
 
     def _layers(self) -> TorchLayers:
         return self._access
+
+    def _parts(self) -> Iterable[Any]:
+        return self._access.module.modules()  # type: ignore[no-any-return]
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
         network, stale = self._access.replaced(weights), self._stale or self._caches

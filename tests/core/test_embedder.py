@@ -102,7 +102,7 @@ def test_what_cannot_be_pickled_says_what_would_help(kind: str) -> None:
         check(copy.deepcopy(done), done)  # it needs no pickle
     else:
         done = load_encoder("efficientnet-lite0").randomised(("classifier",))
-    with pytest.raises(InvalidInput, match=r"cannot be pickled .* at the top level of a module") as caught:
+    with pytest.raises(InvalidInput, match=r"cannot be pickled\. .* at the top level of a module") as caught:
         pickle.dumps(done)
     assert caught.value.code == "not_picklable"
 
