@@ -22,7 +22,7 @@ from explorer.ui.memory.pictures import Pictures
 from explorer.ui.session import Result, RunRequest, Session
 from explorer.ui.slow_work import patiently
 from explorer.ui.status import Step
-from explorer.ui.zero_gpu import encoder_here
+from explorer.ui.zero_gpu import load_encoder
 
 CHECK_EVERY = 100
 """Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
@@ -31,7 +31,7 @@ CHECK_EVERY = 100
 def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
     """Load an encoder that visitors may name, saying so until it is there."""
     find_card(key)
-    loading, step = patiently(lambda: encoder_here(key, precision)), Step("Loading the encoder …")
+    loading, step = patiently(lambda: load_encoder(key, precision=precision)), Step("Loading the encoder …")
     yield step
     while True:
         try:

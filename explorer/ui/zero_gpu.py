@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from explorer.core.embedder import Rows
 from explorer.core.errors import Exhausted
+from explorer.encoders import cards
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import find_card, load_encoder
 from explorer.encoders.gpu import zero_gpu
 
 ROWS = 128
@@ -58,7 +58,7 @@ def embed(key: str, precision: str, pixels: NDArray[Any], place: int) -> Rows:
 @functools.cache
 def _on_gpu(key: str, precision: str) -> Encoder:
     """A network of the forked process' own; the app's are on the CPU."""
-    return find_card(key).loader().load(find_card(key), precision=precision, weights=None)  # type: ignore[no-any-return]
+    return cards.find_card(key).loader().load(cards.find_card(key), precision=precision, weights=None)  # type: ignore[no-any-return]
 
 
 def _decorated() -> Callable[..., Rows]:
@@ -73,14 +73,14 @@ def _decorated() -> Callable[..., Rows]:
 lent = _decorated()
 
 
-def encoder_here(key: str, precision: str = "float32") -> Encoder:
-    """An encoder for a visitor: ``load_encoder``, embedding on the GPU that a ZeroGPU Space is lent.
+def load_encoder(key: str, *, precision: str = "float32") -> Encoder:
+    """An encoder for a visitor: as ``cards.load_encoder``, embedding on the GPU that a ZeroGPU Space is lent.
 
     Raises:
-        InvalidInput: As ``load_encoder``.
-        WeightsMissing: As ``load_encoder``.
+        InvalidInput: As ``cards.load_encoder``.
+        WeightsMissing: As ``cards.load_encoder``.
     """
-    encoder = load_encoder(key, precision=precision)
+    encoder = cards.load_encoder(key, precision=precision)
     if not zero_gpu() or "keras" in encoder.card.packages:
         return encoder
     return _borrowing(encoder, key, precision)

@@ -48,14 +48,13 @@ from explorer.core.masks import MaskSettings
 from explorer.core.probe import grow, prepare
 from explorer.encoders.cards import load_encoder
 from explorer.ui import zero_gpu
-from explorer.ui.zero_gpu import encoder_here
 import numpy as np, sys
 zero_gpu.ROWS = 16
 assert len(spaces.decorated) == 1  # at the import of the app
 picture = sys.argv[1]
 for key in ("efficientnet-lite0", "conse-lite0"):
-    plain, lent = load_encoder(key), encoder_here(key)
-    assert encoder_here(key) is lent  # else every run would be kept twice
+    plain, lent = load_encoder(key), zero_gpu.load_encoder(key)
+    assert zero_gpu.load_encoder(key) is lent  # else every run would be kept twice
     assert lent.fingerprint == f"{plain.fingerprint}+zerogpu:torch {__import__('torch').__version__.split('+')[0]}" or (
         "+zerogpu:torch " in lent.fingerprint)
     masking = MaskSettings(n_masks=20, seed=1)
@@ -103,10 +102,10 @@ def test_a_run_asks_for_a_gpu_by_the_hundred_pictures(fake_spaces):
 
 def test_off_zero_gpu_nothing_is_asked(fake_spaces):
     script = """
-from explorer.ui.zero_gpu import encoder_here
 from explorer.encoders.cards import load_encoder
+from explorer.ui import zero_gpu
 import spaces
-assert encoder_here("efficientnet-lite0") is load_encoder("efficientnet-lite0")
+assert zero_gpu.load_encoder("efficientnet-lite0") is load_encoder("efficientnet-lite0")
 assert spaces.calls == []
 """
     found = run(script, folder=fake_spaces)
@@ -116,7 +115,7 @@ assert spaces.calls == []
 def test_without_the_package_it_is_the_plain_function():
     if zero_gpu.lent is not zero_gpu.embed:
         pytest.skip("the package spaces is installed here")
-    assert zero_gpu.encoder_here("efficientnet-lite0") is load_encoder("efficientnet-lite0")
+    assert zero_gpu.load_encoder("efficientnet-lite0") is load_encoder("efficientnet-lite0")
 
 
 def test_a_call_asks_for_as_long_as_its_pictures_take():

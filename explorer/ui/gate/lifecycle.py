@@ -196,7 +196,7 @@ class Caretaker:
             queue.start()  # type: ignore[no-untyped-call]
 
     def _close_silent(self) -> None:
-        server = self._demo.server
+        server = getattr(self._demo, "server", None)  # another app's looks after its own connections
         if server is not None:
             self._connections.close_silent(server.server_state.connections)
 

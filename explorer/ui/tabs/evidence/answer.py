@@ -24,7 +24,7 @@ from explorer.results.plots import picture_of
 from explorer.results.recipe import Recipe
 from explorer.ui.components import Look
 from explorer.ui.session import RunRequest, Session, on_screen
-from explorer.ui.zero_gpu import encoder_here
+from explorer.ui.zero_gpu import load_encoder
 
 Report = dict[str, Any]
 
@@ -69,7 +69,7 @@ class Subject:
             request.picture,
             reference=request.reference,
             caption=request.caption,
-            encoder=encoder or encoder_here(request.encoder, request.precision),
+            encoder=encoder or load_encoder(request.encoder, precision=request.precision),
             distance=self.explanation.selection.distance,
         )
 
@@ -100,7 +100,7 @@ class Subject:
 
     def encoder(self) -> Encoder:
         """The question's own."""
-        return encoder_here(self.request.encoder, self.request.precision)
+        return load_encoder(self.request.encoder, precision=self.request.precision)
 
     def answer(self, key: str, question: Question) -> Steps[NDArray[np.float32]]:
         """A method's map (h, w); made of the masks on screen where it is made of masks."""
