@@ -94,7 +94,8 @@ def probe(
         ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
             embedded before; give it to ``extend`` to go on.
     """
-    return complete(prepare(image, encoder=resolve(encoder), masking=masking, masks=masks), on_progress)
+    _check(on_progress=on_progress)
+    return complete(_prepared(image, encoder, masking, masks), on_progress)
 
 
 def stream(
@@ -110,11 +111,17 @@ def stream(
     Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
     Arguments and errors are those of ``probe``.
     """
-    _check(masking=masking, on_progress=on_progress)
+    _check(on_progress=on_progress)
+    return grow(_prepared(image, encoder, masking, masks), on_progress=on_progress)
+
+
+def _prepared(
+    image: Any, encoder: str | Encoder, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
+) -> Probe:
+    _check(masking=masking)
     _check_masks(masks)
     _check_pictures(image=image)
-    start = prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
-    return grow(start, on_progress=on_progress)
+    return prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
 
 
 def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:

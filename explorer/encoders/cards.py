@@ -156,10 +156,10 @@ def _made_card(key: str) -> Card | None:
                    language="")  # fmt: skip
 
 
-def _timm_card(name: str, short: str) -> Card:
+def _timm_card(name: str, short: str = "") -> Card:
     return Card(
         key=f"{TIMM}{name}",
-        title=f"timm {short}",
+        title=f"timm {short or name}",
         compares=("image-image",),
         embedding="ImageNet class probabilities",
         family="timm_models",
