@@ -20,7 +20,7 @@ from explorer.ui.memory import temp_folder
 ROOT = Path(__file__).parents[3]
 LIGHT = """
 import sys, types
-sys.modules["explorer.ui.server"] = types.SimpleNamespace(build_app=None, launch=None, mount=None)  # spares importing gradio
+sys.modules["explorer.ui.server"] = types.SimpleNamespace(build_app=0, launch=0, mount=0)  # spares gradio
 from explorer.ui.memory import temp_folder as folders
 """
 WAITS = f"{LIGHT}\nprint(folders.root(), flush=True)\nimport time; time.sleep(60)"
