@@ -94,6 +94,9 @@ def probe(
         ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
             embedded before; give it to ``extend`` to go on.
     """
+    _check(masking=masking, on_progress=on_progress)
+    _check_masks(masks)
+    _check_pictures(image=image)
     return complete(prepare(image, encoder=resolve(encoder), masking=masking, masks=masks), on_progress)
 
 
