@@ -15,8 +15,11 @@ def described(value: Any) -> str:
         return "nothing"
     shape = getattr(value, "shape", None)
     name = "array" if type(value).__name__ == "ndarray" else type(value).__name__[:40]
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}" + (
-        f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
+    dtype = getattr(value, "dtype", None)
+    return (
+        f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+        + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+        + (f" and type {dtype!s:.40}" if dtype is not None else "")
     )
 
 

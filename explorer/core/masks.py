@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
@@ -230,7 +231,7 @@ def masks_from_array(array: Any) -> ArrayMasks:
         masks = masks[..., 0]
     if masks.ndim != 3 or not masks.size or masks.dtype.kind not in "biuf":
         raise InvalidInput(
-            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {masks.shape}.",
+            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {described(masks)}.",
             code="masks_shape",
         )
     masks = masks.astype(np.float32)

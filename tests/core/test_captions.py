@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
@@ -247,3 +248,9 @@ def test_bad_captions_are_told_before_any_work(picture_encoder: Encoder, picture
     with pytest.raises(InvalidInput, match="caption"):
         explorer.explain(picture, caption=text, encoder=picture_encoder)
     assert picture_encoder.rows == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("texts", [[], (), ["a bee", "\ud800"], ["a\0b"]])
+def test_no_texts_and_what_is_no_text(texts: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"texts must be a list of captions.*got none|not valid text"):
+        explorer.load_encoder("conse-lite0").embed_texts(texts)
