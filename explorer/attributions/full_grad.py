@@ -17,7 +17,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, as_tensor
-from explorer.encoders.torch_state import gradients
+from explorer.encoders.torch_autograd import gradients
 
 CURVED = ("GELU", "SiLU", "Swish", "Mish", "ELU", "SELU", "Sigmoid", "Tanh", "Softplus", "Hardswish", "HardSwish",
           "LayerNorm", "LayerNorm2d", "GroupNorm", "InstanceNorm2d")  # fmt: skip

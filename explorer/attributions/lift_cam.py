@@ -14,7 +14,7 @@ from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, captum, in_torch
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
-from explorer.encoders.torch_state import without_gradient
+from explorer.encoders.torch_autograd import without_gradient
 
 
 @METHODS.register("lift-cam")

@@ -19,7 +19,8 @@ from explorer.core.distances import DISTANCES, check_reference, fair, lengths_of
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
-from explorer.encoders.torch_state import gradients, settled
+from explorer.encoders.torch_autograd import gradients
+from explorer.encoders.torch_settings import settled
 
 TARGETS = ("cos", "proj")
 """The score itself, or the embedding's projection on the reference with the length held at that of the picture's own

@@ -18,7 +18,7 @@ from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap
-from explorer.encoders.torch_state import gradients
+from explorer.encoders.torch_autograd import gradients
 
 
 @METHODS.register("t-attr")

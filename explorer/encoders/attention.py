@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from explorer.core.errors import InvalidInput
-from explorer.encoders.torch_state import gradients
+from explorer.encoders.torch_autograd import gradients
 
 TAP = "attn_drop"
 """The name of the module that the probabilities pass, in every kind of attention once it is opened."""

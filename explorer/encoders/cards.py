@@ -20,7 +20,7 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
 from explorer.encoders.hub import PLACE
-from explorer.encoders.torch_settings import settle_triton
+from explorer.encoders.tensorflow_beside_torch import settle_triton
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 

@@ -23,8 +23,7 @@ from explorer.encoders.gradients import Differentiable, look_into
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
-from explorer.encoders.torch_settings import usual_torch
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled, usual_torch
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from explorer.core.errors import InvalidInput
 from explorer.encoders.attention import AttentionTaps, find_attention, open_attention
 from explorer.encoders.stages import SIZE_OF_MAP, Shown, find_stages, is_map, run_shown
 from explorer.encoders.torch_copies import a_copy, copied
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled
 
 
 @dataclass(frozen=True, eq=False)

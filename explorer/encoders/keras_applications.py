@@ -28,7 +28,7 @@ from explorer.encoders.gradients import Differentiable
 from explorer.encoders.hub import TIMEOUT, absent
 from explorer.encoders.keras_layers import KerasLayers, chain, cut, usual_keras
 from explorer.encoders.layers import Arrays, LayeredEncoder
-from explorer.encoders.torch_settings import settle_triton
+from explorer.encoders.tensorflow_beside_torch import settle_triton
 
 BATCH = 8
 """Rows at once: on two cores as fast as 16 and 32 or faster, on TensorFlow as on torch."""

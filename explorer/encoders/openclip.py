@@ -28,8 +28,7 @@ from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openclip_weights import CONFIG, FILES, IN_FOLDERS, build_network, make_tokenizer, read_config
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import TorchLayers, numbered_block
-from explorer.encoders.torch_settings import usual_torch
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled, usual_torch
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
 """Where the cards' weights lie: open_clip knows, but importing it, only to list the cards, takes seconds."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from explorer.core.errors import InvalidInput
 from explorer.encoders.attention import TAP
+from explorer.encoders.torch_autograd import gradients
 
 SIZE_OF_MAP = 4
 """Dimensions of a convolution's output: batch, channels, rows, columns."""
@@ -224,7 +225,7 @@ def _goes_on(module: Any, pixels: Any, path: str) -> bool:
         """Slopes of a share of the score by the map, others being put in the place of those at some steps."""
         hooks = [step.register_prehook(_putting(number, change)) for (step, number), change in put.items()]
         try:
-            return torch.autograd.grad(score, leaves[0], score.new_tensor(share), retain_graph=True)[0]
+            return gradients(score, leaves[0], score.new_tensor(share), retain_graph=True)[0]
         finally:
             for hook in hooks:
                 hook.remove()

@@ -27,8 +27,7 @@ from explorer.encoders.hub import Place, Source, absent, cached, check_choice, f
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
-from explorer.encoders.torch_settings import usual_torch
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled, usual_torch
 
 CONFIG = "config.json"
 """What describes a network that timm does not list, beside its weights."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
 from explorer.encoders.torch_copies import copied
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled
 
 MODELESS = ("container", "linear", "conv", "flatten", "pooling", "normalization", "padding", "module")
 """torch.nn's files of modules that do the same in training mode."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.encoders.gradients import as_tensor, private_copy
 from explorer.encoders.torch_admission import ask
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled
 
 Place = tuple[int, str]
 """The number of a module in a network, and the name of an attribute or a buffer."""

@@ -19,7 +19,7 @@ from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.torch_admission import admitted, ask, check_steady
 from explorer.encoders.torch_caches import Caches
 from explorer.encoders.torch_copies import a_copy, copied
-from explorer.encoders.torch_state import settled
+from explorer.encoders.torch_settings import settled
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
 """A path up to its first number or run of numbers."""

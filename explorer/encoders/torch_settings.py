@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -58,36 +54,65 @@ def default_dtype() -> PutAside:
 
 
 @contextmanager
+def settled(*, gradients: bool) -> Iterator[None]:
+    """Usual numbers, gradients on or off, and no hooks on what is saved for them, whatever was switched before.
+
+    No inference mode even where there are no gradients, as a network may keep what it computes in it for later, when
+    no gradient could be taken through it.
+    """
+    import torch
+
+    with torch.inference_mode(False), torch.set_grad_enabled(gradients), _no_saving_hooks(), _usual_numbers():
+        yield
+
+
+@contextmanager
 def usual_torch(*, draws: bool = True) -> Iterator[None]:
-    """Torch as it comes: float32 on the CPU and no autocast, whatever the user has set; their random numbers stay.
+    """Usual numbers on the CPU, whatever the user has set; their random numbers stay.
 
     Args:
         draws: Whether random numbers are drawn, as a network does that is made before it has its weights.
     """
     import torch
 
-    with default_dtype()(), ExitStack() as stack:
+    with _usual_numbers(), ExitStack() as stack:
         if torch.get_default_device() != torch.device("cpu"):
             stack.enter_context(torch.device("cpu"))
-        for device in ("cpu", "cuda"):
-            if torch.is_autocast_enabled(device):
-                stack.enter_context(torch.autocast(device, enabled=False))
         if draws:
-            stack.enter_context(torch.random.fork_rng(devices=()))
+            stack.enter_context(same_random_numbers())
         yield
 
 
-def settle_triton() -> None:
-    """Load torch's compiler so that TensorFlow, there already or to come, does not end the process.
+@contextmanager
+def _usual_numbers() -> Iterator[None]:
+    """float32 by default, and no autocast."""
+    import torch
 
-    Both bring an LLVM, and TensorFlow lays its own open to all that is loaded later: triton then calls into that,
-    and crashes. Deep binding keeps it to its own. torchvision, and so timm and open_clip, would load it any other way.
+    with default_dtype()(), torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+        yield
+
+
+@contextmanager
+def _no_saving_hooks() -> Iterator[None]:
+    """Without the user's hooks on what torch saves for gradients (``save_on_cpu``), which may make other numbers of it.
+
+    torch has no open way to see them; its own compiler does this.
     """
-    if "triton" in sys.modules or importlib.util.find_spec("triton") is None:
-        return
-    flags = sys.getdlopenflags()
-    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
+    import torch
+
+    graph, theirs = torch._C._autograd, []
+    while hooks := graph._top_saved_tensors_default_hooks(True):
+        theirs.append(hooks)
+        graph._pop_saved_tensors_default_hooks()
     try:
-        importlib.import_module("triton")
+        yield
     finally:
-        sys.setdlopenflags(flags)
+        for hooks in reversed(theirs):
+            graph._push_saved_tensors_default_hooks(*hooks)
+
+
+def same_random_numbers() -> AbstractContextManager[None]:
+    """Put torch's generators back afterwards; other threads that draw meanwhile would draw the same numbers again."""
+    import torch
+
+    return torch.random.fork_rng(range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ())

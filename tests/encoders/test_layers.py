@@ -213,6 +213,9 @@ class Own(torch.nn.Module):
         torch.nn.init.normal_(self.act.weight)
         torch.nn.init.constant_(self.bilinear.weight, 7)
 
+    def forward(self, planes: Any) -> Any:
+        return planes.mean((2, 3)) * self.scale.gamma
+
 
 def test_layers_of_ones_own_start_as_they_say() -> None:
     """Constants get their constants, the rest the law of its ``reset_parameters``, with random numbers of ours."""
@@ -241,15 +244,13 @@ def test_layers_of_ones_own_start_as_they_say() -> None:
 
 def test_timms_own_layers_start_anew() -> None:
     layers = pytest.importorskip("timm.layers")
-    network = torch.nn.ModuleDict(
-        {"scale": layers.LayerScale(24, 1e-3), "places": layers.RelPosBias((8, 8), 30)}
-    ).eval()
+    network = torch.nn.Sequential(layers.LayerScale(24, 1e-3), layers.RelPosBias((8, 8), 30)).eval()
     with torch.no_grad():
         for array in network.parameters():
             array.normal_()
-    changed = from_torch(network).randomised(("scale", "places"), "reinitialise")
-    np.testing.assert_array_equal(changed.weights("scale")["gamma"], np.full(24, 1e-3, np.float32))
-    table = changed.weights("places")["relative_position_bias_table"]
+    changed = from_torch(network).randomised(("0", "1"), "reinitialise")
+    np.testing.assert_array_equal(changed.weights("0")["gamma"], np.full(24, 1e-3, np.float32))
+    table = changed.weights("1")["relative_position_bias_table"]
     assert table.std() == pytest.approx(0.02, rel=0.05)
 
 
