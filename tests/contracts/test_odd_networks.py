@@ -266,7 +266,7 @@ def test_a_twin_forgets_what_its_base_kept_and_nothing_else() -> None:
 
 def test_a_network_is_no_encoder_by_itself() -> None:
     for given in (cnn(), torch.nn.Linear, 3):
-        with pytest.raises(InvalidInput, match="encoder must be a key .* from_torch and from_function make them"):
+        with pytest.raises(InvalidInput, match=r"encoder must be a key .* from_torch and from_function make them"):
             explorer.explain(PICTURE, reference=REFERENCE, encoder=given)  # type: ignore[arg-type]
 
 
