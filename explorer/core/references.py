@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,8 @@ def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: It knows none of them, so that any other text would do as well.
     """
+    if all(unicodedata.category(sign)[0] in "PZ" for sign in text):
+        return (f"The {what} has no words, only punctuation; the map says little.",)
     known, name = encoder.vocabulary(text), encoder.card.title
     only = f"{language} only" if (language := encoder.card.language) else "Unknown words"
     if known.words and len(known.unknown) == known.words:

@@ -226,7 +226,6 @@ def test_a_transparent_picture(picture_encoder: Encoder) -> None:
         SelectionSettings(mode="closest", threshold=0.01),
         SelectionSettings(closest=(0.5, 0.5)),
         SelectionSettings(closest=(0.2, 0.21)),
-        SelectionSettings(closest=(0.0, 1.0), farthest=(0.0, 1.0)),
     ],
 )
 def test_nothing_selected(picture: np.ndarray, encoder: Encoder, selection: SelectionSettings) -> None:
@@ -468,3 +467,17 @@ def test_non_finite_pixels_of_a_functions_reference(picture: np.ndarray, encoder
     reference[0, 0, 0] = np.nan
     with pytest.raises(InvalidInput, match="1 non-finite value"):
         explorer.explain(picture, reference=reference, encoder=encoder, masking=FEW)
+
+
+def test_masks_that_cancel_or_are_all_the_same(picture: np.ndarray, encoder: Encoder) -> None:
+    probe = explorer.probe(picture, encoder=encoder, masking=FEW)
+    all_of_them = SelectionSettings(closest=(0, 1), farthest=(0, 1))
+    assert_flat(
+        explorer.rank(probe, embedding=np.ones(12), selection=all_of_them),
+        "The closest and the farthest masks chosen are the same ones",
+    )
+    none = SelectionSettings(closest=(0.5, 0.51), farthest=(0, 0))
+    assert "less than one mask" in explorer.rank(probe, embedding=np.ones(12), selection=none).no_signal
+    alike = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=10, feature_res=1, p_keep=0.99))
+    assert alike.masks.weighted_sum(np.ones(10)).min() == 10  # all of them keep all
+    assert explorer.rank(alike, embedding=np.ones(12)).no_signal.startswith("All masks are the same")
