@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import described
 from explorer.core.errors import InvalidInput
 from explorer.encoders.attention import AttentionTaps, find_attention, open_attention
 from explorer.encoders.stages import SIZE_OF_MAP, Shown, find_stages, is_map, run_shown
@@ -69,15 +70,33 @@ def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = 
     if stages is None:
         stages = find_stages(twin, example, shown) if "layers" in gives_of(module) else ()
     else:
-        _check_named(twin, shown, stages, pixels.shape[:2])
+        check_named(twin, stages)
+        _check_maps(twin, shown, stages, pixels.shape[:2])
     return Differentiable(twin, tuple(stages))
 
 
-def _check_named(module: Any, shown: Sequence[Shown], stages: Sequence[str], size: tuple[int, ...]) -> None:
-    """Refuse stages that somebody named and that are no maps."""
+def check_named(module: Any, stages: Any) -> None:
+    """Refuse stages that name no modules.
+
+    Raises:
+        InvalidInput: Not a list of paths, or there is no module of such a path.
+    """
+    if not isinstance(stages, list | tuple) or not all(isinstance(path, str) for path in stages):
+        raise InvalidInput(
+            'stages must be a list of paths of modules, last stage first, such as ["layer4", "layer3"]; got '
+            f"{described(stages)}{' that holds others' * isinstance(stages, list | tuple)}.",
+            code="stages_type",
+        )
     known = dict(module.named_modules())
     if unknown := [path for path in stages if path not in known]:
-        raise InvalidInput(f"The network has no module {unknown[0]!r:.60}.", code="unknown_layer")
+        raise InvalidInput(
+            f"The network has no module {unknown[0]!r:.60}; its named_modules() lists those there are.",
+            code="unknown_layer",
+        )
+
+
+def _check_maps(module: Any, shown: Sequence[Shown], stages: Sequence[str], size: tuple[int, ...]) -> None:
+    """Refuse stages that somebody named and that are no maps."""
     for path in stages:
         shapes = [one.shape for one in shown if one.path == path]
         if len(shapes) != 1:

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import check_kind
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
@@ -78,11 +79,15 @@ class LayeredEncoder(Encoder):
         return groups
 
     def weights(self, layer: str) -> dict[str, NDArray[Any]]:
+        check_kind("layer", layer, str, "the name of a layer; layers() lists those there are")
         self._check((layer,))
         return self._layers().arrays(layer)
 
     def replaced(self, weights: Mapping[str, Arrays], label: str) -> Encoder:
-        self._check(tuple(weights))
+        check_kind("weights", weights, Mapping, "arrays by layer and name, as weights() gives those of a layer")
+        for arrays in weights.values():
+            check_kind("weights", arrays, Mapping, "arrays by layer and name, as weights() gives those of a layer")
+        self._check(self._named(weights))
         weights = {layer: {key: as_numpy(array) for key, array in arrays.items()} for layer, arrays in weights.items()}
         for layer, arrays in weights.items():
             shapes = {name: array.shape for name, array in self._layers().arrays(layer).items()}
@@ -95,8 +100,9 @@ class LayeredEncoder(Encoder):
         return self._replaced(weights, label)
 
     def randomised(self, names: Sequence[str], how: str = "shuffle", seed: int = 0) -> Encoder:
-        if how not in HOW:
+        if not isinstance(how, str) or how not in HOW:
             raise InvalidInput(f"Unknown way to randomise; choose one of: {', '.join(HOW)}.", code="unknown_how")
+        check_kind("seed", seed, int | np.integer, "a whole number")
         if not self.layers():
             raise self._no_layers()
         chosen = self._expand(names)
@@ -107,14 +113,22 @@ class LayeredEncoder(Encoder):
 
     def _expand(self, names: Sequence[str]) -> tuple[str, ...]:
         """Layers by name, groups replaced by their layers, each once, from input to output."""
-        if isinstance(names, str):
-            names = (names,)
+        names = self._named(names)
         known, blocks = self.layers(), self.blocks()
         wanted = {layer for name in names for layer in ((name,) if name in known else blocks.get(name, (name,)))}
-        self._check(tuple(wanted))
+        self._check(wanted)
         return tuple(layer for layer in known if layer in wanted)
 
-    def _check(self, names: tuple[str, ...]) -> None:
+    def _named(self, names: Any) -> tuple[str, ...]:
+        """One name, or some."""
+        wanted = "the name of a layer or group, or a list of them; layers() and blocks() list those there are"
+        check_kind("names", names, Iterable, wanted)
+        found = (names,) if isinstance(names, str) else tuple(names)
+        for name in found:
+            check_kind("names", name, str, wanted)
+        return found
+
+    def _check(self, names: Iterable[str]) -> None:
         if unknown := sorted(set(names) - set(self.layers())):
             raise InvalidInput(
                 f"{self.card.title} has no layer {unknown[0]!r:.60}; layers() and blocks() list those there are.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from typing import Any
 
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
@@ -12,8 +13,17 @@ from explorer.encoders.torch_settings import settled
 MODELESS = ("container", "linear", "conv", "flatten", "pooling", "normalization", "padding", "module")
 """torch.nn's files of modules that do the same in training mode."""
 
-SHARE = 1e-3
-"""Of an embedding's length: by how much rounding may move it from one batch to another."""
+REPEATED = 2e-6
+"""Of the largest of a number over the pictures of a batch: by how much it may move when the batch is asked again."""
+
+CHANCE = 1e-4
+"""Of how far pictures lie apart: by how much, at least, it has to move to be called chance."""
+
+SHARE, OF_SPREAD = 1e-3, 0.05
+"""Of an embedding's largest number, and of how far pictures lie apart: by how much it may move in another batch."""
+
+ROUNDING = 1e-5
+"""Of an embedding's largest number: what is rounding in any case."""
 
 
 def admitted(network: Any) -> Any:
@@ -150,7 +160,7 @@ def ask(network: Any, pixels: Any) -> Any:
     import torch
 
     kinds = {array.dtype for array in network.parameters() if array.is_floating_point()}
-    planes = pixels.permute(0, 3, 1, 2)
+    planes = pixels.clone().permute(0, 3, 1, 2)  # a network may write in what it is shown
     if kinds == {torch.float64}:
         planes = planes.to(torch.float64)
     try:
@@ -189,6 +199,7 @@ def _answer(rows: Any) -> Any:
             "numbers, one row for each picture.",
             code="embedding_shape",
         )
+    rows = rows.clone()  # the network may answer in the same memory every time
     return rows if rows.dtype == torch.float64 else rows.float()
 
 
@@ -197,23 +208,52 @@ def check_steady(network: Any, pixels: Any, rows: Any) -> None:
 
     Args:
         network: As for ``ask``.
-        pixels: (b, h, w, c).
+        pixels: (b, h, w, c); one picture is tried beside paler copies of it.
         rows: (b, d) what the network answered.
 
     Raises:
-        UnusableEmbedding: It answers otherwise to the first picture beside empty ones.
+        UnusableEmbedding: It answers otherwise when it is asked again, or to each picture by itself.
     """
     import torch
 
-    empty = torch.zeros_like(pixels[:1]).expand(max(len(pixels) - 1, 1), -1, -1, -1)
+    if len(rows) != len(pixels):  # which is refused for what it is
+        return
+    if len(pixels) == 1:
+        with suppress(InvalidInput):  # it takes one picture at a time, it may be
+            paler = pixels * pixels.new_tensor([1, 2 / 3, 1 / 3]).view(3, 1, 1, 1)
+            rows, pixels = ask(network, paler), paler
+    again = ask(network, pixels)
     try:
-        again = ask(network, torch.cat((pixels[:1], empty)))
-    except InvalidInput:  # it takes one picture only, it may be
-        again = ask(network, pixels)
-    if (again[0] - rows[0]).norm() > SHARE * rows[0].norm():
+        alone = [ask(network, one[None]) for one in pixels]
+    except InvalidInput:  # it takes no picture alone, as a normalisation by the batch does not
+        others = torch.zeros_like(pixels[1:])
+        alone = [ask(network, torch.cat((pixels[:1], others)))[:1]]
+    is_alike = again.shape == (len(pixels), *rows.shape[1:]) and all(one.shape == rows[:1].shape for one in alone)
+    if not is_alike or _is_chance(again, rows) or _is_of_batch(torch.cat(alone), rows):
         raise UnusableEmbedding(
             "The network's embedding of a picture changes from one time to the next, or with the other pictures of a "
             "batch, so that distances would be chance: look for dropout outside of torch.nn.Dropout, random numbers, "
             "numbers that are counted on, or a batch normalisation without running statistics.",
             code="embedding_unsteady",
         )
+
+
+def _spread(rows: Any) -> Any:
+    """How far the pictures of a batch lie apart, which is what chance has to be small against, not what is constant."""
+    return (rows - rows[:1]).abs().max()
+
+
+def _is_chance(again: Any, rows: Any) -> bool:
+    """Whether the same batch was answered otherwise in any number of the embedding; on a GPU sums are, by rounding."""
+    moved = (again - rows).abs()
+    return bool((moved > REPEATED * rows.abs().amax(0)).any() and moved.max() > CHANCE * _spread(rows))
+
+
+def _is_of_batch(alone: Any, rows: Any) -> bool:
+    """Whether pictures were answered otherwise in another batch by more than rounding, which differs between sizes."""
+    rows, spread = rows[: len(alone)], _spread(rows)
+    lengths = rows.abs().amax(1)
+    allowed = SHARE * lengths
+    if spread > ROUNDING * lengths.max():  # else the pictures are the same
+        allowed = allowed.minimum(OF_SPREAD * spread).maximum(ROUNDING * lengths)
+    return bool(((alone - rows).abs().amax(1) > allowed).any())

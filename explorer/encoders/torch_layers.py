@@ -6,20 +6,25 @@ import hashlib
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
-from explorer.encoders.gradients import Differentiable, as_tensor, gives_of, look_into, private_copy
+from explorer.encoders.gradients import Differentiable, as_tensor, check_named, gives_of, look_into, private_copy
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.torch_admission import admitted, ask, check_steady
 from explorer.encoders.torch_caches import Caches
 from explorer.encoders.torch_copies import a_copy, copied
-from explorer.encoders.torch_settings import settled
+from explorer.encoders.torch_settings import random_numbers, same_random_numbers, settled
+
+CHECKED = 2
+"""How many batches are looked at for whether a network's embeddings are of the picture alone."""
 
 NUMBERED = re.compile(r"(.*?(?:\.\d+)+)\.")
 """A path up to its first number or run of numbers."""
@@ -95,8 +100,7 @@ def _numbers(owner: Any, name: str) -> NDArray[np.float32]:
     import torch
 
     array = getattr(owner, name).detach()
-    array = torch.view_as_real(array.resolve_conj()) if array.is_complex() else array
-    return np.array(array.float().cpu().numpy())
+    return np.array(as_numpy(torch.view_as_real(array.resolve_conj()) if array.is_complex() else array), np.float32)
 
 
 def start(
@@ -224,16 +228,20 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         self._access, self._caches = TorchLayers(module), Caches(module)
         self.fingerprint, self._stages, self._stale = fingerprint, stages, stale
         self._running: Any = None
-        self._steady = False
+        self._unchecked = CHECKED
+        self._draws = True
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
-        with settled(gradients=False):
+        with settled(gradients=False), same_random_numbers() if self._draws else nullcontext():
             network = self._running = self._running or private_copy(self._own_module(pixels[0]))
-            rows = ask(network, as_tensor(network, pixels)).clone()  # it may reuse what it returns
-            if not self._steady:
-                check_steady(network, as_tensor(network, pixels), rows)
-                self._steady = True
-        return np.asarray(rows.cpu().numpy())
+            given = as_tensor(network, pixels)
+            drawn = random_numbers()
+            rows = ask(network, given)
+            if self._unchecked:
+                check_steady(network, given, rows)
+                self._unchecked -= 1
+            self._draws = given.is_cuda or random_numbers() != drawn
+        return as_numpy(rows)
 
     def _own_module(self, pixels: NDArray[Any]) -> Any:
         """The network, rid of what it holds of other weights."""
@@ -256,17 +264,16 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
-        if not self._steady:
-            with self._lock:
-                self._forward(pixels[None])
+        if self._unchecked == CHECKED:
+            self._embed(pixels[None], 0)
         stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
-        return look_into(_from_pixels(self._own_module(pixels)), pixels, stages)
+        return look_into(_from_pixels(self._own_module(pixels), draws=self._draws), pixels, stages)
 
     def classifier(self) -> TorchEncoder:
         return self
 
 
-def _from_pixels(module: Any) -> Any:
+def _from_pixels(module: Any, *, draws: bool) -> Any:
     import torch
 
     class FromPixels(torch.nn.Module):
@@ -275,7 +282,8 @@ def _from_pixels(module: Any) -> Any:
             self.network = module
 
         def forward(self, pixels: Any) -> Any:
-            return ask(self.network, pixels.clone())  # a network may write in what it is shown
+            with same_random_numbers() if draws else nullcontext():
+                return ask(self.network, pixels)
 
     return FromPixels()
 
@@ -310,8 +318,10 @@ def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | Non
 
     Raises:
         InvalidInput: A network in training mode, or of a kind that cannot be looked into (scripted, quantised, lazy,
-            without numbers, with more than one input); or a batch size below 1.
+            without numbers, with more than one input); a batch size below 1; or stages that name no modules.
     """
     network = admitted(module)
+    if stages is not None:
+        check_named(network, stages)
     fingerprint = f"torch:{type(network).__qualname__}:{_digest(network)[:12]}"
     return TorchEncoder(network, batch_size, fingerprint, None if stages is None else tuple(stages))

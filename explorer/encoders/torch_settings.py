@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any
 
@@ -111,8 +111,17 @@ def _no_saving_hooks() -> Iterator[None]:
             graph._push_saved_tensors_default_hooks(*hooks)
 
 
-def same_random_numbers() -> AbstractContextManager[None]:
-    """Put torch's generators back afterwards; other threads that draw meanwhile would draw the same numbers again."""
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Put torch's generators back afterwards; other threads that draw meanwhile draw the same numbers again."""
     import torch
 
-    return torch.random.fork_rng(range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ())
+    with torch.random.fork_rng(range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()):
+        yield
+
+
+def random_numbers() -> bytes:
+    """Where torch's generator on the CPU stands."""
+    import torch
+
+    return bytes(torch.get_rng_state().numpy())

@@ -264,6 +264,11 @@ class Frequencies(torch.nn.Module):
         return self.network(torch.fft.irfft2(torch.fft.rfft2(planes) * self.filter))
 
 
+def parted(rows: Any) -> tuple[Any, Any]:
+    """Of the imaginary part minus the rows."""
+    return torch.zeros_like(rows), -rows
+
+
 class NoBackward(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Any) -> Any:
@@ -383,6 +388,30 @@ ODD: dict[str, Odd] = {
     "dropout that is always on": Odd(around(lambda self, x: self.network(torch.dropout(x, 0.5, train=True))),
                                      fails=UNSTEADY),
     "normalised by its batch": Odd(changed(normalised_by_batch), fails=UNSTEADY),
+    "normalised by its batch, in its forward": Odd(
+        around(lambda self, x: (self.network.train(), self.network(x))[1]), fails=UNSTEADY),
+    "its batch's mean is taken off": Odd(around(lambda self, x: self.network(x) - 0.01 * self.network(x).mean(0)),
+                                         fails=UNSTEADY),
+    "by how bright its batch is": Odd(around(lambda self, x: self.network(x) * (1 if x.std() > 0.3 else -1)),
+                                      fails=dict.fromkeys(COLUMNS[1:], "embedding_unsteady")),
+    "chance beside a large constant": Odd(
+        around(lambda self, x: torch.cat((torch.full((len(x), 1), 1e4), self.network(x) + torch.randn(len(x), 5)), 1)),
+        fails=UNSTEADY),
+    "batch beside a large constant": Odd(
+        around(lambda self, x: torch.cat((torch.full((len(x), 1), 1e4), self.network(x) - self.network(x).mean(0)), 1)),
+        fails=UNSTEADY),
+    "chance in nearly parallel embeddings": Odd(
+        around(lambda self, x: 1 + 1e-3 * self.network(x) + 2e-4 * torch.randn(len(x), 5)), fails=UNSTEADY),
+    "a little chance": Odd(around(lambda self, x: self.network(x) + 1e-3 * torch.randn(1)), fails=UNSTEADY),
+    "one embedding for a whole batch": Odd(around(lambda self, x: self.network(x).mean(0, keepdim=True)),
+                                           fails=UNSTEADY | {"embed": "embedding_shape"}),
+    "nearly parallel embeddings": Odd(around(lambda self, x: 1 + 1e-4 * self.network(x)), "", columns=("embed",)),
+    "draws without effect": Odd(around(lambda self, x: self.network(x) + 0 * torch.randn(1))),
+    "seeds torch in its forward": Odd(around(lambda self, x: (torch.manual_seed(1), self.network(x))[1])),
+    "sets torch's type in its forward": Odd(
+        around(lambda self, x: (torch.set_default_dtype(torch.float64), self.network(x))[1])),
+    "takes one picture at a time": Odd(around(lambda self, x: self.network(x) if len(x) == 1 else {}[len(x)]),
+                                       fails=dict.fromkeys((*COLUMNS[:3], "integrated-gradients"), "network_failed")),
     "counts its runs": Odd(around(lambda self, x: self.network(x) + self.runs.add_(1), runs=torch.zeros(())),
                            fails=UNSTEADY),
     # Answers
@@ -393,6 +422,10 @@ ODD: dict[str, Odd] = {
     "complex": Odd(around(lambda self, x: torch.fft.fft(self.network(x))), fails=NO_EMBEDDING),
     "maps": Odd(around(lambda self, x: self.network(x)[..., None, None]), fails=NO_EMBEDDING),
     "one number": Odd(around(lambda self, x: self.network(x)[:, 0]), fails=NO_EMBEDDING),
+    "negative view": Odd(around(lambda self, x: torch.complex(*parted(self.network(x))).conj().imag)),
+    "the same memory every time": Odd(
+        around(lambda self, x: self.rows.setdefault(len(x), torch.zeros(len(x), 5)).copy_(self.network(x).detach()),
+               rows={}), fails=NO_GRADIENTS),
     "sparse": Odd(around(lambda self, x: self.network(x).to_sparse()), fails=NO_EMBEDDING),
     "integers": Odd(around(lambda self, x: (self.network(x) * 100).int()), "", fails=NO_GRADIENTS),
     "numpy": Odd(around(lambda self, x: self.network(x).detach().numpy()), fails=NO_EMBEDDING),

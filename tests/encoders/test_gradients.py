@@ -87,7 +87,7 @@ def test_stages_can_be_named() -> None:
     encoder = from_torch(tiny_cnn(), stages=("1.0", "0"))
     assert encoder.differentiable(picture(1)).stages == ("network.1.0", "network.0")
     assert encoder.randomised(("5",)).differentiable(picture(1)).stages == ("network.1.0", "network.0")
-    with pytest.raises(InvalidInput, match=r"no module 'network\.cellar'"):
+    with pytest.raises(InvalidInput, match=r"no module 'cellar'"):
         from_torch(tiny_cnn(), stages=("cellar",)).differentiable(picture(1))
     named = from_torch(vit(), stages=("patch_embed.proj",))
     assert named.gives() == ("gradients", "layers")
@@ -104,6 +104,27 @@ class Pooled(torch.nn.Module):
 
     def forward(self, planes: Any) -> Any:
         return self.head(self.pool(self.second(self.pool(self.first(planes)).relu()).relu()).flatten(1))
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        (3, "stages must be a list of paths of modules, .* got an int"),
+        ("5", "stages must be a list of paths"),
+        ([3], "stages must be a list of paths of modules, .* got a list that holds others"),
+        ({"5": 1}, "stages must be a list of paths"),
+        (["cellar"], "has no module 'cellar'"),
+    ],
+)
+def test_stages_that_name_no_modules_are_refused_at_once(stages: Any, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        explorer.from_torch(tiny_cnn(), stages=stages)
+
+
+def test_a_named_stage_that_is_no_map_is_refused() -> None:
+    encoder = explorer.from_torch(tiny_cnn(), stages=["5"])
+    with pytest.raises(InvalidInput, match="which is no map"):
+        explorer.explain(picture(1), reference=picture(2), encoder=encoder, method="grad-cam")
 
 
 def test_a_module_that_is_used_twice_ends_no_stage() -> None:

@@ -301,6 +301,28 @@ def test_what_cannot_be_used_is_refused(network: Any) -> None:
             ask()
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda encoder: encoder.randomised(None),
+        lambda encoder: encoder.randomised(3),
+        lambda encoder: encoder.randomised([["conv"]]),
+        lambda encoder: encoder.randomised(("conv",), None),
+        lambda encoder: encoder.randomised(("conv",), ["shuffle"]),
+        lambda encoder: encoder.randomised(("conv",), seed="a"),
+        lambda encoder: encoder.randomised(("conv",), seed=None),
+        lambda encoder: encoder.weights(None),
+        lambda encoder: encoder.weights(["conv"]),
+        lambda encoder: encoder.replaced(None, ""),
+        lambda encoder: encoder.replaced({"conv": 3}, ""),
+        lambda encoder: encoder.replaced({3: {}}, ""),
+    ],
+)
+def test_arguments_of_another_kind_are_refused(network: Any, ask: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"must be|choose one of"):
+        ask(from_torch(network))
+
+
 def test_numbered_blocks() -> None:
     names = ("conv1", "layer1.0.conv1", "layer1.1.conv1", "stages.0.blocks.1.norm", "pool.q_proj")
     blocks = [numbered_block(name, names) for name in names]
