@@ -60,7 +60,7 @@ class OpenClipEncoder(LayeredEncoder):
         from open_clip import get_model_preprocess_cfg
         from open_clip.transform import MaybeToTensor, PreprocessCfg, image_transform_v2
 
-        self.card, self._tokenizer, self.fingerprint = card, tokenizer, fingerprint
+        self.card, self._tokenizer, self.fingerprint = card, _marks_as_text(tokenizer), fingerprint
         self._network = private_copy(network)  # which is run, and may keep what it computes
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
@@ -141,6 +141,18 @@ class OpenClipEncoder(LayeredEncoder):
                 ends = list(range(1, ends[0]))
             end = [0, *ends][bisect.bisect_right(ends, limit, key=lambda end: _tokens(self._tokenizer, text[:end]))]
         return text[:end], text[end:].strip()
+
+
+def _marks_as_text(tokenizer: Any) -> Any:
+    """The tokenizer, reading its own marks in a caption as text: "<end_of_text>" would end it without a word."""
+    if hasattr(tokenizer, "encode"):
+        from open_clip.tokenizer import re as regex
+
+        marks = "|".join(tokenizer.decoder[token] for token in tokenizer.all_special_ids)
+        tokenizer.pat = regex.compile(tokenizer.pat.pattern.removeprefix(f"{marks}|"), tokenizer.pat.flags)
+    else:
+        tokenizer.tokenizer.split_special_tokens = True
+    return tokenizer
 
 
 def _tokens(tokenizer: Any, text: str) -> int:

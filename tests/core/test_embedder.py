@@ -108,7 +108,7 @@ def test_what_cannot_be_pickled_says_what_would_help(kind: str) -> None:
 
 
 def test_words_and_what_was_saved_stay(tmp_path: Path) -> None:
-    done = explorer.explain_words("a bee on a flower", caption="an insect", masking=MASKING)
+    done = explorer.explain_words("a bee on a flower", caption="an insect", masking=MaskSettings(n_masks=20))
     again = there_and_back(done)
     np.testing.assert_array_equal(again.attribution, done.attribution)
     again.save(tmp_path / "words")

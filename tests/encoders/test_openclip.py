@@ -208,6 +208,16 @@ def test_cuts_between_words(files: Path) -> None:
     assert encoder.fit_text("") == ("", "")
 
 
+@pytest.mark.parametrize("mark", ["<end_of_text>", "<START_of_text>", "&lt;end_of_text&gt;"])
+def test_marks_of_the_model_are_text_in_a_caption(files: Path, mark: str) -> None:
+    """They are read like their letters; the mark of the end would end the caption without a word."""
+    encoder = load(files)
+    spaced = mark.replace("<", "< ").replace("&lt;", "< ").replace("&gt;", ">")
+    marked, letters, cut = encoder.embed_texts([f"a bee {mark} on a flower", f"a bee {spaced} on a flower", "a bee"])
+    np.testing.assert_array_equal(marked, letters)
+    assert (marked != cut).any()
+
+
 def test_reads_nothing_of_what_was_cut(files: Path) -> None:
     encoder = load(files)
     text = "bee " * 74 + "antidisestablishmentarianism"
@@ -232,6 +242,7 @@ def test_tokenizers_from_hugging_face(files: Path, tmp_path: Path) -> None:
     assert encoder.fit_text("bee " * 76) == ("bee " * 76, "")
     assert encoder.fit_text("bee " * 78) == (("bee " * 76).strip(), "bee bee")
     assert encoder.embed_texts(["bee bee"]).shape == (1, 16)
+    assert int((encoder._tokenizer(["bee </s> bee"]) == 2).sum()) == 1  # its own, at the end
 
 
 # Weights files
