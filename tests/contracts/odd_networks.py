@@ -407,6 +407,7 @@ ODD: dict[str, Odd] = {
                                            fails=UNSTEADY | {"embed": "embedding_shape"}),
     "nearly parallel embeddings": Odd(around(lambda self, x: 1 + 1e-4 * self.network(x)), "", columns=("embed",)),
     "draws without effect": Odd(around(lambda self, x: self.network(x) + 0 * torch.randn(1))),
+    "makes zeros of torch's type": Odd(around(lambda self, x: self.network(x + torch.zeros(x.shape)))),
     "seeds torch in its forward": Odd(around(lambda self, x: (torch.manual_seed(1), self.network(x))[1])),
     "sets torch's type in its forward": Odd(
         around(lambda self, x: (torch.set_default_dtype(torch.float64), self.network(x))[1])),
