@@ -23,7 +23,7 @@ SHARE, OF_SPREAD = 1e-3, 0.05
 """Of an embedding's length, and of how far pictures lie apart: by how much it may move in another batch."""
 
 ROUNDING = 1e-5
-"""Of an embedding's length: what is rounding in any case."""
+"""Of an embedding's length: what is rounding in any case; more where the numbers of all are half precision's."""
 
 
 def admitted(network: Any) -> Any:
@@ -246,9 +246,13 @@ def _is_chance(again: Any, rows: Any) -> bool:
 
 def _is_of_batch(alone: Any, rows: Any) -> bool:
     """Whether pictures were answered otherwise in another batch by more than rounding, which differs between sizes."""
+    import torch
+
+    coarse = [kind for kind in (torch.bfloat16, torch.float16) if torch.equal(rows.to(kind).to(rows.dtype), rows)]
+    rounding = max([ROUNDING, *(torch.finfo(kind).eps for kind in coarse)])
     rows = rows[: len(alone)].double()
     lengths, moved, spread = (one.norm(dim=1) for one in (rows, alone - rows, rows - rows[:1]))
     allowed = SHARE * lengths
-    if (spread > ROUNDING * lengths).any():  # else the pictures are the same
-        allowed = allowed.clamp(max=OF_SPREAD * spread.max()).maximum(ROUNDING * lengths)
+    if (spread > rounding * lengths).any():  # else the pictures are the same
+        allowed = allowed.clamp(max=OF_SPREAD * spread.max()).maximum(rounding * lengths)
     return bool((moved > allowed).any())
