@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, overload
@@ -48,6 +49,16 @@ def _check(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             check_kind(name, value, *WANTED[name])
+    if given.get("on_progress") is not None:
+        try:
+            inspect.signature(given["on_progress"]).bind(0, 1)
+        except TypeError as error:
+            raise InvalidInput(
+                f"on_progress must be {WANTED['on_progress'][1]}; it cannot be called with two ({error}).",
+                code="on_progress_type",
+            ) from error
+        except ValueError:  # no signature
+            return
 
 
 def _check_masks(masks: Any) -> None:

@@ -16,8 +16,8 @@ from explorer.pictures.images import as_picture
 from explorer.ui import probe_cache
 from explorer.ui.components import Look
 from explorer.ui.session import RunRequest, Session
-from explorer.ui.tabs.evidence import answer
-from explorer.ui.tabs.evidence.answer import Subject, subject_of
+from explorer.ui.tabs.evidence import evidence as base
+from explorer.ui.tabs.evidence.evidence import Subject, subject_of
 from tests.attributions.networks import cnn
 
 
@@ -52,7 +52,7 @@ class Pictured(Encoder):
 def pictured_subject(monkeypatch: pytest.MonkeyPatch) -> Subject:
     """A page that has run 40 masks with that network in place of the app's encoders."""
     encoder, assets = Pictured(), Path(__file__).parents[1] / "assets"
-    for module in (probe_cache, answer):
+    for module in (probe_cache, base):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: encoder)
     picture, reference = (as_picture(assets / name) for name in ("cat_and_espresso.jpg", "espresso.jpg"))
     question = RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))

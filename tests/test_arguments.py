@@ -182,3 +182,54 @@ def test_channels_first_are_told(encoder: Encoder) -> None:
 def test_other_shapes_for_a_function(encoder: Encoder, shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidInput, match="height x width x channels, got an array of shape"):
         explorer.probe(np.zeros(shape), encoder=encoder)
+
+
+class Odd:
+    """A path of another kind."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+def test_paths_of_bytes_are_paths(tmp_path: Path) -> None:
+    Image.fromarray(PICTURE).save(tmp_path / "picture.png")
+    done = explain(image=Odd(bytes(tmp_path / "picture.png")))
+    assert done.save(Odd(bytes(tmp_path / "out"))) == tmp_path / "out"
+    with pytest.raises(InvalidInput, match="weights"):
+        explorer.load_encoder("efficientnet-lite0", weights=Odd(bytes(tmp_path / "picture.png")))
+    for ask in (
+        lambda: explain(image=Odd(3)),
+        lambda: done.save(Odd(3)),
+        lambda: explorer.load_encoder("efficientnet-lite0", weights=Odd(3)),
+    ):
+        with pytest.raises(InvalidInput, match="its __fspath__ gives neither"):
+            ask()
+
+
+@pytest.mark.parametrize("wrong", [lambda: 1, lambda done: 1, lambda done, total, more: 1, lambda *, done: 1])
+def test_a_progress_that_cannot_be_called_costs_nothing(wrong: Any) -> None:
+    asked = 0
+
+    def embed(batch: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return batch.mean((1, 2))
+
+    encoder = explorer.from_function(embed)
+    for ask in (
+        lambda: explain(encoder=encoder, embedding=np.ones(3), on_progress=wrong),
+        lambda: probe(encoder=encoder, on_progress=wrong),
+        lambda: explorer.stream(PICTURE, encoder=encoder, on_progress=wrong),
+        lambda: explorer.extend(probed(), n_masks=20, on_progress=wrong),
+        lambda: words(on_progress=wrong),
+    ):
+        with pytest.raises(InvalidInput, match=r"on_progress must be a function of two numbers.*it cannot be called"):
+            ask()
+    assert asked == 0
+    calls: list[tuple[int, ...]] = []
+    for right in (lambda *given: calls.append(given), lambda done, total=0: calls.append((done, total)), max):
+        explain(on_progress=right)
+    assert calls == [(8, 10), (10, 10)] * 2

@@ -57,3 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (explain, explain_words, study, benchmark, models, examples):
         command.add_command(commands)
     return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

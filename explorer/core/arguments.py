@@ -15,8 +15,11 @@ def described(value: Any) -> str:
         return "nothing"
     shape = getattr(value, "shape", None)
     name = "array" if type(value).__name__ == "ndarray" else type(value).__name__[:40]
-    return f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}" + (
-        f" of shape {tuple(shape)}" if isinstance(shape, tuple) else ""
+    dtype = getattr(value, "dtype", None)
+    return (
+        f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"
+        + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
+        + (f" and type {dtype!s:.40}" if dtype is not None else "")
     )
 
 
@@ -36,6 +39,18 @@ def check_kind(name: str, value: Any, kinds: Any, wanted: str) -> None:
         raise InvalidInput(f"{name} must be {wanted}; got {described(value)}.", code=f"{name}_type")
 
 
+def path_text(name: str, path: str | os.PathLike[str] | os.PathLike[bytes]) -> str:
+    """A path as text, also one that has itself as bytes.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
+    try:
+        return os.fsdecode(path)
+    except TypeError as error:
+        raise InvalidInput(f"{name} must be text or bytes; its __fspath__ gives neither.", code="path_type") from error
+
+
 def as_folder(folder: Any) -> Path:
     """Where results go.
 
@@ -43,6 +58,7 @@ def as_folder(folder: Any) -> Path:
         InvalidInput: Not a name of a folder.
     """
     check_kind("folder", folder, str | os.PathLike, "the name or path of a folder")
-    if not os.fspath(folder) or "\0" in os.fspath(folder):
+    text = path_text("folder", folder)
+    if not text or "\0" in text:
         raise InvalidInput("folder must be the name or path of a folder: not empty, no NUL in it.", code="folder_type")
-    return Path(folder)
+    return Path(text)

@@ -21,7 +21,7 @@ def as_numpy(given: Any) -> NDArray[Any]:
     Raises:
         InvalidInput: It holds no array that can be read.
     """
-    if np.ma.is_masked(given):
+    if _hides(given):
         raise InvalidInput(
             "A masked array with hidden values cannot be read; put numbers in their place with array.filled(...).",
             code="array_masked",
@@ -37,6 +37,13 @@ def as_numpy(given: Any) -> NDArray[Any]:
             "a dense tensor, or a list of rows of one length.",
             code="array_unreadable",
         ) from error
+
+
+def _hides(given: Any, depth: int = 4) -> bool:
+    """Whether it, or what it is a list of, is a masked array with hidden values."""
+    if isinstance(given, list | tuple) and depth:
+        return any(_hides(part, depth - 1) for part in given)
+    return isinstance(given, np.ma.MaskedArray) and bool(np.ma.is_masked(given))
 
 
 def _read(given: Any) -> NDArray[Any]:

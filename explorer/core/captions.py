@@ -61,8 +61,12 @@ def check_texts(texts: object) -> None:
     """
     wanted = 'a list of captions, such as ["a bee"]'
     check_kind("texts", texts, list | tuple, wanted)
+    if not texts:
+        raise InvalidInput(f"texts must be {wanted}; got none.", code="texts_empty")
     for text in texts:  # type: ignore[attr-defined]
         check_kind("texts", text, str, wanted)
+        if any(map(_means_nothing, text)):
+            raise InvalidInput("A text contains characters that are not valid text.", code="texts_text")
 
 
 def _means_nothing(c: str) -> bool:

@@ -80,7 +80,7 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
     if distance.needs_length:
         rows, vector = fair(rows), fair(vector[None])[0]
     lengths = lengths_of(rows)
-    _check("masked copies", lengths, distance.needs_length)
+    _check(lengths, distance.needs_length)
     with np.errstate(over="ignore", invalid="ignore"):
         found = distance.measure(rows, lengths, vector)
     if not np.isfinite(found).all():
@@ -100,7 +100,19 @@ def check_reference(key: str, reference: Floats) -> None:
     """
     vector = np.asarray(reference, dtype=np.float64)[None]
     needs_length = DISTANCES[key].needs_length
-    _check("references", lengths_of(fair(vector) if needs_length else vector), needs_length)
+    (length,) = lengths_of(fair(vector) if needs_length else vector)
+    if not np.isfinite(length):
+        raise UnusableEmbedding(
+            "The embedding to compare with holds non-finite values; put numbers in their place if it is your own, else "
+            "check the encoder's weights, or use precision float32.",
+            code="embedding_finite",
+        )
+    if needs_length and not length:
+        raise UnusableEmbedding(
+            "The embedding to compare with has zero length: the angle to it is undefined. Give another one, or use the "
+            "euclidean distance.",
+            code="embedding_zero",
+        )
 
 
 def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Floats, precision: float = 0.0) -> bool:
@@ -169,18 +181,18 @@ def _powers(rows: Distances) -> NDArray[np.intc]:
     return np.frexp(np.where(np.isfinite(largest), largest, 1.0))[1]
 
 
-def _check(what: str, lengths: Distances, needs_length: bool) -> None:
+def _check(lengths: Distances, needs_length: bool) -> None:
     bad = int((~np.isfinite(lengths)).sum())
     if bad:
         raise UnusableEmbedding(
-            f"The model returned non-finite values for {bad} of {len(lengths)} {what}. "
+            f"The model returned non-finite values for {bad} of {len(lengths)} masked copies. "
             "Check the encoder's weights, or use precision float32.",
             code="embedding_finite",
         )
     zero = int((lengths == 0).sum())
     if needs_length and zero:
         raise UnusableEmbedding(
-            f"The model returned a zero-length embedding for {zero} of {len(lengths)} {what}: "
+            f"The model returned a zero-length embedding for {zero} of {len(lengths)} masked copies: "
             "the angle to it is undefined. Use another fill, or the euclidean distance.",
             code="embedding_zero",
         )

@@ -267,7 +267,7 @@ class Embedder(ABC):
     def _embed(self, pixels: NDArray[Any], place: int) -> Rows:
         batch = self._filled_up(pixels, place) if self.pads else np.asarray(pixels)
         with self._lock:
-            rows = np.asarray(self._forward(batch))
+            rows = np.array(self._forward(batch))  # a copy, since a function may reuse what it returns
         if rows.ndim != 2 or len(rows) != len(batch):
             raise UnusableEmbedding(
                 f"The model returned {rows.shape} for {len(batch)} images; expected ({len(batch)}, d), "

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
@@ -106,7 +107,7 @@ class MaskSet(Protocol):
     def __len__(self) -> int: ...
 
     def render(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Masks ``start`` to ``stop`` as (b, h, w) float32 in [0, 1]."""
+        """Masks ``start`` to ``stop``, or to the last one, as (b, h, w) float32 in [0, 1]."""
 
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
@@ -146,6 +147,7 @@ class GridMasks:
         By picking rows, not by products of matrices: those of fine grids run on all cores, in threads that keep
         waiting for more and so slow down the network that runs next, by half on two cores.
         """
+        _check_range(start, stop, len(self))
         shifts = self.shifts[start:stop]
         masks = np.empty((len(shifts), *self.size), np.float32)
         for mask, grid, shift in zip(masks, self.grids(start, stop).astype(np.float32), shifts, strict=True):
@@ -167,7 +169,7 @@ class GridMasks:
         Returns:
             (h, w) float32.
         """
-        f = self.feature_res
+        f, weights = self.feature_res, _as_weights(weights, len(self))
         rows, columns = (_windows(side, f).astype(np.float64) for side in self.size)
         (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
         sums = np.zeros((cells_y, cells_x, f, f))
@@ -202,10 +204,12 @@ class ArrayMasks:
 
     def render(self, start: int, stop: int) -> NDArray[np.float32]:
         """Masks ``start`` to ``stop`` as (b, h, w) float32."""
+        _check_range(start, stop, len(self))
         return self.array[start:stop]
 
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
+        weights = _as_weights(weights, len(self))
         total = np.zeros(self.size)
         for chosen in chunks(np.flatnonzero(weights), math.prod(self.size)):
             total += np.tensordot(weights[chosen], self.array[chosen].astype(np.float64), axes=1)
@@ -214,6 +218,27 @@ class ArrayMasks:
     def first(self, n: int) -> ArrayMasks:
         """The first n masks."""
         return ArrayMasks(self.array[:n])
+
+
+def _check_range(start: int, stop: int, n: int) -> None:
+    """As with slices, what lies past the last mask is left out; nothing else is."""
+    if not (all(isinstance(place, int | np.integer) for place in (start, stop)) and 0 <= start <= min(stop, n)):
+        raise InvalidInput(
+            f"Masks are rendered from start to stop, whole numbers with 0 <= start <= stop, of {n} masks; got "
+            f"{start!r:.20} and {stop!r:.20}.",
+            code="masks_place",
+        )
+
+
+def _as_weights(weights: Any, n: int) -> NDArray[Any]:
+    numbers = as_numpy(weights)
+    if numbers.ndim != 1 or len(numbers) > n or numbers.dtype.kind not in "fiub" or not np.isfinite(numbers).all():
+        raise InvalidInput(
+            f"weights must be finite numbers, one for each of the first masks, of which there are {n}; got "
+            f"{described(numbers)}.",
+            code="weights_shape",
+        )
+    return numbers
 
 
 def masks_from_array(array: Any) -> ArrayMasks:
@@ -230,7 +255,7 @@ def masks_from_array(array: Any) -> ArrayMasks:
         masks = masks[..., 0]
     if masks.ndim != 3 or not masks.size or masks.dtype.kind not in "biuf":
         raise InvalidInput(
-            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {masks.shape}.",
+            f"Masks must be numbers of shape (n, height, width) or (n, height, width, 1), got {described(masks)}.",
             code="masks_shape",
         )
     masks = masks.astype(np.float32)

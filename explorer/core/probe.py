@@ -18,6 +18,8 @@ from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
+STEPS = 32
+"""Whole numbers need so many steps between hidden and kept for masks to be about what they say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +83,7 @@ def start(
     seen: Input, encoder: Embedder, masking: MaskSettings | None = None, masks: MaskSet | NDArray[Any] | None = None
 ) -> Probe:
     """``prepare`` for an item that is read already: the one place where probes begin."""
+    coarse = _coarse(seen.pixels)
     try:
         masking, masks = _masks_for(seen.pixels, masking, masks)
     except InvalidInput as error:
@@ -97,8 +100,29 @@ def start(
         unmasked=_Unmasked(encoder, seen.pixels),
         picture=seen.picture,
         box=seen.box,
-        notices=seen.notices,
+        notices=seen.notices + coarse,
         picture_sha256=seen.sha256,
+    )
+
+
+def _coarse(pixels: NDArray[Any]) -> tuple[str, ...]:
+    """What to know about pixels that cannot fade out evenly: masked copies keep their type.
+
+    Raises:
+        InvalidInput: True and false, where whatever is not wholly hidden would be true.
+    """
+    if pixels.dtype.kind == "b":
+        raise InvalidInput(
+            "An array of True and False cannot be masked, since what is kept by a little would be kept whole; make "
+            "numbers of it first: array.astype(float).",
+            code="image_bool",
+        )
+    largest = 0 if pixels.dtype.kind == "f" else max(int(pixels.max()), -int(pixels.min()))
+    if not 0 < largest < STEPS:
+        return ()
+    return (
+        f"Whole numbers up to {largest} only: masks fade pixels out, and what is left of them is cut to whole numbers, "
+        "so that more is hidden than the masks say; array.astype(float) keeps it exact.",
     )
 
 
@@ -110,8 +134,8 @@ class _Unmasked:
         self._row: NDArray[np.floating] | None = None
 
     def __call__(self) -> NDArray[np.floating]:
-        if self._row is None:  # copies, since a function may write in what it is shown and reuse what it returns
-            self._row = self._encoder.embed_pixels(self._pixels[None].copy())[0].copy()
+        if self._row is None:  # a copy, since a function may write in what it is shown
+            self._row = self._encoder.embed_pixels(self._pixels[None].copy())[0]
         return self._row
 
 

@@ -17,6 +17,8 @@ from explorer.core.selections import SelectionSettings, select
 IDENTICAL = "Identical inputs: the distance before masking is 0."
 UNIFORM = "No region changes the distance: the image is uniform."
 EQUAL = "No region changes the distance: all masked copies lie equally far from the reference."
+ALIKE = "All masks are the same, so nothing can be told from the copies: take more masks, or a p_keep nearer to a half."
+CANCELLED = "The closest and the farthest masks chosen are the same ones, so they cancel: choose slices that differ."
 
 ONE_SIDED = {
     side: f"The {side} side is empty, since its share is less than one mask: the map shows the {other} alone. "
@@ -62,10 +64,20 @@ def _why_flat(probe: Probe, target: Reference, selection: SelectionSettings, dis
     if probe.picture is not None and is_uniform(probe.pixels):
         return UNIFORM
     if indistinct(selection.distance, distances, probe.embeddings, target.embedding, probe.precision):
-        return EQUAL
+        return ALIKE if _alike(probe) else EQUAL
     if not weights.any():
+        n = len(probe)
+        if any(int(n * low) < int(n * high) for low, high in selection.slices):
+            return CANCELLED
         return f"No mask is selected: the share chosen of {len(probe)} masks is less than one mask."
     return ""
+
+
+def _alike(probe: Probe) -> bool:
+    """Whether all its masks are the same; ends at the first that is not."""
+    masks, n = probe.masks, len(probe)
+    first = masks.render(0, 1)
+    return n > 1 and all(np.array_equal(masks.render(i, i + 1), first) for i in range(1, n))
 
 
 def is_uniform(pixels: NDArray[Any]) -> bool:

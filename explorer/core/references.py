@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder
@@ -68,7 +70,7 @@ def embed_reference(
     seen = encoder.read(reference)
     row = encoder.embed_pixels(seen.pixels[None].copy())[0]  # a function may write in what it is shown
     label = "an array" if seen.picture is None else "a picture"
-    return Reference(row.copy(), label, seen.picture, seen.notices, seen.sha256)
+    return Reference(row, label, seen.picture, seen.notices, seen.sha256)
 
 
 def _from_caption(encoder: Embedder, caption: str) -> Reference:
@@ -91,6 +93,8 @@ def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:
     Raises:
         InvalidInput: It knows none of them, so that any other text would do as well.
     """
+    if all(unicodedata.category(sign)[0] in "PZ" for sign in text):
+        return (f"The {what} has no words, only punctuation; the map says little.",)
     known, name = encoder.vocabulary(text), encoder.card.title
     only = f"{language} only" if (language := encoder.card.language) else "Unknown words"
     if known.words and len(known.unknown) == known.words:
@@ -117,6 +121,6 @@ def _as_vector(embedding: Any) -> NDArray[np.floating]:
     vector = as_numpy(embedding)
     if vector.ndim != 1 or not vector.size or vector.dtype.kind not in "fiub":
         raise InvalidInput(
-            f"The embedding must be a vector of numbers (d,), got shape {vector.shape}.", code="embedding_vector"
+            f"The embedding must be a vector of numbers (d,), got {described(vector)}.", code="embedding_vector"
         )
-    return vector.astype(np.promote_types(vector.dtype, np.float32), copy=False)
+    return vector.astype(np.promote_types(vector.dtype, np.float32))  # a copy: what becomes of theirs is theirs

@@ -203,6 +203,9 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     if not SCHEMES[masking.scheme].for_words:
         able = ", ".join(key for key, scheme in SCHEMES.items() if scheme.for_words)
         raise InvalidInput(f"Words are masked by the {able} scheme only; leave scheme out.", code="scheme_words")
+    plain = MaskSettings()
+    if odd := [name for name in ("feature_res", "fill") if getattr(masking, name) != getattr(plain, name)]:
+        raise InvalidInput(f"{' and '.join(odd)} are about pictures; leave them out for words.", code="words_masking")
     sentence = split_words(text, encoder)
     row = MaskedSentence(encoder, sentence, hide)
     shown = np.ones((1, len(sentence.words), 1), np.float32)

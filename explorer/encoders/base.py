@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Embedder, Input
 from explorer.core.errors import InvalidInput
@@ -33,7 +34,8 @@ class Encoder(Embedder):
         """Embed pictures.
 
         Args:
-            images: (b, h, w, 3) uint8, or float in [0, 1]; any size, resized as the encoder's card says.
+            images: (b, h, w, 3) uint8, or float in [0, 1]; any size, resized as the encoder's card says. A function
+                or network of your own is shown copies of arrays (b, h, w, c) of any range.
 
         Returns:
             (b, d) embeddings.
@@ -43,9 +45,13 @@ class Encoder(Embedder):
             UnusableEmbedding: The network's answer is no embedding.
         """
         batch = as_numpy(images)
-        if batch.ndim != 4:
-            raise InvalidInput(f"Expected a batch (b, height, width, 3), got shape {batch.shape}.", code="batch_shape")
-        views = np.stack([self.view(as_picture(image).pixels)[0] for image in batch])
+        if batch.ndim != 4 or not batch.size:
+            raise InvalidInput(
+                "Expected a batch of pictures, an array (b, height, width, channels), got "
+                f"{described(batch if batch.ndim else images)}; one picture is a batch as array[None].",
+                code="batch_shape",
+            )
+        views = np.stack([self.read(image).pixels for image in batch])
         parts = [self.embed_pixels(views[i : i + self.batch_size]) for i in range(0, len(views), self.batch_size)]
         return np.concatenate(parts)
 

@@ -14,7 +14,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from explorer.core.arguments import check_kind
+from explorer.core.arguments import check_kind, path_text
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.registry import Registry
@@ -217,10 +217,12 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
             f"{card.title} has no precision {precision!r:.40}; choose one of: {', '.join(card.precisions)}.",
             code="precision",
         )
+    path = None
     if weights is not None:
         check_kind("weights", weights, str | os.PathLike, "the path of a weights file")
-        _check_readable(Path(weights))
-    name = (key, precision, None if weights is None else str(Path(weights).resolve()))
+        path = Path(path_text("weights", weights))
+        _check_readable(path)
+    name = (key, precision, None if path is None else str(path.resolve()))
     with _guard:
         lock = _locks.setdefault(name, threading.Lock())
     with lock:  # one load at a time for each encoder; others go on
@@ -233,7 +235,6 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
                 )
             if "tensorflow" in sys.modules:
                 settle_triton()
-            path = None if weights is None else Path(weights)
             encoder = card.loader().load(card, precision=precision, weights=path)
             encoder.source = (_reloaded, (*name, encoder.fingerprint))
             _loaded[name] = encoder

@@ -58,6 +58,7 @@ class Sentences:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
+        self._tokenizer.encode_special_tokens = True  # as text: "[PAD]" in a caption is no mark of the model
         self._network = Network(f"minilm-l6-{self.digest}", lambda: _module(folder), "float32")
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -67,11 +67,6 @@ class FunctionEncoder(Encoder):
         batch[place : place + len(pixels)] = pixels
         return batch
 
-    def embed_images(self, images: Any) -> NDArray[np.floating]:
-        batch = as_numpy(images)
-        parts = [self.embed_pixels(batch[i : i + self.batch_size]) for i in range(0, len(batch), self.batch_size)]
-        return np.concatenate(parts)
-
 
 def from_function(
     function: Callable[[NDArray[Any]], Any], *, batch_size: int = 10, fixed_batch: bool = False

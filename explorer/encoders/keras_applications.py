@@ -157,8 +157,11 @@ def load(card: Card, *, precision: str, weights: Path | None) -> KerasApplicatio
     application = APPLICATIONS[card.weights]
     if weights is not None:
         _check_kind(weights)
+    path = weights or _cached_intact(application)
+    if path is None:
+        _knock(card, application)  # before Keras comes, which takes seconds and brings TensorFlow's remarks along
     keras = _import_keras()
-    path = weights or _cached_intact(application) or _download(card, application)
+    path = path or _download(card, application)
     network = usual_keras(lambda: _network(card.weights, path))
     preprocess = getattr(keras.applications, application.module).preprocess_input
     runtime = f"keras {keras.__version__} {keras.config.backend()}"
@@ -233,14 +236,12 @@ def _cached_intact(application: Application) -> Path | None:
     return path if digest.hexdigest() == application.md5 else None
 
 
-def _download(card: Card, application: Application) -> Path:
-    """The weights, brought by Keras; it would wait for ever on a dead network, so we knock first.
+def _knock(card: Card, application: Application) -> None:
+    """See whether the weights' server answers; Keras would wait for ever on a dead network.
 
     Raises:
-        WeightsMissing: They cannot be had.
+        WeightsMissing: It does not.
     """
-    import keras
-
     try:
         request = urllib.request.Request(application.url, method="HEAD")
         urllib.request.urlopen(request, timeout=TIMEOUT).close()
@@ -248,6 +249,16 @@ def _download(card: Card, application: Application) -> Path:
         raise absent(card, f"the server of its weights answered {error.code}") from error
     except OSError as error:
         raise absent(card) from error
+
+
+def _download(card: Card, application: Application) -> Path:
+    """The weights, brought by Keras.
+
+    Raises:
+        WeightsMissing: They cannot be had.
+    """
+    import keras
+
     try:
         path = keras.utils.get_file(origin=application.url, cache_subdir="models", file_hash=application.md5)
     except Exception as error:  # Keras says it in no other way

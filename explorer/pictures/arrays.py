@@ -77,7 +77,7 @@ def as_array(image: Any) -> NDArray[Any]:
     bad = int((~np.isfinite(pixels)).sum())
     if bad:
         raise InvalidInput(f"The image contains {bad} non-finite values.", code="image_finite")
-    return pixels
+    return np.array(pixels)  # a copy: what becomes of theirs is theirs
 
 
 def _how(image: Any, ndim: int) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from explorer.core.arguments import path_text
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_ASPECT, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, MIN_SIDE
 
@@ -54,9 +55,11 @@ def read_file(source: str | os.PathLike[str]) -> bytes:
     Raises:
         InvalidInput: A link, a folder, no such file, one that may not be read, or one over the cap.
     """
-    text = os.fspath(source)
+    text = path_text("the picture's path", source)
     if re.match(r"(https?|ftp|data|file):", text, re.IGNORECASE):
         raise InvalidInput("Image links are not accepted; save the picture and name the file.", code="image_link")
+    if not text:
+        raise InvalidInput("The path is empty; name a picture's file.", code="no_such_file")
     path = Path(text)
     name = re.sub(r"[^\w .()+-]", "?", path.name or text)[:80]  # the last part only: no folder of a server is shown
     try:
@@ -260,6 +263,8 @@ def lossless_size(pixels: NDArray[np.uint8]) -> int:
 def refuse_bombs() -> None:
     """Let Pillow's warning of a decompression bomb be an error, in this whole process; for entry points.
 
-    Our own cap lies far below Pillow's; this keeps its warning off the terminal and guards other readers.
+    Our own cap lies far below Pillow's; this keeps its warning off the terminal and guards other readers. So are those
+    of damaged EXIF, which counts as none.
     """
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
     warnings.filterwarnings("error", message="Image size .* could be decompression bomb")

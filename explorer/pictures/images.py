@@ -44,6 +44,7 @@ GREY = 127
 """What transparent pixels become: mid-grey, the colour that EfficientNet-Lite reads as zero."""
 
 ANIMATED = "Animated: only the first frame is used."
+ANOTHER_FRAME = "Animated: only frame {}, at which the PIL image stands, is used."
 TRANSPARENT = "Image is fully transparent; it is drawn on grey, so there is nothing to explain."
 DARK = 17
 """A picture of more than 8 bits most likely uses a few of them alone where no pixel is as bright as this, of 255."""
@@ -179,25 +180,39 @@ def _from_pil(image: Image.Image) -> Picture:
     check_size(*image.size)
     with damage_told():
         animated = image.format in FORMATS and getattr(image, "is_animated", False)
-        deep = _load(image)
-    pixels, notice = _flatten(_upright(image))
-    return _picture(pixels, (ANIMATED if animated else "", notice), deep=deep)
+        frame = image.tell() + 1
+        raw = next((tile.args for tile in getattr(image, "tile", ())), None)
+        image.load()
+    deep = image.mode[0] in "IF" or (isinstance(raw, str) and raw.endswith("16B"))
+    pixels, notice = _flatten(_upright(_keyed(image, raw)))
+    moving = "" if not animated else ANIMATED if frame == 1 else ANOTHER_FRAME.format(frame)
+    return _picture(pixels, (moving, notice), deep=deep)
 
 
-def _load(image: Image.Image) -> bool:
-    """Decode the pixels, and bring a PNG's transparent colour, which PIL leaves as the file has it, to their depth.
+STEPS = {"L;2": (85,), "L;4": (17,), None: (85, 17)}
+"""Between the greys of a PNG of 2 and of 4 bits; a picture that was decoded before does not say which it was."""
 
-    Returns:
-        Whether the pixels had more than 8 bits.
+
+def _keyed(image: Image.Image, raw: Any) -> Image.Image:
+    """With a PNG's transparent colour, which PIL leaves as the file has it, at the depth of the decoded pixels.
+
+    Args:
+        image: Decoded; it is another's, and so stays as it is.
+        raw: How PIL calls the pixels in the file; None where it no longer says so.
     """
-    raw = next((tile.args for tile in getattr(image, "tile", ())), None)
     key = image.info.get("transparency")
-    if raw in ("L;2", "L;4") and isinstance(key, int):
-        image.info["transparency"] = key * (85 if raw == "L;2" else 17)
-    elif raw == "RGB;16B" and isinstance(key, tuple):
-        image.info["transparency"] = tuple(value >> 8 for value in key)
-    image.load()
-    return image.mode[0] in "IF" or (isinstance(raw, str) and raw.endswith("16B"))
+    right = key
+    if image.format not in ("PNG", None):
+        return image
+    if image.mode == "L" and isinstance(key, int) and raw in STEPS:
+        greys = np.unique(np.asarray(image))
+        right = key * next((step for step in STEPS[raw] if key * step <= 255 and not (greys % step).any()), 1)
+    elif image.mode == "RGB" and isinstance(key, tuple) and (raw == "RGB;16B" or max(key) > 255):
+        right = tuple(value >> 8 for value in key)
+    if right != key:
+        image = image.copy()
+        image.info["transparency"] = right
+    return image
 
 
 def _upright(image: Image.Image) -> Image.Image:

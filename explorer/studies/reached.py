@@ -78,6 +78,6 @@ class Reached:
         name.update(array.data)
         key = name.hexdigest()
         rows: Rows | None = self._old.get(key)
-        if rows is None:
+        if rows is None or not np.isfinite(rows).all():  # what failed may succeed another time
             rows = self._new[key] = embed()
         return rows.copy()

@@ -17,8 +17,8 @@ from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
+from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
-from explorer.ui.tabs.explore.run import REPLAYED, Handlers
 from explorer.ui.tabs.share.layout import share_tab
 from explorer.ui.tabs.sweeps.layout import sweeps_tab
 from explorer.ui.tabs.words.layout import words_tab

@@ -14,8 +14,8 @@ from explorer.evaluation.deletion import deletion_passes
 from explorer.pictures.examples import FIRST_PRESET
 from explorer.ui.components import Look
 from explorer.ui.session import Session
-from explorer.ui.tabs.evidence.answer import subject_of
 from explorer.ui.tabs.evidence.deletion import DeletionEvidence
+from explorer.ui.tabs.evidence.evidence import subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 
 from .conftest import FINISHED

@@ -248,7 +248,7 @@ def test_masks_and_seeds_are_cut_from_the_longest(served):
 
 
 def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
-    ask(page, "p_keep", 60, "^Run 5 maps, 300 passes")
+    ask(page, "p_keep", 200, "^Run 5 maps, 1000 passes")  # long enough for Stop to come before its end
     page.locator("#run-sweep").click()
     page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 2", timeout=PATIENCE)
     page.locator("#stop-sweep").click()
@@ -259,7 +259,7 @@ def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
     says(page, "#sweep-grid .about", f"{kept} of 5 maps; it ended early")
     says(page, "#run-sweep", "^Run 5 maps, [0-9]+ passes")
     left = int(re.search(r"(\d+) passes", page.locator("#run-sweep").inner_text())[1])
-    assert 0 < left <= 300 - 60 * kept
+    assert 0 < left <= 1000 - 200 * kept
     rows = count_forward(monkeypatch, "efficientnet-lite0")
     page.locator("#run-sweep").click()
     says(page, "#sweep-status", f"5 maps; {left} masks embedded in")

@@ -71,3 +71,28 @@ def test_a_bomb_is_an_error_in_every_thread(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", code, str(tmp_path / "bomb.png")]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     assert done.stdout == "refused\nrefused\n"
+
+
+@pytest.mark.parametrize("module", ["explorer", "explorer.cli.main"])
+def test_each_module_one_may_run_is_the_command(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "nonsense"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "invalid choice: 'nonsense'" in done.stderr
+
+
+def test_damaged_exif_is_no_line_of_pillows(tmp_path: Path) -> None:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x010E] = "a description that is longer than four letters"
+    Image.new("RGB", (64, 48), "red").save(tmp_path / "damaged.jpg", exif=exif.tobytes()[:-40])
+    code = (
+        "import sys\n"
+        "from explorer.pictures.formats import refuse_bombs\n"
+        "from explorer.pictures.images import as_picture\n"
+        "refuse_bombs()\n"
+        "print(as_picture(sys.argv[1]).size)\n"
+    )
+    arguments = [sys.executable, "-c", code, str(tmp_path / "damaged.jpg")]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("(48, 64)\n", "")

@@ -103,3 +103,28 @@ def test_what_is_no_array_is_refused(name: str) -> None:
 def test_the_device_that_holds_no_numbers_is_named() -> None:
     with pytest.raises(InvalidInput, match="device meta, where there are no numbers"):
         as_numpy(BAD["on meta"])
+
+
+@pytest.mark.parametrize("wrap", [list, tuple, lambda rows: [list(rows[:8]), list(rows[8:])]])
+def test_hidden_values_in_a_list_are_not_read(wrap: Callable[[Any], Any]) -> None:
+    rows = [np.ma.array(row, mask=row > 0.9) for row in PICTURE]
+    for use in (as_numpy, explorer.from_function(lambda batch: batch.mean((1, 2))).read):
+        with pytest.raises(InvalidInput, match=r"array\.filled"):
+            use(wrap(rows))
+    as_numpy(wrap([np.ma.array(row) for row in PICTURE]))
+    with pytest.raises(InvalidInput, match=r"array\.filled"):
+        as_numpy([1.0, np.ma.masked])
+
+
+@pytest.mark.parametrize("dtype", [object, complex])
+def test_the_type_that_is_refused_is_named(dtype: type) -> None:
+    encoder = explorer.from_function(lambda batch: batch.mean((1, 2)))
+    uses: tuple[Callable[[], Any], ...] = (
+        lambda: encoder.read(PICTURE.astype(dtype)),
+        lambda: explorer.masks_from_array(NUMBERS.astype(dtype)),
+        lambda: explorer.explain(PICTURE, embedding=np.ones(3, dtype), encoder=encoder),
+        lambda: encoder.embed_images(PICTURE[None].astype(dtype)),
+    )
+    for use in uses:
+        with pytest.raises(InvalidInput, match=f"type {np.dtype(dtype)}"):
+            use()

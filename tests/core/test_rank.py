@@ -226,7 +226,6 @@ def test_a_transparent_picture(picture_encoder: Encoder) -> None:
         SelectionSettings(mode="closest", threshold=0.01),
         SelectionSettings(closest=(0.5, 0.5)),
         SelectionSettings(closest=(0.2, 0.21)),
-        SelectionSettings(closest=(0.0, 1.0), farthest=(0.0, 1.0)),
     ],
 )
 def test_nothing_selected(picture: np.ndarray, encoder: Encoder, selection: SelectionSettings) -> None:
@@ -275,9 +274,11 @@ def test_zero_length_embeddings_are_counted(picture: np.ndarray, encoder: Encode
 
 def test_a_reference_that_is_none(picture: np.ndarray, encoder: Encoder) -> None:
     probe = explorer.probe(picture, encoder=encoder, masking=FEW)
-    with pytest.raises(UnusableEmbedding, match="zero-length embedding for 1 of 1 references"):
+    with pytest.raises(UnusableEmbedding, match="The embedding to compare with has zero length"):
         explorer.rank(probe, embedding=np.zeros(12))
-    with pytest.raises(UnusableEmbedding, match="non-finite values for 1 of 1 references"):
+    with pytest.raises(
+        UnusableEmbedding, match="compare with holds non-finite values; put numbers in their place if it is your own"
+    ):
         explorer.rank(probe, embedding=np.full(12, np.nan))
 
 
@@ -466,3 +467,17 @@ def test_non_finite_pixels_of_a_functions_reference(picture: np.ndarray, encoder
     reference[0, 0, 0] = np.nan
     with pytest.raises(InvalidInput, match="1 non-finite value"):
         explorer.explain(picture, reference=reference, encoder=encoder, masking=FEW)
+
+
+def test_masks_that_cancel_or_are_all_the_same(picture: np.ndarray, encoder: Encoder) -> None:
+    probe = explorer.probe(picture, encoder=encoder, masking=FEW)
+    all_of_them = SelectionSettings(closest=(0, 1), farthest=(0, 1))
+    assert_flat(
+        explorer.rank(probe, embedding=np.ones(12), selection=all_of_them),
+        "The closest and the farthest masks chosen are the same ones",
+    )
+    none = SelectionSettings(closest=(0.5, 0.51), farthest=(0, 0))
+    assert "less than one mask" in explorer.rank(probe, embedding=np.ones(12), selection=none).no_signal
+    alike = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=10, feature_res=1, p_keep=0.99))
+    assert alike.masks.weighted_sum(np.ones(10)).min() == 10  # all of them keep all
+    assert explorer.rank(alike, embedding=np.ones(12)).no_signal.startswith("All masks are the same")

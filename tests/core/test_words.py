@@ -316,3 +316,28 @@ def test_sentences_longer_than_the_model_reads_are_cut_visibly(conse: Encoder) -
     assert found.sentence.cut
     assert found.words[-1] == "a.b.c.d."
     assert found.notices == ("The sentence is longer than the text model reads; ignored from “a.b.c.d. …”.",)
+
+
+@pytest.mark.parametrize("p_keep", [0.01, 0.99])
+def test_masks_that_are_all_the_same_are_told(bag: Bag, p_keep: float) -> None:
+    masking = MaskSettings(n_masks=10, p_keep=p_keep)
+    found = explain_words("cat car red grey", embedding=AHEAD, encoder=bag, masking=masking)
+    assert found.no_signal.startswith("All masks are the same")
+
+
+def test_settings_that_are_about_pictures_are_refused(bag: Bag) -> None:
+    for changes, named in (
+        ({"fill": "blur"}, "fill are"),
+        ({"feature_res": 3}, "feature_res are"),
+        ({"feature_res": 3, "fill": "black"}, "feature_res and fill are"),
+    ):
+        with pytest.raises(InvalidInput, match=f"^{named} about pictures; leave them out"):
+            explain_words("a cat", embedding=AHEAD, encoder=bag, masking=MaskSettings(**changes))
+
+
+@pytest.mark.parametrize("mark", ["[PAD]", "[SEP]", "[CLS]", "[MASK]", "[UNK]"])
+def test_marks_of_the_model_are_text_in_a_caption(conse: Encoder, mark: str) -> None:
+    """They are read like their letters in brackets, which no model gives a meaning of its own."""
+    marked, spaced, plain = conse.embed_texts([f"{mark} cat", f"[ {mark[1:-1]} ] cat", "cat"])
+    np.testing.assert_array_equal(marked, spaced)
+    assert marked @ plain < 0.99

@@ -247,6 +247,13 @@ def test_offline_says_which_command_to_run() -> None:
     assert info.value.code == "weights_offline"
 
 
+def test_offline_is_told_before_keras_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which takes seconds, and brings remarks of TensorFlow's that nothing keeps from the terminal."""
+    monkeypatch.setattr(keras_applications, "_import_keras", lambda: pytest.fail("Keras was imported"))
+    with pytest.raises(WeightsMissing, match="there is no network"):
+        keras_applications.load(CARD, precision="float32", weights=None)
+
+
 def test_a_silent_network_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert keras_applications.TIMEOUT <= 10
     with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections and never answers
@@ -326,7 +333,7 @@ def test_a_server_that_will_not_give_them(head: int, why: str, tmp_path: Path, m
         change_application(monkeypatch, url=f"http://127.0.0.1:{server.server_port}/resnet50.h5")
         try:
             with pytest.raises(WeightsMissing, match=why) as info:
-                keras_applications._download(CARD, APPLICATIONS["ResNet50"])
+                keras_applications.load(CARD, precision="float32", weights=None)
         finally:
             server.shutdown()
             thread.join()

@@ -409,6 +409,12 @@ def test_a_transparent_colour_is_hidden_at_every_depth(data: bytes) -> None:
     assert (picture.pixels[:, :8] == GREY).all()
     assert not (picture.pixels[:, 8:] == GREY).all(axis=-1).any()
     assert picture.notices == (SEE_THROUGH,)
+    given, loaded = (Image.open(io.BytesIO(data)) for _ in range(2))
+    before = dict(given.info)
+    loaded.load()
+    for image in (given, given, loaded, loaded.copy()):  # it stays as it is, and may have been decoded before
+        np.testing.assert_array_equal(as_picture(image).pixels, picture.pixels)
+    assert dict(given.info) == before
 
 
 def test_a_fully_transparent_picture_says_so() -> None:
@@ -431,6 +437,20 @@ def test_of_an_animation_the_first_frame_is_used(form: str) -> None:
     picture = as_picture(encoded(first, form, save_all=True, append_images=others, **options))
     assert picture.notices == (ANIMATED,)
     assert distance(picture.pixels, np.asarray(first)) <= 8
+
+
+@pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG"])
+def test_the_frame_that_is_used_is_named(form: str) -> None:
+    first, *others = (frame.convert("RGB") for frame in frames(3))
+    options = {"lossless": True} if form == "WEBP" else {}
+    image = Image.open(io.BytesIO(encoded(first, form, save_all=True, append_images=others, **options)))
+    image.seek(2)
+    picture = as_picture(image)
+    assert picture.notices == ("Animated: only frame 3, at which the PIL image stands, is used.",)
+    assert distance(picture.pixels, np.asarray(others[1])) <= 8
+    assert image.tell() == 2
+    image.seek(0)
+    assert as_picture(image).notices == (ANIMATED,)
 
 
 def test_a_long_animation_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -651,6 +671,7 @@ def test_files_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert refusal(tmp_path / "cat.jpg") == "No such file: cat.jpg"  # the folder is not shown
     assert refusal("photos/") == "photos is a folder; name a file."
     assert refusal(Path(".")) == ". is a folder; name a file."
+    assert refusal("") == "The path is empty; name a picture's file."
     assert refusal("<b>cat.jpg") == "No such file: ?b?cat.jpg"
     assert refusal("cat\0.jpg").startswith(("No such file", "Cannot read"))
     assert refusal("x" * 5000).startswith(("No such file", "Cannot read"))

@@ -31,10 +31,10 @@ from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
 from explorer.ui.slow_work import patiently
 from explorer.ui.tabs.compare.methods import OtherMethods
-from explorer.ui.tabs.evidence import answer as judged
-from explorer.ui.tabs.evidence.answer import subject_of
+from explorer.ui.tabs.evidence import evidence as judged
+from explorer.ui.tabs.evidence.evidence import subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger, Trial
+from explorer.ui.tabs.evidence.trial import Ledger, Trial
 from explorer.ui.tabs.sweeps import layout
 from explorer.ui.tabs.sweeps.run import SweepPlan, SweepRun, Swept, costly_tiles
 from tests.pictured import Pictured

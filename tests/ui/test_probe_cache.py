@@ -20,7 +20,7 @@ from explorer.pictures.images import as_picture
 from explorer.ui import jobs
 from explorer.ui.probe_cache import ProbeCache, loaded
 from explorer.ui.session import RunRequest, Session, on_screen
-from explorer.ui.tabs.explore import run as handlers
+from explorer.ui.tabs.explore import handlers
 
 PLAIN = SelectionSettings()
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -10,8 +10,8 @@ import gradio as gr
 from explorer.core.errors import ExplorerError
 from explorer.ui.jobs import Desk, Job, stream
 from explorer.ui.probe_cache import ProbeCache
-from explorer.ui.tabs.evidence.answer import Evidence
-from explorer.ui.tabs.evidence.run import Ledger, Trial
+from explorer.ui.tabs.evidence.evidence import Evidence
+from explorer.ui.tabs.evidence.trial import Ledger, Trial
 
 
 def trial_of(evidence: Evidence, ledger: Ledger | None = None) -> Trial:

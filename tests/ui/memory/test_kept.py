@@ -20,7 +20,7 @@ from explorer.ui.memory import kept as memories
 from explorer.ui.memory.kept import GONE, Kept, Memory, buffers
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session, on_screen
-from explorer.ui.tabs.evidence.answer import subject_of
+from explorer.ui.tabs.evidence.evidence import subject_of
 from explorer.ui.tabs.words.run import Worded, WordsRequest
 from tests.conftest import TinyNetwork
 

@@ -22,7 +22,7 @@ from explorer.ui.session import Result, RunRequest, Session, on_screen
 from explorer.ui.status import Step
 from explorer.ui.tabs.compare.methods import methods_section
 from explorer.ui.tabs.events import MaskEvents
-from explorer.ui.tabs.explore.run import Handlers, packed
+from explorer.ui.tabs.explore.handlers import Handlers, packed
 
 REVERSE = "Explain the reference too"
 

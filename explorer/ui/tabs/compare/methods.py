@@ -20,8 +20,8 @@ from explorer.evaluation.verdicts import tells_most
 from explorer.studies.needs import counted as without_parts
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
-from explorer.ui.tabs.evidence.answer import Evidence, Report, Subject
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
+from explorer.ui.tabs.evidence.evidence import Evidence, Report, Subject
 from explorer.ui.tabs.evidence.layout import judging_view
 from explorer.ui.tabs.evidence.pictures import strip
 

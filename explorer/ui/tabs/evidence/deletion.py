@@ -15,8 +15,8 @@ from explorer.core.fills import FILLS
 from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
 from explorer.evaluation.verdicts import Effect, judge_deletion
-from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, signed, span
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.pictures import seen, strip
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)

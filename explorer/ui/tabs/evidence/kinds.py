@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from explorer.ui.tabs.evidence.answer import Evidence
 from explorer.ui.tabs.evidence.deletion import DeletionEvidence
+from explorer.ui.tabs.evidence.evidence import Evidence
 from explorer.ui.tabs.evidence.planted_patch import PlantedPatchEvidence
 from explorer.ui.tabs.evidence.randomization import RandomizationEvidence
 from explorer.ui.tabs.evidence.sensitivity import SensitivityEvidence

@@ -16,10 +16,10 @@ from explorer.ui.jobs import Job, stream
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.tabs.events import TabEvents, named, press_of
-from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
+from explorer.ui.tabs.evidence.evidence import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger, Trial, line
-from explorer.ui.tabs.explore.run import Handlers
+from explorer.ui.tabs.evidence.trial import Ledger, Trial, line
+from explorer.ui.tabs.explore.handlers import Handlers
 
 Kinds = Mapping[str, type[Evidence]]
 INTRO = (

@@ -14,7 +14,7 @@ from explorer.pictures.images import resize
 from explorer.reports.drawing import as_seen
 from explorer.results.plots import colour_limit, shrink
 from explorer.results.wire import data_url
-from explorer.ui.tabs.evidence.answer import Subject
+from explorer.ui.tabs.evidence.evidence import Subject
 
 SIDE = 224
 MAP_SIDE = 75

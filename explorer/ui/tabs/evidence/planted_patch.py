@@ -13,8 +13,8 @@ from explorer.core.steps import Parts
 from explorer.evaluation.localization import Localization, box_region, localize, plant
 from explorer.evaluation.verdicts import Patch, judge_patch
 from explorer.reports.drawing import as_seen
-from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import plain
+from explorer.ui.tabs.evidence.evidence import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.pictures import strip
 
 CORNERS = {

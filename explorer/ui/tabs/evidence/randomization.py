@@ -12,8 +12,8 @@ from explorer.attributions.method import METHODS, has_masks
 from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
 from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
-from explorer.ui.tabs.evidence.answer import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
+from explorer.ui.tabs.evidence.evidence import Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.pictures import strip
 
 ORDERS = {

@@ -8,8 +8,8 @@ from typing import Any
 from explorer.core.steps import Parts
 from explorer.evaluation.sensitivity import NOISES, PAPER, Sensitivity, sensitivity, sensitivity_passes
 from explorer.evaluation.verdicts import Likeness, judge_sensitivity
-from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, numbers
 
 HEADS = {
     Likeness.SAME: "The map holds.",

@@ -10,8 +10,8 @@ from explorer.core.selections import SelectionSettings
 from explorer.core.steps import Parts
 from explorer.evaluation.stability import Stability, stability, stability_passes
 from explorer.evaluation.verdicts import SAME, Likeness, judge_stability
-from explorer.ui.tabs.evidence.answer import OWN, Evidence, Option, Report, method_words, numbers
 from explorer.ui.tabs.evidence.charts import counted, plain, points, span
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, method_words, numbers
 
 LADDER = (30, 100, 300, 1000, 3000)
 """Numbers of masks that are looked at, up to the one chosen."""

@@ -24,7 +24,7 @@ from explorer.ui.failures import noted, told, told_stepwise
 from explorer.ui.page import LIGHT, Page
 from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
-from explorer.ui.tabs.explore.run import REPLAYED, Handlers
+from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
 
 Answer = dict[Block, Any]
 """Updates by component."""

@@ -21,7 +21,7 @@ from explorer.ui.failures import told
 from explorer.ui.memory.temp_folder import keep_export
 from explorer.ui.page import LIGHT, QUIET, Page
 from explorer.ui.session import Session
-from explorer.ui.tabs.explore.run import Handlers
+from explorer.ui.tabs.explore.handlers import Handlers
 
 FILES: dict[str, Any] = QUIET | {"concurrency_id": "files", "concurrency_limit": 1}
 """An export takes a second or two, most of it drawing, and no model: it waits for other exports, not for runs."""

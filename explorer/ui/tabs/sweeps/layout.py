@@ -20,7 +20,7 @@ from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
 from explorer.ui.session import RunRequest
 from explorer.ui.status import Step, status_panel, turn_panel
 from explorer.ui.tabs.events import TabEvents, named, press_of
-from explorer.ui.tabs.explore.run import Handlers
+from explorer.ui.tabs.explore.handlers import Handlers
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 
 PILOT_ABOUT = (

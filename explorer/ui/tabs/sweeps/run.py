@@ -20,7 +20,7 @@ from explorer.ui.jobs import Job, Work
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
 from explorer.ui.status import Step, progress_panel, status_panel
-from explorer.ui.tabs.explore.run import packed
+from explorer.ui.tabs.explore.handlers import packed
 
 PILOT = "pilot"
 COSTLY = (PILOT, *(key for key, sweep in SWEEPS.items() if not sweep.free))

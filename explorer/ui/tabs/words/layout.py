@@ -23,7 +23,7 @@ from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.session import on_screen
 from explorer.ui.status import Step
 from explorer.ui.tabs.events import MaskEvents
-from explorer.ui.tabs.explore.run import Handlers
+from explorer.ui.tabs.explore.handlers import Handlers
 from explorer.ui.tabs.words.run import Worded, WordsRequest
 
 SENTENCE, PICTURE = "another sentence", "the picture on screen"

@@ -16,7 +16,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.core.steps import run
 from explorer.evaluation.deletion import Deletion, deletion
 from explorer.ui.tabs.compare.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
-from explorer.ui.tabs.evidence.answer import Subject
+from explorer.ui.tabs.evidence.evidence import Subject
 from tests.pictured import pictured_subject
 from tests.ui.trials import news_of, trial_of
 

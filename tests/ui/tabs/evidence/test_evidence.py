@@ -31,17 +31,17 @@ from explorer.ui.components import Look
 from explorer.ui.jobs import Desk, Job
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
-from explorer.ui.tabs.evidence import answer
-from explorer.ui.tabs.evidence.answer import Evidence, Subject, subject_of
+from explorer.ui.tabs.evidence import evidence as base
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
 from explorer.ui.tabs.evidence.deletion import DeletionEvidence, deletion_report, deletion_verdict
+from explorer.ui.tabs.evidence.evidence import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 from explorer.ui.tabs.evidence.pictures import LEVELS, strip
 from explorer.ui.tabs.evidence.planted_patch import planting_verdict
 from explorer.ui.tabs.evidence.randomization import RandomizationEvidence, randomization_report
-from explorer.ui.tabs.evidence.run import REPORTS, Ledger
 from explorer.ui.tabs.evidence.sensitivity import sensitivity_report, sensitivity_verdict
 from explorer.ui.tabs.evidence.stability import stability_report, stability_verdict
+from explorer.ui.tabs.evidence.trial import REPORTS, Ledger
 from tests.ui.trials import news_of, trial_of
 
 ASSETS = Path(__file__).parents[4] / "assets"
@@ -57,7 +57,7 @@ SMALL = {
 @pytest.fixture
 def session(monkeypatch: pytest.MonkeyPatch, picture_encoder) -> Session:
     """A page that has run 40 masks with a tiny encoder."""
-    for module in (probe_cache, answer):
+    for module in (probe_cache, base):
         monkeypatch.setattr(module, "load_encoder", lambda key, **options: picture_encoder)
     picture, reference = as_picture(ASSETS / "cat_and_espresso.jpg"), as_picture(ASSETS / "espresso.jpg")
     request = RunRequest(picture, reference, None, "efficientnet-lite0", "float32", MaskSettings(n_masks=40, seed=3))
@@ -103,10 +103,10 @@ def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.Mo
     def refuse(*args: object, **options: object) -> None:
         raise AssertionError("an encoder was loaded for a price")
 
-    monkeypatch.setattr(answer, "load_encoder", refuse)
+    monkeypatch.setattr(base, "load_encoder", refuse)
     passes = {key: kind(replayed, {}).passes() for key, kind in KINDS.items() if not kind.slow}
     assert passes == {"deletion": 135, "stability": 900, "sensitivity": 2200, "planting": 200}
-    monkeypatch.setattr(answer, "load_encoder", load_encoder)
+    monkeypatch.setattr(base, "load_encoder", load_encoder)
     question = replayed.question()
     np.testing.assert_allclose(question.pixels, replayed.explanation.probe.pixels, atol=16)  # whose picture is a JPEG
     assert question.pixels.shape[:2] == replayed.explanation.attribution.shape

@@ -16,9 +16,9 @@ from explorer.core.steps import run
 from explorer.evaluation.deletion import deletion
 from explorer.evaluation.sensitivity import sensitivity
 from explorer.ui.probe_cache import ProbeCache
-from explorer.ui.tabs.evidence.answer import OWN, Subject
+from explorer.ui.tabs.evidence.evidence import OWN, Subject
 from explorer.ui.tabs.evidence.kinds import KINDS
-from explorer.ui.tabs.evidence.run import Ledger
+from explorer.ui.tabs.evidence.trial import Ledger
 from tests.pictured import pictured_subject
 from tests.ui.trials import news_of, trial_of
 

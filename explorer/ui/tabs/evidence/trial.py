@@ -19,8 +19,8 @@ from explorer.ui.jobs import MASKED, Work
 from explorer.ui.memory.kept import Kept
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.slow_work import patient, patiently
-from explorer.ui.tabs.evidence.answer import Evidence, Report
 from explorer.ui.tabs.evidence.charts import counted
+from explorer.ui.tabs.evidence.evidence import Evidence, Report
 
 REPORTS = 64
 """How many finished reports are kept for whoever asks the same, as long as there is room; each is some 100 kB."""
