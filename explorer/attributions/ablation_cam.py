@@ -14,6 +14,7 @@ from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, in_torch
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Tap
+from explorer.encoders.torch_settings import settled
 
 BATCH = 32
 """Channels at once. What comes before the layer is run once for all of them."""
@@ -37,12 +38,11 @@ class AblationCam:
 
     stage: int = 1
 
+    @settled(gradients=False)
     def passes(self, question: Question) -> int:
         """One for each channel, and one to see them; runs the network to count the channels."""
-        import torch
-
         scored = Scored(question)
-        with torch.no_grad(), Tap(scored.looked, scored.stage(self.stage)).recording() as tap:
+        with Tap(scored.looked, scored.stage(self.stage)).recording() as tap:
             scored.looked.module(scored.pixels)
         return 1 + int(tap.output.shape[1])
 

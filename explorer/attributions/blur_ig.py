@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch
+from explorer.core.arrays import as_numpy
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
@@ -63,7 +64,7 @@ class BlurIg:
             copies = np.stack([blurred(picture, sigma) for sigma in sigmas])
             changes = (np.stack([blurred(picture, sigma + STEP) for sigma in sigmas]) - copies) / STEP
             slopes = yield from scored.slopes(as_tensor(scored.looked.module, copies + zero))
-            total -= self.max_sigma / self.steps * (changes * slopes.cpu().numpy()).sum(0)
+            total -= self.max_sigma / self.steps * (changes * as_numpy(slopes)).sum(0)
         return blank_if_flat(total.sum(2))
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch
+from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
@@ -62,7 +63,7 @@ class GuidedIg:
         done, total = np.zeros(way.shape), np.zeros(way.shape)
         for number in range(1, self.steps + 1):
             found = yield from scored.slopes(as_tensor(scored.looked.module, (start + done * way)[None]))
-            slopes = found[0].cpu().numpy()
+            slopes = as_numpy(found[0])
             further = advance(done, number / self.steps, slopes, np.abs(way), self.fraction, self.max_dist)
             total += (further - done) * way * slopes
             done = further

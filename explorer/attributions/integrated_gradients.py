@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS
 from explorer.attributions.question import Question
 from explorer.attributions.scored import Scored, at_least, blank_if_flat, in_torch
+from explorer.core.arrays import as_numpy
 from explorer.core.fills import make_background
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import as_tensor
@@ -54,5 +55,5 @@ class IntegratedGradients:
             part = slice(first, first + scored.batch)
             points = start + shares[part, None, None, None] * way
             slopes = yield from scored.slopes(as_tensor(scored.looked.module, points))
-            total += np.tensordot(weights[part], slopes.cpu().numpy(), 1)
+            total += np.tensordot(weights[part], as_numpy(slopes), 1)
         return blank_if_flat((total * way).sum(2))

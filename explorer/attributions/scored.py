@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import Question
+from explorer.core.arrays import as_numpy
 from explorer.core.distances import DISTANCES, check_reference, fair, lengths_of
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.steps import Steps
@@ -275,7 +276,7 @@ class Scored:
         import torch
 
         large = torch.nn.functional.interpolate(small[None, None].float(), self._size, mode=mode, align_corners=False)
-        return np.asarray(large[0, 0].detach().cpu().numpy())
+        return as_numpy(large[0, 0])
 
 
 FAIR = (1e-10, 1e15)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
@@ -158,7 +159,7 @@ class OnGpu:
                 rows = self._module(torch.from_numpy(pixels).to("cuda", self._kind))
         finally:
             torch.backends.cudnn.benchmark = before
-        return np.asarray(rows.float().cpu().numpy())
+        return as_numpy(rows.float())
 
     def replaced(self, old: Any, new: Any) -> OnGpu:
         return OnGpu(new, self._precision)
@@ -195,7 +196,7 @@ def _constants(module: Any) -> list[NDArray[np.float32]]:
         for convolution, norm in zip(convolutions, norms, strict=True):
             scale = norm.weight / (norm.running_var + norm.eps).sqrt()
             arrays += [convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale]
-    return [array.detach().cpu().numpy() for array in arrays]
+    return [as_numpy(array) for array in arrays]
 
 
 def _example() -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.captions import check_texts
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import CannotWrite, InvalidInput
@@ -82,7 +83,7 @@ class OpenClipEncoder(LayeredEncoder):
         with usual_torch(draws=False), settled(gradients=False):
             planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2) / 255
             rows = self._network.encode_image((planes - self._mean) / self._std)
-        return np.asarray(rows.float().cpu().numpy())
+        return as_numpy(rows.float())
 
     def _layers(self) -> TorchLayers:
         return self._access
@@ -128,7 +129,7 @@ class OpenClipEncoder(LayeredEncoder):
 
         with self._lock, usual_torch(draws=False), settled(gradients=False):
             rows = self._network.encode_text(self._tokenizer([text]).to(self._device))
-        return np.asarray(rows.float().cpu().numpy())
+        return as_numpy(rows.float())
 
     def fit_text(self, text: str) -> tuple[str, str]:
         """Whole words as far as the text tower reads; a first word that is too long by itself is cut inside."""

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
@@ -79,7 +80,7 @@ class TimmEncoder(LayeredEncoder):
         with settled(gradients=False):
             network = self._running = self._running or private_copy(self._module)
             rows = network(torch.from_numpy(pixels).to(network.mean.device))
-        return np.asarray(rows.float().cpu().numpy())
+        return as_numpy(rows.float())
 
     def _layers(self) -> TorchLayers:
         return self._access

@@ -20,10 +20,10 @@ CHANCE = 1e-4
 """Of how far pictures lie apart: by how much, at least, it has to move to be called chance."""
 
 SHARE, OF_SPREAD = 1e-3, 0.05
-"""Of an embedding's largest number, and of how far pictures lie apart: by how much it may move in another batch."""
+"""Of an embedding's length, and of how far pictures lie apart: by how much it may move in another batch."""
 
 ROUNDING = 1e-5
-"""Of an embedding's largest number: what is rounding in any case."""
+"""Of an embedding's length: what is rounding in any case; more where the numbers of all are half precision's."""
 
 
 def admitted(network: Any) -> Any:
@@ -238,22 +238,21 @@ def check_steady(network: Any, pixels: Any, rows: Any) -> None:
         )
 
 
-def _spread(rows: Any) -> Any:
-    """How far the pictures of a batch lie apart, which is what chance has to be small against, not what is constant."""
-    return (rows - rows[:1]).abs().max()
-
-
 def _is_chance(again: Any, rows: Any) -> bool:
     """Whether the same batch was answered otherwise in any number of the embedding; on a GPU sums are, by rounding."""
-    moved = (again - rows).abs()
-    return bool((moved > REPEATED * rows.abs().amax(0)).any() and moved.max() > CHANCE * _spread(rows))
+    moved, spread = (again - rows).abs(), (rows - rows[:1]).abs().max()
+    return bool((moved > REPEATED * rows.abs().amax(0)).any() and moved.max() > CHANCE * spread)
 
 
 def _is_of_batch(alone: Any, rows: Any) -> bool:
     """Whether pictures were answered otherwise in another batch by more than rounding, which differs between sizes."""
-    rows, spread = rows[: len(alone)], _spread(rows)
-    lengths = rows.abs().amax(1)
+    import torch
+
+    coarse = [kind for kind in (torch.bfloat16, torch.float16) if torch.equal(rows.to(kind).to(rows.dtype), rows)]
+    rounding = max([ROUNDING, *(torch.finfo(kind).eps for kind in coarse)])
+    rows = rows[: len(alone)].double()
+    lengths, moved, spread = (one.norm(dim=1) for one in (rows, alone - rows, rows - rows[:1]))
     allowed = SHARE * lengths
-    if spread > ROUNDING * lengths.max():  # else the pictures are the same
-        allowed = allowed.minimum(OF_SPREAD * spread).maximum(ROUNDING * lengths)
-    return bool(((alone - rows).abs().amax(1) > allowed).any())
+    if (spread > rounding * lengths).any():  # else the pictures are the same
+        allowed = allowed.clamp(max=OF_SPREAD * spread.max()).maximum(rounding * lengths)
+    return bool((moved > allowed).any())

@@ -264,6 +264,12 @@ class Frequencies(torch.nn.Module):
         return self.network(torch.fft.irfft2(torch.fft.rfft2(planes) * self.filter))
 
 
+def in_half(network: Any, planes: Any) -> Any:
+    """Nearly parallel, with a number that rounding, which differs with the size of a batch, decides how to round."""
+    between = torch.full((len(planes), 1), 1 + 2**-11 + 1e-6 * (len(planes) - 1.5))
+    return torch.cat((1 + 0.01 * network.network(planes), between), 1).half()
+
+
 def parted(rows: Any) -> tuple[Any, Any]:
     """Of the imaginary part minus the rows."""
     return torch.zeros_like(rows), -rows
@@ -406,7 +412,9 @@ ODD: dict[str, Odd] = {
     "one embedding for a whole batch": Odd(around(lambda self, x: self.network(x).mean(0, keepdim=True)),
                                            fails=UNSTEADY | {"embed": "embedding_shape"}),
     "nearly parallel embeddings": Odd(around(lambda self, x: 1 + 1e-4 * self.network(x)), "", columns=("embed",)),
+    "nearly parallel in half precision": Odd(around(in_half), "", columns=("embed",)),
     "draws without effect": Odd(around(lambda self, x: self.network(x) + 0 * torch.randn(1))),
+    "makes zeros of torch's type": Odd(around(lambda self, x: self.network(x + torch.zeros(x.shape)))),
     "seeds torch in its forward": Odd(around(lambda self, x: (torch.manual_seed(1), self.network(x))[1])),
     "sets torch's type in its forward": Odd(
         around(lambda self, x: (torch.set_default_dtype(torch.float64), self.network(x))[1])),

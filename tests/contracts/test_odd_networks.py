@@ -182,6 +182,15 @@ def test_what_torch_is_switched_to_changes_nothing(name: str) -> None:
             np.testing.assert_array_equal(answer, expected(plain, column))
 
 
+def test_a_network_that_makes_numbers_of_torchs_type_is_counted_as_it_is_run() -> None:
+    """Ablation-CAM asks it for its channels before there is a map."""
+    network = ODD["makes zeros of torch's type"].make()
+    with SWITCHES["float64"]():
+        encoder = explorer.from_torch(network)
+        found = ask(encoder, "ablation-cam")
+    np.testing.assert_array_equal(found, ask(encoder, "ablation-cam"))
+
+
 def test_what_becomes_of_a_network_later_changes_nothing() -> None:
     network = cnn()
     encoder = explorer.from_torch(network)
