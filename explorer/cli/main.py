@@ -31,8 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return error.exit_status
         except (MemoryError, OSError, RuntimeError, ImportError, SystemError) as error:
             said = in_words(error)
-            if said.code == "failed" and isinstance(error, OSError) and error.strerror:
-                file = Path(str(error.filename or "a file")).name
+            if said.code == "failed" and isinstance(error, OSError) and error.strerror and error.filename:
+                file = Path(str(error.filename)).name
                 said = CannotWrite(f"{file} cannot be used: {error.strerror.lower()}.", code="file")
             if said.code == "failed":
                 raise

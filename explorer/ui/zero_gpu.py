@@ -8,7 +8,6 @@ ZeroGPU, nothing here does anything.
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib.metadata
 import math
@@ -96,8 +95,10 @@ def _borrowing(encoder: Encoder, key: str, precision: str) -> Encoder:
         except gr.Error as error:  # no GPU is free, or the visitor has used theirs up for today
             raise Exhausted(f"ZeroGPU: {error.message}", code="zero_gpu") from error
 
-    twin = copy.copy(encoder)
+    twin = object.__new__(type(encoder))  # a copy of an encoder is the encoder itself
+    vars(twin).update(vars(encoder))
     vars(twin).update(
+        source=None,
         _embed=ask,
         batch_size=encoder.batch_size * max(1, ROWS // encoder.batch_size),
         fingerprint=f"{encoder.fingerprint}+zerogpu:torch {importlib.metadata.version('torch')}",

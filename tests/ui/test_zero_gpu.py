@@ -55,6 +55,7 @@ picture = sys.argv[1]
 for key in ("efficientnet-lite0", "conse-lite0"):
     plain, lent = load_encoder(key), zero_gpu.load_encoder(key)
     assert zero_gpu.load_encoder(key) is lent  # else every run would be kept twice
+    assert lent is not plain and "+zerogpu" not in plain.fingerprint and plain is load_encoder(key)
     assert lent.fingerprint == f"{plain.fingerprint}+zerogpu:torch {__import__('torch').__version__.split('+')[0]}" or (
         "+zerogpu:torch " in lent.fingerprint)
     masking = MaskSettings(n_masks=20, seed=1)
