@@ -10,6 +10,7 @@ import copy
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import time
 import warnings
@@ -37,6 +38,20 @@ SAME = 1e-5
 """How far a constant may lie from what it was computed from anew."""
 
 
+def import_openvino() -> Any:
+    """OpenVINO, which without ``openvino_telemetry`` tells nobody that it is imported or converts a network."""
+    reporter = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        if reporter is None:
+            del sys.modules["openvino_telemetry"]
+        else:
+            sys.modules["openvino_telemetry"] = reporter
+    return openvino
+
+
 class Network:
     """A compiled network; not thread-safe, callers hold their lock.
 
@@ -54,8 +69,7 @@ class Network:
     def __init__(
         self, key: str, build: Callable[[], tuple[Any, Any]], precision: str, shape: tuple[int, ...] | None = None
     ) -> None:
-        import openvino
-
+        openvino = import_openvino()
         core = openvino.Core()
         if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InvalidInput("This processor has no bfloat16 arithmetic; use precision float32.", code="bfloat16")
@@ -85,8 +99,7 @@ class Network:
         Raises:
             LookupError: An old array is not the value of exactly one constant.
         """
-        import openvino
-
+        openvino = import_openvino()
         model = self._model.clone()
         constants = [(op, op.get_data()) for op in model.get_ops() if op.get_type_name() == "Constant"]
         for old, new in changes:
@@ -109,8 +122,7 @@ def _same(data: NDArray[Any], old: NDArray[Any]) -> bool:
 def bfloat16_here() -> bool:
     """Whether this processor computes in bfloat16; where OpenVINO cannot be imported or started, nothing here does."""
     try:
-        import openvino
-
+        openvino = import_openvino()
         return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     except (ImportError, RuntimeError):
         return False
@@ -129,8 +141,7 @@ def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
 
 
 def _cached(core: Any, name: str, build: Callable[[], tuple[Any, Any]]) -> Any:
-    import openvino
-
+    openvino = import_openvino()
     path = _place("networks", f"{name}.xml")
     if path is None:
         return _converted(build)
@@ -154,8 +165,7 @@ def _place(kind: str, name: str) -> Path | None:
 
 
 def _converted(build: Callable[[], tuple[Any, Any]]) -> Any:
-    import openvino
-
+    openvino = import_openvino()
     with usual_torch(), warnings.catch_warnings():
         module, example = build()
         # The converter traces, which torch calls deprecated; nothing a user can mend.

@@ -8,6 +8,8 @@ import logging
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -328,3 +330,16 @@ def test_arrays_are_built_once(own_cache: Path):
         np.testing.assert_array_equal(cached_array("five", build), np.arange(5.0))
     assert len(builds) == 1
     assert openvino_runtime.cache_folder() == own_cache
+
+
+def test_openvino_reports_to_nobody() -> None:
+    """Its package ``openvino_telemetry`` would, at each import and conversion, without asking."""
+    script = """
+import sys
+from explorer.encoders.openvino_runtime import import_openvino
+import_openvino()
+assert "openvino_telemetry" not in sys.modules
+assert sys.modules["openvino.tools.ovc.telemetry_utils"].tm.__name__ == "openvino.tools.ovc.telemetry_stub"
+import openvino_telemetry  # whoever wants it has it
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
