@@ -83,6 +83,7 @@ class Origins:
         hosts.append(urlsplit(root).netloc)
         self._own = {_site(name) for name in hosts if name not in ("", "*")}
         self._any_host = space or "*" in hosts
+        self._told = bool(_listed(environ.get(HOSTS, ""))) and not self._any_host
         here = socket.gethostname().lower()
         self._hosts = {"localhost", here, f"{here}.local", socket.getfqdn().lower()} | {site.name for site in self._own}
 
@@ -117,6 +118,8 @@ class Origins:
             scope["scheme"] = scheme
         elif not public:
             _check_site(scope, given)
+        if trusted and self._told and "." in reached and not self._known(reached):  # without one: a proxy's name for us
+            raise Refusal(421, UNKNOWN_HOST)
         if reached != given.get("host", ""):
             _set_host(scope, reached)
         return _by_name(scope)

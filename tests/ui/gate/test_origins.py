@@ -132,6 +132,23 @@ def test_an_address_in_place_of_a_name_is_refused_at_the_start(name):
         Origins({HOSTS: f"other.test, {name}"})
 
 
+def test_behind_a_proxy_too_only_the_names_that_were_told_are_ours():
+    told = Origins({PROXIES: "10.0.0.9", HOSTS: "explain.test"})
+    for inside in ("127.0.0.1:7860", "app:7860"):
+        assert admitted(told, request(host=inside, origin="https://explain.test"))
+        assert admitted(told, request(path="/", method="GET", host=inside))
+    rebound = {"host": "rebound.evil.test"}
+    for headers in (
+        rebound,
+        INSIDE | {"x_forwarded_host": "rebound.evil.test"},
+        INSIDE | {"forwarded": "host=evil.test"},
+    ):
+        assert not admitted(told, request(path="/", method="GET", **headers)), headers
+    assert not admitted(told, request(**rebound, origin="http://rebound.evil.test"))
+    assert admitted(Origins({PROXIES: "10.0.0.9", HOSTS: "*"}), request(**rebound, origin="http://rebound.evil.test"))
+    assert admitted(Origins({PROXIES: "10.0.0.9"}), request(**rebound, origin="http://rebound.evil.test"))
+
+
 def test_any_name_is_nobodys_own_page():
     assert not admitted(Origins({HOSTS: "*"}), request(**INSIDE, origin="http://evil.test"))
 
