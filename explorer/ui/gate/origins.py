@@ -142,7 +142,8 @@ class Origins:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in self._proxies)
+        plain = getattr(found, "ipv4_mapped", None) or found  # as a server that listens on both kinds has it
+        return any(found in network or plain in network for network in self._proxies)
 
     def _visitor(self, addresses: tuple[str, ...], peer: str) -> str:
         """The last address that no proxy of ours has: those before it are whatever the visitor wrote."""

@@ -46,6 +46,14 @@ def test_a_named_proxy_is_believed():
     assert not admitted(origins, request("10.2.0.1", host="inside", x_forwarded_host="e.test", origin="https://e.test"))
 
 
+def test_a_named_proxy_is_known_on_a_server_that_listens_on_both_kinds_of_addresses():
+    origins = Origins({PROXIES: "127.0.0.1, 10.1.0.0/16"})
+    scope = request("::ffff:127.0.0.1", host="inside", x_forwarded_for="1.2.3.4, ::ffff:10.1.0.3")
+    origins.admit(scope)
+    assert scope["client"][0] == "1.2.3.4"
+    assert not admitted(origins, request("::ffff:127.0.0.2", host="inside"))
+
+
 INSIDE = {"host": "127.0.0.1:7860"}
 WAYS = [
     ("explain.test", {"host": "explain.test"}),
