@@ -189,6 +189,18 @@ def test_gradio_alone_does_not_serve_it():
             build_app()
 
 
+def test_gradio_alone_does_not_serve_it_afterwards_either():
+    demo = build_app()
+    launch(demo, prevent_thread_lock=True, quiet=True)
+    demo.close()
+    with pytest.raises(InvalidInput, match=r"explorer\.ui\.launch"):
+        demo.launch(prevent_thread_lock=True)
+    app, demo = FastAPI(), build_app()
+    mount(app, "/explain", demo)
+    with pytest.raises(InvalidInput, match=r"explorer\.ui\.mount"):
+        gr.mount_gradio_app(app, demo, "/bare")
+
+
 @pytest.mark.parametrize("setting", KEPT)
 def test_no_setting_leads_past_the_gate(setting):
     demo = build_app()
