@@ -21,7 +21,7 @@ import gradio as gr
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.ui.gate.admission import MODEL, Admission
 from explorer.ui.gate.logins import Logins
-from explorer.ui.gate.origins import Origins
+from explorer.ui.gate.origins import LOGIN, Origins
 from explorer.ui.gate.payloads import UNREADABLE, Payloads, session_of
 from explorer.ui.gate.refusals import App, Message, Receive, Refusal, Scope, Send, answer
 from explorer.ui.gate.upload_store import Uploads
@@ -33,8 +33,6 @@ OPEN = re.compile(
     r"gradio_api/(?:info/?\Z|startup-events\Z|app_id/?\Z|upload\Z|upload_progress\Z|heartbeat/|queue/(?:join|data)\Z|"
     r"cancel\Z|reset/?\Z|theme\.css\Z|login_check/?\Z|user/?\Z|token/?\Z|file=))"
 )
-LOGIN = ("/login", "/logout")
-"""Open where a password is asked for."""
 MEMBERS = ("upload", "file=", "queue/", "cancel", "heartbeat/")
 """For those who gave it; what else there is shows nothing of anybody, or Gradio looks itself."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")

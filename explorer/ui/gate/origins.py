@@ -39,6 +39,8 @@ UNKNOWN_HOST = (
     f"This server does not know the name in the address. Use its IP address, or start it with {HOSTS} set to the name; "
     "see Security in the README."
 )
+LOGIN = ("/login", "/logout")
+"""Open where a password is asked for."""
 PORTS = {"http": 80, "https": 443}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -194,7 +196,7 @@ def _check_site(scope: Scope, headers: Mapping[str, str]) -> None:
     """Anyone may link to the page and to what it loads; everything else is for the page itself."""
     foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     if foreign and scope["method"] in ("GET", "HEAD"):
-        foreign = "/gradio_api/" in scope["path"]
+        foreign = "/gradio_api/" in scope["path"] or scope["path"].rstrip("/").endswith(LOGIN)
     if foreign:
         raise Refusal(403, FOREIGN)
 
