@@ -62,7 +62,7 @@ class Screen(gr.Blocks):
     """The app's components; Gradio's own ways of serving them would leave out the gate, the scripts and the style."""
 
     guarded = False
-    """Whether ``launch`` or ``mount`` serves it."""
+    """Whether ``launch`` or ``mount`` is about to serve it."""
 
     def validate_queue_settings(self) -> None:
         """Gradio's look at an app that is about to be served.
@@ -159,7 +159,7 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     screen, origins = _checked(demo, overrides)
     stay = not overrides.pop("prevent_thread_lock", hasattr(sys, "ps1"))
     caretaker, app = _guarded(screen, origins)
-    with _forwarded_headers_left_to_the_gate():
+    with _let_through(screen), _forwarded_headers_left_to_the_gate():
         launched = screen.launch(**{**launch_settings(), "app_kwargs": app, **overrides})
     if stay:
         caretaker.serve()
@@ -185,7 +185,8 @@ def mount(app: FastAPI, path: str = "/", demo: gr.Blocks | None = None, **overri
     screen.max_threads = screen._queue.max_thread_count = THREADS
     screen.state_session_capacity = SESSIONS
     _, inner = _guarded(screen, origins)
-    gr.mount_gradio_app(app, screen, path, **{**page_settings(), "app_kwargs": inner, **overrides})
+    with _let_through(screen):
+        gr.mount_gradio_app(app, screen, path, **{**page_settings(), "app_kwargs": inner, **overrides})
     return app
 
 
@@ -206,7 +207,6 @@ def _guarded(demo: Screen, origins: Origins) -> tuple[Caretaker, dict[str, Any]]
     refuse_bombs()
     allow_more_files()
     share_heaps()
-    demo.guarded = True
     behind: Behind = vars(demo)["behind"]
     admission = Admission(demo._queue, lambda page, wholly: _leave(demo, behind.probes, page, wholly))
     probes = behind.probes
@@ -220,6 +220,16 @@ def _guarded(demo: Screen, origins: Origins) -> tuple[Caretaker, dict[str, Any]]
         "redoc_url": None,
     }
     return caretaker, app
+
+
+@contextmanager
+def _let_through(demo: Screen) -> Iterator[None]:
+    """Only for as long as Gradio looks at an app that is given its gate: the next time it may be without."""
+    demo.guarded = True
+    try:
+        yield
+    finally:
+        demo.guarded = False
 
 
 @contextmanager

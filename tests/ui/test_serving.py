@@ -100,11 +100,12 @@ def test_guessing_waits_in_a_line(locked, monkeypatch):
     assert log_in(url, *AUTH)[0] == 200  # who knows it, waits and gets in
 
 
-def test_another_site_cannot_log_a_visitor_in(locked):
+def test_another_site_cannot_log_a_visitor_in_or_out(locked):
     url = locked.local_url.rstrip("/")
     body = urlencode({"username": AUTH[0], "password": AUTH[1]}).encode()
     headers = {"Content_Type": "application/x-www-form-urlencoded", "Origin": "http://evil.test"}
     assert ask(f"{url}/login", body, **headers)[0] == 403
+    assert ask(f"{url}/logout", Sec_Fetch_Site="cross-site")[0] == 403
 
 
 # Inside another app
@@ -187,6 +188,18 @@ def test_gradio_alone_does_not_serve_it():
             demo.render()
         with pytest.raises(InvalidInput, match=r"explorer\.ui\.mount"):
             build_app()
+
+
+def test_gradio_alone_does_not_serve_it_afterwards_either():
+    demo = build_app()
+    launch(demo, prevent_thread_lock=True, quiet=True)
+    demo.close()
+    with pytest.raises(InvalidInput, match=r"explorer\.ui\.launch"):
+        demo.launch(prevent_thread_lock=True)
+    app, demo = FastAPI(), build_app()
+    mount(app, "/explain", demo)
+    with pytest.raises(InvalidInput, match=r"explorer\.ui\.mount"):
+        gr.mount_gradio_app(app, demo, "/bare")
 
 
 @pytest.mark.parametrize("setting", KEPT)

@@ -21,23 +21,23 @@ import gradio as gr
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.ui.gate.admission import MODEL, Admission
 from explorer.ui.gate.logins import Logins
-from explorer.ui.gate.origins import Origins
+from explorer.ui.gate.origins import LOGIN, Origins
 from explorer.ui.gate.payloads import UNREADABLE, Payloads, session_of
 from explorer.ui.gate.refusals import App, Message, Receive, Refusal, Scope, Send, answer
 from explorer.ui.gate.upload_store import Uploads
 
 API = "/gradio_api/"
 OPEN = re.compile(
-    r"/(?:$|health$|config/?$|info/?$|theme\.css$|robots\.txt$|favicon\.ico$|manifest\.json$|static/|assets/|svelte/|"
-    r"browser/\w+/[\w-]+\.(?:js|css)$|replay/[\w-]+\.json$|"
-    r"gradio_api/(?:info/?$|startup-events$|app_id/?$|upload$|upload_progress$|heartbeat/|queue/(?:join|data)$|cancel$|"
-    r"reset/?$|theme\.css$|login_check/?$|user/?$|token/?$|file=))"
+    r"/(?:\Z|health\Z|config/?\Z|info/?\Z|theme\.css\Z|robots\.txt\Z|favicon\.ico\Z|manifest\.json\Z|static/|assets/|"
+    r"svelte/|browser/\w+/[\w-]+\.(?:js|css)\Z|replay/[\w-]+\.json\Z|"
+    r"gradio_api/(?:info/?\Z|startup-events\Z|app_id/?\Z|upload\Z|upload_progress\Z|heartbeat/|queue/(?:join|data)\Z|"
+    r"cancel\Z|reset/?\Z|theme\.css\Z|login_check/?\Z|user/?\Z|token/?\Z|file=))"
 )
-LOGIN = ("/login", "/logout")
-"""Open where a password is asked for."""
 MEMBERS = ("upload", "file=", "queue/", "cancel", "heartbeat/")
 """For those who gave it; what else there is shows nothing of anybody, or Gradio looks itself."""
-PUBLIC = re.compile(r"/(?:static|assets|svelte|browser|replay)/|/(?:theme\.css|favicon\.ico|manifest\.json)$")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Stands in no address of ours; Starlette's routes end before a line feed, too."""
+PUBLIC = re.compile(r"/(?:static|assets|svelte|browser|replay)/|/(?:theme\.css|favicon\.ico|manifest\.json)\Z")
 """Scripts, style and examples: the same for everybody, and what a page needs to say anything."""
 LARGEST_UPLOAD = MAX_UPLOAD_BYTES + 2_000_000
 """A file a little over the cap is read, so that the page can be told how large it is."""
@@ -93,7 +93,8 @@ class Gate:
 
     async def _passed(self, scope: Scope, receive: Receive, send: Words) -> None:
         path, login = _path(scope), self._logins.asked and _path(scope).rstrip("/") in LOGIN
-        if not (login or OPEN.match(path)) or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
+        opened = (login or OPEN.match(path)) and not CONTROL.search(path)
+        if not opened or max(map(len, path.encode().split(b"/"))) > LONGEST_NAME:
             raise Refusal(404, "No such endpoint.")
         headers = self._origins.admit(scope, public=bool(PUBLIC.match(path)))
         scope["query_string"] = _query(scope["query_string"])

@@ -39,6 +39,8 @@ UNKNOWN_HOST = (
     f"This server does not know the name in the address. Use its IP address, or start it with {HOSTS} set to the name; "
     "see Security in the README."
 )
+LOGIN = ("/login", "/logout")
+"""Open where a password is asked for."""
 PORTS = {"http": 80, "https": 443}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -83,6 +85,7 @@ class Origins:
         hosts.append(urlsplit(root).netloc)
         self._own = {_site(name) for name in hosts if name not in ("", "*")}
         self._any_host = space or "*" in hosts
+        self._told = bool(_listed(environ.get(HOSTS, ""))) and not self._any_host
         here = socket.gethostname().lower()
         self._hosts = {"localhost", here, f"{here}.local", socket.getfqdn().lower()} | {site.name for site in self._own}
 
@@ -117,6 +120,8 @@ class Origins:
             scope["scheme"] = scheme
         elif not public:
             _check_site(scope, given)
+        if trusted and self._told and "." in reached and not self._known(reached):  # without one: a proxy's name for us
+            raise Refusal(421, UNKNOWN_HOST)
         if reached != given.get("host", ""):
             _set_host(scope, reached)
         return _by_name(scope)
@@ -139,7 +144,8 @@ class Origins:
             found = ipaddress.ip_address(address)
         except ValueError:
             return False
-        return any(found in network for network in self._proxies)
+        plain = getattr(found, "ipv4_mapped", None) or found  # as a server that listens on both kinds has it
+        return any(found in network or plain in network for network in self._proxies)
 
     def _visitor(self, addresses: tuple[str, ...], peer: str) -> str:
         """The last address that no proxy of ours has: those before it are whatever the visitor wrote."""
@@ -190,7 +196,7 @@ def _check_site(scope: Scope, headers: Mapping[str, str]) -> None:
     """Anyone may link to the page and to what it loads; everything else is for the page itself."""
     foreign = headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     if foreign and scope["method"] in ("GET", "HEAD"):
-        foreign = "/gradio_api/" in scope["path"]
+        foreign = "/gradio_api/" in scope["path"] or scope["path"].rstrip("/").endswith(LOGIN)
     if foreign:
         raise Refusal(403, FOREIGN)
 

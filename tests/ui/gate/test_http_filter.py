@@ -464,6 +464,16 @@ def test_only_what_was_let_in_is_reached(url):
             assert (status, text) == (404, "No such endpoint."), asked
 
 
+@pytest.mark.parametrize("end", ["%0a", "%0d", "%00", "%0a?session_hash=abc"])
+def test_nothing_is_reached_by_a_path_with_a_control_character(url, end):
+    for path in LET_IN:
+        asked = path.replace("*/*", "instrument/instrument.js").replace("*", "x.json").rstrip("/") or "/"
+        for method, body in (("GET", b""), ("POST", b"{}")):
+            answer = send(url, method, asked + end, {"Content-Type": "application/json"}, body)
+            assert answer[0] == 404, (method, asked, answer)
+            assert "No such endpoint." in answer[1]
+
+
 def _flat(routes: Any) -> Iterator[Any]:
     for route in routes:
         inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)

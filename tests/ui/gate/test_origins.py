@@ -46,6 +46,14 @@ def test_a_named_proxy_is_believed():
     assert not admitted(origins, request("10.2.0.1", host="inside", x_forwarded_host="e.test", origin="https://e.test"))
 
 
+def test_a_named_proxy_is_known_on_a_server_that_listens_on_both_kinds_of_addresses():
+    origins = Origins({PROXIES: "127.0.0.1, 10.1.0.0/16"})
+    scope = request("::ffff:127.0.0.1", host="inside", x_forwarded_for="1.2.3.4, ::ffff:10.1.0.3")
+    origins.admit(scope)
+    assert scope["client"][0] == "1.2.3.4"
+    assert not admitted(origins, request("::ffff:127.0.0.2", host="inside"))
+
+
 INSIDE = {"host": "127.0.0.1:7860"}
 WAYS = [
     ("explain.test", {"host": "explain.test"}),
@@ -132,6 +140,23 @@ def test_an_address_in_place_of_a_name_is_refused_at_the_start(name):
         Origins({HOSTS: f"other.test, {name}"})
 
 
+def test_behind_a_proxy_too_only_the_names_that_were_told_are_ours():
+    told = Origins({PROXIES: "10.0.0.9", HOSTS: "explain.test"})
+    for inside in ("127.0.0.1:7860", "app:7860"):
+        assert admitted(told, request(host=inside, origin="https://explain.test"))
+        assert admitted(told, request(path="/", method="GET", host=inside))
+    rebound = {"host": "rebound.evil.test"}
+    for headers in (
+        rebound,
+        INSIDE | {"x_forwarded_host": "rebound.evil.test"},
+        INSIDE | {"forwarded": "host=evil.test"},
+    ):
+        assert not admitted(told, request(path="/", method="GET", **headers)), headers
+    assert not admitted(told, request(**rebound, origin="http://rebound.evil.test"))
+    assert admitted(Origins({PROXIES: "10.0.0.9", HOSTS: "*"}), request(**rebound, origin="http://rebound.evil.test"))
+    assert admitted(Origins({PROXIES: "10.0.0.9"}), request(**rebound, origin="http://rebound.evil.test"))
+
+
 def test_any_name_is_nobodys_own_page():
     assert not admitted(Origins({HOSTS: "*"}), request(**INSIDE, origin="http://evil.test"))
 
@@ -180,6 +205,11 @@ def test_unknown_names_are_refused_until_they_are_told(host):
         ("cross-site", "POST", "/", False),
         ("cross-site", "GET", "/gradio_api/file=x", False),
         ("same-site", "GET", "/gradio_api/queue/data", False),
+        ("cross-site", "GET", "/logout", False),
+        ("cross-site", "GET", "/explain/logout/", False),
+        ("same-site", "GET", "/login", False),
+        ("same-origin", "GET", "/logout", True),
+        ("none", "GET", "/logout", True),
         ("same-origin", "GET", "/gradio_api/queue/data", True),
         ("none", "GET", "/gradio_api/file=x", True),
     ],
