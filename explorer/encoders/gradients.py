@@ -21,6 +21,9 @@ from explorer.encoders.stages import SIZE_OF_MAP, Shown, find_stages, is_map, ru
 from explorer.encoders.torch_copies import a_copy, copied
 from explorer.encoders.torch_settings import settled
 
+SAME = 1e-4
+"""Of the largest number of an embedding: what is rounding where a network computes the same in another way."""
+
 
 @dataclass(frozen=True, eq=False)
 class Differentiable:
@@ -61,6 +64,7 @@ def look_into(module: Any, pixels: NDArray[Any], stages: Sequence[str] | None = 
     """
     twin = private_copy(module)
     example = as_tensor(twin, pixels[None])
+    _make_fit(twin, module, example)
     paths = find_attention(twin) if stages is None else ()
     attentions = tuple(open_attention(twin, path) for path in paths)
     shown = run_shown(twin, example)
@@ -136,7 +140,7 @@ def as_tensor(module: Any, pixels: NDArray[Any]) -> Any:
 
 @settled(gradients=False)
 def private_copy(module: Any) -> Any:
-    """A copy with modules of its own that shares all parameters, frozen, and overwrites none of its outputs.
+    """A copy with modules of its own that shares all parameters, frozen.
 
     Whatever is in training mode stays in it, so that the copy computes what the original does.
     """
@@ -146,14 +150,38 @@ def private_copy(module: Any) -> Any:
         frozen = isinstance(given, torch.nn.Parameter)
         return torch.nn.Parameter(given.detach(), requires_grad=False) if frozen else a_copy(given)
 
-    twin = copied(module, numbers)
-    for part in twin.modules():
-        if getattr(part, "inplace", False):
-            part.inplace = False  # what was recorded of a layer would change afterwards
-        for name, value in vars(part).items():
-            if value is True and ("checkpoint" in name or name in ("memory_efficient", "with_cp")):
-                vars(part)[name] = False  # parts would be run again for their gradients, past what looks at them
-    return twin
+    return copied(module, numbers)
+
+
+def _make_fit(twin: Any, module: Any, example: Any) -> None:
+    """Make a copy keep its outputs as they are, and run no part of it again for its gradients.
+
+    Raises:
+        InvalidInput: It would compute something else than the module then.
+    """
+    import torch
+
+    changed = []
+    for path, part in twin.named_modules():
+        for name, value in [*vars(part).items()]:
+            # what was recorded of a layer would change afterwards; parts would be run past what looks at them
+            if value is True and ("checkpoint" in name or name in ("inplace", "memory_efficient", "with_cp")):
+                vars(part)[name] = False
+                changed.append(f"{path}.{name}".lstrip("."))
+    if not changed:
+        return
+    with torch.no_grad():
+        before, after = (private_copy(one)(example.clone()) for one in (module, twin))
+    largest = float(before.nan_to_num().abs().max())
+    is_same = after.shape == before.shape
+    if not is_same or not torch.allclose(after, before, rtol=SAME, atol=SAME * largest, equal_nan=True):
+        raise InvalidInput(
+            "The network cannot be looked into: steps in place and gradient checkpointing have to be switched off for "
+            f"that, but it answers otherwise without {', '.join(changed):.100}. Use what a module with inplace=True "
+            "returns, and give other attributes another name; or choose a method that only embeds pictures "
+            "(Distance Explainer, RISE).",
+            code="inplace",
+        )
 
 
 def _patches(shown: Sequence[Shown], attentions: tuple[str, ...]) -> tuple[int, tuple[int, int]] | None:

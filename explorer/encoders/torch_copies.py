@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 import functools
 import weakref
-from collections import ChainMap, OrderedDict, defaultdict
-from collections.abc import Callable
+from collections import ChainMap, OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from types import CellType, FunctionType, MethodType
+from logging import Logger
+from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 UNCOPIED = (TypeError, ValueError, RuntimeError, AttributeError, LookupError, OSError, copy.Error)
@@ -163,3 +164,36 @@ def _copies_itself(part: Any) -> bool:
 def a_copy(given: Any) -> Any:
     """A tensor with the same numbers, by itself; a torch.dtype as it is."""
     return given.detach().clone() if hasattr(given, "detach") else given
+
+
+def leaves(given: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """What lies in attributes, and in the containers and objects there, with the way to it, the shortest ways first.
+
+    Modules and functions are not gone into; what is met twice is gone into once.
+    """
+    waiting: deque[tuple[tuple[Any, ...], Any]] = deque(((name,), value) for name, value in given.items())
+    met: set[int] = set()
+    while waiting:
+        path, value = waiting.popleft()
+        inner = entries(value)
+        if inner is None:
+            yield path, value
+        elif id(value) not in met:
+            met.add(id(value))
+            waiting.extend(((*path, name), one) for name, one in inner.items())
+
+
+def entries(value: Any) -> dict[Any, Any] | None:
+    """What a container or an object holds, by key, place or name; None for whatever holds nothing or is left alone."""
+    import torch
+
+    if isinstance(value, functools.partial):
+        value = (value.func, value.args, value.keywords)
+    if isinstance(value, dict):
+        return value
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
+    if isinstance(value, list | tuple | deque):
+        return dict(enumerate(value))
+    alone = (torch.nn.Module, torch.Tensor, type, FunctionType, MethodType, ModuleType, Logger)
+    return None if isinstance(value, alone) else getattr(value, "__dict__", None)

@@ -20,7 +20,7 @@ from explorer.encoders.gradients import Differentiable, as_tensor, check_named, 
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.torch_admission import admitted, ask, check_steady
 from explorer.encoders.torch_caches import Caches
-from explorer.encoders.torch_copies import a_copy, copied
+from explorer.encoders.torch_copies import a_copy, copied, leaves
 from explorer.encoders.torch_settings import random_numbers, same_random_numbers, settled
 
 CHECKED = 2
@@ -289,15 +289,36 @@ def _from_pixels(module: Any, *, draws: bool) -> Any:
 
 
 def _digest(module: Any) -> str:
-    """Hash of all that a network saves: a network of the same class with other numbers is another."""
+    """Hash of the kinds of a network's modules and of all the numbers they hold, saved or not.
+
+    Not of what functions do, nor of hooks: two networks that differ in the code of a class or a lambda have the same.
+    """
     import torch
 
     found = hashlib.sha256()
-    for name, array in module.state_dict().items():
-        if isinstance(array, torch.Tensor):  # and not what some modules save besides
-            found.update(f"{name}:{array.dtype}:{tuple(array.shape)};".encode())
-            found.update(array.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    torchs_own = {*vars(torch.nn.Module())} - {"_parameters", "_buffers"}
+    for name, part in module.named_modules():
+        found.update(f"{name}:{type(part).__qualname__};".encode())
+        held = {name: value for name, value in vars(part).items() if name not in torchs_own}
+        for path, value in leaves(held):
+            found.update(f"{[*map(_spelt, path)]}:{_spelt(value)};".encode())
+            if isinstance(value, torch.Tensor) and value.layout is torch.strided and not value.is_meta:
+                array = value.detach().resolve_conj().resolve_neg().cpu().contiguous()
+                found.update(array.view(-1).view(torch.uint8).numpy())
+            elif isinstance(value, np.ndarray) and value.dtype != object:
+                found.update(value.tobytes())
     return found.hexdigest()
+
+
+def _spelt(value: Any) -> str:
+    """A number or text as it is, the type of an array, the name of all else: the same in every process."""
+    import torch
+
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return f"{value.dtype}:{tuple(value.shape)}"
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes | torch.dtype):
+        return repr(value)
+    return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 
 def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | None = None) -> Encoder:

@@ -27,7 +27,11 @@ def cnn() -> Any:
     return tiny_cnn(normalised=True)
 
 
-PLAIN: dict[str, Callable[[], Any]] = {"cnn": cnn, "vit": vit}
+def relu() -> Any:
+    return torch.nn.Sequential(cnn(), torch.nn.ReLU()).eval()
+
+
+PLAIN: dict[str, Callable[[], Any]] = {"cnn": cnn, "vit": vit, "relu": relu}
 
 
 @dataclass(frozen=True)
@@ -485,5 +489,13 @@ ODD: dict[str, Odd] = {
                        fails=RECOMPUTES),
     "reentrant checkpoints": Odd(around(lambda self, x: checkpoint(self.network, x, use_reentrant=True)),
                                  fails=RECOMPUTES),
+    "made from a checkpoint, and says so": Odd(
+        around(lambda self, x: self.network(x) * (1 if self.from_checkpoint else -1), from_checkpoint=True),
+        fails=dict.fromkeys(GRADIENTS, "inplace")),
+    "in place, its result unused": Odd(
+        around(lambda self, x: (y := self.network(x), self.relu(y), y)[2], relu=torch.nn.ReLU(inplace=True)), "relu",
+        fails=dict.fromkeys(GRADIENTS, "inplace")),
+    "in place, its result used": Odd(around(lambda self, x: self.relu(self.network(x)),
+                                            relu=torch.nn.ReLU(inplace=True)), "relu"),
     "checkpointing switched on": Odd(changed(lambda net: net.set_grad_checkpointing(), vit), "vit"),
 }  # fmt: skip

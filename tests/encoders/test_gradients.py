@@ -254,10 +254,11 @@ def test_a_copy_shares_all_parameters_and_is_frozen() -> None:
     assert not {id(part) for part in twin.modules()} & {id(part) for part in network.modules()}
 
 
-def test_a_copy_overwrites_none_of_its_outputs() -> None:
+def test_only_a_copy_that_is_looked_into_overwrites_none_of_its_outputs() -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(inplace=True), torch.nn.Flatten()).eval()
     assert network[1].inplace
-    assert not private_copy(network)[1].inplace
+    assert private_copy(network)[1].inplace
+    assert not from_torch(network).differentiable(picture(1)).module.network[1].inplace
     assert network[1].inplace
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import subprocess
+import sys
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -105,6 +109,59 @@ def test_a_network_of_the_same_class_with_other_numbers_is_another() -> None:
     assert from_torch(networks[1]).fingerprint == first
     networks[1][1].running_mean += 1
     assert from_torch(networks[1]).fingerprint != first
+
+
+class Unsaved(torch.nn.Module):
+    """Holds numbers that torch does not save."""
+
+    def __init__(self, **held: Any) -> None:
+        super().__init__()
+        self.register_buffer("scale", torch.full((3,), held.pop("scale", 1.0)), persistent=False)
+        for name, value in held.items():
+            setattr(self, name, value)
+        self.eval()
+
+    def forward(self, x: Any) -> Any:
+        return x.mean((2, 3)) * self.scale
+
+    def state_dict(self, *_: Any, **__: Any) -> Any:
+        raise RuntimeError("not to be saved")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (torch.nn.ReLU(), torch.nn.GELU()),
+        (torch.nn.LeakyReLU(0.1), torch.nn.LeakyReLU(0.2)),
+        (Unsaved(), Unsaved(scale=2.0)),
+        (Unsaved(power=1), Unsaved(power=2)),
+        (Unsaved(kept=torch.zeros(2)), Unsaved(kept=torch.ones(2))),
+        (Unsaved(kept={"a": [np.zeros(2)]}), Unsaved(kept={"a": [np.ones(2)]})),
+        (Unsaved(box=SimpleNamespace(w=torch.zeros(2))), Unsaved(box=SimpleNamespace(w=torch.ones(2)))),
+        (Unsaved(act=torch.relu), Unsaved(act=torch.tanh)),
+        (Unsaved(act=partial(torch.add, 1)), Unsaved(act=partial(torch.add, 2))),
+    ],
+)
+def test_a_network_that_differs_in_what_it_does_not_save_is_another(one: Any, other: Any) -> None:
+    first, second, again = (
+        from_torch(torch.nn.Sequential(part, torch.nn.Flatten()).eval()).fingerprint for part in (one, other, one)
+    )
+    assert first == again
+    assert first != second
+
+
+def test_a_fingerprint_is_the_same_in_every_process() -> None:
+    """Also where a network holds sets, functions, hooks and objects."""
+    code = (
+        "import torch, types, explorer\n"
+        "net = torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU(), torch.nn.Flatten()).eval()\n"
+        "net[0].weight.data.fill_(1); net[0].bias.data.fill_(1)\n"
+        "net.register_forward_hook(lambda *_: None)\n"
+        "net.names, net.act, net.box = {'a', 'b', 'c', 'd'}, lambda x: x, types.SimpleNamespace(at=object())\n"
+        "print(explorer.from_torch(net).fingerprint)"
+    )
+    found = {subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(found) == 1
 
 
 def test_shuffling_keeps_the_numbers_of_each_array(network: Any) -> None:
