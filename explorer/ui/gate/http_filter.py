@@ -106,8 +106,9 @@ class Gate:
             await self._logins.check(scope)
         if login:
             _check_length(headers, LARGEST_JSON)
-            await self._logins.take_turn(address)
-            await self._app(scope, _bounded(receive, LARGEST_JSON, send), self._logins.noting(address, send))
+            body = await _read(receive)
+            await self._logins.take_turn(address, receive)
+            await self._app(scope, _replayed(body, receive), self._logins.noting(address, send))
         elif route == "upload":
             _check_length(headers, LARGEST_UPLOAD)
             await self._app(scope, _bounded(receive, LARGEST_UPLOAD, send), send)
@@ -291,10 +292,15 @@ def _bounded(receive: Receive, limit: int, words: Words) -> Receive:
 
 
 def _again(scope: Scope, content: dict[str, Any], receive: Receive) -> tuple[Scope, Receive]:
-    """A request with another body: what was checked, and then whatever the client says, which is that it has gone."""
+    """A request with another body: what was checked."""
     body = json.dumps(content).encode()
     kept = [pair for pair in scope["headers"] if pair[0].lower() not in (b"content-length", b"content-type")]
     own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    return {**scope, "headers": [*kept, *own]}, _replayed(body, receive)
+
+
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """A body that has been read, and then whatever the client says, which is that it has gone."""
     parts = [body]
 
     async def read() -> Message:
@@ -302,4 +308,4 @@ def _again(scope: Scope, content: dict[str, Any], receive: Receive) -> tuple[Sco
             return {"type": "http.request", "body": parts.pop(), "more_body": False}
         return await receive()
 
-    return {**scope, "headers": [*kept, *own]}, read
+    return read
