@@ -105,6 +105,7 @@ class Cached(torch.nn.Module):
         with torch.random.fork_rng():
             torch.manual_seed(3)
             torch.nn.init.normal_(self.last.weight)
+        self.deep, self.box = {"a": [{"one": torch.ones(())}]}, types.SimpleNamespace(w=None, one=torch.ones(()))
         if kind == "buffer":
             self.register_buffer("kept", None, persistent=False)
         elif kind != "gone":
@@ -117,6 +118,11 @@ class Cached(torch.nn.Module):
                 self(torch.ones(1, 3, 32, 32))
 
     def weight(self) -> Any:
+        if self.kind == "deep":
+            return self.deep["a"][0].setdefault("w", self.last.weight * 2)
+        if self.kind == "box":
+            self.box.w = self.last.weight * 2 if self.box.w is None else self.box.w
+            return self.box.w
         if self.kind == "dict":
             if "cpu" not in self.kept:
                 self.kept["cpu"] = self.last.weight * 2
@@ -126,7 +132,8 @@ class Cached(torch.nn.Module):
         return self.kept
 
     def forward(self, planes: Any) -> Any:
-        return self.network(planes) * self.constant @ self.eye["eye"] @ self.weight()
+        rows = self.network(planes) * self.constant * self.deep["a"][0]["one"] * self.box.one
+        return rows @ self.eye["eye"] @ self.weight()
 
 
 class Helper:
@@ -387,6 +394,8 @@ ODD: dict[str, Odd] = {
     "cache in an attribute": Odd(lambda: Cached("attribute", nullcontext()), ""),
     "cache in an attribute that comes later": Odd(lambda: Cached("gone", torch.no_grad()), ""),
     "cache in a dict": Odd(lambda: Cached("dict", torch.no_grad()), ""),
+    "cache deep in containers, beside a constant": Odd(lambda: Cached("deep", torch.no_grad()), ""),
+    "cache in an object, beside a constant": Odd(lambda: Cached("box", torch.no_grad()), ""),
     "cache in a buffer": Odd(lambda: Cached("buffer", torch.no_grad()), ""),
     "cache of a function": Odd(changed(by_cached_function)),
     "cache filled in inference mode": Odd(lambda: Cached("attribute", torch.inference_mode()), ""),
