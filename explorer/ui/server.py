@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from gradio.context import Context
 from gradio.data_classes import BlocksConfigDict
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
@@ -21,7 +22,7 @@ from explorer.pictures.formats import refuse_bombs
 from explorer.results.plots import import_matplotlib
 from explorer.ui.gate.admission import Admission
 from explorer.ui.gate.fetching import fetch_nothing
-from explorer.ui.gate.http_filter import Gate
+from explorer.ui.gate.http_filter import Closed, Gate
 from explorer.ui.gate.lifecycle import Caretaker, allow_more_files, health_route
 from explorer.ui.gate.origins import PROXIES, Origins
 from explorer.ui.gate.static import BROWSER, routes
@@ -216,6 +217,7 @@ def _guarded(demo: Screen, origins: Origins) -> tuple[Caretaker, dict[str, Any]]
     app = {
         "routes": [health_route(caretaker), *routes(behind.uploads)],
         "lifespan": _lifespan(demo, caretaker, lambda inner: Gate(inner, demo, admission, behind.uploads, origins)),
+        "middleware": [Middleware(Closed)],
         "docs_url": None,
         "redoc_url": None,
     }

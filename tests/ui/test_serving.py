@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import uuid
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit
 
 import gradio as gr
@@ -114,10 +114,11 @@ def test_another_site_cannot_log_a_visitor_in_or_out(locked):
 class Server(threading.Thread):
     """An app on a port of this machine."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, lifespan: Literal["auto", "off"] = "auto") -> None:
         super().__init__(daemon=True)
         self.port = free_port()
-        self.server = uvicorn.Server(uvicorn.Config(app, port=self.port, log_level="error", proxy_headers=False))
+        config = uvicorn.Config(app, port=self.port, log_level="error", proxy_headers=False, lifespan=lifespan)
+        self.server = uvicorn.Server(config)
 
     def run(self) -> None:
         self.server.run()
@@ -175,6 +176,22 @@ def test_mounted_with_a_password(monkeypatch):
 
 
 # Without its gate
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_without_its_lifespan_it_serves_nothing(outer):
+    app = FastAPI()
+    mount(app, "/explain")
+    if outer:
+        within, app = app, FastAPI()
+        app.mount("/outer", within)
+    with Server(app, "auto" if outer else "off") as served:
+        url = f"http://127.0.0.1:{served.port}{'/outer' if outer else ''}/explain"
+        for path in ("/", "/config", "/health", "/gradio_api/info", "/gradio_api/queue/join", "/login"):
+            for body in (None, b"{}"):
+                status, text = ask(f"{url}{path}", body)
+                assert status == 503, (path, text)
+                assert "must run the lifespan" in text
 
 
 def test_gradio_alone_does_not_serve_it():

@@ -50,6 +50,12 @@ BODY_SECONDS = 20.0
 DRAIN_SECONDS = 5.0
 SLOWEST = 10_000
 """Bytes a second that an upload must bring on average, after the first ``BODY_SECONDS``."""
+PASSED = "explorer.gate"
+"""Says in a request's scope, which no client can write, that the gate has seen it."""
+NOT_STARTED = (
+    "The app has not been started: its server must run the lifespan of the app it serves, and an app around it that of "
+    "the app within. See With a password, or inside an app of yours, in the README."
+)
 FAILED = "The server failed at this request; it has been noted. Reload the page and try again."
 
 log = logging.getLogger(__name__)
@@ -75,6 +81,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
+            scope[PASSED] = True
             await self._guarded(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1008})
@@ -151,6 +158,24 @@ class Gate:
         else:
             page = session_of(route.removeprefix("heartbeat/"))
         with self._admission.listening(page, address, answers=route == "queue/data"):
+            await self._app(scope, receive, send)
+
+
+class Closed:
+    """ASGI middleware of the guarded app itself: without its lifespan, which sets the gate, it answers nothing else.
+
+    Args:
+        app: What is guarded.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what the gate has let through."""
+        if scope["type"] == "http" and PASSED not in scope:
+            await answer(send, 503, {"success": False, "detail": NOT_STARTED})
+        else:
             await self._app(scope, receive, send)
 
 
