@@ -232,8 +232,8 @@ def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe
                 "every copy needs the same length.",
                 code="embedding_length",
             )
-        if len(embeddings) < wanted:
-            embeddings = _with_room(embeddings, wanted, rows)
+        if len(embeddings) < wanted or np.result_type(embeddings, rows) != embeddings.dtype:
+            embeddings = _with_room(embeddings[:done], wanted, rows)
         embeddings[done:stop] = rows
         done = stop
         if on_progress is not None:
@@ -243,7 +243,8 @@ def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe
 
 def _with_room(embeddings: NDArray[np.floating], wanted: int, rows: NDArray[np.floating]) -> NDArray[np.floating]:
     """Space for all embeddings, holding those there are; probes yielded so far share it."""
-    room = np.empty((wanted, rows.shape[1]), rows.dtype)
+    # the finer type of both, as a function may answer in another one later
+    room = np.empty((wanted, rows.shape[1]), np.result_type(embeddings, rows) if len(embeddings) else rows.dtype)
     if len(embeddings):
         room[: len(embeddings)] = embeddings
     return room

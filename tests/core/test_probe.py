@@ -449,6 +449,28 @@ def test_complex_numbers_are_refused_wherever_an_encoder_is_asked(picture: np.nd
             ask()
 
 
+@pytest.mark.parametrize(("first", "later"), [(np.float32, np.float64), (np.float64, np.float32)])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_embeddings_whose_type_changes_keep_all_their_digits(
+    picture: np.ndarray, first: type, later: type, stopped: bool
+) -> None:
+    """The finer type is kept for all, also where a probe is gone on with."""
+    kinds = iter([first, *[later] * 99])
+    answers = []
+
+    def embed(copies: np.ndarray) -> np.ndarray:
+        answers.append((copies.mean((1, 2)) / 3).astype(next(kinds)))
+        return answers[-1]
+
+    encoder = explorer.from_function(embed, batch_size=10)
+    begun = prepare(picture, encoder=encoder, masking=MaskSettings(n_masks=30, feature_res=4))
+    steps = grow(begun)
+    probe = next(steps)
+    *_, probe = grow(probe) if stopped else steps
+    assert probe.embeddings.dtype == np.float64
+    np.testing.assert_array_equal(probe.embeddings, np.concatenate(answers))
+
+
 def test_embeddings_of_changing_length(picture: np.ndarray) -> None:
     lengths = iter([4, 4, 5])
     encoder = explorer.from_function(lambda batch: np.ones((len(batch), next(lengths))))
