@@ -78,7 +78,9 @@ class TimmEncoder(LayeredEncoder):
         import torch
 
         with settled(gradients=False):
-            network = self._running = self._running or private_copy(self._module)
+            if self._running is None:
+                self._running = private_copy(self._module)
+            network = self._running
             rows = network(torch.from_numpy(pixels).to(network.mean.device))
         return as_numpy(rows.float())
 

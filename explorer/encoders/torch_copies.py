@@ -19,6 +19,9 @@ from typing import Any
 UNCOPIED = (TypeError, ValueError, RuntimeError, AttributeError, LookupError, OSError, copy.Error)
 """How an object says that it cannot be copied."""
 
+CLOSED = (dict, list)
+"""What a function closes over that has a copy of its own, since it may write there, besides modules of the network."""
+
 
 def copied(network: Any, numbers: Callable[[Any], Any]) -> Any:
     """A copy of a network.
@@ -57,7 +60,9 @@ class _Copying:
                 object.__setattr__(self._made[id(part)], name, self.of(value))
         found = self.of(network)
         for cell, content in self._cells:
-            cell.cell_contents = self._made.get(id(content), content)
+            cell.cell_contents = (
+                self.of(content) if isinstance(content, CLOSED) else self._made.get(id(content), content)
+            )
         return found
 
     def of(self, value: Any) -> Any:
@@ -108,7 +113,11 @@ class _Copying:
         return value if made is None else weakref.ref(made)
 
     def _function(self, function: FunctionType) -> FunctionType:
-        """A function that calls the copy where it calls a module of the network."""
+        """A function that calls the copy where it calls a module of the network.
+
+        Lists and dicts it closes over are the copy's own; what it knows by a global name, other than modules of the
+        network, is shared with the original.
+        """
         import torch
 
         cells = tuple(CellType() for _ in function.__closure__ or ())

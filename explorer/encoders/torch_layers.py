@@ -233,7 +233,9 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
         with settled(gradients=False), same_random_numbers() if self._draws else nullcontext():
-            network = self._running = self._running or private_copy(self._own_module(pixels[0]))
+            if self._running is None:
+                self._running = private_copy(self._own_module(pixels[0]))
+            network = self._running
             given = as_tensor(network, pixels)
             drawn = random_numbers()
             rows = ask(network, given)

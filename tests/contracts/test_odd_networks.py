@@ -18,9 +18,10 @@ import torch
 import explorer
 from explorer.attributions.method import offered
 from explorer.core.errors import Exhausted, ExplorerError, InvalidInput, UnusableEmbedding
+from explorer.encoders import gradients, torch_layers
 from explorer.encoders.base import Encoder
 from tests.attributions.networks import picture
-from tests.contracts.odd_networks import COLUMNS, METHODS, ODD, PLAIN, Cached, Odd, cnn
+from tests.contracts.odd_networks import COLUMNS, METHODS, ODD, PLAIN, Around, Cached, Odd, cnn
 
 PICTURE, REFERENCE = picture(1), picture(2)
 MASKING = explorer.MaskSettings(n_masks=16, feature_res=4)
@@ -272,6 +273,50 @@ def test_a_twin_forgets_what_its_base_kept_and_nothing_else() -> None:
     assert kept["eye"]["eye"].shape == (5, 5)
     both = explorer.from_torch(Cached("attribute")).randomised(("last", "network.5"), seed=1)
     np.testing.assert_array_equal(ask(twice, "embed"), ask(both, "embed"))
+
+
+def test_what_has_no_copy_is_left_as_it_is() -> None:
+    class Uncopied:
+        def __reduce_ex__(self, _: Any) -> Any:
+            raise TypeError("no copy")
+
+    network = Cached("box", nullcontext())
+    network.held = Uncopied()
+    network.held.kept = kept = torch.ones(3)
+    ask(explorer.from_torch(network).randomised(("last",), seed=1), "embed")
+    assert vars(network.held) == {"kept": kept}
+
+
+def test_what_hooks_write_stays_with_the_copy() -> None:
+    network, seen, known = cnn(), [], {}  # type: ignore[var-annotated]
+
+    def see(_module: Any, _inputs: Any, output: Any) -> None:
+        seen.append(output)
+        known[len(seen)] = output
+
+    network.register_forward_hook(see)
+    network(torch.ones(1, 3, 32, 32))
+    encoder = explorer.from_torch(network)
+    for column in ("explain", "randomise", "grad-cam"):
+        ask(encoder, column)
+    assert len(seen) == len(known) == 1
+
+
+def test_a_network_is_copied_once_to_be_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that says it is empty."""
+
+    class Empty(Around):
+        def __len__(self) -> int:
+            return 0
+
+    copies = []
+    monkeypatch.setattr(
+        torch_layers, "private_copy", lambda module: (copies.append(module), gradients.private_copy(module))[1]
+    )
+    encoder = explorer.from_torch(Empty())
+    for _ in range(3):
+        ask(encoder, "embed")
+    assert len(copies) == 1
 
 
 def test_a_network_is_no_encoder_by_itself() -> None:
