@@ -61,7 +61,7 @@ class OpenClipEncoder(LayeredEncoder):
         from open_clip import get_model_preprocess_cfg
         from open_clip.transform import MaybeToTensor, PreprocessCfg, image_transform_v2
 
-        self.card, self._tokenizer, self.fingerprint = card, _marks_as_text(tokenizer), fingerprint
+        self.card, self._tokenizer, self.fingerprint = card, tokenizer, fingerprint
         self._network = private_copy(network)  # which is run, and may keep what it computes
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
@@ -197,6 +197,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
     try:
         with usual_torch():
             tokenizer, network = make()
+            tokenizer = _marks_as_text(tokenizer)
     except (ImportError, OSError) as error:  # transformers is not installed or asks the Hub for yet another file
         if isinstance(error, CannotWrite):
             raise
