@@ -9,10 +9,10 @@ BIN := .venv/bin
 run: .venv/run-ready
 	$(BIN)/python app.py
 
-# A core for each process: small networks are slower on several. Browser tests wait half of the time, so there are more.
+# A core for each process: small networks are slower on several. A browser test needs an app and a browser, each of its process.
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not browser" -n auto --dist loadfile
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n 3 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m browser -n 2 --dist loadfile
 
 lint: .venv/test-ready
 	$(BIN)/ruff check .
