@@ -9,7 +9,7 @@ const BINS = 40;
 const HOW = "Drag to select a slice, Shift for the side that counts against; double-click, or Escape while dragging, to go back.";
 // In sixteenths of a rem, as everything that is drawn: the words in it grow with the page's.
 const EDGE = { left: 44, right: 24, top: 24, bottom: 40 };
-const HEIGHT = 210;
+const HEIGHT = 160;
 
 /** Build the panel. */
 export function histogramPanel() {
