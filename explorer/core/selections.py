@@ -173,27 +173,27 @@ MEANINGS = {
     ),
     "kept": Meaning(
         ("this slice kept more", "this slice kept less"),
-        ("this slice kept the {} most", "it hid the {} most"),
+        ("this slice kept the {} most", "this slice hid the {} most"),
         ("in this slice", ""),
         "positive = the slice kept this {} more often than all copies",
     ),
     "hidden": Meaning(
         ("this slice kept less", "this slice kept more"),
-        ("this slice hid the {} most", "it kept the {} most"),
+        ("this slice hid the {} most", "this slice kept the {} most"),
         ("", "in this slice"),
         "positive = the slice kept this {} less often than all copies",
     ),
     "between": Meaning(
         ("the first slice kept more", "the second slice kept more"),
-        ("the first slice kept the {} most", "the second kept the {} most"),
+        ("the first slice kept the {} most", "the second slice kept the {} most"),
         ("in the first slice", "in the second slice"),
         "positive = the closest slice kept this {} more often than the farthest slice",
     ),
     MATTERS: Meaning(("matters", ""), ("the {} matters most", ""), ("", ""), "none"),
 }
 """A map says what brings closer only where the copies that count positively lie nearer than those that count
-negatively, or, where there are none of those, in the nearer half or before all others; else it says no more than what the slices kept. Some methods tell no signs
-apart."""
+negatively, or, where there are none of those, in the nearer half or before all others; else it says no more than what
+the slices kept. Some methods tell no signs apart."""
 
 
 def meaning(weights: Weights, distances: Distances) -> str:
