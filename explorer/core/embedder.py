@@ -99,6 +99,8 @@ class Card:
             of maps, ``"attention"`` between tokens.
         gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
         language: The one its text side was trained on; empty where there is none, or more, or nobody says.
+        nonnegative: Whether no number of an embedding can be below 0, so that no two point further apart than at right
+            angles; False where nobody knows.
     """
 
     key: str
@@ -118,6 +120,7 @@ class Card:
     gives: tuple[str, ...] = ()
     gives_when: str = ""
     language: str = ""
+    nonnegative: bool = False
 
     @property
     def captions(self) -> bool:
