@@ -91,7 +91,7 @@ class Card:
         source: Paper or page the encoder comes from.
         fill: What ``fill="auto"`` means for it, following the paper: ``"zero"`` in the network's
             input space, or ``"black"`` pixels before preprocessing.
-        weights: Family-specific address of the weights.
+        weights: Family-specific address of the weights, or which output of a network is read.
         revision: The pinned revision of those weights, where there is one.
         offline: Whether it works without ever reaching a network.
         precisions: What ``precision`` may be.

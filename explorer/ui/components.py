@@ -46,22 +46,35 @@ class Look:
     masks: int | None = None
 
 
-def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
+def component(name: str, *, value: Any = "", events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
     """A gr.HTML that a module of ``browser/`` fills; it exports ``mount``, is given ``props`` and triggers events."""
     load = (
         "window.__is_colab__ = false; "  # said of the address alone (server.Screen); downloads stay in this tab
-        f"import(new URL('browser/{FOLDERS[name]}/{name}.js', document.baseURI))"
-        ".then(m => m.mount(element, props, trigger, watch))"
+        f"{_imported(name)}.then(m => m.mount(element, props, trigger, watch))"
         f".catch(e => {{ element.textContent = {json.dumps(UNLOADED)}; throw e; }})"
     )
     return gr.HTML(
-        "",
+        value,
         html_template=f'<div class="{name}-root"></div>',
         js_on_load=f"{load}; // {', '.join(map(repr, events))}",
         apply_default_css=False,
         elem_id=name,
         **props,
     )
+
+
+def status_line(elem_id: str, value: str = "") -> gr.HTML:
+    """Where a run is, as ``status_panel`` puts it, and what is read out of it."""
+    return gr.HTML(
+        value,
+        js_on_load=f"{_imported('announce')}.then(m => m.listen(element, watch))",
+        elem_id=elem_id,
+        elem_classes="status-line",
+    )
+
+
+def _imported(script: str) -> str:
+    return f"import(new URL('browser/{FOLDERS[script]}/{script}.js', document.baseURI))"
 
 
 def words() -> dict[str, Any]:

@@ -12,7 +12,7 @@ const HOW = "Drag to select a slice: in the nearer half its copies count as clos
 const OTHER = { "--closer": "#3a9150", "--apart": "#9970ab" };
 // In sixteenths of a rem, as everything that is drawn: the words in it grow with the page's.
 const EDGE = { left: 44, right: 24, top: 24, bottom: 40 };
-const HEIGHT = 210;
+const HEIGHT = 160;
 
 /** Build the panel. */
 export function histogramPanel() {

@@ -12,8 +12,11 @@ import { chosen, limitOf, view, views } from "./views.js";
 const THUMBNAIL = 160;
 const PLAY = 6000; // ms
 
-/** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
-export function stagePanel(...under) {
+/**
+ * Build the panel: the map with what belongs under it, and beside it the modes as small maps to choose from, the free
+ * sliders and what answers to them.
+ */
+export function stagePanel(under, beside) {
   const big = bigMap(), modes = modeChoice(), free = freeControls();
   let timer = 0;
   const draw = (state) => {
@@ -26,7 +29,7 @@ export function stagePanel(...under) {
     free.draw(state);
   };
   const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
-    el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element));
+    el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element, ...beside, free.look));
   follow(panel, ["result", "selection", "upto", "opacity", "hatch", "other"], draw, ANYWHERE);
   return panel;
 }
@@ -215,11 +218,12 @@ function freeControls() {
     hatch.checked = hatched;
     scrubber.draw(result, upto);
   };
-  const element = el("div", { class: "free" }, threshold.element, scrubber.element, opacity.element,
+  const element = el("div", { class: "free" }, threshold.element, scrubber.element);
+  const look = el("div", { class: "free" }, opacity.element,
     el("fieldset", { class: "line", "data-control": "distance" },
       el("label", { for: "instrument-distance" }, "Distance"), distance),
     el("label", { class: "line" }, hatch, " hatch pixels whose sign is not settled"));
-  return { element, draw };
+  return { element, look, draw };
 }
 
 /** The scrubber: the same maps from the first masks only, and a button that plays the build-up. */
