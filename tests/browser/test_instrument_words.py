@@ -65,15 +65,14 @@ def look(page, **how) -> np.ndarray:
 
 
 LEVELS = np.linspace(-1, 1, 201, dtype=np.float32)
-COLOURS = paint(LEVELS[None], np.zeros((1, 201, 3), np.uint8), limit=1, opacity=1)[0].astype(np.float32)
-"""Over black, so that each is paled by its opacity already."""
 
 
 def shares(plain: np.ndarray, coloured: np.ndarray) -> np.ndarray:
     """The values of a map over a picture as shares of the colour bar, read from its colours, every fourth pixel."""
     plain, coloured = (pixels[::2, ::2, None].astype(np.float32) for pixels in (plain, coloured))
+    over_black = paint(LEVELS[None], np.zeros((1, 201, 3), np.uint8), limit=1, opacity=1)[0].astype(np.float32)
     clear = 1 - np.minimum(np.abs(LEVELS) / FULL_AT, 1)[:, None]
-    return LEVELS[np.abs(plain * clear + COLOURS - coloured).sum(axis=-1).argmin(axis=-1)]
+    return LEVELS[np.abs(plain * clear + over_black - coloured).sum(axis=-1).argmin(axis=-1)]
 
 
 def check_sentence(said: str, values: np.ndarray, hatched: np.ndarray, what: object) -> None:
