@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import gradio as gr
 
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.rank import EQUAL, IDENTICAL, ONE_SIDED, UNIFORM
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.rank import EQUAL, IDENTICAL, NOT_CLOSER, ONE_SIDED, UNIFORM
+from explorer.core.selections import MEANINGS, MODES, SelectionSettings
+from explorer.encoders.cards import CARDS
+from explorer.results.plots import BEYOND
+from explorer.results.summary import NOT_SETTLED
 
 FOLDERS = {path.stem: path.parent.name for path in (Path(__file__).parent / "browser").glob("*/*.js")}
 """Where each script lies."""
@@ -79,8 +82,14 @@ def words() -> dict[str, Any]:
     return {
         "modes": {key: {"label": mode.label, "about": mode.about, "sides": mode.sides} for key, mode in MODES.items()},
         "distances": {
-            key: {"label": d.label, "low": _finite(d.low), "high": _finite(d.high)} for key, d in DISTANCES.items()
+            key: {"label": d.label, **{end: _finite(getattr(d, end)) for end in ("low", "high", "high_nonnegative")}}
+            for key, d in DISTANCES.items()
         },
+        "nonnegative": [key for key, card in CARDS.items() if card.nonnegative],
+        "meanings": {key: asdict(meaning) for key, meaning in MEANINGS.items()},
+        "not_settled": NOT_SETTLED,
+        "not_closer": NOT_CLOSER,
+        "beyond": BEYOND,
         "flat": {
             "uniform": UNIFORM,
             "flat": EQUAL,
