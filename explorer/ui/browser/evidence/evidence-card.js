@@ -1,5 +1,6 @@
 // One piece of evidence: its question, its price on a button, its progress, and what came of it.
 import { el, write } from "../instrument/dom.js";
+import { reader } from "../page/announce.js";
 import { lineChart } from "./evidence-chart.js";
 import { contactSheet, mapStrip } from "./evidence-pictures.js";
 
@@ -60,10 +61,12 @@ function choices({ key, options }, onchoose) {
 function meter(what) {
   const done = el("i"), bar = el("span", { class: "bar", role: "progressbar", "aria-label": what, "aria-valuemin": 0 }, done), said = el("span");
   const element = el("p", { class: "progress", hidden: true }, bar, said);
+  const read = reader();
   const draw = (mine, line) => {
     element.hidden = !line || !(mine || line.rest);
     bar.hidden = !mine || !line?.wanted;
     write(said, line?.text ?? "");
+    if (!element.hidden) read(`${what}: ${line.text}`, mine);
     if (bar.hidden) return;
     done.style.width = `${(100 * line.done) / line.wanted}%`;
     bar.setAttribute("aria-valuemax", line.wanted);
