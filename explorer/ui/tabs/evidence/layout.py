@@ -104,10 +104,10 @@ class Judging(TabEvents[Widgets, Job]):
             evidence = kind(subject, named(options))
             if self._ledger.known(evidence):
                 return {"known": True}
-            passes = evidence.passes()
+            parts = evidence.parts()
         except ExplorerError as error:
             return {"why": str(error)}
-        return {"passes": passes, "seconds": self._ledger.seconds(evidence, passes)}
+        return {"passes": sum(passes for _, passes in parts), "seconds": self._ledger.seconds(evidence, parts)}
 
     @told
     def turn(self, values: Values, event: gr.EventData) -> Any:
