@@ -234,8 +234,19 @@ def test_stop_keeps_the_part(page, monkeypatch):
     says(page, "#evidence-deletion .progress", "^Stopped after")  # and no late word takes its place
     page.locator("#run-deletion").click()
     says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
-    page.locator("#stop-deletion").click()
+    # Elsewhere what runs comes along, with the one Stop, where that beside Run is out of sight.
+    page.get_by_role("tab", name="Compare").click()
+    running = page.locator(".running")
+    assert not running.is_visible()
+    page.set_viewport_size({"width": 1400, "height": 300})
+    page.locator("#explain-reference").scroll_into_view_if_needed()
+    running.wait_for()
+    says(page, ".running", r"Delete the red first [0-9]+ of 590 passes")
+    running.get_by_role("button", name="Stop").click()
+    running.wait_for(state="hidden")
+    open_evidence(page)
     says(page, "#evidence-deletion .progress", "^Stopped after")
+    page.wait_for_function("!document.querySelector('#run-deletion').disabled")
 
 
 def test_one_piece_of_evidence_waits_for_another(page, chromium, served):
@@ -249,7 +260,7 @@ def test_one_piece_of_evidence_waits_for_another(page, chromium, served):
     open_evidence(other)
     ask(other, "planting", ": 60 passes", masks=60, corner="upper right")
     says(other, "#evidence-planting .progress", "1 run comes first")
-    other.locator("#stop-planting").click()
+    other.locator("#stop").click()  # the one for all
     says(other, "#run-planting", ": 60 passes")
     assert not other.locator("#evidence-planting .progress").is_visible()
     page.locator("#stop-deletion").click()

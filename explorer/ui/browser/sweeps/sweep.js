@@ -15,7 +15,7 @@ const SETTLED = 400; // ms without another row, or another move of a control, be
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".sweep-root");
   const about = el("p", { class: "about" }), why = el("p", { class: "why", role: "alert", hidden: true });
-  const run = el("button", { type: "button", class: "run", id: "run-sweep" }), stop = el("button", { type: "button", id: "stop-sweep" }, "Stop");
+  const run = el("button", { type: "button", class: "run", id: "run-sweep" }), stop = el("button", { type: "button", id: "stop-sweep", hidden: true }, "Stop");
   const actions = el("div", { class: "actions" }, run, stop);
   const options = props.sweeps.map((sweep) => option(sweep, () => choose(sweep)));
   const group = (free, legend) => el("fieldset", { class: "choices" }, el("legend", {}, legend),
@@ -30,7 +30,9 @@ export function mount(element, props, trigger, watch) {
     actions.hidden = chosen.free;
     why.hidden = chosen.free || !reason;
     write(why, reason ?? "");
+    if (stop === document.activeElement && !running) run.focus();
     run.disabled = !of || running;
+    stop.hidden = !running;
     run.textContent = running ? "Running …" : runWords(chosen, of?.[chosen.key]);
   };
   const choose = (sweep) => {

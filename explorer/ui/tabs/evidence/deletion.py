@@ -184,7 +184,7 @@ def _chart(fill: str, result: Deletion, distance: str) -> dict[str, Any]:
     low, high = span(*curves.values(), *low_high)
     band = [[float(x), float(a), float(b)] for x, a, b in zip(shares, *low_high, strict=True) if a <= b]
     return {
-        "title": f"Distance to the reference while pixels are deleted: deleted pixels {FILLS[fill].looks}",
+        "title": f"Distance to the reference, deleted pixels {FILLS[fill].looks}",
         "alt": _deletion_alt(fill, result, curves),
         "x": {"label": "pixels deleted, %", "low": 0, "high": 100},
         "y": {"label": distance, "low": low, "high": high},

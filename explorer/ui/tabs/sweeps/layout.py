@@ -66,6 +66,8 @@ def _wire(sweeping: Sweeping, page: Page, handlers: Handlers, widgets: Widgets) 
     lane = page.queued() | {"show_progress_on": widgets.status, "trigger_mode": "multiple"}
     running = widgets.choice.swept(sweeping.run, everything, shown, **lane)
     stopped = widgets.choice.stopped(sweeping.stop, {page.session, widgets.job}, [widgets.status], **each)
+    page.after_stop.append((sweeping.called_off, {page.session, widgets.job}, [widgets.status]))
+    page.after_stop.append((sweeping.price, everything, [widgets.choice, widgets.grid]))
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(sweeping.price, **priced)
     places = [c.n_masks, c.p_keep, c.feature_res, c.seed, c.until, widgets.grid]
