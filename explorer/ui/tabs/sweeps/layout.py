@@ -14,7 +14,7 @@ from explorer.core.rank import rank_against
 from explorer.core.selections import SelectionSettings
 from explorer.results.export import SweepMap, export_sweep
 from explorer.studies.sweeps import SWEEPS, Sweep
-from explorer.ui.components import Look, component, look
+from explorer.ui.components import Look, component, look, status_line
 from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import stream
@@ -72,7 +72,7 @@ def sweeps_tab(page: Page, handlers: Handlers) -> Any:
     ]
     listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False, "own": None})
     choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
-    status = gr.HTML("", elem_id="sweep-status")
+    status = status_line("sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
     grid = component("sweep-grid", events=("picked", "exported"), slots=list(SLOTS), **empty)
     file = gr.DownloadButton("Save again", visible=False, size="sm", elem_id="sweep-zip")

@@ -15,7 +15,7 @@ from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
 from explorer.encoders.cards import encoders, find_card
-from explorer.ui.components import component
+from explorer.ui.components import component, status_line
 from explorer.ui.controls import Values, slider
 from explorer.ui.failures import told
 from explorer.ui.jobs import TEXT
@@ -76,7 +76,7 @@ def words_tab(page: Page, handlers: Handlers) -> None:
     with page.words:
         question = _lay_out_question(choices)
     run = page.words_run
-    status = gr.HTML("", elem_id="words-status")
+    status = status_line("words-status")
     view = component("words", result=None)
     look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
     widgets = Widgets(**question, run=run, status=status, view=view, job=kept, **look)
