@@ -21,6 +21,7 @@ from explorer.core.storage import file_hash
 from explorer.encoders.checkpoints import read_state
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
+from explorer.encoders.labels import Labels, class_labels
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
@@ -67,6 +68,9 @@ class EfficientNetLite(LayeredEncoder):
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        return class_labels(embeddings, k)
 
     def _layers(self) -> TorchLayers:
         return self._access()

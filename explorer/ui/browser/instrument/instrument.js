@@ -7,6 +7,7 @@ import { decode, grow, learnModes } from "./maths.js";
 import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
 import { pairPanel } from "./pair.js";
+import { copyPanel } from "./copy.js";
 import { sheetPanel } from "./sheet.js";
 import { stagePanel } from "./stage.js";
 import { store } from "./store.js";
@@ -25,7 +26,7 @@ export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });
   root.append(
-    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
+    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), copyPanel(), inspectPanel(), sheetPanel(),
   );
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
@@ -65,10 +66,10 @@ let latest = 0;
 async function show(wire, changes = {}, turn = ++latest) {
   const result = await loadPictures(decode(wire));
   if (turn !== latest) return; // another came while its pictures were decoded
-  const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
+  const grown = waiting?.id === result.id ? longer(result, waiting) : result; // rows may have come meanwhile
   store.set({
     result: grown.n > result.n ? grown : result,
-    rival: null, reverse: null, upto: null, other: null, pixel: null, ...changes,
+    rival: null, reverse: null, upto: null, other: null, pixel: null, copy: null, ...changes,
   });
 }
 
@@ -78,7 +79,11 @@ let waiting = null;
 function extend(rows) {
   const { result } = store.state;
   waiting = rows;
-  if (result?.id === rows.id) store.set({ result: grow(result, rows.plane) });
+  if (result?.id === rows.id) store.set({ result: longer(result, rows) });
+}
+
+function longer(result, { plane, seen }) {
+  return { ...grow(result, plane), seen };
 }
 
 const replays = new Map();
