@@ -97,6 +97,8 @@ MAX_MEGAPIXELS = 25
 MIN_SIDE = 16
 MAX_ASPECT = 8
 MAX_CAPTION = 500
+MAX_CAPTIONS = 10
+"""Ranked at once in the app."""
 MAX_PASSES = 40_000
 """Of one press in the app, where others wait for the same network."""
 

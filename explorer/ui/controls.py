@@ -12,12 +12,13 @@ from gradio.blocks import Block
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
+from explorer.core.limits import AGREEMENT, FEATURE_RES, MAX_CAPTION, MAX_CAPTIONS, N_MASKS, P_KEEP, SEED, Range
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
 from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
 from explorer.results.recipe import Recipe
+from explorer.ui.components import component
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.memory.temp_folder import example_copy
 from explorer.ui.picture_input import picture_input
@@ -29,9 +30,10 @@ Values = Mapping[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """Every control a question is read from, and what opens the pictures they name."""
+    """Every control a question is read from, what opens the pictures they name, and the list of more captions."""
 
     pictures: Pictures
+    captions: gr.HTML
     picture: gr.Image
     kind: gr.Radio
     reference: gr.Image
@@ -49,7 +51,7 @@ class Controls:
 
     def all(self) -> set[Block]:
         """For an event's inputs: passed as a set, values arrive keyed by component."""
-        return {getattr(self, field.name) for field in fields(self) if field.name != "pictures"}
+        return {getattr(self, field.name) for field in fields(self) if field.name not in ("pictures", "captions")}
 
     def costly(self) -> list[Any]:
         """The controls that make another probe when they move."""
@@ -178,6 +180,7 @@ def _lay_out_question(start: Preset) -> dict[str, Any]:
         visible=False,
         elem_id="caption",
     )
+    captions = component("captions", events=("asked", "chosen"), most=MAX_CAPTIONS, longest=MAX_CAPTION, ranked=None)
     encoder = gr.Dropdown(
         _encoder_choices(),
         value=DEFAULT_ENCODER,
@@ -186,7 +189,8 @@ def _lay_out_question(start: Preset) -> dict[str, Any]:
         filterable=False,
         elem_id="encoder",
     )
-    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "encoder": encoder}
+    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "captions": captions,
+            "encoder": encoder}  # fmt: skip
 
 
 def _lay_out_masks() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
+from explorer.ui.tabs.explore.captions import wire_captions
 from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
 from explorer.ui.tabs.share.layout import share_tab
@@ -77,6 +78,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     linked = open_links(page, handlers, reader, laid_out["share"], demo)
     _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, laid_out["sweeps"]))
     _wire_hints(handlers, controls, page, run)
+    wire_captions(page, handlers)
 
 
 def _wire_runs(

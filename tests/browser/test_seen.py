@@ -7,13 +7,15 @@ import pytest
 
 import explorer
 from explorer import MaskSettings
+from explorer.core.distances import measure
 from explorer.core.references import embed_reference
 from explorer.pictures.examples import FIRST_PRESET, asset_path, preset_named
 
-from .driving import STATE, painted, press_run, wait_done
+from .driving import STATE, count_forward, painted, press_run, toast, wait_done
 
 pytestmark = pytest.mark.browser
 MASKS = 40
+CAPTIONS = ["a cat", "a red car", "an espresso"]
 
 
 def labels_of(rows: np.ndarray, encoder: explorer.Encoder) -> list[list[str]]:
@@ -66,3 +68,37 @@ def test_the_labels_of_the_pair_and_of_any_copy_are_the_encoders(page):
     assert_looking_at(order[0])
     page.mouse.up()
     assert asked == []
+
+
+def test_captions_are_ranked_and_each_is_explained_by_a_click_without_a_pass(page, monkeypatch):
+    preset = preset_named(FIRST_PRESET)
+    assert not page.locator("#captions").is_visible()
+    page.get_by_role("radio", name="a caption").check()
+    page.locator("#caption").get_by_role("textbox").fill(CAPTIONS[0])
+    press_run(page, MASKS)
+    wait_done(page, MASKS)
+    encoder = explorer.load_encoder("conse-lite0")
+    embedded = count_forward(monkeypatch, "conse-lite0")
+    page.locator("#several-captions summary").click()
+    page.locator("#captions-text").fill("\n".join([*CAPTIONS, "", f" {CAPTIONS[0]} "]))
+    page.locator("#rank-captions").click()
+    page.locator(".ranked li").first.wait_for()
+    assert embedded == []
+    whole = encoder.embed_pixels(encoder.read(asset_path(preset.image)).pixels[None])
+    distances = {caption: float(measure("cosine", whole, encoder.embed_texts([caption])[0])[0]) for caption in CAPTIONS}
+    closest = sorted(CAPTIONS, key=distances.__getitem__)
+    assert page.locator(".ranked .caption").all_inner_texts() == closest
+    assert page.locator(".ranked .number").all_inner_texts() == [f"{distances[caption]:.4f}" for caption in closest]
+    assert page.locator(".ranked [aria-current] .caption").inner_text() == CAPTIONS[0]
+    embedded.clear()
+    for caption in CAPTIONS[1:]:
+        page.get_by_role("button", name=f"Explain “{caption}”").click()
+        page.locator("#pair blockquote", has_text=caption).wait_for()
+        painted(page)
+        assert page.locator("#caption").get_by_role("textbox").input_value() == caption  # for links, locks and Run
+        assert page.locator("#pair .gap b").inner_text() == f"{distances[caption]:.4f}"
+        assert page.locator(".ranked [aria-current] .caption").inner_text() == caption
+    assert embedded == []
+    page.locator("#captions-text").fill("\n".join(f"a {i}" for i in range(11)))
+    page.locator("#rank-captions").click()
+    assert "At most 10 captions" in toast(page)

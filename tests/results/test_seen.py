@@ -57,3 +57,14 @@ def test_an_encoder_without_words_has_none(encoder: Any) -> None:
     picture = np.random.default_rng(0).random((32, 32, 3)).astype(np.float32)
     probe = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=10, feature_res=4))
     assert Seen().wire(probe, embed_reference(encoder, reference=picture[::-1])) is None
+
+
+def test_an_encoder_without_words_can_be_told_by_captions(encoder: Any) -> None:
+    picture = np.random.default_rng(0).random((32, 32, 3)).astype(np.float32)
+    probe = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=10, feature_res=4))
+    target = embed_reference(encoder, reference=picture[::-1])
+    seen = Seen(("the picture", "the other"), np.stack([probe.unmasked(), target.embedding]))
+    names, scores = read(seen.wire(probe, target))
+    assert names.shape == (12, 2)
+    assert names[:2, 0].tolist() == ["the picture", "the other"]
+    np.testing.assert_allclose(scores[:2, 0], 1, atol=0.01)

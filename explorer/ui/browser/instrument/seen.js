@@ -33,12 +33,13 @@ export function seenList(title) {
     const name = el("span", { class: "name" }), bar = el("i"), score = el("span", { class: "score" });
     return { name, bar, score, element: el("li", {}, name, el("span", { class: "gauge", "aria-hidden": "true" }, bar), score) };
   });
-  const element = el("div", { class: "seen", hidden: true }, el("small", { "aria-hidden": "true" }, "The encoder sees"),
-    el("ol", { "aria-label": title }, ...rows.map((row) => row.element)));
+  const head = el("small", { "aria-hidden": "true" });
+  const element = el("div", { class: "seen", hidden: true }, head, el("ol", { "aria-label": title }, ...rows.map((row) => row.element)));
   const draw = (result, copy) => {
     const labels = seenIn(result, copy);
     element.hidden = !labels.length;
     if (!labels.length) return;
+    write(head, result.seen.likely ? "The encoder sees" : "Nearest names");
     element.title = `${title}: ${result.seen.measure}`;
     rows.forEach(({ name, bar, score, element: row }, i) => {
       row.hidden = !labels[i];
