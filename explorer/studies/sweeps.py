@@ -16,6 +16,7 @@ from explorer.core.limits import FEATURE_RES, N_MASKS
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.registry import Registry
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.terms import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,9 @@ def _percent(share: float) -> str:
 
 
 @_sweep(
-    "p_keep", "Share kept", "From little kept to much: does another share tell another story? The paper's figure 11."
+    "p_keep",
+    SETTINGS["p_keep"].title,
+    "From little kept to much: does another share tell another story? The paper's figure 11.",
 )
 def _p_keep(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     values = _among(masking.p_keep, (0.1, 0.3, 0.5, 0.7, 0.9))
@@ -133,7 +136,7 @@ def _p_keep(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
 
 @_sweep(
     "feature_res",
-    "Feature resolution",
+    SETTINGS["feature_res"].title,
     "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
 )
 def _feature_res(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
@@ -143,7 +146,7 @@ def _feature_res(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
 
 @_sweep(
     "n_masks",
-    "Number of masks and seeds",
+    f"{SETTINGS['n_masks'].title} and seeds",
     "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
 )
 def _n_masks(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
@@ -193,7 +196,7 @@ def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
 
 @_sweep(
     "thresholds",
-    "Threshold",
+    SETTINGS["threshold"].title,
     "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
     free=True,
 )

@@ -33,8 +33,8 @@ export function seenList(title) {
     const name = el("span", { class: "name" }), bar = el("i"), score = el("span", { class: "score" });
     return { name, bar, score, element: el("li", {}, name, el("span", { class: "gauge", "aria-hidden": "true" }, bar), score) };
   });
-  const head = el("small", { "aria-hidden": "true" });
-  const element = el("div", { class: "seen", hidden: true }, head, el("ol", { "aria-label": title }, ...rows.map((row) => row.element)));
+  const head = el("span");
+  const element = el("div", { class: "seen", hidden: true }, el("small", {}, head), el("ol", { "aria-label": title }, ...rows.map((row) => row.element)));
   const draw = (result, copy) => {
     const labels = seenIn(result, copy);
     element.hidden = !labels.length;

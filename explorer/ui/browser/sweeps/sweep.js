@@ -82,6 +82,6 @@ function timeWords(seconds) {
 
 function runWords({ key }, price) {
   if (!price) return "Run";
-  const what = key === PILOT ? `p_keep pilot: ${price.maps} × ${price.masks} masks` : `Run ${price.maps} maps`;
+  const what = key === PILOT ? `Pilot: ${price.maps} × ${price.masks} masks` : `Run ${price.maps} maps`;
   return `${what}, ${costWords(price, " through the network")}`;
 }

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.core.errors import ExplorerError, InvalidInput
+from explorer.core.limits import P_KEEP
 from explorer.core.selections import SelectionSettings
 from explorer.studies.sweeps import SWEEPS
 from explorer.ui.components import component, look
@@ -24,8 +25,8 @@ from explorer.ui.tabs.explore.handlers import Handlers
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, SweepPlan, SweepRun, Swept, costly_tiles, pair, price
 
 PILOT_ABOUT = (
-    "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
-    "whether low and middle p_keep tell two stories. The paper's section 5.2.2."
+    "Five values of the share kept with few masks each, before a long run: which map repeats, which carries no signal, "
+    "and whether low and middle ones tell two stories. The paper's section 5.2.2."
 )
 MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
 """Tells the choice, if it is on the page, that the prices may be others now."""
@@ -44,7 +45,7 @@ class Widgets:
 def sweeps_tab(page: Page, handlers: Handlers) -> Any:
     """Lay the tab out, wire it, and return the run that a tile starts, which Stop must know."""
     listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
-    listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False})
+    listed.append({"key": PILOT, "title": f"{P_KEEP.title}, pilot", "about": PILOT_ABOUT, "free": False})
     choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
     status = gr.HTML("", elem_id="sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
