@@ -41,7 +41,7 @@ function keepName(word) {
 
 /** A mark beside a word; no button, as it often stands inside the label of another control. */
 function mark({ key, title, about }, tip) {
-  const sign = el("span", { class: "what", role: "button", tabindex: 0, "aria-label": `${title}: what is that?`, "aria-describedby": `term-${key}` }, "?");
+  const sign = el("span", { class: "what", role: "button", tabindex: 0, "aria-label": `${title}: what is that?`, "aria-describedby": `term-${key}` });
   const show = () => tip.show(sign, about);
   sign.addEventListener("pointerenter", ({ pointerType }) => pointerType === "mouse" && show());
   sign.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && tip.leave());
