@@ -33,6 +33,7 @@ reproduce.py             makes the map again, with the Python package distance-e
 CITATION.bib             the paper to cite
 
 The sign: positive (red) where keeping the region brings the pair closer, negative (blue) where it pushes it apart.
+A map in green and purple is one of slices that do not go from nearer to farther copies: it only says what they kept.
 A map of one side only, closest or farthest, is a mean of masks and so lies around p_keep; the figure shows it with
 the mean of all masks taken off, attribution.npy as it is.
 

@@ -27,6 +27,8 @@ from explorer.ui.picture_input import picture_input
 from explorer.ui.session import RunRequest
 
 PICTURE, CAPTION = "another picture", "a caption"
+PICTURES = 170
+"""Pixels from top to bottom: on a phone both and Run are in sight at once."""
 Values = Mapping[Any, Any]
 
 
@@ -158,31 +160,40 @@ def _number(cap: Range, value: Any) -> Any:
     return cap.check(value, app=True)
 
 
-def lay_out_controls(start: Preset, pictures: Pictures) -> Controls:
-    """Create the controls in the current Gradio context, top to bottom, set to a preset of two pictures."""
-    return Controls(pictures, **_lay_out_question(start), **_lay_out_masks(), **_lay_out_advanced())
-
-
 def example(name: str | None) -> str | None:
     """An example picture, as an image component takes it."""
     return None if name is None else str(example_copy(name))
 
 
-def _lay_out_question(start: Preset) -> dict[str, Any]:
-    picture = picture_input(example(start.image), label="Picture to explain", height=210, elem_id="picture")
+def lay_out_question(start: Preset) -> dict[str, Any]:
+    """Create what a question is about, in the current Gradio context, set to a preset of two pictures."""
     kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Compare it with", elem_id="kind")
-    reference = picture_input(
-        example(start.reference), label="Picture to compare with", height=150, elem_id="reference"
-    )
-    caption = gr.Textbox(
-        label="Caption",
-        info="Press Enter to compare with a new caption; no mask is embedded again.",
-        placeholder="a dog",
-        max_lines=1,
-        visible=False,
-        elem_id="caption",
-    )
+    with gr.Row(elem_id="question"):
+        picture = picture_input(
+            example(start.image), label="Picture to explain", height=PICTURES, min_width=130, elem_id="picture"
+        )
+        reference = picture_input(
+            example(start.reference), label="Compared with", height=PICTURES, min_width=130, elem_id="reference"
+        )
+        caption = gr.Textbox(
+            label="Caption",
+            info="Press Enter to compare with a new caption; no mask is embedded again.",
+            placeholder="a dog",
+            max_lines=1,
+            visible=False,
+            min_width=130,
+            elem_id="caption",
+        )
     captions = component("captions", events=("asked", "chosen"), most=MAX_CAPTIONS, longest=MAX_CAPTION, ranked=None)
+    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "captions": captions}
+
+
+def lay_out_settings() -> dict[str, Any]:
+    """Create what decides how a question is answered, in the current Gradio context."""
+    return {"encoder": _lay_out_encoder(), **_lay_out_masks(), **_lay_out_advanced()}
+
+
+def _lay_out_encoder() -> gr.Dropdown:
     encoder = gr.Dropdown(
         _encoder_choices(),
         value=DEFAULT_ENCODER,
@@ -192,13 +203,11 @@ def _lay_out_question(start: Preset) -> dict[str, Any]:
         elem_id="encoder",
     )
     encoder_card(encoder)
-    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "captions": captions,
-            "encoder": encoder}  # fmt: skip
+    return encoder
 
 
 def _lay_out_masks() -> dict[str, Any]:
-    with gr.Group():
-        _heading("Masks", "costly: each one is a pass through the network")
+    with gr.Accordion("Masks: what a run costs", elem_id="masks"):
         return {
             "n_masks": slider(N_MASKS, N_MASKS.title, "More masks, less noise."),
             "p_keep": slider(P_KEEP, P_KEEP.title, "Chance that a cell of the picture stays visible."),
@@ -242,10 +251,6 @@ def _lay_out_advanced() -> dict[str, Any]:
             elem_id="precision",
         )
     return {"seed": seed, "fill": fill, "scheme": scheme, "precision": precision}
-
-
-def _heading(title: str, about: str) -> None:
-    gr.HTML(f"<h2>{title} <small>{about}</small></h2>", elem_classes="group-title")
 
 
 def slider(cap: Range, label: str, info: str | None = None, *, prefix: str = "", **options: Any) -> gr.Slider:

@@ -21,11 +21,10 @@ def encoder_card(encoder: gr.Dropdown) -> None:
 
 def facts(card: Card) -> list[tuple[str, str]]:
     """What there is to know, each with what it is about."""
-    cosine = DISTANCES["cosine"]
     rows = [
         ("Compares", card.comparing.replace("-", " with ")),
         ("Its embedding", card.embedding),
-        ("Distances", f"{cosine.label}: {cosine.low:g} for the same, up to {_reach(card):g}"),
+        ("Distances", _range(card)),
         ("Size", card.size),
         ("Licence", card.licence),
         ("From", card.source),
@@ -34,5 +33,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
     return [(label, text) for label, text in rows if text]
 
 
-def _reach(card: Card) -> float:
-    return DISTANCES["cosine"].high
+def _range(card: Card) -> str:
+    cosine = DISTANCES["cosine"]
+    high, farthest = (cosine.high_nonnegative, "nothing in common") if card.nonnegative else (cosine.high, "opposite")
+    return f"{cosine.label}, from {cosine.low:g} (same) to {high:g} ({farthest})"

@@ -9,8 +9,9 @@ import gradio as gr
 
 from explorer.pictures.examples import FIRST_PRESET, preset_named, presets
 from explorer.results.links import OURS, TABS
-from explorer.ui.components import component, words
-from explorer.ui.controls import Controls, lay_out_controls
+from explorer.ui.components import component, status_line, words
+from explorer.ui.controls import Controls, lay_out_question, lay_out_settings
+from explorer.ui.gallery import gallery
 from explorer.ui.glossary import glossary
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import ProbeCache
@@ -35,38 +36,33 @@ LAYOUTS: dict[str, Callable[[Page, Handlers], Any]] = {
 }
 """What lays out each of ``links.TABS``, and wires it."""
 INTRO = """# Distance Explorer
-Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
-look at which copies land close to the reference and which far from it, and see **what they kept**:
+Why are these two things close, or far, in an embedding space? <span class="how">Hide random parts of the picture many
+times, look at which copies land close to the reference and which far from it, and see **what they kept**:</span>
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
 
 
 def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     """Lay the screen out and wire it."""
-    choices = presets()
     start = preset_named(FIRST_PRESET)
     first = Session()
     first.show_replay(start.key, ())
     session = gr.State(first, time_to_live=SESSION_SECONDS)
+    component("page", main="results")
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
         with gr.Column(scale=1, min_width=320, elem_id="controls"):
-            preset = gr.Dropdown(
-                [(f"{p.question}: {p.title}", p.key) for p in choices],
-                value=start.key,
-                label="Start from an example",
-                filterable=False,
-                elem_id="preset",
-            )
+            preset = gallery(presets(), start)
             story = gr.Markdown(start.story, elem_id="story")
-            controls = lay_out_controls(start, probes.pictures)
-        with gr.Column(scale=3, min_width=340, elem_id="results"):
+            question = lay_out_question(start)
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
             quick = gr.Button(LABEL, size="sm", elem_id="quick-look")
-            status = gr.HTML(status_panel(Step(REPLAYED)), elem_id="status")
+            status = status_line("status", status_panel(Step(REPLAYED)))
+            controls = Controls(probes.pictures, **question, **lay_out_settings())
+        with gr.Column(scale=3, min_width=320, elem_id="results"):
             component("tour")
-            with gr.Tabs(elem_id="tabs"):
+            with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 with gr.Tab("Explore", elem_id="explore-tab"):
                     view = component(
                         "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
@@ -89,7 +85,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
 def _wire_runs(
     handlers: Handlers,
     page: Page,
-    preset: gr.Dropdown,
+    preset: gr.HTML,
     story: gr.Markdown,
     run: gr.Button,
     stop: gr.Button,
@@ -100,8 +96,7 @@ def _wire_runs(
     c, everything, shown = page.controls, page.everything(), [page.status, page.view]
     run.click(handlers.queue, everything, [page.status, page.session], **LIGHT)  # before the run, or it would wait
     pressed = run.click(handlers.run, everything, shown, **page.queued())
-    # Not input, which this control also sends when it is left unchanged.
-    left = preset.change(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
+    left = preset.chosen(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
     chosen = left.then(handlers.apply_preset, {preset, page.session}, [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
     running = [pressed, *others]

@@ -81,9 +81,8 @@ def wait_done(page, n_masks: int) -> None:
     )
 
 
-def choose_preset(page, title: str) -> None:
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=title).click()
+def choose_preset(page, title: str | re.Pattern[str]) -> None:
+    page.locator("#preset").get_by_role("button", name=title).click()
 
 
 def count_forward(monkeypatch, key: str) -> list[int]:

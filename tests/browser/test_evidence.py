@@ -45,11 +45,7 @@ def taken_apart() -> None:
 
 
 def open_evidence(page) -> None:
-    tab = page.get_by_role("tab", name="Evidence")
-    if tab.count() == 0:  # in the menu that narrow screens have
-        page.locator("#tabs .overflow-menu > button").click()
-        tab = page.locator("#tabs .overflow-dropdown button", has_text="Evidence")
-    tab.first.click()
+    page.get_by_role("tab", name="Evidence").click()
     page.locator(".evidence-root .card").first.wait_for()
 
 

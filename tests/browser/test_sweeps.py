@@ -23,7 +23,7 @@ from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, costly_tiles
 
 from .conftest import FINISHED
-from .driving import assert_no_scrolling, in_both_themes, toast
+from .driving import assert_no_scrolling, choose_preset, in_both_themes, toast
 from .test_accessible import barriers
 from .test_instrument import MAP
 from .test_main_job import count_forward
@@ -183,8 +183,7 @@ def test_free_tiles_follow_the_result(page):
     open_sweeps(page, "thresholds")
     page.wait_for_function("document.querySelectorAll('#sweep-grid .tile canvas').length === 5")
     before = inks(page)
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("Cheetah and lion")).click()
+    choose_preset(page, "Cheetah and lion")
     wait_repainted(page, before)
 
 

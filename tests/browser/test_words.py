@@ -47,11 +47,7 @@ def texts(monkeypatch) -> list[str]:
 
 
 def open_words(page) -> None:
-    choice = page.get_by_role("tab", name="Words")
-    if choice.count() == 0:  # in the menu that narrow screens have
-        page.locator("#tabs .overflow-menu > button").click()
-        choice = page.locator("#tabs .overflow-dropdown button", has_text="Words")
-    choice.first.click()
+    page.get_by_role("tab", name="Words").click()
     page.locator("#words .first").wait_for()
 
 

@@ -33,6 +33,14 @@ def test_an_encoder_with_labels_names_what_is_in_the_picture(key: str) -> None:
     np.testing.assert_array_equal(encoder.describe(rows[1:], 2).ids, labels.ids[1:])
 
 
+def test_features_are_told_by_the_classifier_that_reads_them() -> None:
+    features, classes = map(explorer.load_encoder, ("efficientnet-lite0-features", "efficientnet-lite0"))
+    pixels = features.read(asset_path("cat.jpg")).pixels[None]
+    ours, theirs = (encoder.describe(encoder.embed_pixels(pixels), 5) for encoder in (features, classes))
+    np.testing.assert_array_equal(ours.ids, theirs.ids)
+    np.testing.assert_allclose(ours.scores, theirs.scores, atol=1e-3)
+
+
 def test_an_encoder_of_ones_own_has_none() -> None:
     encoder = explorer.from_function(lambda batch: batch.reshape(len(batch), -1)[:, :1000])
     assert encoder.describe(np.ones((2, 1000))) is None

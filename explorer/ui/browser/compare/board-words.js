@@ -1,6 +1,6 @@
 // What two results have in common, in words. No DOM.
 import { percent } from "../instrument/dom.js";
-import { correlation, thresholded, wobble } from "../instrument/maths.js";
+import { colourLimit, correlation, thresholded, wobble } from "../instrument/maths.js";
 import { chosen } from "../instrument/views.js";
 
 /** Below this a difference of two maps is rounding. */
@@ -87,13 +87,13 @@ export function sameMasks(a, b) {
 
 /**
  * A - B.
- * @returns {{map: Float32Array, limit: number, wobble: number}} limit: its largest size, 0 where the maps are the same;
+ * @returns {{map: Float32Array, limit: number, wobble: number}} limit: see colourLimit(), 0 where the maps are the same;
  *   wobble: how far a pixel of it lies from 0 by chance
  */
 export function difference({ result, explanation: a }, { result: other, explanation: b }) {
   const map = a.map.map((value, p) => value - b.map[p]);
-  const limit = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  if (limit <= SAME) return { map: map.fill(0), limit: 0, wobble: 0 };
+  if (!map.some((value) => Math.abs(value) > SAME)) return { map: map.fill(0), limit: 0, wobble: 0 };
+  const limit = colourLimit(map);
   if (!sameMasks(result, other)) return { map, limit, wobble: Math.hypot(a.wobble, b.wobble) };
   // The same masks err in the same direction, so only what is weighed differently can differ by chance.
   const weights = Float64Array.from({ length: Math.max(a.n, b.n) }, (_, i) => (a.weights[i] ?? 0) - (b.weights[i] ?? 0));

@@ -25,16 +25,18 @@ export function mount(element, props, trigger, watch) {
   store.set({ words: props.words });
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });
-  root.append(
-    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), copyPanel(), inspectPanel(), sheetPanel(),
-  );
+  const under = [inspectPanel(), pinButton(), meterPanel(), caveats(props.words.caveats)];
+  root.append(failed, pairPanel(), stagePanel(under, [histogramPanel(), sheetPanel(), copyPanel()]));
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
     props.value = JSON.stringify({ id: store.state.result?.id, n: store.state.result?.n, ...Object.fromEntries(shared) });
   };
   store.subscribe(["result", ...SHARED], tell);
   tell();
-  store.subscribe(["result"], () => write(failed, ""));
+  store.subscribe(["result"], ({ result: { image } }) => {
+    write(failed, "");
+    root.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // so that a height can be given to maps
+  });
   const attempt = async (work) => {
     const turn = latest;
     try {

@@ -4,6 +4,15 @@ import { wholeDistance } from "./maths.js";
 import { COMPARED, PICTURE, seenList } from "./seen.js";
 import { store } from "./store.js";
 
+/**
+ * How far apart two embeddings of a result's encoder can lie; what a distance without ends leaves open is null.
+ * @returns {{low: number|null, high: number|null, farthest: string}} farthest: what two things at the high end are
+ */
+export function reach({ encoder }, key, { distances, nonnegative }) {
+  const { low, high, high_nonnegative: right } = distances[key];
+  return nonnegative.includes(encoder.key) ? { low, high: right, farthest: "nothing in common" } : { low, high, farthest: "opposite" };
+}
+
 /** Build the panel; it follows the result and the distance. */
 export function pairPanel() {
   const explained = el("img", { alt: "the picture being explained" });
@@ -35,13 +44,13 @@ export function pairPanel() {
     const facts = words.distances[selection.distance], distance = wholeDistance(result, selection.distance);
     write(number, measured(distance));
     write(label, facts.label);
-    const bounded = facts.low != null && facts.high != null;
+    const { low: from, high: to, farthest } = reach(result, selection.distance, words), bounded = from != null && to != null;
     scale.hidden = ends.hidden = !bounded;
     needle.hidden = Number.isNaN(distance);
     if (!bounded) return;
-    needle.style.left = `${(100 * (distance - facts.low)) / (facts.high - facts.low)}%`;
-    write(low, `${facts.low} same`);
-    write(high, `${facts.high} opposite`);
+    needle.style.left = `${(100 * Math.min(1, (distance - from) / (to - from)))}%`;
+    write(low, `${from} same`);
+    write(high, `${to} ${farthest}`);
   });
   return panel;
 }

@@ -37,12 +37,9 @@ function look({ hide, lock, projector }) {
   document.documentElement.classList.toggle("projector", projector);
   const shut = () => {
     [...lock.flatMap(ours), ...(lock.includes("run") ? ["#quick-look"] : [])].forEach((place) => document.querySelectorAll(place).forEach(close));
-    for (const tab of document.querySelectorAll(".overflow-dropdown button")) { // where Gradio puts tabs on a narrow screen
-      tab.style.display = away.includes(tab.textContent.trim().toLowerCase()) ? "none" : "";
-    }
   };
   // Tabs are laid out when they are first opened.
-  if (away.length) new MutationObserver(shut).observe(document.body, { childList: true, subtree: true, characterData: true });
+  if (away.length) new MutationObserver(shut).observe(document.body, { childList: true, subtree: true });
   shut();
 }
 

@@ -59,7 +59,7 @@ export function mount(element, props, trigger, watch) {
     look.draw({ ...state, upto: null });
     look.element.hidden = chosen.key === PILOT; // whose maps have a selection of their own
     laidOut.draw(tiles, limit, state);
-    bar.draw(limit);
+    bar.draw(limit, tiles.filter((t) => t.result).map((t) => t.explanation));
   };
   redraw = () => chosen && store.state.words && draw(store.state);
   for (const name of ["plan", ...props.slots]) watch(name, () => take(props));

@@ -13,7 +13,7 @@ from explorer.core.fills import FILLS
 from explorer.core.masks import MaskSettings
 from explorer.pictures.examples import shipped_presets
 from explorer.results.wire import replay_of
-from explorer.ui.components import component, look
+from explorer.ui.components import component, look, status_line
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
@@ -63,7 +63,7 @@ def compare_tab(page: Page, handlers: Handlers) -> None:
     with gr.Row(elem_classes="board-actions"):
         explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
         stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
-    status = gr.HTML("", elem_id="reverse-status")
+    status = status_line("reverse-status")
     reverse = component("board-reverse", events=("shown",), reverse=None)
     widgets = Widgets(
         kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)

@@ -51,7 +51,7 @@ class OtherMethods(Evidence):
     title = "Other methods, the same question"
     read = (
         "Each method answers the question on screen in its own way. Red brings the pair closer, blue pushes it apart; "
-        "every map is drawn relative to its own strongest value, since they have no unit in common."
+        "every map is drawn on a scale of its own, since they have no unit in common."
     )
     limits = (
         "The deletion areas compare maps by one test, with one way to hide pixels. A method that looks inside the "

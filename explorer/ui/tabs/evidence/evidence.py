@@ -17,7 +17,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.selections import CLOSER, MODES, SelectionSettings
 from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.results.plots import picture_of
@@ -171,6 +171,12 @@ def subject_of(session: Session, seen: Look) -> Subject:
             code="evidence_screen",
         )
     explanation = session.explanation(seen.selection)
+    if explanation.meaning != CLOSER:
+        raise InvalidInput(
+            "The map on screen is of slices that do not go from nearer to farther copies, so it does not say what "
+            "brings the pair closer and there is nothing to test; choose a selection mode first.",
+            code="evidence_meaning",
+        )
     count = seen.upto or seen.masks or len(explanation.weights)
     if count < len(explanation.weights):
         explanation = rank_against(first(explanation.probe, count), explanation.reference, seen.selection)

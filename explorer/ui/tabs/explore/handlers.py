@@ -32,7 +32,7 @@ REPLAYED = "An example, embedded earlier: everything on this screen works at onc
 class Handlers:
     """The events of the main screen; ``preset`` is where an example is chosen."""
 
-    def __init__(self, page: Page, preset: gr.Dropdown) -> None:
+    def __init__(self, page: Page, preset: gr.HTML) -> None:
         self._page, self._preset = page, preset
         self._probes, self._controls = page.probes, page.controls
 

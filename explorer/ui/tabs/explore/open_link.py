@@ -139,7 +139,8 @@ class Opening:
         shut = (
             self._places.get(_elem_id(name)) for name in (*view.lock, *(name for name in view.hide if name in TABS))
         )
-        locked: Answer = {block: gr.update(interactive=False) for block in shut if block in self.outputs()}
+        gradios = (block for block in shut if block in self.outputs() and not isinstance(block, gr.HTML))
+        locked: Answer = {block: gr.update(interactive=False) for block in gradios}
         told = {"hide": view.hide, "lock": view.lock, "projector": view.projector}
         return locked | {self._reader: gr.update(view=told)}
 

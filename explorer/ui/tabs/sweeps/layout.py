@@ -13,7 +13,7 @@ from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import P_KEEP
 from explorer.core.selections import SelectionSettings
 from explorer.studies.sweeps import SWEEPS
-from explorer.ui.components import component, look
+from explorer.ui.components import component, look, status_line
 from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import stream
@@ -47,7 +47,7 @@ def sweeps_tab(page: Page, handlers: Handlers) -> Any:
     listed = [{"key": key, "title": s.title, "about": s.about, "free": s.free} for key, s in SWEEPS.items()]
     listed.append({"key": PILOT, "title": f"{P_KEEP.title}, pilot", "about": PILOT_ABOUT, "free": False})
     choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
-    status = gr.HTML("", elem_id="sweep-status")
+    status = status_line("sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))
     grid = component("sweep-grid", events=("picked",), slots=list(SLOTS), **empty)
     widgets = Widgets(choice, status, grid, gr.State(Swept(), time_to_live=SESSION_SECONDS))

@@ -16,7 +16,7 @@ from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import encoders, find_card
-from explorer.ui.components import component
+from explorer.ui.components import component, status_line
 from explorer.ui.controls import Values, slider
 from explorer.ui.failures import told
 from explorer.ui.jobs import TEXT
@@ -79,7 +79,7 @@ def words_tab(page: Page, handlers: Handlers) -> None:
     with gr.Row(elem_id="words-actions"):
         run = gr.Button(EXPLAIN, variant="primary", elem_id="words-run", scale=2)
         stop = gr.Button("Stop", elem_id="words-stop", scale=1, min_width=90)
-    status = gr.HTML("", elem_id="words-status")
+    status = status_line("words-status")
     view = component("words", result=None)
     look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
     widgets = Widgets(**question, run=run, stop=stop, status=status, view=view, job=kept, **look)

@@ -430,11 +430,11 @@ def test_maps_survive_the_way_to_the_browser():
     assert sent["size"] == [75, 38]
     assert [m["values"] is None for m in sent["maps"]] == [False, True, False]
     for values, number in ((cells[0], 0), (cells[1], 2)):
-        whole = np.frombuffer(base64.b64decode(sent["maps"][number]["values"]), np.int8)
-        back = whole.reshape(sent["size"]) * sent["limit"] / LEVELS
+        whole = np.frombuffer(base64.b64decode(sent["maps"][number]["values"]), np.int16)
+        back = whole.reshape(sent["size"]) * sent["most"] / LEVELS
         last = values[[*range(224), 223], :][:, [*range(112), 111, 111]]  # the last pixel counts again
         blocks = [[last[r : r + 3, c : c + 3].mean() for c in range(0, 114, 3)] for r in range(0, 225, 3)]
-        np.testing.assert_allclose(back, blocks, atol=sent["limit"] / LEVELS)
+        np.testing.assert_allclose(back, blocks, atol=sent["most"] / LEVELS)
 
 
 def test_numbers_for_people():
