@@ -17,6 +17,7 @@ from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, THRESHOLD, Range
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.registry import Registry
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.terms import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def _percent(share: float) -> str:
 
 @_sweep(
     "p_keep",
-    "Share kept",
+    SETTINGS["p_keep"].title,
     "From little kept to much: does another share tell another story? The paper's figure 11.",
     own=P_KEEP,
 )
@@ -173,7 +174,7 @@ def _p_keep(masking: MaskSettings, selection: SelectionSettings, values: Values 
 
 @_sweep(
     "feature_res",
-    "Feature resolution",
+    SETTINGS["feature_res"].title,
     "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
     own=FEATURE_RES,
 )
@@ -184,7 +185,7 @@ def _feature_res(masking: MaskSettings, selection: SelectionSettings, values: Se
 
 @_sweep(
     "n_masks",
-    "Number of masks and seeds",
+    f"{SETTINGS['n_masks'].title} and seeds",
     "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
     own=N_MASKS,
 )
@@ -236,7 +237,7 @@ def _one_sided(masking: MaskSettings, selection: SelectionSettings, values: Valu
 
 @_sweep(
     "thresholds",
-    "Threshold",
+    SETTINGS["threshold"].title,
     "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
     free=True,
     own=THRESHOLD,

@@ -12,14 +12,17 @@ from explorer.results.links import OURS, TABS
 from explorer.ui.components import component, status_line, words
 from explorer.ui.controls import Controls, lay_out_question, lay_out_settings
 from explorer.ui.gallery import gallery
+from explorer.ui.glossary import glossary
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
+from explorer.ui.tabs.explore.captions import wire_captions
 from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
+from explorer.ui.tabs.explore.quick_look import LABEL, quick_look
 from explorer.ui.tabs.share.layout import share_tab
 from explorer.ui.tabs.sweeps.layout import sweeps_tab
 from explorer.ui.tabs.words.layout import words_tab
@@ -56,6 +59,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
                 words_run = gr.Button("Explain", variant="primary", elem_id="words-run", scale=2)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
+            quick = gr.Button(LABEL, size="sm", elem_id="quick-look")
             status = status_line("status", status_panel(Step(REPLAYED)))
             controls = Controls(probes.pictures, **question, **lay_out_settings())
         with gr.Column(scale=3, min_width=320, elem_id="results"):
@@ -73,9 +77,12 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
                     with gr.Tab(TABS[tab], elem_id=f"{tab}-tab"):
                         laid_out[tab] = lay_out(page, handlers)
     reader = address_reader()
+    glossary()
     linked = open_links(page, handlers, reader, laid_out["share"], demo)
-    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, laid_out["sweeps"]))
+    looked = quick_look(page, preset, quick)
+    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, looked, laid_out["sweeps"]))
     _wire_hints(handlers, controls, page, run)
+    wire_captions(page, handlers)
 
 
 def _wire_runs(

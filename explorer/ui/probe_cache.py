@@ -16,6 +16,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import find_card
 from explorer.pictures.images import Picture
+from explorer.results.seen import Seen
 from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
 from explorer.ui.memory.pictures import Pictures
@@ -95,7 +96,7 @@ class ProbeCache(Desk):
         encoder = yield from loaded(question.encoder, question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)
         start = self._start(encoder, question)
-        result = Result(question, start, target)
+        result = Result(question, start, target, Seen())
         kept = self.memory.keep(result, busy=True)
         try:
             if session.put(turn, kept):
@@ -104,7 +105,7 @@ class ProbeCache(Desk):
             kept.busy = False
 
     def _grow(self, result: Result, session: Session, turn: int, selection: SelectionSettings) -> Iterator[Step]:
-        question, start, target = result
+        question, start, target, _ = result
         known, began = len(start), time.monotonic()
         stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):

@@ -60,7 +60,7 @@ function facts({ result, selection, explanation }, words, fills) {
     "share kept": plain(masking.p_keep),
     seed: plain(masking.seed),
     "hidden pixels become": [masking.fill, fills[masking.fill]],
-    "mask scheme": plain(masking.scheme),
+    "how masks are drawn": plain(masking.scheme),
     distance: [selection.distance, words.distances[selection.distance].label],
     selection: [name, name === "slices" ? name : words.modes[name].label],
     "closest slice": [selection.closest, sliceWords(selection.closest)],

@@ -92,6 +92,6 @@ function timeWords(seconds) {
 
 function runWords({ key }, price) {
   if (!price || price.why) return "Run";
-  const what = key === PILOT ? `p_keep pilot: ${price.maps} × ${price.masks} masks` : `Run ${price.maps} maps`;
+  const what = key === PILOT ? `Pilot: ${price.maps} × ${price.masks} masks` : `Run ${price.maps} maps`;
   return `${what}, ${costWords(price, " through the network")}`;
 }

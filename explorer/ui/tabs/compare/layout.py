@@ -18,7 +18,7 @@ from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
-from explorer.ui.session import Result, RunRequest, Session, on_screen
+from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.status import Step
 from explorer.ui.tabs.compare.methods import methods_section
 from explorer.ui.tabs.events import MaskEvents
@@ -141,7 +141,7 @@ class Comparing(MaskEvents[Widgets, Scratch]):
             )
         reference = self._second(values)
         target = self._probes.embed_target(result.probe.encoder, *reference)
-        return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
+        return gr.update(rival=packed(result._replace(question=result.question.against(*reference), target=target)))
 
     def _second(self, values: Values) -> tuple[Any, str | None]:
         widgets = self._widgets

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.core.errors import ExplorerError, InvalidInput
+from explorer.core.limits import P_KEEP
 from explorer.core.rank import rank_against
 from explorer.core.selections import SelectionSettings
 from explorer.results.export import SweepMap, export_sweep
@@ -40,8 +41,8 @@ from explorer.ui.tabs.sweeps.run import (
 )
 
 PILOT_ABOUT = (
-    "Five values of p_keep with few masks each, before a long run: which map repeats, which carries no signal, and "
-    "whether low and middle p_keep tell two stories. The paper's section 5.2.2."
+    "Five values of the share kept with few masks each, before a long run: which map repeats, which carries no signal, "
+    "and whether low and middle ones tell two stories. The paper's section 5.2.2."
 )
 SAVE = "() => setTimeout(() => document.querySelector('#sweep-zip')?.click(), 300)"
 MOVED = "() => { dispatchEvent(new Event('costly-moved')); }"
@@ -70,7 +71,7 @@ def sweeps_tab(page: Page, handlers: Handlers) -> Any:
     listed = [
         {"key": key, "title": s.title, "about": s.about, "free": s.free, "own": _own(s)} for key, s in SWEEPS.items()
     ]
-    listed.append({"key": PILOT, "title": "p_keep pilot", "about": PILOT_ABOUT, "free": False, "own": None})
+    listed.append({"key": PILOT, "title": f"{P_KEEP.title}, pilot", "about": PILOT_ABOUT, "free": False, "own": None})
     choice = component("sweep", events=("priced", "swept", "stopped"), sweeps=listed, prices=None)
     status = status_line("sweep-status")
     empty = dict.fromkeys(("plan", "ended", "loaded", "now", *SLOTS))

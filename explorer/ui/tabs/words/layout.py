@@ -14,6 +14,7 @@ from explorer.core.limits import N_MASKS, P_KEEP, THRESHOLD
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import encoders, find_card
 from explorer.ui.components import component, status_line
 from explorer.ui.controls import Values, slider
@@ -100,9 +101,9 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
         elem_id="words-encoder",
     )
     fewer = "A short sentence has fewer: each way of hiding words, once."
-    n_masks = slider(N_MASKS, "Number of masks", fewer, prefix="words-")
+    n_masks = slider(N_MASKS, N_MASKS.title, fewer, prefix="words-")
     stays = "Chance that a word stays; locked where every way is tried."
-    p_keep = slider(P_KEEP, "Share kept (p_keep)", stays, prefix="words-")
+    p_keep = slider(P_KEEP, P_KEEP.title, stays, prefix="words-")
     hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
                     elem_id="words-hide")  # fmt: skip
     return {"sentence": sentence, "kind": kind, "other": other, "encoder": encoder, "n_masks": n_masks,
@@ -112,10 +113,11 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
 def _lay_out_look() -> dict[str, Any]:
     with gr.Accordion("How the sentences are ranked (free)", open=False, elem_id="words-look"), gr.Row():
         mode = gr.Dropdown([(mode.label, key) for key, mode in MODES.items()], value=ALL_COUNT.mode,
-                           label="Which masks count", filterable=False, elem_id="words-mode")  # fmt: skip
-        threshold = slider(THRESHOLD, "Share of the masks", prefix="words-", visible=False)
+                           label=SETTINGS["mode"].title, filterable=False, elem_id="words-mode")  # fmt: skip
+        threshold = slider(THRESHOLD, THRESHOLD.title, prefix="words-", visible=False)
         distance = gr.Dropdown([(d.label, key) for key, d in DISTANCES.items()], value=ALL_COUNT.distance,
-                               label="Distance", filterable=False, elem_id="words-distance")  # fmt: skip
+                               label=SETTINGS["distance"].title, filterable=False,
+                               elem_id="words-distance")  # fmt: skip
     return {"mode": mode, "threshold": threshold, "distance": distance}
 
 
