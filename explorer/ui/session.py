@@ -20,6 +20,7 @@ from explorer.pictures.examples import asset_path, preset_named
 from explorer.pictures.images import Picture, as_picture
 from explorer.results.links import preset_recipe
 from explorer.results.recipe import Recipe, example_named
+from explorer.results.seen import Seen
 from explorer.results.wire import load_replay, replay_of, rows, unpack
 from explorer.ui.jobs import Job
 from explorer.ui.memory.kept import GONE, Kept
@@ -65,11 +66,12 @@ class RunRequest:
 
 
 class Result(NamedTuple):
-    """What a run has made so far: the question it answers, what is embedded, and what that is ranked against."""
+    """What a run has made so far: the question it answers, what is embedded and ranked against what, and its labels."""
 
     question: RunRequest
     probe: Probe
     target: Reference
+    seen: Seen
 
 
 class Session(Job):

@@ -7,6 +7,7 @@ import { decode, grow, learnModes } from "./maths.js";
 import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
 import { pairPanel } from "./pair.js";
+import { copyPanel } from "./copy.js";
 import { sheetPanel } from "./sheet.js";
 import { stagePanel } from "./stage.js";
 import { store } from "./store.js";
@@ -25,7 +26,7 @@ export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });
   const under = [inspectPanel(), pinButton(), meterPanel(), caveats(props.words.caveats)];
-  root.append(failed, pairPanel(), stagePanel(under, [histogramPanel(), sheetPanel()]));
+  root.append(failed, pairPanel(), stagePanel(under, [histogramPanel(), sheetPanel(), copyPanel()]));
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
     props.value = JSON.stringify({ id: store.state.result?.id, n: store.state.result?.n, ...Object.fromEntries(shared) });
@@ -34,7 +35,7 @@ export function mount(element, props, trigger, watch) {
   tell();
   store.subscribe(["result"], ({ result: { image } }) => {
     write(failed, "");
-    root.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // so that a height can be given to maps
+    document.documentElement.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // what caps heights goes by it
   });
   const attempt = async (work) => {
     const turn = latest;
@@ -67,10 +68,10 @@ let latest = 0;
 async function show(wire, changes = {}, turn = ++latest) {
   const result = await loadPictures(decode(wire));
   if (turn !== latest) return; // another came while its pictures were decoded
-  const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
+  const grown = waiting?.id === result.id ? longer(result, waiting) : result; // rows may have come meanwhile
   store.set({
     result: grown.n > result.n ? grown : result,
-    rival: null, reverse: null, upto: null, other: null, pixel: null, ...changes,
+    rival: null, reverse: null, upto: null, other: null, pixel: null, copy: null, ...changes,
   });
 }
 
@@ -80,7 +81,11 @@ let waiting = null;
 function extend(rows) {
   const { result } = store.state;
   waiting = rows;
-  if (result?.id === rows.id) store.set({ result: grow(result, rows.plane) });
+  if (result?.id === rows.id) store.set({ result: longer(result, rows) });
+}
+
+function longer(result, { plane, seen }) {
+  return { ...grow(result, plane), seen };
 }
 
 const replays = new Map();

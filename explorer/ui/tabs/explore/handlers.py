@@ -74,7 +74,7 @@ class Handlers:
             return gr.skip(), sent  # an example has taken its place
         fresh = rows(result.probe, result.target)
         if fresh["id"] == sent:
-            return gr.update(rows=fresh), sent
+            return gr.update(rows=fresh | {"seen": result.seen.wire(result.probe, result.target)}), sent
         return gr.update(result=packed(result)), fresh["id"]
 
     @told
@@ -217,4 +217,4 @@ def packed(result: Result) -> dict[str, Any]:
         picture_sha256=recipe.picture_sha256,
         reference_name=recipe.reference,
         caption=recipe.caption,
-    )
+    ) | {"seen": result.seen.wire(result.probe, result.target)}
