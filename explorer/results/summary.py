@@ -9,11 +9,12 @@ from explorer.core.agreement import ROUNDING, wobble
 from explorer.core.embedder import Box
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.selections import MEANINGS
+from explorer.results.plots import colour_limit
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
 FAINT = 0.1
-"""A peak is named only if it has at least this share of the stronger peak's strength: less is hardly seen."""
+"""A peak is named only if it has at least this share of the strongest colour's value: less is hardly seen."""
 UNSETTLED = 2
 """Values nearer zero than so many times what chance moves them by have no settled sign; the app hatches them."""
 NOT_SETTLED = "Nothing here is settled: chance alone could have made this map."
@@ -55,12 +56,12 @@ def peaks(attribution: NDArray[np.float32], box: Box, unsettled: float = 0.0) ->
         for cells, low, high in zip(attribution.shape, (box.top, box.left), (box.bottom, box.right), strict=True)
     )
     values = np.where((rows >= 0)[:, None] & (columns >= 0), attribution, np.float32(0))
-    strongest = float(np.abs(values).max())
+    least = max(unsettled, FAINT * colour_limit(attribution, rounding=0))
     found = []
     for signed in (values, -values):
         i, j = np.unravel_index(np.argmax(signed), values.shape)
         peak = float(signed[i, j])
-        named = peak > 0 and peak >= unsettled and peak >= FAINT * strongest
+        named = peak > 0 and peak >= least
         found.append(_name(int(rows[i]), int(columns[j])) if named else "")
     return found[0], found[1]
 

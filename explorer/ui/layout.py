@@ -51,23 +51,26 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
         with gr.Column(scale=1, min_width=320, elem_id="controls"):
+            words_question = gr.Column(elem_id="words-question")
             preset = gallery(presets(), start)
             story = gr.Markdown(start.story, elem_id="story")
             question = lay_out_question(start)
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
+                words_run = gr.Button("Explain", variant="primary", elem_id="words-run", scale=2)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
             quick = gr.Button(LABEL, size="sm", elem_id="quick-look")
             status = status_line("status", status_panel(Step(REPLAYED)))
             controls = Controls(probes.pictures, **question, **lay_out_settings())
         with gr.Column(scale=3, min_width=320, elem_id="results"):
+            component("running")
             component("tour")
             with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 with gr.Tab("Explore", elem_id="explore-tab"):
                     view = component(
                         "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
                     )
-                page = Page(probes, controls, session, view, status)
+                page = Page(probes, controls, session, view, status, words_question, words_run)
                 handlers = Handlers(page, preset)
                 laid_out = {}
                 for tab, lay_out in LAYOUTS.items():
@@ -105,6 +108,8 @@ def _wire_runs(
         event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
     stopped = stop.click(handlers.stop, {page.session}, None, cancels=running, **LIGHT)
     stopped.then(handlers.stopped, everything, shown, **LIGHT)
+    for said in page.after_stop:
+        stopped.then(*said, **LIGHT)
 
 
 def _wire_hints(handlers: Handlers, controls: Controls, page: Page, run: gr.Button) -> None:

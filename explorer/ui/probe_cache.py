@@ -132,6 +132,13 @@ class ProbeCache(Desk):
         """How long embedding so many masks takes here, or None before the first run."""
         return self.rates.seconds(encoder, precision, n_masks, MASKED)
 
+    def complete(self, question: RunRequest) -> Probe | None:
+        """The probe of a question with all its masks, where they are embedded and still here."""
+        wanted = question.masking.n_masks
+        with self._guard:
+            known = self._kept_probe(self._key(question))
+        return None if known is None or len(known) < wanted else first(known, wanted)
+
     def known(self, question: RunRequest) -> int:
         """How many masks of a question are embedded already, whatever number it asks for."""
         with self._guard:

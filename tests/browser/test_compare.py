@@ -319,7 +319,7 @@ def test_the_other_direction_of_an_example_can_be_stopped(page):
     page.wait_for_function(
         "/^[1-9][0-9]* of 1000/.test(document.querySelector('#reverse-status').innerText.trim())", timeout=PATIENCE
     )
-    page.locator("#stop-reverse").click()
+    page.locator(".running", has_text="of 1000 masks").get_by_role("button").click()  # the one Stop comes along
     page.wait_for_function(
         "/Stopped at [1-9][0-9]* of 1000/.test(document.querySelector('#reverse-status').innerText)", timeout=PATIENCE
     )

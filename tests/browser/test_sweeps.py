@@ -250,7 +250,7 @@ def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
     ask(page, "p_keep", 200, "^Run 5 maps, 1000 passes")  # long enough for Stop to come before its end
     page.locator("#run-sweep").click()
     page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 2", timeout=PATIENCE)
-    page.locator("#stop-sweep").click()
+    page.locator("#stop").click()  # the one for all
     says(page, "#sweep-status", "^Stopped: [2-4] of 5 maps are here")
     kept = tiles(page).count()
     assert 2 <= kept < 5
@@ -320,8 +320,9 @@ def test_one_sweep_waits_for_another(page, chromium, served):
     says(other, "#run-sweep", "^Run ")
     other.locator("#run-sweep").click()
     says(other, "#sweep-status", "1 run comes before yours")
-    other.locator("#stop-sweep").click()
-    says(other, "#sweep-status", "Stopped before it began")
+    other.locator("#stop").click()
+    says(other, "#sweep-status", "Taken out of the queue")
+    other.locator("#stop-sweep").wait_for(state="hidden")  # there is nothing more to stop
     page.locator("#stop-sweep").click()
     says(page, "#sweep-status", "^Stopped: ")
     other.wait_for_function("!document.querySelector('#run-sweep').disabled")

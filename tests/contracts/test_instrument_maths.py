@@ -431,12 +431,13 @@ def test_peaks(js: Js) -> None:
                 for shift in (0, 3, -3, -40):
                     attribution = random.normal(shift, 1, shape).astype("f4").round(1)
                     where = [box.left, box.top, box.right, box.bottom]
-                    asked.append([attribution.ravel().tolist(), list(shape), where, unsettled])
+                    limit = colour_limit(attribution)
+                    asked.append([attribution.ravel().tolist(), list(shape), where, unsettled, limit])
                     expected.append(list(peaks(attribution, box, unsettled)))
     found = js("maps.map(([map, ...rest]) => maths.peaks(Float32Array.from(map), ...rest))", maps=asked)
     assert found == expected
     assert {name for names in found for name in names} >= {"", "centre", "top left", "middle right", "bottom centre"}
-    assert js("maths.peaks(new Float32Array(81), [9, 9], [0, 0, 1, 1])") == ["", ""]
+    assert js("maths.peaks(new Float32Array(81), [9, 9], [0, 0, 1, 1], 0, 1)") == ["", ""]
 
 
 def test_colour_limit(js: Js) -> None:

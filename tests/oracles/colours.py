@@ -27,10 +27,10 @@ def strongest_regions(attribution: NDArray[np.float32], hatched: float = 0.0) ->
         rows, columns = np.nonzero(colour >= colour.max() - 1) if colour.max() > 2 else ((), ())
         h, w = red.shape
         found.append(
-            {_name(int(3 * (y + 0.5) / h), int(3 * (x + 0.5) / w)) for y, x in zip(rows, columns, strict=True)}
+            {name_of(int(3 * (y + 0.5) / h), int(3 * (x + 0.5) / w)) for y, x in zip(rows, columns, strict=True)}
         )
     return found[0], found[1]
 
 
-def _name(row: int, column: int) -> str:
+def name_of(row: int, column: int) -> str:
     return "centre" if row == column == 1 else f"{ROWS[row]} {COLUMNS[column]}"

@@ -203,7 +203,7 @@ def test_settings_alone_belong_to_the_first_preset() -> None:
 
 def test_a_pair_without_an_encoder_gets_one_that_can_read_it() -> None:
     assert asked("picture=cat.jpg&caption=a+cat").encoder == "conse-lite0"
-    assert asked("picture=cat.jpg&reference=lion.jpg").encoder == "efficientnet-lite0"
+    assert asked("picture=cat.jpg&reference=lion.jpg").encoder == "efficientnet-lite0-features"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ export function differenceFigure(longSide) {
     const { map, limit, wobble } = difference(a, b), { size, box } = a.result;
     fit(canvas, a.result, longSide);
     paintMap(canvas, a.result, map, { limit: limit || 1, opacity: state.opacity, unsettled: state.hatch ? UNSETTLED * wobble : 0 });
-    write(where, limit ? inPlaces(peaks(map, size, box, UNSETTLED * wobble)) : "The two maps are the same.");
+    write(where, limit ? inPlaces(peaks(map, size, box, UNSETTLED * wobble, limit)) : "The two maps are the same.");
     write(alike, likeness(a, b));
     call(canvas, `Difference map, A minus B. ${where.textContent}`);
     doubt.textContent = limit && state.hatch ? "; hatched where chance alone could make it" : "";

@@ -13,7 +13,15 @@ export function pictureName({ picture_name: name }) {
 
 /** What it is compared with. */
 export function referenceName({ caption, reference_name: name }) {
-  return caption != null ? `“${caption}”` : name ?? "your reference";
+  return caption != null ? quoted(caption) : name ?? "your reference";
+}
+
+const NAMED = 60;
+
+/** A caption as the name of something: its beginning, where it is long. */
+function quoted(caption) {
+  const letters = [...caption];
+  return `“${letters.length > NAMED ? `${letters.slice(0, NAMED).join("").trimEnd()} …` : caption}”`;
 }
 
 /** The mode, and its threshold where it has one. */
@@ -44,7 +52,7 @@ function facts({ result, selection, explanation }, words, fills) {
   const own = `a file of your own (${result.picture_sha256.slice(0, 8)})`;
   const found = {
     picture: [result.picture_sha256, result.picture_name ?? own],
-    "compared with": caption != null ? [caption, `“${caption}”`] : [reference ?? result.reference.picture, reference ?? "a file of your own"],
+    "compared with": caption != null ? [caption, quoted(caption)] : [reference ?? result.reference.picture, reference ?? "a file of your own"],
     encoder: [result.encoder.key, result.encoder.title],
     arithmetic: plain(result.precision),
     "number of masks": plain(explanation.n),

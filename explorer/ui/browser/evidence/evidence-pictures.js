@@ -58,7 +58,7 @@ function one({ map, title, text }, { image, box, size, limit }, open) {
     return item;
   }
   paintMap(canvas, result, map, { limit });
-  canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${describe({ map }, result, store.state.words)}`);
+  canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${describe({ map, limit }, result, store.state.words)}`);
   if (open) {
     const button = el("button", { type: "button", onclick: () => open({ map, limit, size, title }) }, "Open in Explore");
     button.setAttribute("aria-label", `Open the map of ${title} in Explore`);

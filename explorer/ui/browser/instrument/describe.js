@@ -2,7 +2,7 @@
 
 const ROWS = ["top", "middle", "bottom"];
 const COLUMNS = ["left", "centre", "right"];
-/** A peak is named only if it has at least this share of the stronger peak's strength. */
+/** A peak is named only if it has at least this share of the strongest colour's value. */
 const FAINT = 0.1;
 /** Values nearer zero than so many times what chance moves them by are hatched. */
 export const UNSETTLED = 2;
@@ -16,9 +16,10 @@ const ROUNDING = 1e-6;
  * @param {number[]} size [h, w]
  * @param {number[]} box Where in the picture the map lies: left, top, right, bottom.
  * @param {number} unsettled Peaks nearer zero are not named.
+ * @param {number} limit The value of the strongest colour on the map's own scale.
  * @returns {[string, string]} A name for each sign, "" where there is nothing to name.
  */
-export function peaks(map, [h, w], [left, top, right, bottom], unsettled = 0) {
+export function peaks(map, [h, w], [left, top, right, bottom], unsettled, limit) {
   const rows = thirds(h, top, bottom), columns = thirds(w, left, right), most = [0, 0], at = [-1, -1];
   for (let y = 0; y < h; y++) {
     if (rows[y] < 0) continue; // outside the picture
@@ -29,7 +30,7 @@ export function peaks(map, [h, w], [left, top, right, bottom], unsettled = 0) {
       else if (-value > most[1]) [most[1], at[1]] = [-value, p];
     }
   }
-  const least = Math.max(unsettled, FAINT * Math.max(...most));
+  const least = Math.max(unsettled, FAINT * limit);
   return at.map((p, sign) => (p >= 0 && most[sign] >= least ? nameOf(rows[Math.trunc(p / w)], columns[p % w]) : ""));
 }
 
@@ -48,13 +49,14 @@ function nameOf(row, column) {
 /**
  * What a map shows, as describe in explorer/results/summary.py.
  *
- * @param {{map, meaning?: string, wobble?: number}} shown Without a wobble nobody knows what chance does to it.
+ * @param {{map, limit: number, meaning?: string, wobble?: number}} shown limit: of its own scale; without a wobble nobody
+ *   knows what chance does to it.
  * @param {{size, box}} result Whose map it is.
  * @param {{meanings, not_settled: string}} words From Python.
  * @returns {string} Sentences.
  */
-export function describe({ map, meaning = "closer", wobble }, { size, box }, { meanings, not_settled: notSettled }) {
-  const names = peaks(map, size, box, wobble === undefined ? 0 : Math.max(UNSETTLED * wobble, ROUNDING));
+export function describe({ map, limit, meaning = "closer", wobble }, { size, box }, { meanings, not_settled: notSettled }) {
+  const names = peaks(map, size, box, wobble === undefined ? 0 : Math.max(UNSETTLED * wobble, ROUNDING), limit);
   const parts = meanings[meaning].most.map((most, sign) => names[sign] && most && most.replace("{}", names[sign])).filter(Boolean);
   const whole = parts.join(", and ");
   if (whole) return `${whole[0].toUpperCase()}${whole.slice(1)}.`;

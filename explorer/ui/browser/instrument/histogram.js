@@ -179,7 +179,7 @@ function inWords(shown, { result, selection, words }) {
 }
 
 /**
- * Drag selects a slice, whose side follows from where in the ranking it lies; the other side's slice stays. Double click, or
+ * Drag selects a slice, whose side follows from where in the ranking it lies; that of the other side stays. Double click, or
  * Escape meanwhile, returns to the mode.
  */
 function brush(plot, band, axisNow) {
@@ -195,7 +195,8 @@ function brush(plot, band, axisNow) {
   plot.addEventListener("pointerdown", (event) => {
     if (event.button || !axisNow()) return;
     start = at(event);
-    before = { closest: store.state.selection.closest, farthest: store.state.selection.farthest };
+    const { closest, farthest } = store.state.selection;
+    before = onScreen().meaning === "closer" ? { closest, farthest } : { closest: null, farthest: null };
     band.hidden = false;
     spread(event);
     plot.setPointerCapture(event.pointerId);

@@ -35,7 +35,7 @@ export function mount(element, props, trigger, watch) {
   tell();
   store.subscribe(["result"], ({ result: { image } }) => {
     write(failed, "");
-    root.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // so that a height can be given to maps
+    document.documentElement.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // what caps heights goes by it
   });
   const attempt = async (work) => {
     const turn = latest;

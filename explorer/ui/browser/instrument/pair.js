@@ -4,6 +4,8 @@ import { wholeDistance } from "./maths.js";
 import { COMPARED, PICTURE, seenList } from "./seen.js";
 import { store } from "./store.js";
 
+const SHORT = 40;
+
 /**
  * How far apart two embeddings of a result's encoder can lie; what a distance without ends leaves open is null.
  * @returns {{low: number|null, high: number|null, farthest: string}} farthest: what two things at the high end are
@@ -35,7 +37,7 @@ export function pairPanel() {
     explained.src = result.picture;
     compared.replaceChildren(result.reference.picture
       ? el("img", { src: result.reference.picture, alt: "the picture it is compared with" })
-      : el("blockquote", {}, result.reference.label));
+      : el("blockquote", { tabindex: result.reference.label.length > SHORT && 0 }, result.reference.label)); // a long one scrolls
     const sentences = [...result.notices, ...(result.identical ? [words.identical] : [])];
     notices.replaceChildren(...sentences.map((sentence) => el("li", {}, sentence)));
   });

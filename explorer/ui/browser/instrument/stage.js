@@ -65,7 +65,7 @@ function bigMap() {
     fit(canvas, state.result);
     const unsettled = state.hatch && wobble ? UNSETTLED * wobble : 0;
     paintMap(canvas, { ...state.result, size }, map, { limit, opacity: state.opacity, unsettled, meaning });
-    const said = noSignal ? "" : `${describe(shown, { ...state.result, size }, state.words)} ${oneSided}`.trim();
+    const said = noSignal ? "" : `${describe({ ...shown, limit: shown.own }, { ...state.result, size }, state.words)} ${oneSided}`.trim();
     flat.hidden = !noSignal;
     write(flat, noSignal);
     write(words, said);
@@ -81,11 +81,12 @@ function bigMap() {
 
 /** What the large map shows: the chosen one of the result, or another method's in its place. */
 function large(state) {
-  if (state.other?.of === state.result.id) return { meaning: "closer", ...state.other, noSignal: "", oneSided: "" };
+  const { other } = state;
+  if (other?.of === state.result.id) return { meaning: "closer", own: other.limit, ...other, noSignal: "", oneSided: "" };
   const explanation = onScreen(state);
   return {
     map: explanation.map, size: state.result.size, limit: limitOf(state), title: nameOf(state),
-    meaning: explanation.meaning, wobble: explanation.wobble,
+    meaning: explanation.meaning, wobble: explanation.wobble, own: explanation.limit,
     noSignal: explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`,
     oneSided: state.words.one_sided[emptySide(state.selection, explanation.n)] ?? "",
   };

@@ -6,20 +6,21 @@ export const voice = el("p", { class: "voice", role: "status", id: "voice" });
 
 const QUIET = 10_000; // ms between two words about the progress of the same run
 
-/** Read a status line out; it says a sentence, or beside a bar how far a run is. */
+/** Read a line of Gradio's out, whenever Python gives it another text; a bar in it shows how far a run is. */
 export function listen(element, watch) {
-  let last = { said: element.innerText.trim(), running: false, at: -Infinity };
-  watch("value", () => {
-    const now = { said: element.innerText.trim(), running: Boolean(element.querySelector(".bar")), at: performance.now() };
-    if (!worthSaying(last, now)) return;
-    last = now;
-    say(now.said);
-  });
+  const read = reader(element.innerText.trim());
+  watch("value", () => read(element.innerText.trim(), Boolean(element.querySelector(".bar"))));
 }
 
-/** Have it read out, once whatever is being read has ended. */
-export function say(text) {
-  write(voice, text);
+/** What reads one line out: `(text, running)`, where `running` says that it is about progress. `shown` is there already. */
+export function reader(shown = "") {
+  let last = { said: shown, running: false, at: -Infinity };
+  return (said, running) => {
+    const now = { said, running, at: performance.now() };
+    if (!worthSaying(last, now)) return;
+    last = now;
+    write(voice, said);
+  };
 }
 
 /**

@@ -53,7 +53,7 @@ export function mapFigure() {
 export function compared({ reference }) {
   return el("figure", { class: "compared-with" }, reference.picture
     ? el("img", { src: reference.picture, alt: "the picture it is compared with" })
-    : el("blockquote", {}, reference.label), el("figcaption", {}, "compared with"));
+    : el("blockquote", { tabindex: reference.label.length > 60 && 0 }, reference.label), el("figcaption", {}, "compared with"));
 }
 
 /** Several figures in a row that wraps. */

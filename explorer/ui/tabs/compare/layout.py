@@ -60,15 +60,13 @@ def compare_tab(page: Page, handlers: Handlers) -> None:
     contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
     methods_section(page)
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
-    with gr.Row(elem_classes="board-actions"):
-        explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
-        stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
+    explain = gr.Button(REVERSE, elem_id="explain-reference")
     status = status_line("reverse-status")
     reverse = component("board-reverse", events=("shown",), reverse=None)
     widgets = Widgets(
         kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
     )
-    _wire(Comparing(page, widgets), page, widgets, press, stop)
+    _wire(Comparing(page, widgets), page, widgets, press)
 
 
 def _title(heading: str, about: str) -> None:
@@ -105,14 +103,14 @@ def _examples() -> list[dict[str, Any]]:
     ]
 
 
-def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button, stop: gr.Button) -> None:
-    """The light events are free of the model; the costly one has its own Stop."""
+def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button) -> None:
+    """The light events are free of the model; the costly one waits for its turn."""
     widgets.kind.input(comparing.choose_kind, {widgets.kind}, [widgets.picture, widgets.caption], **LIGHT)
     asked: set[Any] = {page.session, widgets.kind, widgets.picture, widgets.caption}
     for event in (press.click, widgets.caption.submit):
         event(comparing.contrast, asked, [widgets.contrast], **LIGHT)
     shown = [widgets.status, widgets.reverse]
-    running = comparing.wire([widgets.explain.click], stop, {page.session, page.view}, shown)
+    running = comparing.wire([widgets.explain.click], {page.session, page.view}, shown)
     for event in (widgets.reverse.shown, running.then):
         event(comparing.possible, {page.session}, [widgets.explain, widgets.contrast], **LIGHT)
 

@@ -15,6 +15,7 @@ from explorer.attributions.question import DistanceExplainer, Method, Question, 
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
+from explorer.core.fills import own_fill
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
 from explorer.core.selections import CLOSER, MODES, SelectionSettings
@@ -23,10 +24,13 @@ from explorer.encoders.base import Encoder
 from explorer.results.plots import picture_of
 from explorer.results.recipe import Recipe
 from explorer.ui.components import Look
+from explorer.ui.jobs import MASKED
 from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.zero_gpu import load_encoder
 
 Report = dict[str, Any]
+Part = tuple[str, int]
+"""A kind of pass, which has a rate of its own, and how many."""
 
 OWN = "distance-explainer"
 """The method whose map is on screen."""
@@ -119,6 +123,12 @@ class Subject:
         question = replace(self.sketch(), encoder=encoder)
         return self.method(key, len(self.explanation.weights), encoder).passes(question)
 
+    def fill(self, chosen: str = "auto") -> str:
+        """A fill as it is for this encoder."""
+        encoder = self.explanation.probe.encoder
+        assert isinstance(encoder, Encoder)
+        return own_fill(chosen, encoder)
+
     def wire(self, method: str = OWN) -> dict[str, Any]:
         """For the browser, which map this is, and for people.
 
@@ -194,7 +204,8 @@ class Option:
         label: What it is called on screen.
         choices: (value, what it is called).
         value: The one chosen at first.
-        folded: Whether it is out of sight until asked for.
+        folded: Whether it is out of sight until asked for. Only what makes an answer more exact may be; what can turn
+            it is in sight, and named by ``Evidence.under``.
     """
 
     name: str
@@ -214,6 +225,11 @@ class Option:
         if value not in [choice for choice, _ in self.choices]:
             raise InvalidInput(f"Unknown {self.label.lower()}; choose one of those listed.", code="evidence_option")
         return str(value)
+
+
+def kind_of(method: str) -> str:
+    """What a method's passes are timed as: masked pictures are all alike, gradients are each method's own."""
+    return method if METHODS[method].needs else MASKED
 
 
 def numbers(*values: int) -> tuple[tuple[str, str], ...]:
@@ -263,17 +279,38 @@ class Evidence(ABC):
         """What makes its maps, with as many masks as are chosen."""
         return self.subject.method(self.method, int(self.chosen["masks"]))
 
-    @abstractmethod
     def passes(self) -> int:
-        """How many pictures it embeds; embeds none itself, but a method may have to look at the network."""
+        """How many pictures it embeds."""
+        return sum(count for _, count in self.parts())
+
+    def _with_masks(self) -> str:
+        """For ``under``: of how many masks its maps are made, where they are made of masks."""
+        return f" and maps of {self.chosen['masks']} masks" if has_masks(METHODS[self.method]) else ""
+
+    @abstractmethod
+    def parts(self) -> tuple[Part, ...]:
+        """What it embeds, in order; embeds nothing itself, but a method may have to look at the network."""
+
+    @abstractmethod
+    def under(self) -> str:
+        """Which choices the verdict was made with and could hang on, in plain words after "tested with"."""
 
     @abstractmethod
     def steps(self) -> Parts[Any]:
-        """Do it."""
+        """Do it; yields 0 once all is there that it begins with, and the first pass is made."""
+
+    def report(self, result: Any, stopped: bool) -> Report:
+        """``findings``, their verdict naming what it was tested with; ``under`` says that by itself."""
+        found, under = self.findings(result, stopped), self.under()
+        head, *rest = found["verdict"]
+        return {"outcome": None} | found | {"verdict": [f"{head} Tested with {under}.", *rest], "under": under}
 
     @abstractmethod
-    def report(self, result: Any, stopped: bool) -> Report:
-        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``."""
+    def findings(self, result: Any, stopped: bool) -> Report:
+        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``.
+
+        And ``outcome``: the verdict without its numbers, to be compared with that of other settings; None for none.
+        """
 
     @classmethod
     def wire(cls) -> dict[str, Any]:
