@@ -76,7 +76,7 @@ def test_a_setting_has_one_name_and_the_encoder_a_card(page):
 def test_a_quick_look_is_part_of_the_run_that_follows(page):
     page.locator("#quick-look").click()
     page.wait_for_function(
-        "n => document.querySelector('#status').innerText.includes(`${n} masks; `) && "
+        "n => document.querySelector('#status').innerText.includes(`${n} of at most 1000 masks; `) && "
         "document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)",
         arg=FEW,
     )
