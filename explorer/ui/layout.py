@@ -79,7 +79,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     reader = address_reader()
     glossary()
     linked = open_links(page, handlers, reader, laid_out["share"], demo)
-    looked = quick_look(page, preset, quick)
+    looked = quick_look(page, handlers, quick)
     _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, looked, laid_out["sweeps"]))
     _wire_hints(handlers, controls, page, run)
     wire_captions(page, handlers)
