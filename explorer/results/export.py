@@ -143,7 +143,7 @@ def _sweep_csv(maps: Sequence[SweepMap]) -> str:
     for i, one in enumerate(maps, 1):
         explanation, selection = one.explanation, one.recipe.selection
         rows.append(
-            {"file": f"maps/{i:02}", "map": one.title, "row": one.row}
+            {"file": f"maps/{i:02}", "map": one.title, "row": one.row, "encoder": one.recipe.encoder}
             | one.recipe.masking.to_dict()
             | selection.to_dict()
             | {
