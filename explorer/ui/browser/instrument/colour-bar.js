@@ -43,4 +43,4 @@ export function colourBar(what = "", ends = null) {
   return { element, draw, mark };
 }
 
-const SPIKY = "Some of the strongest values go beyond the colours.";
+const SPIKY = "Of some maps the strongest values, at most 1 %, go beyond the colours.";
