@@ -100,6 +100,17 @@ export async function replay(key) {
   return replays.get(key);
 }
 
+/** An example's result, which nothing shows yet. */
+export async function example(key) {
+  return loadPictures(decode(await replay(key)));
+}
+
+/** Show a result that was on screen before, with what has come of it since. */
+export function bringBack(result) {
+  const grown = waiting?.id === result.id ? longer(result, waiting) : result;
+  store.set({ result: grown.n > result.n ? grown : result, rival: null, reverse: null, other: null, copy: null });
+}
+
 async function open({ replay: key, ...changes }) {
   delete changes.stamp; // only there so that the same wish twice is two wishes
   if (changes.selection) changes.selection = { ...store.state.selection, ...changes.selection };
