@@ -42,7 +42,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     choices = presets()
     start = preset_named(FIRST_PRESET)
     first = Session()
-    first.show_replay(start.key, ())
+    first.show_replay(start.key)
     session = gr.State(first, time_to_live=SESSION_SECONDS)
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
@@ -73,10 +73,10 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
                 for tab, lay_out in LAYOUTS.items():
                     with gr.Tab(TABS[tab], elem_id=f"{tab}-tab"):
                         laid_out[tab] = lay_out(page, handlers)
-    reader = address_reader()
-    linked = open_links(page, handlers, reader, laid_out["share"], demo)
+    reader = address_reader(controls)
+    linked = open_links(page, handlers, preset, reader, laid_out["share"], demo)
     _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, laid_out["sweeps"]))
-    _wire_hints(handlers, controls, page, run)
+    _wire_hints(handlers, page, preset, story, run)
 
 
 def _wire_runs(
@@ -100,22 +100,26 @@ def _wire_runs(
     running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-        event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
+        settled = event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
+        settled.then(handlers.stale, everything | {preset}, [page.status, preset, story], **LIGHT)  # and the rest
     stopped = stop.click(handlers.stop, {page.session}, None, cancels=running, **LIGHT)
-    stopped.then(handlers.stopped, everything, shown, **LIGHT)
+    stopped = stopped.then(handlers.stopped, everything, shown, **LIGHT)
+    stopped.then(handlers.stale, everything | {preset}, [page.status, preset, story], **LIGHT)
 
 
-def _wire_hints(handlers: Handlers, controls: Controls, page: Page, run: gr.Button) -> None:
+def _wire_hints(handlers: Handlers, page: Page, preset: gr.Dropdown, story: gr.Markdown, run: gr.Button) -> None:
     """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
-    c, everything = controls, page.everything()
+    c, everything = page.controls, page.everything()
+    said = [page.status, preset, story]
     for asked in (c.reference.input, c.caption.submit):
-        asked(handlers.compare, everything, [page.status, page.view], **LIGHT)
+        compared = asked(handlers.compare, everything, [page.status, page.view], **LIGHT)
+        compared.then(handlers.stale, everything | {preset}, said, **LIGHT)
     c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):
         priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-    for costly in (*c.costly(), c.kind):
-        costly.input(handlers.stale, everything, [page.status], **LIGHT)
+    # One event for all: of several at a time, one with older values could have the last word.
+    gr.on([costly.input for costly in (*c.costly(), c.kind)], handlers.stale, everything | {preset}, said, **LIGHT)
 
 
 def _priced(controls: Controls) -> set[Any]:

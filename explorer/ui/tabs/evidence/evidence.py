@@ -119,6 +119,11 @@ class Subject:
         question = replace(self.sketch(), encoder=encoder)
         return self.method(key, len(self.explanation.weights), encoder).passes(question)
 
+    def made(self, method: str, n_masks: int) -> str:
+        """How a method makes its map, in words."""
+        made = method_words(self.explanation.selection) if method == OWN else METHODS[method].title
+        return f"{made}, {n_masks} masks" if has_masks(METHODS[method]) else made
+
     def wire(self, method: str = OWN) -> dict[str, Any]:
         """For the browser, which map this is, and for people.
 
@@ -126,10 +131,7 @@ class Subject:
             method: Whose map of the pair.
         """
         recipe, selection = self.recipe, self.explanation.selection
-        with_masks = has_masks(METHODS[method])
-        made = method_words(selection) if method == OWN else METHODS[method].title
-        if with_masks:
-            made += f", {self.request.masking.n_masks} masks"
+        made = self.made(method, self.request.masking.n_masks)
         picture = recipe.picture or "your picture"
         compared = f"“{recipe.caption}”" if recipe.caption is not None else recipe.reference or "your reference"
         return {
@@ -137,7 +139,7 @@ class Subject:
             "selection": selection.to_dict(),
             "masks": self.request.masking.n_masks,
             "method": method,
-            "of_masks": with_masks,
+            "of_masks": has_masks(METHODS[method]),
             "label": f"{picture} against {compared}, {made}",
         }
 
@@ -256,6 +258,13 @@ class Evidence(ABC):
     def _method(self) -> Method:
         """What makes its maps, with as many masks as are chosen."""
         return self.subject.method(self.method, int(self.chosen["masks"]))
+
+    def about(self) -> str:
+        """What its answer is about, for people: the map that is judged, and what was made for the answer."""
+        label = str(self.subject.wire(self.method)["label"])
+        if "masks" not in self.chosen or not has_masks(METHODS[self.method]):
+            return label
+        return f"{label}; tested with maps of {self.chosen['masks']} masks"
 
     @abstractmethod
     def passes(self) -> int:

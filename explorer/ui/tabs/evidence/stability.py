@@ -59,6 +59,11 @@ class StabilityEvidence(Evidence):
         other = SelectionSettings(mode="mirror" if plain_mode else "rank_weighted", distance=own.distance)
         return {method_words(own): own, method_words(other): other}
 
+    def about(self) -> str:
+        """The map, and how long the runs are that it is held against."""
+        label = self.subject.wire(self.method)["label"]
+        return f"{label}; tested with {self.chosen['runs']} runs of up to {self.chosen['masks']} masks"
+
     def passes(self) -> int:
         """As many masks as the longest run has, for each run."""
         if self.method != OWN:

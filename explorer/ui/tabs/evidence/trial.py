@@ -193,7 +193,7 @@ class Trial(Work):
 
     def _tell(self, report: Report) -> dict[str, Any]:
         self._reports += 1
-        of = self._evidence.subject.wire(self._evidence.method)
+        of = self._evidence.subject.wire(self._evidence.method) | {"label": self._evidence.about()}
         return {self._key: report | {"of": of, "press": self._press, "step": self._reports}}
 
 

@@ -97,7 +97,7 @@ def test_another_map_is_refused(session: Session):
 
 def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.MonkeyPatch):
     page = Session()
-    page.show_replay(FIRST_PRESET, ())
+    page.show_replay(FIRST_PRESET)
     replayed = subject_of(page, Look(PLAIN, None, page.shown(), 1000))
 
     def refuse(*args: object, **options: object) -> None:
