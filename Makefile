@@ -45,7 +45,7 @@ space: .venv/test-ready
 .venv/run-ready: .venv/pip-ready requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --editable .
-	$(BIN)/explorer models fetch efficientnet-lite0 conse-lite0
+	$(BIN)/explorer models fetch efficientnet-lite0-features efficientnet-lite0 conse-lite0
 	touch $@
 
 .venv/test-ready: .venv/run-ready pyproject.toml

@@ -11,6 +11,7 @@ from explorer.core.distances import DISTANCES
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.selections import MODES
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS
 from explorer.evaluation.metrics import METRICS
 
@@ -36,12 +37,18 @@ def modes() -> str:
 
 def settings() -> str:
     rows = [
-        (f"`{c.name}`", f"{c.low:.10g} to {c.high:.10g}", f"{c.app_high:.10g}", f"{c.default:.10g}")
+        (
+            SETTINGS[c.name].label,
+            f"`{c.name}`",
+            f"{c.low:.10g} to {c.high:.10g}",
+            f"{c.app_high:.10g}",
+            f"{c.default:.10g}",
+        )
         for c in (N_MASKS, FEATURE_RES, P_KEEP, THRESHOLD, SEED)
     ]
-    rows.append(("`fill`", ", ".join(FILLS), "", "auto"))
-    rows.append(("`distance`", ", ".join(DISTANCES), "", "cosine"))
-    return table(("setting", "range", "highest in the app", "default"), rows)
+    rows.append((SETTINGS["fill"].label, "`fill`", ", ".join(FILLS), "", "auto"))
+    rows.append((SETTINGS["distance"].label, "`distance`", ", ".join(DISTANCES), "", "cosine"))
+    return table(("setting", "name", "range", "highest in the app", "default"), rows)
 
 
 def methods() -> str:

@@ -27,7 +27,7 @@ from explorer.evaluation.scorers import Scorer, make_scorer
 from explorer.evaluation.segmentation import as_seen
 from explorer.pictures.formats import jpeg
 from explorer.reports.drawing import as_seen as as_picture_seen
-from explorer.results.plots import paint, shrink
+from explorer.results.plots import colour_limit, paint, shrink
 
 SHOWN = 12
 """How many of the pictures have their maps in the report."""
@@ -183,7 +183,8 @@ def _measured(
 
 def _draw(question: Question, attribution: NDArray[np.float32], path: Path) -> None:
     """The map over what the encoder sees, on a scale of its own: maps of two methods have no common unit."""
-    painted = paint(attribution, shrink(as_picture_seen(question.pixels), SIDE))
+    picture = shrink(as_picture_seen(question.pixels), SIDE)
+    painted = paint(attribution, picture, limit=colour_limit(attribution, rounding=0))
 
     def write(scratch: Path) -> None:
         (scratch / path.name).write_bytes(jpeg(painted))

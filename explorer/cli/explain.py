@@ -14,6 +14,7 @@ from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.probe import prepare
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 
 
@@ -34,13 +35,13 @@ def add_command(commands: Any) -> None:
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
         add_number(masks, cap)
-    masks.add_argument("--fill", choices=list(FILLS), default="auto", help="what hidden pixels become")
-    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help="how random masks are drawn")
+    masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
+    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
     selection = explain.add_argument_group("selection (free)")
     selection.add_argument("--mode", choices=list(MODES), default="mirror", help="which masks count")
     add_number(selection, THRESHOLD)
-    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="between embeddings")
+    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="distance between embeddings")
     for side in ("closest", "farthest"):
         selection.add_argument(f"--{side}", nargs=2, type=float, metavar=("LOW", "HIGH"),
                                help=f"slice of the ranking that counts as {side}; overrides mode")  # fmt: skip

@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--mode", choices=list(MODES), default=ALL_COUNT.mode, help="which masks count")
     for cap in (N_MASKS, P_KEEP, SEED, THRESHOLD):
         add_number(command, cap)
-    command.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="between embeddings")
+    command.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="distance between embeddings")
 
 
 def _explain_words(options: argparse.Namespace) -> int:

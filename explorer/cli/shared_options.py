@@ -14,6 +14,7 @@ from explorer.cli.output import bar_size
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import Range
 from explorer.core.probe import Probe, Progress, grow
+from explorer.core.terms import SETTINGS
 from explorer.results.folders import PROBE_FILE, resume_probe, save_probe
 
 STOPPED = 130
@@ -40,7 +41,7 @@ def add_number(group: Any, cap: Range) -> None:
     spec = ".0f" if cap.whole else "g"
     group.add_argument(
         f"--{cap.name.replace('_', '-')}", type=_reader(cap), metavar="N", default=cap.default_number,
-        help=f"{cap.low:{spec}} to {cap.high:{spec}} (default: %(default)s)",
+        help=f"{SETTINGS[cap.name].label.lower()}, {cap.low:{spec}} to {cap.high:{spec}} (default: %(default)s)",
     )  # fmt: skip
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from explorer.cli.long_work import work_off
 from explorer.cli.shared_options import STOPPED
-from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from explorer.core.price import Price
     from explorer.core.steps import Steps
     from explorer.studies.setup import Setup
 
+PICTURES_ENCODER, FEATURES_ENCODER = "efficientnet-lite0", "efficientnet-lite0-features"
 CAPTIONS_ENCODER = "conse-lite0"
 DRAFT = 0.1
 """Share of the masks in a draft."""
@@ -30,7 +30,7 @@ def add_command(commands: Any) -> None:
     models.add_argument(
         "--encoder",
         metavar="KEY",
-        default=DEFAULT_ENCODER,
+        default=PICTURES_ENCODER,
         help="compares pictures; the paper's are keras-resnet50 and keras-vgg16 (default: %(default)s)",
     )
     models.add_argument(
@@ -38,6 +38,12 @@ def add_command(commands: Any) -> None:
         metavar="KEY",
         default=CAPTIONS_ENCODER,
         help="compares pictures with captions; the paper's is clip-vit-b32 (default: %(default)s)",
+    )
+    models.add_argument(
+        "--features-encoder",
+        metavar="KEY",
+        default=FEATURES_ENCODER,
+        help="compares pictures once more, on the pages features and localization (default: %(default)s)",
     )
     models.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
     command.add_argument("--pictures", metavar="FOLDER", type=Path,
@@ -88,18 +94,23 @@ def _list() -> int:
 def _setup(options: argparse.Namespace, out: Path) -> Setup:
     from explorer.core.errors import WeightsMissing
     from explorer.encoders.cards import load_encoder
-    from explorer.studies.pairs import CAPTIONS, PICTURES, find_subjects
+    from explorer.studies.pairs import CAPTIONS, FEATURES, PICTURES, find_subjects
     from explorer.studies.setup import Setup
 
     subjects = find_subjects(options.pictures)
     encoders = {PICTURES: load_encoder(options.encoder, precision=options.precision)}
     absent = {}
-    try:
-        encoders[CAPTIONS] = load_encoder(options.captions_encoder, precision=options.precision)
-    except WeightsMissing as error:
-        if options.captions_encoder != CAPTIONS_ENCODER:  # who asks for one wants to know
-            raise
-        absent[CAPTIONS] = str(error)
+    others = (
+        (CAPTIONS, options.captions_encoder, CAPTIONS_ENCODER),
+        (FEATURES, options.features_encoder, FEATURES_ENCODER),
+    )
+    for role, key, usual in others:
+        try:
+            encoders[role] = load_encoder(key, precision=options.precision)
+        except WeightsMissing as error:
+            if key != usual:  # who asks for one wants to know
+                raise
+            absent[role] = str(error)
     return Setup(encoders, subjects, out / ".embedded", DRAFT if options.draft else 1.0, absent)
 
 

@@ -24,6 +24,7 @@ class Distance:
         label: The axis label.
         low: Smallest possible value.
         high: Largest possible value, infinity where there is none.
+        high_nonnegative: The same for two embeddings without a number below 0 (``Card.nonnegative``).
         measure: Rows (n, d), their lengths (n,), reference (d,) -> (n,) float64.
         needs_length: Whether a zero-length vector has no distance; then the length of neither plays a part.
         closeness: Grows as rows come closer, and can be differentiated: the module ``numpy`` or ``torch``, rows (n, d),
@@ -41,6 +42,7 @@ class Distance:
     label: str
     low: float
     high: float
+    high_nonnegative: float
     measure: Callable[[Distances, Distances, Distances], Distances]
     needs_length: bool
     closeness: Callable[[Any, Any, Any, Any], Any]
@@ -253,6 +255,7 @@ DISTANCES.add(
         label="cosine distance / 2",
         low=0.0,
         high=1.0,
+        high_nonnegative=0.5,
         measure=_cosine,
         needs_length=True,
         closeness=_cosine_closeness,
@@ -267,6 +270,7 @@ DISTANCES.add(
         label="angle / π",
         low=0.0,
         high=1.0,
+        high_nonnegative=0.5,
         measure=_angular,
         needs_length=True,
         closeness=_angular_closeness,
@@ -281,6 +285,7 @@ DISTANCES.add(
         label="euclidean distance",
         low=0.0,
         high=np.inf,
+        high_nonnegative=np.inf,
         measure=_euclidean,
         needs_length=False,
         closeness=lambda xp, rows, lengths, vector: -xp.linalg.norm(rows - vector, None, 1),
@@ -295,6 +300,7 @@ DISTANCES.add(
         label="minus dot product",
         low=-np.inf,
         high=np.inf,
+        high_nonnegative=0.0,
         measure=_dot,
         needs_length=False,
         closeness=lambda xp, rows, lengths, vector: rows @ vector,

@@ -91,7 +91,7 @@ class Card:
         source: Paper or page the encoder comes from.
         fill: What ``fill="auto"`` means for it, following the paper: ``"zero"`` in the network's
             input space, or ``"black"`` pixels before preprocessing.
-        weights: Family-specific address of the weights.
+        weights: Family-specific address of the weights, or which output of a network is read.
         revision: The pinned revision of those weights, where there is one.
         offline: Whether it works without ever reaching a network.
         precisions: What ``precision`` may be.
@@ -99,6 +99,8 @@ class Card:
             of maps, ``"attention"`` between tokens.
         gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
         language: The one its text side was trained on; empty where there is none, or more, or nobody says.
+        nonnegative: Whether no number of an embedding can be below 0, so that no two point further apart than at right
+            angles; False where nobody knows.
     """
 
     key: str
@@ -118,6 +120,7 @@ class Card:
     gives: tuple[str, ...] = ()
     gives_when: str = ""
     language: str = ""
+    nonnegative: bool = False
 
     @property
     def captions(self) -> bool:

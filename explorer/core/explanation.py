@@ -17,7 +17,7 @@ from explorer.core.embedder import Embedder, Input
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
 from explorer.core.registry import Registry
-from explorer.core.selections import SelectionSettings
+from explorer.core.selections import CLOSER, MATTERS, SelectionSettings, meaning
 
 Writer = Callable[[Any, Path, bool], Path]
 """A result, a folder, and whether results there are replaced -> the folder."""
@@ -30,7 +30,7 @@ class Explanation:
     """The map and everything it was made from.
 
     Attributes:
-        attribution: (h, w) float32, positive where keeping the region brings the pair closer.
+        attribution: (h, w) float32, positive where keeping the region brings the pair closer; but see ``meaning``.
         distances: (n,) float64 distance of each masked copy to the reference, in mask order.
         weights: (n,) float64 signed weight of each mask in the map, 0 = not selected.
         selection: The settings used.
@@ -60,6 +60,11 @@ class Explanation:
         if abs(balance) < 1e-9:
             return self.attribution
         return self.probe.masks.weighted_sum(self.weights - np.full(n, balance / n))
+
+    @cached_property
+    def meaning(self) -> str:
+        """What its signs say, a key of ``selections.MEANINGS``; slices in no order only say what they kept."""
+        return meaning(self.weights, self.distances)
 
     @cached_property
     def unmasked_distance(self) -> float:
@@ -111,6 +116,11 @@ class MethodExplanation:
     def relative(self) -> NDArray[np.float32]:
         """The map to look at: the attribution itself."""
         return self.attribution
+
+    @property
+    def meaning(self) -> str:
+        """What its signs say, a key of ``selections.MEANINGS``."""
+        return CLOSER if self.signed else MATTERS
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -32,10 +32,17 @@ class Background(Protocol):
 
 @dataclass(frozen=True)
 class Fill:
-    """A fill and what it is called where a user chooses it."""
+    """A fill.
+
+    Attributes:
+        label: What it is called where a user chooses it.
+        background: Makes the background.
+        looks: What hidden pixels are then, for "deleted pixels ...".
+    """
 
     label: str
     background: Background
+    looks: str = ""
 
 
 FILLS: Registry[Fill] = Registry("fill")
@@ -53,8 +60,12 @@ def make_background(fill: str, pixels: NDArray[Any], encoder: Embedder, seed: in
     Returns:
         An array that broadcasts to (h, w, c).
     """
-    key = encoder.card.fill if fill == "auto" else fill
-    return FILLS[key].background(pixels, encoder.zero_colour, seed)
+    return FILLS[own_fill(fill, encoder)].background(pixels, encoder.zero_colour, seed)
+
+
+def own_fill(fill: str, encoder: Embedder) -> str:
+    """A fill, that of the encoder's card in place of ``auto``."""
+    return encoder.card.fill if fill == "auto" else fill
 
 
 def apply_masks(pixels: NDArray[Any], background: NDArray[Any], masks: NDArray[np.float32]) -> NDArray[Any]:
@@ -114,8 +125,8 @@ def _noise(pixels: NDArray[Any], zero_colour: NDArray[Any], seed: int) -> NDArra
 
 
 FILLS.add("auto", Fill("as in the paper", _auto))
-FILLS.add("zero", Fill("zero for the network", _zero))
-FILLS.add("black", Fill("black", _black))
-FILLS.add("mean", Fill("mean colour", _mean))
-FILLS.add("blur", Fill("blurred picture", _blur))
-FILLS.add("noise", Fill("noise", _noise))
+FILLS.add("zero", Fill("zero for the network", _zero, "in the network's neutral colour"))
+FILLS.add("black", Fill("black", _black, "black"))
+FILLS.add("mean", Fill("mean colour", _mean, "in the picture's mean colour"))
+FILLS.add("blur", Fill("blurred picture", _blur, "blurred"))
+FILLS.add("noise", Fill("noise", _noise, "turned to noise"))

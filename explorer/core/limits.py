@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from explorer.core.errors import InvalidInput
+from explorer.core.terms import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Range:
     """The values one number may take; the sliders are built from it.
 
     Attributes:
-        name: The setting's name, as in messages.
+        name: The setting's, a key of ``terms.SETTINGS``.
         low: Smallest value, included.
         high: Largest value from the library and the command line.
         default: The value nobody chose.
@@ -45,7 +46,7 @@ class Range:
         if not self.low <= number <= high:
             why = f" ({self.why})" if self.why else ""
             raise InvalidInput(
-                f"{self.name} must be {self.low:{self._spec}} to {high:{self._spec}}, got {_short(number)}{why}.",
+                f"{self.title} must be {self.low:{self._spec}} to {high:{self._spec}}, got {_short(number)}{why}.",
                 code=f"{self.name}_range",
             )
         return number
@@ -56,13 +57,18 @@ class Range:
         return int(self.default) if self.whole else self.default
 
     @property
+    def title(self) -> str:
+        """What it is called in messages and wherever it is asked for."""
+        return SETTINGS[self.name].title
+
+    @property
     def _spec(self) -> str:
         return ".0f" if self.whole else "g"
 
     def _number(self, value: Any, high: float) -> int | float:
         kind = "a whole number" if self.whole else "a number"
         wrong = InvalidInput(
-            f"{self.name} must be {kind} from {self.low:{self._spec}} to {high:{self._spec}}.",
+            f"{self.title} must be {kind} from {self.low:{self._spec}} to {high:{self._spec}}.",
             code=f"{self.name}_type",
         )
         if isinstance(value, bool) or not hasattr(value, "__float__"):
@@ -97,6 +103,8 @@ MAX_MEGAPIXELS = 25
 MIN_SIDE = 16
 MAX_ASPECT = 8
 MAX_CAPTION = 500
+MAX_CAPTIONS = 10
+"""Ranked at once in the app."""
 MAX_PASSES = 40_000
 """Of one press in the app, where others wait for the same network."""
 

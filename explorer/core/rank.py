@@ -12,7 +12,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
-from explorer.core.selections import SelectionSettings, select
+from explorer.core.selections import CLOSER, SelectionSettings, meaning, select
 
 IDENTICAL = "Identical inputs: the distance before masking is 0."
 UNIFORM = "No region changes the distance: the image is uniform."
@@ -25,6 +25,12 @@ ONE_SIDED = {
     "Take a larger share, or more masks."
     for side, other in (("closest", "farthest"), ("farthest", "closest"))
 }
+
+
+NOT_CLOSER = (
+    "The slices chosen do not go from nearer to farther copies, so this map does not say what brings the pair closer, "
+    "only what they kept."
+)
 
 
 def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) -> Explanation:
@@ -48,6 +54,8 @@ def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) 
         notices += (IDENTICAL,)
     if (side := selection.empty_side(len(distances))) and not no_signal:
         notices += (ONE_SIDED[side],)
+    if meaning(weights, distances) != CLOSER:
+        notices += (NOT_CLOSER,)
     return Explanation(
         attribution=probe.masks.weighted_sum(weights),
         distances=distances,

@@ -146,6 +146,78 @@ def select(distances: Distances, selection: SelectionSettings) -> Weights:
     return MODES[selection.mode].weigh(distances, selection.threshold)
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What the two signs of a map say, in words: first of the positive one, then of the negative one.
+
+    Attributes:
+        ends: What stands at that end of the colour bar.
+        most: Said of the region where it is strongest, in place of ``{}``.
+        groups: What the masks of that sign are called after their number; empty where there are none.
+        sign: What a file says, of a region or a word in place of ``{}``.
+    """
+
+    ends: tuple[str, str]
+    most: tuple[str, str]
+    groups: tuple[str, str]
+    sign: str
+
+
+CLOSER, MATTERS = "closer", "matters"
+MEANINGS = {
+    CLOSER: Meaning(
+        ("brings closer", "pushes apart"),
+        ("the {} brings the pair closer most", "the {} pushes it apart most"),
+        ("count as close", "count as far"),
+        "positive = keeping this {} brings the pair closer",
+    ),
+    "kept": Meaning(
+        ("this slice kept more", "this slice kept less"),
+        ("this slice kept the {} most", "this slice hid the {} most"),
+        ("in this slice", ""),
+        "positive = the slice kept this {} more often than all copies",
+    ),
+    "hidden": Meaning(
+        ("this slice kept less", "this slice kept more"),
+        ("this slice hid the {} most", "this slice kept the {} most"),
+        ("", "in this slice"),
+        "positive = the slice kept this {} less often than all copies",
+    ),
+    "between": Meaning(
+        ("the first slice kept more", "the second slice kept more"),
+        ("the first slice kept the {} most", "the second slice kept the {} most"),
+        ("in the first slice", "in the second slice"),
+        "positive = the closest slice kept this {} more often than the farthest slice",
+    ),
+    MATTERS: Meaning(("matters", ""), ("the {} matters most", ""), ("", ""), "none"),
+}
+"""A map says what brings closer only where the copies that count positively lie nearer than those that count
+negatively, or, where there are none of those, in the nearer half or before all others; else it says no more than what
+the slices kept. Some methods tell no signs apart."""
+
+
+def meaning(weights: Weights, distances: Distances) -> str:
+    """What the signs of the map of these masks say, a key of ``MEANINGS``.
+
+    Args:
+        weights: (n,) signed, in mask order.
+        distances: (n,)
+    """
+    signs = np.sign(weights[np.argsort(distances, kind="stable")])
+    near, far = np.flatnonzero(signs > 0), np.flatnonzero(signs < 0)
+    if len(near) and len(far):
+        return CLOSER if near[-1] < far[0] else "between"
+    if len(near):
+        return CLOSER if _at_one_end(near, len(signs)) else "kept"
+    return CLOSER if _at_one_end(len(signs) - 1 - far[::-1], len(signs)) else "hidden"
+
+
+def _at_one_end(places: NDArray[np.intp], n: int) -> bool:
+    """Whether rising places of n lie in the first half, or are the first of all, so that the others all lie behind."""
+    k = len(places)
+    return not k or bool(places[-1] <= (n - 1) / 2 or places[-1] == k - 1 < n - 1)
+
+
 def _weigh_slices(distances: Distances, closest: Slice, farthest: Slice) -> Weights:
     """Mean of one slice of the ranking minus mean of another (paper, section 2.1, step 3)."""
     n = len(distances)

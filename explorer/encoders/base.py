@@ -13,6 +13,7 @@ from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Embedder, Input
 from explorer.core.errors import InvalidInput
 from explorer.encoders.gradients import Differentiable
+from explorer.encoders.labels import Labels
 from explorer.pictures.images import as_picture, resize
 
 
@@ -54,6 +55,14 @@ class Encoder(Embedder):
         views = np.stack([self.read(image).pixels for image in batch])
         parts = [self.embed_pixels(views[i : i + self.batch_size]) for i in range(0, len(views), self.batch_size)]
         return np.concatenate(parts)
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        """What the network takes embeddings (n, d) of its own for, in words; asks no network.
+
+        Returns:
+            The k likeliest classes, or nearest names, of each; None where it has none at hand.
+        """
+        return None
 
     def layers(self) -> tuple[str, ...]:
         """The layers between pixels and embedding, from input to output; () where they cannot be had."""

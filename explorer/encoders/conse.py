@@ -24,6 +24,7 @@ from explorer.core.storage import file_hash
 from explorer.encoders import efficientnet_lite
 from explorer.encoders.base import Encoder
 from explorer.encoders.gradients import Differentiable
+from explorer.encoders.labels import Labels, imagenet_classes, nearest_labels
 from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
 from explorer.encoders.openvino_runtime import Network, cached_array
 
@@ -116,6 +117,9 @@ class ConSE(LayeredEncoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._classifier.embed_pixels(pixels) @ self._classes
 
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        return nearest_labels(embeddings, self._classes, imagenet_classes(), k)
+
     def _layers(self) -> Layers:
         return self._classifier._layers()
 
@@ -189,9 +193,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> ConSE:
 
 
 def _class_prompts() -> list[str]:
-    from open_clip import IMAGENET_CLASSNAMES
-
-    return [PROMPT.format(name) for name in IMAGENET_CLASSNAMES]
+    return [PROMPT.format(name) for name in imagenet_classes()]
 
 
 def _model_folder() -> Path:

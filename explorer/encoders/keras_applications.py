@@ -27,6 +27,7 @@ from explorer.core.storage import file_hash
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.hub import TIMEOUT, absent
 from explorer.encoders.keras_layers import KerasLayers, chain, cut, usual_keras
+from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.tensorflow_beside_torch import settle_triton
 
@@ -103,6 +104,10 @@ class KerasApplication(LayeredEncoder):
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         inputs = self._preprocess(pixels.copy())  # the library changes what it is given
         return np.asarray(usual_keras(lambda: self._network.predict_on_batch(inputs)), np.float32)
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        scores = self._network.layers[-1].activation is _import_keras().activations.linear
+        return class_labels(softmax(embeddings) if scores else embeddings, k)
 
     def _layers(self) -> KerasLayers:
         return KerasLayers(self._network)

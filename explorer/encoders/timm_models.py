@@ -25,6 +25,7 @@ from explorer.encoders.checkpoints import read_state, wrong_weights
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
 from explorer.encoders.hub import Place, Source, absent, cached, check_choice, find_place, have
+from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
@@ -83,6 +84,9 @@ class TimmEncoder(LayeredEncoder):
             network = self._running
             rows = network(torch.from_numpy(pixels).to(network.mean.device))
         return as_numpy(rows.float())
+
+    def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        return class_labels(embeddings if self._softmax else softmax(embeddings), k)
 
     def _layers(self) -> TorchLayers:
         return self._access

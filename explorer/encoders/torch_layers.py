@@ -42,15 +42,26 @@ class TorchLayers:
         part: Path of the submodule whose layers are meant, with names relative to it; empty for all of them.
         first: Layers that come before all others, whatever torch's order.
         last: Layers that come after them.
+        without: Layers that what is embedded does not depend on.
     """
 
-    def __init__(self, module: Any, part: str = "", *, first: tuple[str, ...] = (), last: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        module: Any,
+        part: str = "",
+        *,
+        first: tuple[str, ...] = (),
+        last: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
+    ) -> None:
         self.module = module
         self._owners: dict[str, Any] = {}
         self._arrays: dict[str, list[str]] = {}
         for path, owner in module.get_submodule(part).named_modules():
             for name in _own_arrays(owner):
                 layer = _layer_name(path, owner, name)
+                if layer in without:
+                    continue
                 self._owners[layer] = owner
                 self._arrays.setdefault(layer, []).append(name)
         places = {

@@ -26,6 +26,9 @@ from explorer.evaluation.maps import as_map
 ORDERS = ("lodf", "hidf", "random")
 """Low distance first: the highest attribution goes first. High distance first: the lowest does (paper, section 4.1)."""
 
+SEVERAL = ("blur", "black", "mean")
+"""Fills that a verdict is held against; see ``several_fills``."""
+
 
 @dataclass(frozen=True, eq=False)
 class Deletion:
@@ -153,6 +156,11 @@ def deletion_passes(
 ) -> int:
     """How many pictures ``deletion`` embeds: two, and the steps between them for each order."""
     return 2 + (2 + len(_checked(seeds))) * (len(_counts(question, steps, pixels_per_step)) - 2)
+
+
+def several_fills(own: str) -> tuple[str, ...]:
+    """Three ways to delete that are unlike each other: a map's own fill, and two of SEVERAL."""
+    return (own, *[fill for fill in SEVERAL if fill != own][:2])
 
 
 def deleted_copies(

@@ -128,6 +128,39 @@ def judge_deletion(result: Deletion) -> DeletionVerdict | None:
     )
 
 
+@dataclass(frozen=True)
+class FillsVerdict:
+    """Both orders against chance, for each of several things that deleted pixels became.
+
+    Attributes:
+        each: By fill, of those that can be judged.
+        red: What deleting red first does by each of them; None where that depends on the fill.
+        blue: The same of deleting blue first.
+    """
+
+    each: Mapping[str, DeletionVerdict]
+    red: Effect | None
+    blue: Effect | None
+
+    @property
+    def depends(self) -> bool:
+        """Whether the verdict hangs on the fill."""
+        return self.red is None or self.blue is None
+
+
+def judge_fills(results: Mapping[str, Deletion]) -> FillsVerdict | None:
+    """One map's deletion by fill."""
+    each = {fill: verdict for fill, result in results.items() if (verdict := judge_deletion(result)) is not None}
+    if not each:
+        return None
+    reds, blues = {verdict.red for verdict in each.values()}, {verdict.blue for verdict in each.values()}
+    return FillsVerdict(each, _only(reds), _only(blues))
+
+
+def _only(effects: set[Effect]) -> Effect | None:
+    return next(iter(effects)) if len(effects) == 1 else None
+
+
 def _effect(gap: float, spread: float) -> Effect:
     return Effect.CHANCE if math.isnan(spread) or abs(gap) <= spread else Effect.MORE if gap > 0 else Effect.LESS
 

@@ -148,7 +148,7 @@ TWO = "two objects in one picture"
 OPPOSITES = "opposites"
 CAPTION = "picture and caption"
 FIRST_PRESET = "two-espresso"
-"""Shown before anyone clicks: its map has both colours, each on one of two things."""
+"""Shown before anyone clicks: the reference is one of two things in the picture, so everybody can say where it is."""
 QUESTIONS = (SAME, RELATED, TWO, OPPOSITES, CAPTION)
 
 
@@ -178,7 +178,7 @@ class Preset:
 
 
 def _pair(key: str, question: str, title: str, image: str, reference: str, story: str) -> Preset:
-    return Preset(key, question, title, image, reference, None, "efficientnet-lite0", story)
+    return Preset(key, question, title, image, reference, None, "efficientnet-lite0-features", story)
 
 
 def _caption(key: str, what: str, image: str, caption: str, story: str) -> Preset:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from explorer.reports.drawing import FAINT, INK, Drawing, blank, plain, style
-from explorer.results.plots import APART, CLOSER
+from explorer.results.plots import BLUE, RED
 
 if TYPE_CHECKING:
     from explorer.reports.drawing import Axes
@@ -115,7 +115,7 @@ def draw_words(
             axes.set_axis_off()
         for axes, (title, (words, values)) in zip(grid, groups.items(), strict=False):
             at = np.arange(len(words))
-            axes.barh(at, values, color=[CLOSER if value > 0 else APART for value in values], height=0.7)
+            axes.barh(at, values, color=[RED if value > 0 else BLUE for value in values], height=0.7)
             axes.set_yticks(at, [plain(word) for word in words])
             axes.invert_yaxis()
             axes.set_xlim(-reach, reach)

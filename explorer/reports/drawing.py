@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from explorer.core.embedder import WHOLE, Box
 from explorer.core.explanation import Explanation
-from explorer.results.plots import COLOUR_MAP, colour_limit, own_style, paint, picture_of, shrink
+from explorer.results.plots import COLOUR_MAP, beyond, colour_limit, own_style, paint, picture_of, shrink
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes as Axes
@@ -105,7 +105,7 @@ def draw_maps(panels: Sequence[Panel], columns: int, alt: str, *, width: float =
     figure, grid = _grid(rows, columns, width, tallest * BESIDE_BAR * width / columns + 0.3)
     extents = [colour_limit(one.attribution) for one in panels]
     limit = float(np.median(extents))
-    ends = "both" if max(extents) > limit else "neither"
+    ends = "both" if any(beyond(one.attribution, limit) for one in panels) else "neither"
     for axes, one in zip(grid, panels, strict=False):
         small = shrink(one.picture, PANEL_PIXELS)
         axes.imshow(paint(one.attribution, small, box=one.box, limit=limit))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
 from explorer.core.limits import N_MASKS
@@ -16,7 +19,7 @@ from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import manifest as examples
 from explorer.results.folders import distances_csv, manifest
-from explorer.results.plots import figure, own_style
+from explorer.results.plots import colour_limit, figure, own_style, paint, picture_of, shrink
 from explorer.results.recipe import Recipe
 
 MADE = (1980, 1, 1, 0, 0, 0)
@@ -33,6 +36,7 @@ reproduce.py             makes the map again, with the Python package distance-e
 CITATION.bib             the paper to cite
 
 The sign: positive (red) where keeping the region brings the pair closer, negative (blue) where it pushes it apart.
+A map in green and purple is one of slices that do not go from nearer to farther copies: it only says what they kept.
 A map of one side only, closest or farthest, is a mean of masks and so lies around p_keep; the figure shows it with
 the mean of all masks taken off, attribution.npy as it is.
 
@@ -78,6 +82,111 @@ if Path("attribution.npy").is_file():
 '''
 
 
+@dataclass(frozen=True, eq=False)
+class SweepMap:
+    """One map of a sweep, as it is taken home.
+
+    Attributes:
+        title: What sets it apart from the others.
+        row: Heading of the row it stands in, or an empty string.
+        explanation: The map.
+        recipe: What names it.
+    """
+
+    title: str
+    row: str
+    explanation: Explanation
+    recipe: Recipe
+
+
+SWEEP_README = """The maps of a sweep made with Distance Explorer: what changes when one setting does?
+
+sweep.csv          a line for each map: its settings, what it says, and its files
+maps/NN.png        the map over the picture, all on one colour scale: red and blue reach +{limit:.4g} and -{limit:.4g}
+maps/NN.npy        the map as it is, numpy float32 (height, width)
+maps/NN.json       everything the map depends on; the app's Share tab reads it back
+CITATION.bib       the paper to cite
+
+Agreement is what the maps of two such runs would correlate at (1 = the same map). The sign: positive (red) where
+keeping the region brings the pair closer, negative (blue) where it pushes it apart.
+"""
+
+
+def export_sweep(maps: Sequence[SweepMap]) -> bytes:
+    """The maps of a sweep with their settings and numbers, as the bytes of a ZIP.
+
+    Args:
+        maps: At least one, of one picture.
+
+    Raises:
+        InvalidInput: A recipe does not name its map.
+    """
+    limit = colour_limit(*(one.explanation.relative for one in maps))
+    contents: dict[str, str | bytes] = {
+        "README.txt": SWEEP_README.format(limit=limit) + _pictures_in(maps[0].recipe),
+        "sweep.csv": _sweep_csv(maps),
+        "CITATION.bib": CITATION,
+    }
+    for i, one in enumerate(maps, 1):
+        _check_named(one.explanation, one.recipe)
+        contents |= {
+            f"maps/{i:02}.png": _overlay(one.explanation, limit),
+            f"maps/{i:02}.npy": _npy(one.explanation),
+            f"maps/{i:02}.json": one.recipe.to_json(),
+        }
+    return _packed(contents)
+
+
+def _sweep_csv(maps: Sequence[SweepMap]) -> str:
+    rows = []
+    for i, one in enumerate(maps, 1):
+        explanation, selection = one.explanation, one.recipe.selection
+        rows.append(
+            {"file": f"maps/{i:02}", "map": one.title, "row": one.row}
+            | one.recipe.masking.to_dict()
+            | selection.to_dict()
+            | {
+                "masks_close": int((explanation.weights > 0).sum()),
+                "masks_far": int((explanation.weights < 0).sum()),
+                "distance_whole": repr(float(explanation.unmasked_distance)),
+                "agreement": repr(expected_agreement(split_half(explanation.probe, explanation.reference, selection))),
+                "strongest_closer": repr(float(explanation.relative.max())),
+                "strongest_apart": repr(float(explanation.relative.min())),
+                "no_signal": explanation.no_signal,
+            }
+        )
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()
+
+
+def _overlay(explanation: Explanation, limit: float) -> bytes:
+    from PIL import Image  # late, as every import of this module need not pay for it
+
+    probe, png = explanation.probe, io.BytesIO()
+    painted = paint(explanation.relative, shrink(picture_of(probe)), box=probe.box, limit=limit)
+    Image.fromarray(painted).save(png, format="PNG")
+    return png.getvalue()
+
+
+def _npy(explanation: Explanation) -> bytes:
+    array = io.BytesIO()
+    np.save(array, explanation.attribution, allow_pickle=False)
+    return array.getvalue()
+
+
+def _packed(contents: Mapping[str, str | bytes]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            member = zipfile.ZipInfo(name, MADE)
+            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
+            archive.writestr(member, content)
+    return packed.getvalue()
+
+
 def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
     """Everything of one result, as the bytes of a ZIP; the same but for the manifest's date whenever it is made.
 
@@ -89,27 +198,19 @@ def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
         InvalidInput: The config does not name this result, or too few masks are done for it to be made again.
     """
     _check_named(explanation, recipe)
-    array = io.BytesIO()
-    np.save(array, explanation.attribution, allow_pickle=False)
     png, svg = _figures(explanation)
     contents: dict[str, str | bytes] = {
         "README.txt": README + _pictures_in(recipe),
         "figure.png": png,
         "figure.svg": svg,
-        "attribution.npy": array.getvalue(),
+        "attribution.npy": _npy(explanation),
         "distances.csv": distances_csv(explanation),
         "config.json": recipe.to_json(),
         "manifest.json": json.dumps(manifest(explanation), indent=2) + "\n",
         "reproduce.py": snippet(recipe),
         "CITATION.bib": CITATION,
     }
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in contents.items():
-            member = zipfile.ZipInfo(name, MADE)
-            member.compress_type, member.create_system, member.external_attr = zipfile.ZIP_DEFLATED, 3, 0o644 << 16
-            archive.writestr(member, content)
-    return packed.getvalue()
+    return _packed(contents)
 
 
 def snippet(recipe: Recipe) -> str:

@@ -21,6 +21,7 @@ from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.explanation import WRITERS, Explanation, MethodExplanation
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.probe import Probe, prepare
+from explorer.core.selections import MEANINGS
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
 from explorer.core.storage import write_whole
 from explorer.pictures.images import as_picture
@@ -103,7 +104,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "map": {
             "shape": list(explanation.attribution.shape),
             "box": asdict(probe.box),
-            "sign": "positive = keeping this region brings the pair closer",
+            "sign": MEANINGS[explanation.meaning].sign.format("region"),
         },
         "no_signal": explanation.no_signal,
         "notices": list(explanation.notices),
@@ -148,7 +149,7 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
         "map": {
             "shape": list(explanation.attribution.shape),
             "box": asdict(explanation.seen.box),
-            "sign": "positive = keeping this region brings the pair closer" if explanation.signed else "none",
+            "sign": MEANINGS[explanation.meaning].sign.format("region"),
         },
         "no_signal": explanation.no_signal,
         "notices": list(explanation.notices),
@@ -273,7 +274,7 @@ def _words_manifest(explained: WordsExplanation) -> dict[str, Any]:
     masking = {name: facts["masking"][name] for name in ("n_masks", "p_keep", "seed")}
     text = {"sentence": sentence.text, "cut": sentence.cut, "words": list(explained.words)}
     del facts["map"]
-    sign = "positive = keeping this word brings the pair closer"
+    sign = MEANINGS[explained.ranked.meaning].sign.format("word")
     return facts | text | {"masking": masking | {"hide": probe.encoder.hide}, "masks": drawn, "sign": sign}
 
 

@@ -7,6 +7,7 @@ a scale that colour-blind readers can tell apart. Maps shown together share one 
 from __future__ import annotations
 
 import io
+import math
 import os
 import sys
 import threading
@@ -24,17 +25,24 @@ from explorer.core.embedder import WHOLE, Box, Input
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.limits import MIN_SIDE
 from explorer.core.probe import Probe
+from explorer.core.selections import CLOSER, MEANINGS
 from explorer.results.lettering import fitted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOUR_MAP = "RdBu_r"
-CLOSER, APART, NEUTRAL = "#b2182b", "#2166ac", "#8a8a8a"
+COLOUR_MAP, KEPT_MAP = "RdBu_r", "PRGn"
+"""For maps that say what brings closer, and for those that say something else, whose colours must not look like it."""
+RED, BLUE, GREEN, PURPLE, NEUTRAL = "#b2182b", "#2166ac", "#1b7837", "#762a83", "#8a8a8a"
 LONG_SIDE = 448
 ROUNDING = 1e-6
 """A map that never leaves zero by more than this, on a scale of 1, is zero."""
+SPIKES, ABOVE = 0.01, 1.5
+"""A colour scale ends at ``ABOVE`` times the value that the strongest ``SPIKES`` of a map's values exceed, where the
+strongest of all lies beyond. Maps made of masks or layers never reach that (their strongest is 1.0 to 1.3 times that
+value), so their scale ends at their strongest; gradients' single pixels do (4 to 9 times), and would leave the rest of
+their map without a colour."""
 FULL_AT = 0.6
 """Share of the limit from which a map hides the picture as far as the opacity allows."""
 
@@ -64,10 +72,35 @@ def import_matplotlib() -> ModuleType:
     return matplotlib
 
 
-def colour_limit(*attributions: NDArray[np.float32]) -> float:
-    """The value at both ends of a colour scale that fits all the maps; 1 when they hold nothing but rounding."""
-    most = max((float(np.abs(a).max()) for a in attributions), default=0.0)
-    return most if most > ROUNDING else 1.0
+def colour_limit(*attributions: NDArray[np.float32], rounding: float = ROUNDING) -> float:
+    """The value at both ends of a colour scale that fits all the maps, but for spikes; 1 when they hold only rounding.
+
+    Args:
+        attributions: Signed.
+        rounding: What counts as such: 0 for maps of methods, whose unit can be of any size.
+    """
+    most = max(map(_extent, attributions), default=0.0)
+    return most if most > rounding else 1.0
+
+
+def _extent(attribution: NDArray[np.float32]) -> float:
+    """The largest size in a map, or ``ABOVE`` times that of the last of its spikes among what is not zero."""
+    sizes = np.abs(attribution).ravel()
+    most = float(sizes.max(initial=0))
+    sizes = sizes[sizes > ROUNDING * most]
+    if not len(sizes):
+        return most
+    spikes = math.ceil(SPIKES * len(sizes))
+    return min(most, ABOVE * float(np.partition(sizes, -spikes)[-spikes]))
+
+
+def beyond(attribution: NDArray[np.float32], limit: float) -> str:
+    """What a colour bar must say of the values beyond its ends; empty where there are none."""
+    share = float((np.abs(attribution) > limit * (1 + ROUNDING)).mean())
+    return BEYOND.format(f"{100 * share:.1f}" if share >= 0.0005 else "under 0.1") if share else ""
+
+
+BEYOND = "the strongest {} % go beyond the colours"
 
 
 def picture_of(seen: Probe | Input) -> NDArray[np.uint8]:
@@ -94,6 +127,7 @@ def paint(
     box: Box = WHOLE,
     limit: float | None = None,
     opacity: float = 0.85,
+    colour_map: str = COLOUR_MAP,
 ) -> NDArray[np.uint8]:
     """Lay a map over the picture it explains, in the picture's own shape.
 
@@ -103,13 +137,14 @@ def paint(
         box: Where in the picture the map lies; what the encoder never saw is dimmed.
         limit: Value of the strongest colour; the map's own when None.
         opacity: Of the strongest colour, 0 to 1.
+        colour_map: Matplotlib's name of it.
 
     Returns:
         (H, W, 3) uint8.
     """
     values, seen = _onto(attribution, picture.shape[:2], box)
     share = np.clip(values / (limit or colour_limit(attribution)), -1, 1)
-    colours = _colours()[np.rint((share + 1) * 127.5).astype(np.intp)]
+    colours = _colours(colour_map)[np.rint((share + 1) * 127.5).astype(np.intp)]
     alpha = opacity * np.clip(np.abs(share) / FULL_AT, 0, 1)[..., None]
     # Greying the picture a little keeps its own reds and blues from being read as the map's.
     grey = picture.mean(axis=2, keepdims=True, dtype=np.float32)
@@ -146,10 +181,10 @@ def _sample(side: int, cells: int, low: float, high: float) -> tuple[NDArray[np.
     return weights, (share >= 0) & (share <= 1)
 
 
-@lru_cache(maxsize=1)
-def _colours() -> NDArray[np.float32]:
-    """(256, 3) colours of the map, 0 to 255, from farthest to closest."""
-    return np.asarray(import_matplotlib().colormaps[COLOUR_MAP](np.arange(256))[:, :3] * 255, dtype=np.float32)
+@lru_cache(maxsize=2)
+def _colours(colour_map: str) -> NDArray[np.float32]:
+    """(256, 3) colours of the map, 0 to 255, from its negative to its positive end."""
+    return np.asarray(import_matplotlib().colormaps[colour_map](np.arange(256))[:, :3] * 255, dtype=np.float32)
 
 
 def overlay_png(explanation: Explanation | MethodExplanation) -> bytes:
@@ -183,18 +218,23 @@ def draw_map(axes: Axes, explanation: Explanation | MethodExplanation, *, limit:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
+    by_method = isinstance(explanation, MethodExplanation)
     seen = explanation.seen if isinstance(explanation, MethodExplanation) else explanation.probe
-    limit = limit or colour_limit(explanation.relative)
+    limit = limit or colour_limit(explanation.relative, rounding=0 if by_method else ROUNDING)
     picture = shrink(picture_of(seen), max(LONG_SIDE, MIN_SIDE))
-    axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit))
+    colours = COLOUR_MAP if explanation.meaning == CLOSER else KEPT_MAP
+    axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit, colour_map=colours))
     axes.set_axis_off()
     title, families = fitted(f"compared with {explanation.reference.label}")
     axes.set_title(title, wrap=True, fontfamily=families)
+    more = beyond(explanation.relative, limit)
+    high, low = MEANINGS[explanation.meaning].ends
     bar = axes.figure.colorbar(
-        ScalarMappable(Normalize(-limit, limit), COLOUR_MAP),
+        ScalarMappable(Normalize(-limit, limit), colours),
         ax=axes,
         shrink=0.8,
-        label="apart  -  attribution  +  closer",
+        extend="both" if more else "neither",
+        label=f"{low}  -  attribution  +  {high}" + (f"\n{more}" if more else ""),
     )
     bar.ax.tick_params(labelsize=8)
     if explanation.no_signal:
@@ -207,9 +247,12 @@ def draw_histogram(axes: Axes, explanation: Explanation) -> None:
     counts, edges = histogram(explanation)
     width = np.diff(edges)
     bottom = np.zeros(len(width))
-    for name, colour in (("closest", CLOSER), ("farthest", APART), ("not selected", NEUTRAL)):
-        axes.bar(edges[:-1], counts[name], width, bottom, align="edge", color=colour, label=name)
-        bottom += counts[name]
+    labels, colours = list(counts), (RED, BLUE, NEUTRAL)
+    if explanation.meaning != CLOSER:
+        labels[:2], colours = MEANINGS[explanation.meaning].groups, (GREEN, PURPLE, NEUTRAL)
+    for height, label, colour in zip(counts.values(), labels, colours, strict=True):
+        axes.bar(edges[:-1], height, width, bottom, align="edge", color=colour, label=label or None)
+        bottom += height
     axes.axvline(explanation.unmasked_distance, color="black", linestyle="--", label="whole picture")
     axes.set_xlabel(DISTANCES[explanation.selection.distance].label)
     axes.set_ylabel("masked copies")

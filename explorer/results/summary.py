@@ -5,37 +5,71 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.agreement import ROUNDING, wobble
+from explorer.core.embedder import Box
 from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.selections import MEANINGS
+from explorer.results.plots import colour_limit
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
-FAINT = 0.25
-"""A region is named only if it has at least this share of the strongest region's strength."""
+FAINT = 0.1
+"""A peak is named only if it has at least this share of the strongest colour's value: less is hardly seen."""
+UNSETTLED = 2
+"""Values nearer zero than so many times what chance moves them by have no settled sign; the app hatches them."""
+NOT_SETTLED = "Nothing here is settled: chance alone could have made this map."
 
 
-def describe(explanation: Explanation | MethodExplanation) -> str:
-    """Say in one or two sentences which of nine regions bring the pair closer and which push it apart."""
+def describe(explanation: Explanation | MethodExplanation, *, box: Box | None = None) -> str:
+    """Say in one or two sentences where, among nine regions of the picture, the peaks of what is settled lie.
+
+    Args:
+        explanation: Of any kind; only maps made of masks say how far chance moves them.
+        box: Where in the picture shown the map lies; the explanation's own when None.
+    """
     if explanation.no_signal:
         return explanation.no_signal
-    strength = _ninths(explanation.relative)
-    strongest = np.abs(strength).max()
-    parts = []
-    for sign, verb in ((1, "brings the pair closer"), (-1, "pushes it apart")):
-        i, j = np.unravel_index(np.argmax(sign * strength), strength.shape)
-        if sign * strength[i, j] >= FAINT * strongest:
-            parts.append(f"the {_name(int(i), int(j))} {verb} most")
-    sentence = ", and ".join(parts)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+    if isinstance(explanation, Explanation):
+        seen, unsettled, nothing = explanation.probe.box, max(UNSETTLED * wobble(explanation), ROUNDING), NOT_SETTLED
+    else:
+        seen, unsettled, nothing = explanation.seen.box, 0.0, "Nothing stands out."
+    names = peaks(explanation.relative, box or seen, unsettled)
+    said = MEANINGS[explanation.meaning].most
+    parts = [sentence.format(name) for sentence, name in zip(said, names, strict=True) if name and sentence]
+    whole = ", and ".join(parts)
+    return f"{whole[0].upper()}{whole[1:]}." if parts else nothing
 
 
-def _ninths(attribution: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mean attribution in a grid of 3 x 3 regions."""
-    return np.array(
-        [
-            [part.mean(dtype=np.float64) for part in np.array_split(band, 3, axis=1)]
-            for band in np.array_split(attribution, 3, axis=0)
-        ]
+def peaks(attribution: NDArray[np.float32], box: Box, unsettled: float = 0.0) -> tuple[str, str]:
+    """The regions of the picture in which a map (h, w) is highest and lowest.
+
+    Args:
+        attribution: Signed.
+        box: Where in the picture it lies; what lies outside the picture is not looked at.
+        unsettled: Peaks nearer zero are not named.
+
+    Returns:
+        A name for each sign, empty where there is nothing to name.
+    """
+    rows, columns = (
+        _thirds(cells, low, high)
+        for cells, low, high in zip(attribution.shape, (box.top, box.left), (box.bottom, box.right), strict=True)
     )
+    values = np.where((rows >= 0)[:, None] & (columns >= 0), attribution, np.float32(0))
+    least = max(unsettled, FAINT * colour_limit(attribution, rounding=0))
+    found = []
+    for signed in (values, -values):
+        i, j = np.unravel_index(np.argmax(signed), values.shape)
+        peak = float(signed[i, j])
+        named = peak > 0 and peak >= least
+        found.append(_name(int(rows[i]), int(columns[j])) if named else "")
+    return found[0], found[1]
+
+
+def _thirds(cells: int, low: float, high: float) -> NDArray[np.intp]:
+    """(cells,) in which third of a picture's side each cell's middle lies; -1 outside the picture."""
+    at = low + (np.arange(cells) + 0.5) / cells * (high - low)
+    return np.where((at >= 0) & (at < 1), np.floor(3 * at), -1).astype(np.intp)
 
 
 def _name(row: int, column: int) -> str:

@@ -34,6 +34,7 @@ from explorer.pictures.examples import Preset, asset_path, replay_folder
 from explorer.pictures.formats import jpeg
 from explorer.pictures.images import Picture, as_picture, resize
 from explorer.results.plots import shrink
+from explorer.results.seen import Seen
 
 ROWS_AT_ONCE = 512
 
@@ -226,7 +227,7 @@ def record(preset: Preset, folder: Path) -> Path:
         picture_sha256=picture.sha256,
         reference_name=preset.reference,
         caption=preset.caption,
-    )
+    ) | {"seen": Seen().wire(probe, target)}
     text, name = json.dumps(wire, separators=(",", ":"), ensure_ascii=False, allow_nan=False), f"{preset.key}.json"
 
     def write(scratch: Path) -> None:

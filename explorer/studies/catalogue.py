@@ -11,5 +11,6 @@ from . import mask_settings as mask_settings
 from . import selection as selection
 from . import planted_patch as planted_patch
 from . import spaces as spaces
+from . import features as features
 from . import words as words
 # isort: on

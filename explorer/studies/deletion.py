@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from explorer.core.fills import FILLS
 from explorer.core.steps import Steps
 from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
 from explorer.evaluation.verdicts import EARLY, DeletionVerdict, Effect, judge_deletion
@@ -67,7 +68,7 @@ def _sheet(setup: Setup, pair: Pair) -> Outline:
         said = (
             f"The whole picture lies at {whole:.4f}. With {100 * shares[-1]:.0f} % deleted the distance is "
             f"{curves['lodf'][last]:.3f} by LoDF, {curves['hidf'][last]:.3f} by HiDF and {curves['random'][last]:.3f} "
-            "at random (the first seed).",
+            f"at random (the first seed); deleted pixels are {FILLS[FILL].looks}.",
         )
         alt = f"{pair.title}: three rows of pictures with more and more pixels made brown. " + " ".join(said)
         header = ("order", "share deleted", "distance", "change in percent")
@@ -121,7 +122,8 @@ def _curves(setup: Setup, pair: Pair, says: str) -> Outline:
 
 
 def _said(result: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
-    lines, chance = [], f"random orders differ by ±{verdict.spread:.4f}"
+    lines = [f"Deleted pixels are {FILLS[FILL].looks}; another fill may say otherwise."]
+    chance = f"random orders differ by ±{verdict.spread:.4f}"
     for order, effect, word in (("lodf", verdict.red, "above"), ("hidf", verdict.blue, "below")):
         name, area, early = NAMES[order], verdict.gaps[order], verdict.early[order]
         lines.append({

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from explorer.core.embedder import WHOLE
 from explorer.reports.drawing import draw_maps, panel_seen
 from explorer.results.summary import describe
 from explorer.studies.map_tables import Claim, Holds, check, inside, maps_of, readings, regions_table
@@ -99,7 +100,9 @@ def _gallery(setup: Setup, pairs: Sequence[Pair], columns: int) -> Outline:
         explanations = {pair.title: setup.explain(pair) for pair in pairs}
         regions = {pair.title: inside(setup, pair, explanations[pair.title]) for pair in pairs}
         maps = {title: explanation.relative for title, explanation in explanations.items()}
-        said = tuple(f"{title[0].upper()}{title[1:]}: {describe(one)}" for title, one in explanations.items())
+        said = tuple(
+            f"{title[0].upper()}{title[1:]}: {describe(one, box=WHOLE)}" for title, one in explanations.items()
+        )
         panels = [panel_seen(explanation, title) for title, explanation in explanations.items()]
         compared = check(CLAIMS, regions, maps)
         odd = [line.what for line in compared if line.agrees is False]

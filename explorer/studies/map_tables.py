@@ -103,7 +103,7 @@ def check(
         said = ", ".join(f"{part} {value:+.2f}" for part, value in parts.items())
         reach = f"map from {values.min():+.2f} to {values.max():+.2f}"
         lines.append(
-            Compared(claim.pair, claim.says, f"{said}; {reach}" if said else reach, claim.holds(parts, values))
+            Compared(claim.pair, claim.says, f"{said}; {reach}" if said else reach, bool(claim.holds(parts, values)))
         )
     return tuple(lines)
 

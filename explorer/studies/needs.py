@@ -20,11 +20,16 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class ProbeNeed:
-    """The masked copies of one picture, by its file name, embedded by the encoder of a role."""
+    """The masked copies of one picture, by its file name, embedded by the encoder of a role.
+
+    Attributes:
+        encoder: Its fingerprint where the setup's identity leaves it out.
+    """
 
     image: str
     role: str
     masking: MaskSettings
+    encoder: str = ""
 
     @property
     def passes(self) -> int:
@@ -37,7 +42,8 @@ class ProbeNeed:
         values = self.masking.to_dict()
         if SCHEMES[self.masking.scheme].grows:
             values["n_masks"] = "any"
-        return {"image": self.image, "role": self.role, "masking": values}
+        beyond = {"encoder": self.encoder} if self.encoder else {}
+        return {"image": self.image, "role": self.role, "masking": values, **beyond}
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from explorer.core.errors import InvalidInput
 from explorer.pictures.examples import FETCH, PAPER_SHA256, asset_path, has_hash, paper_files, shipped_presets
 from explorer.pictures.images import as_picture
 
-PICTURES, CAPTIONS = "pictures", "captions"
-"""The two parts an encoder plays: compares pictures with pictures, or with captions."""
+PICTURES, CAPTIONS, FEATURES = "pictures", "captions", "features"
+"""The parts an encoder plays: compares pictures with pictures, with captions, or with pictures once more."""
 
 BoxShares = tuple[float, float, float, float]
 """Left, top, right and bottom as shares of width and height."""

@@ -19,7 +19,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.pictures.images import as_picture
 from explorer.studies.needs import Arrays, ProbeNeed, WorkNeed, few_masks
-from explorer.studies.pairs import Pair, Subjects
+from explorer.studies.pairs import FEATURES, Pair, Subjects
 from explorer.studies.store import Store
 
 EDITION = 1
@@ -34,7 +34,7 @@ class Setup:
     """Everything studies work with.
 
     Attributes:
-        encoders: By role, ``"pictures"`` and ``"captions"``; a role may be absent.
+        encoders: By role, ``"pictures"``, ``"captions"`` and ``"features"``; a role may be absent.
         subjects: The pairs and their pictures.
         folder: Where what was embedded is kept while the work goes on.
         share: Share of the paper's numbers of masks that is used; 1 but for drafts and tests.
@@ -46,14 +46,17 @@ class Setup:
     folder: Path
     share: float = 1.0
     absent: Mapping[str, str] = field(default_factory=dict)
-    _questions: dict[tuple[str, str | None, str | None], Question] = field(default_factory=dict, init=False)
+    _questions: dict[tuple[str, str | None, str | None, str], Question] = field(default_factory=dict, init=False)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What results depend on besides their own settings, as plain values for JSON."""
+        """What results depend on besides their own settings, as plain values for JSON.
+
+        Few of them depend on the third encoder, and those name it themselves.
+        """
         return {
             "edition": EDITION,
-            "encoders": {role: encoder.fingerprint for role, encoder in sorted(self.encoders.items())},
+            "encoders": {role: self.encoders[role].fingerprint for role in sorted(self.encoders) if role != FEATURES},
             "pictures": self.subjects.hashes,
             "share": self.share,
         }
@@ -75,24 +78,32 @@ class Setup:
         """The paper's masks: 8 cells, half of them kept, or as changed."""
         return MaskSettings(**{"n_masks": self.masks(n_masks), **changes})
 
-    def need(self, pair: Pair, masking: MaskSettings | None = None) -> ProbeNeed:
-        """The probe that explains a pair."""
-        return ProbeNeed(pair.image, pair.role, masking or self.masking())
+    def need(self, pair: Pair, masking: MaskSettings | None = None, role: str = "") -> ProbeNeed:
+        """The probe that explains a pair, by its own encoder or by that of another role."""
+        role = role or pair.role
+        beyond = self.encoders[role].fingerprint if role == FEATURES else ""
+        return ProbeNeed(pair.image, role, masking or self.masking(), beyond)
 
-    def question(self, pair: Pair) -> Question:
-        """The question a pair asks; its reference is embedded once."""
-        name = (pair.image, pair.reference, pair.caption)
+    def question(self, pair: Pair, role: str = "") -> Question:
+        """The question a pair asks its own encoder, or that of another role; its reference is embedded once."""
+        role = role or pair.role
+        name = (pair.image, pair.reference, pair.caption, role)
         if name not in self._questions:
             image, reference = self.subjects.files[pair.image], pair.reference and self.subjects.files[pair.reference]
-            encoder = self.encoders[pair.role]
+            encoder = self.encoders[role]
             self._questions[name] = make_question(image, reference=reference, caption=pair.caption, encoder=encoder)
         return self._questions[name]
 
     def explain(
-        self, pair: Pair, masking: MaskSettings | None = None, selection: SelectionSettings = MIRROR
+        self,
+        pair: Pair,
+        masking: MaskSettings | None = None,
+        selection: SelectionSettings = MIRROR,
+        role: str = "",
     ) -> Explanation:
         """The map of a pair from a probe that is there; nothing is embedded but the reference."""
-        return rank_against(self.store.probe(self.need(pair, masking)), self.question(pair).target, selection)
+        probe = self.store.probe(self.need(pair, masking, role))
+        return rank_against(probe, self.question(pair, role).target, selection)
 
     def picture(self, name: str) -> NDArray[np.uint8]:
         """A picture (H, W, 3) by its file name."""

@@ -7,15 +7,17 @@ current setting joins them. At the paper's own settings a sweep is therefore exa
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TypeVar
 
-from explorer.core.limits import FEATURE_RES, N_MASKS
+from explorer.core.errors import InvalidInput
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, THRESHOLD, Range
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.registry import Registry
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.terms import SETTINGS
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,9 @@ class Tile:
 
 
 Tiles = tuple[Tile, ...]
-Vary = Callable[[MaskSettings, SelectionSettings], Tiles]
+Vary = Callable[..., Tiles]
+MOST_MAPS = 12
+"""Of a sweep over values of one's own, which have to be looked at side by side."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,43 @@ class Sweep:
         about: One or two sentences: what varies, and where the paper does it.
         tiles: Current settings -> the tiles, one of which has exactly these settings.
         free: Whether all tiles share one probe, so that nothing more is embedded.
+        own: What values of one's own are; None where it varies no number.
     """
 
     title: str
     about: str
     tiles: Vary
     free: bool
+    own: Range | None = None
+
+    @property
+    def most(self) -> int:
+        """How many values of one's own it takes."""
+        if self.own is None:
+            return 0
+        return MOST_MAPS // len(self.tiles(MaskSettings(), SelectionSettings(), [self.own.default_number]))
+
+    def over(self, values: object, masking: MaskSettings, selection: SelectionSettings, *, app: bool = False) -> Tiles:
+        """The tiles of other values than the paper's, ascending; of its own where there are none (None).
+
+        Args:
+            values: Numbers; whatever else is refused.
+            masking: As for ``tiles``.
+            selection: As for ``tiles``.
+            app: Whether the app's lower caps hold.
+
+        Raises:
+            InvalidInput: It varies no number, or they are too many, or one is outside its range.
+        """
+        if values is None:
+            return self.tiles(masking, selection)
+        if self.own is None or not isinstance(values, list | tuple) or not 1 <= len(values) <= self.most:
+            raise InvalidInput(
+                f"“{self.title}” takes 1 to {self.most} values of your own." if self.own else
+                f"“{self.title}” takes no values of your own.",
+                code="sweep_values",
+            )  # fmt: skip
+        return self.tiles(masking, selection, sorted({self.own.check(value, app=app) for value in values}))
 
 
 Number = TypeVar("Number", int, float)
@@ -102,11 +137,14 @@ def columns(tiles: Iterable[Tile]) -> int:
     return max((len(list(row)) for _, row in groupby(tiles, key=lambda tile: tile.row)), default=0)
 
 
-def _sweep(key: str, title: str, about: str, *, free: bool = False) -> Callable[[Vary], Vary]:
-    """Register what makes the tiles of a sweep."""
+Values = Sequence[float] | None
+
+
+def _sweep(key: str, title: str, about: str, *, free: bool = False, own: Range | None = None) -> Callable[[Vary], Vary]:
+    """Register what makes the tiles of a sweep; of values of one's own where it takes any."""
 
     def add(tiles: Vary) -> Vary:
-        SWEEPS.add(key, Sweep(title, about, tiles, free))
+        SWEEPS.add(key, Sweep(title, about, tiles, free, own))
         return tiles
 
     return add
@@ -124,33 +162,38 @@ def _percent(share: float) -> str:
 
 
 @_sweep(
-    "p_keep", "Share kept", "From little kept to much: does another share tell another story? The paper's figure 11."
+    "p_keep",
+    SETTINGS["p_keep"].title,
+    "From little kept to much: does another share tell another story? The paper's figure 11.",
+    own=P_KEEP,
 )
-def _p_keep(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
-    values = _among(masking.p_keep, (0.1, 0.3, 0.5, 0.7, 0.9))
+def _p_keep(masking: MaskSettings, selection: SelectionSettings, values: Values = None) -> Tiles:
+    values = values or _among(masking.p_keep, (0.1, 0.3, 0.5, 0.7, 0.9))
     return tuple(Tile(f"p_keep {p:g}", replace(masking, p_keep=p), selection) for p in values)
 
 
 @_sweep(
     "feature_res",
-    "Feature resolution",
+    SETTINGS["feature_res"].title,
     "Coarse cells miss details, fine ones need more masks. The paper's figure 12.",
+    own=FEATURE_RES,
 )
-def _feature_res(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
-    values = _among(masking.feature_res, (2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
+def _feature_res(masking: MaskSettings, selection: SelectionSettings, values: Sequence[int] | None = None) -> Tiles:
+    values = values or _among(masking.feature_res, (2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
     return tuple(Tile(f"feature_res {f}", replace(masking, feature_res=f), selection) for f in values)
 
 
 @_sweep(
     "n_masks",
-    "Number of masks and seeds",
+    f"{SETTINGS['n_masks'].title} and seeds",
     "Down: more masks. Across: other random masks; what changes from one to the next is chance. The paper's figure 10.",
+    own=N_MASKS,
 )
-def _n_masks(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+def _n_masks(masking: MaskSettings, selection: SelectionSettings, values: Sequence[int] | None = None) -> Tiles:
     others = [seed for seed in (1, 2, 3) if seed != masking.seed]
     return tuple(
         Tile(f"{n} masks, seed {seed}", replace(masking, n_masks=n, seed=seed), selection, f"{n} masks")
-        for n in _among(masking.n_masks, (100, 500, 2000))
+        for n in values or _among(masking.n_masks, (100, 500, 2000))
         for seed in sorted((masking.seed, *others[:2]))
     )
 
@@ -181,29 +224,31 @@ def _sides(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     "One side of the ranking",
     "Only the farthest or only the closest masks, few or many. The paper's figure 14.",
     free=True,
+    own=THRESHOLD,
 )
-def _one_sided(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
-    tiles = (
+def _one_sided(masking: MaskSettings, selection: SelectionSettings, values: Values = None) -> Tiles:
+    tiles = tuple(
         Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t), MODES[mode].label)
         for mode in ("farthest", "closest")
-        for t in _among(selection.threshold, (0.1, 0.2, 0.3, 0.4, 0.5))
+        for t in values or _among(selection.threshold, (0.1, 0.2, 0.3, 0.4, 0.5))
     )
-    return _with_current(tiles, masking, selection)
+    return tiles if values else _with_current(tiles, masking, selection)
 
 
 @_sweep(
     "thresholds",
-    "Threshold",
+    SETTINGS["threshold"].title,
     "How many masks are taken at each chosen end of the ranking. The paper's figure 15.",
     free=True,
+    own=THRESHOLD,
 )
-def _thresholds(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+def _thresholds(masking: MaskSettings, selection: SelectionSettings, values: Values = None) -> Tiles:
     mode = selection.mode if MODES[selection.mode].has_threshold else "mirror"
-    tiles = (
+    tiles = tuple(
         Tile(f"{MODES[mode].label} {_percent(t)}", masking, _mode(selection, mode, t))
-        for t in _among(selection.threshold, (0.05, 0.1, 0.15, 0.2, 0.4))
+        for t in values or _among(selection.threshold, (0.05, 0.1, 0.15, 0.2, 0.4))
     )
-    return _with_current(tiles, masking, selection)
+    return tiles if values else _with_current(tiles, masking, selection)
 
 
 @_sweep(

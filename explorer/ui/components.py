@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ import gradio as gr
 
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.rank import EQUAL, IDENTICAL, ONE_SIDED, UNIFORM
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.rank import EQUAL, IDENTICAL, NOT_CLOSER, ONE_SIDED, UNIFORM
+from explorer.core.selections import MEANINGS, MODES, SelectionSettings
+from explorer.encoders.cards import CARDS
+from explorer.results.plots import BEYOND
+from explorer.results.summary import NOT_SETTLED
 
 FOLDERS = {path.stem: path.parent.name for path in (Path(__file__).parent / "browser").glob("*/*.js")}
 """Where each script lies."""
@@ -43,16 +46,15 @@ class Look:
     masks: int | None = None
 
 
-def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
+def component(name: str, *, value: Any = "", events: tuple[str, ...] = (), **props: Any) -> gr.HTML:
     """A gr.HTML that a module of ``browser/`` fills; it exports ``mount``, is given ``props`` and triggers events."""
     load = (
         "window.__is_colab__ = false; "  # said of the address alone (server.Screen); downloads stay in this tab
-        f"import(new URL('browser/{FOLDERS[name]}/{name}.js', document.baseURI))"
-        ".then(m => m.mount(element, props, trigger, watch))"
+        f"{_imported(name)}.then(m => m.mount(element, props, trigger, watch))"
         f".catch(e => {{ element.textContent = {json.dumps(UNLOADED)}; throw e; }})"
     )
     return gr.HTML(
-        "",
+        value,
         html_template=f'<div class="{name}-root"></div>',
         js_on_load=f"{load}; // {', '.join(map(repr, events))}",
         apply_default_css=False,
@@ -61,13 +63,33 @@ def component(name: str, *, events: tuple[str, ...] = (), **props: Any) -> gr.HT
     )
 
 
+def status_line(elem_id: str, value: str = "") -> gr.HTML:
+    """Where a run is, as ``status_panel`` puts it, and what is read out of it."""
+    return gr.HTML(
+        value,
+        js_on_load=f"{_imported('announce')}.then(m => m.listen(element, watch))",
+        elem_id=elem_id,
+        elem_classes="status-line",
+    )
+
+
+def _imported(script: str) -> str:
+    return f"import(new URL('browser/{FOLDERS[script]}/{script}.js', document.baseURI))"
+
+
 def words() -> dict[str, Any]:
     """Labels and sentences the browser shows, said once, in Python."""
     return {
         "modes": {key: {"label": mode.label, "about": mode.about, "sides": mode.sides} for key, mode in MODES.items()},
         "distances": {
-            key: {"label": d.label, "low": _finite(d.low), "high": _finite(d.high)} for key, d in DISTANCES.items()
+            key: {"label": d.label, **{end: _finite(getattr(d, end)) for end in ("low", "high", "high_nonnegative")}}
+            for key, d in DISTANCES.items()
         },
+        "nonnegative": [key for key, card in CARDS.items() if card.nonnegative],
+        "meanings": {key: asdict(meaning) for key, meaning in MEANINGS.items()},
+        "not_settled": NOT_SETTLED,
+        "not_closer": NOT_CLOSER,
+        "beyond": BEYOND,
         "flat": {
             "uniform": UNIFORM,
             "flat": EQUAL,

@@ -13,26 +13,32 @@ from gradio.blocks import Block
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.limits import AGREEMENT, FEATURE_RES, N_MASKS, P_KEEP, SEED, Range
+from explorer.core.limits import AGREEMENT, FEATURE_RES, MAX_CAPTION, MAX_CAPTIONS, N_MASKS, P_KEEP, SEED, Range
 from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import DEFAULT_ENCODER, encoders, find_card
 from explorer.pictures.examples import Preset
 from explorer.pictures.images import Picture
 from explorer.results.recipe import Recipe
+from explorer.ui.components import component
+from explorer.ui.encoder_card import encoder_card
 from explorer.ui.memory.pictures import Pictures
 from explorer.ui.memory.temp_folder import example_copy
 from explorer.ui.picture_input import picture_input
 from explorer.ui.session import RunRequest
 
 PICTURE, CAPTION = "another picture", "a caption"
+PICTURES = 170
+"""Pixels from top to bottom: on a phone both and Run are in sight at once."""
 Values = Mapping[Any, Any]
 
 
 @dataclass(frozen=True, eq=False)
 class Controls:
-    """Every control a question is read from, and what opens the pictures they name."""
+    """Every control a question is read from, what opens the pictures they name, and the list of more captions."""
 
     pictures: Pictures
+    captions: gr.HTML
     picture: gr.Image
     kind: gr.Radio
     reference: gr.Image
@@ -50,7 +56,7 @@ class Controls:
 
     def all(self) -> set[Block]:
         """For an event's inputs: passed as a set, values arrive keyed by component."""
-        return {getattr(self, field.name) for field in fields(self) if field.name != "pictures"}
+        return {getattr(self, field.name) for field in fields(self) if field.name not in ("pictures", "captions")}
 
     def costly(self) -> list[Any]:
         """The controls that make another probe when they move."""
@@ -160,30 +166,40 @@ def _number(cap: Range, value: Any) -> Any:
     return cap.check(value, app=True)
 
 
-def lay_out_controls(start: Preset, pictures: Pictures) -> Controls:
-    """Create the controls in the current Gradio context, top to bottom, set to a preset of two pictures."""
-    return Controls(pictures, **_lay_out_question(start), **_lay_out_masks(), **_lay_out_advanced())
-
-
 def example(name: str | None) -> str | None:
     """An example picture, as an image component takes it."""
     return None if name is None else str(example_copy(name))
 
 
-def _lay_out_question(start: Preset) -> dict[str, Any]:
-    picture = picture_input(example(start.image), label="Picture to explain", height=210, elem_id="picture")
+def lay_out_question(start: Preset) -> dict[str, Any]:
+    """Create what a question is about, in the current Gradio context, set to a preset of two pictures."""
     kind = gr.Radio([PICTURE, CAPTION], value=PICTURE, label="Compare it with", elem_id="kind")
-    reference = picture_input(
-        example(start.reference), label="Picture to compare with", height=150, elem_id="reference"
-    )
-    caption = gr.Textbox(
-        label="Caption",
-        info="Press Enter to compare with a new caption; no mask is embedded again.",
-        placeholder="a dog",
-        max_lines=1,
-        visible=False,
-        elem_id="caption",
-    )
+    with gr.Row(elem_id="question"):
+        picture = picture_input(
+            example(start.image), label="Picture to explain", height=PICTURES, min_width=130, elem_id="picture"
+        )
+        reference = picture_input(
+            example(start.reference), label="Compared with", height=PICTURES, min_width=130, elem_id="reference"
+        )
+        caption = gr.Textbox(
+            label="Caption",
+            info="Press Enter to compare with a new caption; no mask is embedded again.",
+            placeholder="a dog",
+            max_lines=1,
+            visible=False,
+            min_width=130,
+            elem_id="caption",
+        )
+    captions = component("captions", events=("asked", "chosen"), most=MAX_CAPTIONS, longest=MAX_CAPTION, ranked=None)
+    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "captions": captions}
+
+
+def lay_out_settings() -> dict[str, Any]:
+    """Create what decides how a question is answered, in the current Gradio context."""
+    return {"encoder": _lay_out_encoder(), **_lay_out_masks(), **_lay_out_advanced()}
+
+
+def _lay_out_encoder() -> gr.Dropdown:
     encoder = gr.Dropdown(
         _encoder_choices(),
         value=DEFAULT_ENCODER,
@@ -194,57 +210,55 @@ def _lay_out_question(start: Preset) -> dict[str, Any]:
     )
     if absent := _absent():
         gr.HTML(absent, padding=False)
-    return {"picture": picture, "kind": kind, "reference": reference, "caption": caption, "encoder": encoder}
+    encoder_card(encoder)
+    return encoder
 
 
 def _lay_out_masks() -> dict[str, Any]:
-    with gr.Group():
-        _heading("Masks", "costly: each one is a pass through the network")
+    with gr.Accordion("Masks: what a run costs", elem_id="masks"):
         return {
-            "n_masks": slider(N_MASKS, "Number of masks", "More masks, less noise."),
-            "p_keep": slider(P_KEEP, "Share kept (p_keep)", "Chance that a cell of the picture stays visible."),
+            "n_masks": slider(N_MASKS, N_MASKS.title, "More masks, less noise."),
+            "p_keep": slider(P_KEEP, P_KEEP.title, "Chance that a cell of the picture stays visible."),
             "feature_res": slider(
-                FEATURE_RES, "Feature resolution", "Cells along each side; finer cells need more masks."
+                FEATURE_RES, FEATURE_RES.title, "Cells along each side; finer cells need more masks."
             ),
             "until": gr.Checkbox(
                 label="Stop when stable",
                 info="End before the number above, once two runs like this one would agree so far:",
                 elem_id="until",
             ),
-            "agreement": slider(AGREEMENT, "Agreement to reach", "1 = the same map again.", visible=False),
+            "agreement": slider(AGREEMENT, AGREEMENT.title, "1 = the same map again.", visible=False),
         }
 
 
 def _lay_out_advanced() -> dict[str, Any]:
     with gr.Accordion("Advanced", open=False, elem_id="advanced"):
-        seed = gr.Number(SEED.default_number, label="Seed", info="Same seed, same masks.", precision=0, elem_id="seed")
+        seed = gr.Number(
+            SEED.default_number, label=SEED.title, info="Same seed, same masks.", precision=0, elem_id="seed"
+        )
         fill = gr.Dropdown(
             [(f.label, key) for key, f in FILLS.items()],
             value="auto",
-            label="Hidden pixels become",
+            label=SETTINGS["fill"].title,
             filterable=False,
             elem_id="fill",
         )
         scheme = gr.Radio(
             [(scheme.label, key) for key, scheme in SCHEMES.items() if scheme.grows],
             value=MaskSettings.scheme,
-            label="How masks are drawn",
+            label=SETTINGS["scheme"].title,
             info="Balanced masks hide every region equally often, alone and together with others: of some hundred, "
-            "half to two thirds as many give an equally steady map. For p_keep 0.5 only.",
+            "half to two thirds as many give an equally steady map. For a share kept of 0.5 only.",
             elem_id="scheme",
         )
         precision = gr.Radio(
             _precisions(),
             value="float32",
-            label="Arithmetic",
+            label=SETTINGS["precision"].title,
             info="bfloat16 is faster and slightly less exact, on processors that have it.",
             elem_id="precision",
         )
     return {"seed": seed, "fill": fill, "scheme": scheme, "precision": precision}
-
-
-def _heading(title: str, about: str) -> None:
-    gr.HTML(f"<h2>{title} <small>{about}</small></h2>", elem_classes="group-title")
 
 
 def slider(cap: Range, label: str, info: str | None = None, *, prefix: str = "", **options: Any) -> gr.Slider:

@@ -9,16 +9,20 @@ import gradio as gr
 
 from explorer.pictures.examples import FIRST_PRESET, preset_named, presets
 from explorer.results.links import OURS, TABS
-from explorer.ui.components import component, words
-from explorer.ui.controls import Controls, lay_out_controls
+from explorer.ui.components import component, status_line, words
+from explorer.ui.controls import Controls, lay_out_question, lay_out_settings
+from explorer.ui.gallery import gallery
+from explorer.ui.glossary import glossary
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
+from explorer.ui.tabs.explore.captions import wire_captions
 from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
+from explorer.ui.tabs.explore.quick_look import LABEL, quick_look
 from explorer.ui.tabs.share.layout import share_tab
 from explorer.ui.tabs.sweeps.layout import sweeps_tab
 from explorer.ui.tabs.words.layout import words_tab
@@ -32,57 +36,59 @@ LAYOUTS: dict[str, Callable[[Page, Handlers], Any]] = {
 }
 """What lays out each of ``links.TABS``, and wires it."""
 INTRO = """# Distance Explorer
-Why are these two things close, or far, in an embedding space? Hide random parts of the picture many times,
-look at which copies land close to the reference and which far from it, and see **what they kept**:
+Why are these two things close, or far, in an embedding space? <span class="how">Hide random parts of the picture many
+times, look at which copies land close to the reference and which far from it, and see **what they kept**:</span>
 <span class="closer">red regions bring the pair closer</span>, <span class="apart">blue ones push it apart</span>."""
 
 
 def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     """Lay the screen out and wire it."""
-    choices = presets()
     start = preset_named(FIRST_PRESET)
     first = Session()
     first.show_replay(start.key)
     session = gr.State(first, time_to_live=SESSION_SECONDS)
+    component("page", main="results")
     gr.Markdown(INTRO, elem_id="intro")
     with gr.Row(elem_id="workspace"):
         with gr.Column(scale=1, min_width=320, elem_id="controls"):
-            preset = gr.Dropdown(
-                [(f"{p.question}: {p.title}", p.key) for p in choices],
-                value=start.key,
-                label="Start from an example",
-                filterable=False,
-                elem_id="preset",
-            )
+            words_question = gr.Column(elem_id="words-question")
+            preset = gallery(presets(), start)
             story = gr.Markdown(start.story, elem_id="story")
-            controls = lay_out_controls(start, probes.pictures)
-        with gr.Column(scale=3, min_width=340, elem_id="results"):
+            question = lay_out_question(start)
             with gr.Row(elem_id="actions"):
                 run = gr.Button("Run 1000 masks", variant="primary", elem_id="run", scale=2)
+                words_run = gr.Button("Explain", variant="primary", elem_id="words-run", scale=2)
                 stop = gr.Button("Stop", elem_id="stop", scale=1, min_width=90)
-            status = gr.HTML(status_panel(Step(REPLAYED)), elem_id="status")
+            quick = gr.Button(LABEL, size="sm", elem_id="quick-look")
+            status = status_line("status", status_panel(Step(REPLAYED)))
+            controls = Controls(probes.pictures, **question, **lay_out_settings())
+        with gr.Column(scale=3, min_width=320, elem_id="results"):
+            component("running")
             component("tour")
-            with gr.Tabs(elem_id="tabs"):
+            with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 with gr.Tab("Explore", elem_id="explore-tab"):
                     view = component(
                         "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
                     )
-                page = Page(probes, controls, session, view, status)
-                handlers = Handlers(page, preset)
+                page = Page(probes, controls, session, view, status, words_question, words_run)
+                handlers = Handlers(page, preset, story)
                 laid_out = {}
                 for tab, lay_out in LAYOUTS.items():
                     with gr.Tab(TABS[tab], elem_id=f"{tab}-tab"):
                         laid_out[tab] = lay_out(page, handlers)
     reader = address_reader(controls)
-    linked = open_links(page, handlers, preset, reader, laid_out["share"], demo)
-    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, laid_out["sweeps"]))
-    _wire_hints(handlers, page, preset, story, run)
+    glossary()
+    linked = open_links(page, handlers, reader, laid_out["share"], demo)
+    looked = quick_look(page, preset, story, quick)
+    _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, looked, laid_out["sweeps"]))
+    _wire_hints(handlers, page, run)
+    wire_captions(page, handlers)
 
 
 def _wire_runs(
     handlers: Handlers,
     page: Page,
-    preset: gr.Dropdown,
+    preset: gr.HTML,
     story: gr.Markdown,
     run: gr.Button,
     stop: gr.Button,
@@ -93,33 +99,31 @@ def _wire_runs(
     c, everything, shown = page.controls, page.everything(), [page.status, page.view]
     run.click(handlers.queue, everything, [page.status, page.session], **LIGHT)  # before the run, or it would wait
     pressed = run.click(handlers.run, everything, shown, **page.queued())
-    # Not input, which this control also sends when it is left unchanged.
-    left = preset.change(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
+    left = preset.chosen(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
     chosen = left.then(handlers.apply_preset, {preset, page.session}, [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
     running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
         settled = event.then(handlers.settle, everything, shown, **LIGHT)  # the reference may have moved meanwhile
-        settled.then(handlers.stale, everything | {preset}, [page.status, preset, story], **LIGHT)  # and the rest
+        handlers.hold_against(settled)  # and the rest
     stopped = stop.click(handlers.stop, {page.session}, None, cancels=running, **LIGHT)
-    stopped = stopped.then(handlers.stopped, everything, shown, **LIGHT)
-    stopped.then(handlers.stale, everything | {preset}, [page.status, preset, story], **LIGHT)
+    handlers.hold_against(stopped.then(handlers.stopped, everything, shown, **LIGHT))
+    for said in page.after_stop:
+        stopped.then(*said, **LIGHT)
 
 
-def _wire_hints(handlers: Handlers, page: Page, preset: gr.Dropdown, story: gr.Markdown, run: gr.Button) -> None:
+def _wire_hints(handlers: Handlers, page: Page, run: gr.Button) -> None:
     """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
     c, everything = page.controls, page.everything()
-    said = [page.status, preset, story]
     for asked in (c.reference.input, c.caption.submit):
-        compared = asked(handlers.compare, everything, [page.status, page.view], **LIGHT)
-        compared.then(handlers.stale, everything | {preset}, said, **LIGHT)
+        handlers.hold_against(asked(handlers.compare, everything, [page.status, page.view], **LIGHT))
     c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):
         priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
     # One event for all: of several at a time, one with older values could have the last word.
-    gr.on([costly.input for costly in (*c.costly(), c.kind)], handlers.stale, everything | {preset}, said, **LIGHT)
+    gr.on([costly.input for costly in (*c.costly(), c.kind)], handlers.stale, handlers.held(), handlers.said(), **LIGHT)
 
 
 def _priced(controls: Controls) -> set[Any]:

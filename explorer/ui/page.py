@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -29,6 +30,9 @@ class Page:
         session: Holds the page's ``Session``.
         view: The instrument: shows a result, and its value is how the visitor looks at it.
         status: Where a run is.
+        words: Of the left column, what the Words tab asks: it is in sight with that tab, in place of the rest.
+        words_run: Its Run, beside the one Stop.
+        after_stop: What a tab says once Stop was heard of: a function, its inputs and its outputs.
     """
 
     probes: ProbeCache
@@ -36,6 +40,9 @@ class Page:
     session: gr.State
     view: gr.HTML
     status: gr.HTML
+    words: gr.Column
+    words_run: gr.Button
+    after_stop: list[tuple[Callable[..., Any], set[Any], list[Any]]] = field(default_factory=list)
 
     def everything(self) -> set[Any]:
         """For an event's inputs: the question, the session and the view."""

@@ -54,6 +54,6 @@ def picture_input(value: str | None = None, **options: Any) -> gr.Image:
         type="filepath",
         image_mode=None,
         sources=["upload", "clipboard"],
-        buttons=["fullscreen"],  # the others would download it, or send it elsewhere
+        buttons=[],  # they would download it, or send it elsewhere, and cover its label
         **options,
     )

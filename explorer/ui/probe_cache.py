@@ -16,6 +16,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import find_card
 from explorer.pictures.images import Picture
+from explorer.results.seen import Seen
 from explorer.ui.jobs import MASKED, Desk
 from explorer.ui.memory.kept import CACHE_BYTES, SESSION_SECONDS, Kept, Memory
 from explorer.ui.memory.pictures import Pictures
@@ -95,7 +96,7 @@ class ProbeCache(Desk):
         encoder = yield from loaded(question.encoder, question.precision)
         target = self.embed_target(encoder, question.reference, question.caption)
         start = self._start(encoder, question)
-        result = Result(question, start, target)
+        result = Result(question, start, target, Seen())
         kept = self.memory.keep(result, busy=True)
         try:
             if session.put(turn, kept):
@@ -104,7 +105,7 @@ class ProbeCache(Desk):
             kept.busy = False
 
     def _grow(self, result: Result, session: Session, turn: int, selection: SelectionSettings) -> Iterator[Step]:
-        question, start, target = result
+        question, start, target, _ = result
         known, began = len(start), time.monotonic()
         stability = None if question.until is None else _Stability(question.until, target, selection)
         for probe in grow(start):
@@ -130,6 +131,13 @@ class ProbeCache(Desk):
     def seconds(self, encoder: str, precision: str, n_masks: int) -> float | None:
         """How long embedding so many masks takes here, or None before the first run."""
         return self.rates.seconds(encoder, precision, n_masks, MASKED)
+
+    def complete(self, question: RunRequest) -> Probe | None:
+        """The probe of a question with all its masks, where they are embedded and still here."""
+        wanted = question.masking.n_masks
+        with self._guard:
+            known = self._kept_probe(self._key(question))
+        return None if known is None or len(known) < wanted else first(known, wanted)
 
     def known(self, question: RunRequest) -> int:
         """How many masks of a question are embedded already, whatever number it asks for."""

@@ -20,6 +20,7 @@ from explorer.pictures.examples import asset_path, preset_named
 from explorer.pictures.images import Picture, as_picture
 from explorer.results.links import preset_recipe
 from explorer.results.recipe import Recipe, example_named
+from explorer.results.seen import Seen
 from explorer.results.wire import load_replay, replay_of, rows, unpack
 from explorer.ui.jobs import Job
 from explorer.ui.memory.kept import GONE, Kept
@@ -34,6 +35,7 @@ class RunRequest:
 
     Attributes:
         until: End early, once this agreement is reached.
+        of: How many masks the controls ask for, where it has fewer.
     """
 
     picture: Picture
@@ -43,6 +45,7 @@ class RunRequest:
     precision: str
     masking: MaskSettings
     until: float | None = None
+    of: int | None = None
 
     def against(self, reference: Picture | None, caption: str | None) -> RunRequest:
         """The same question of another reference."""
@@ -65,11 +68,12 @@ class RunRequest:
 
 
 class Result(NamedTuple):
-    """What a run has made so far: the question it answers, what is embedded, and what that is ranked against."""
+    """What a run has made so far: the question it answers, what is embedded and ranked against what, and its labels."""
 
     question: RunRequest
     probe: Probe
     target: Reference
+    seen: Seen
 
 
 class Session(Job):
@@ -154,7 +158,7 @@ class Session(Job):
             return preset_recipe(self.replay)
         if (question := self.question) is None:
             return None
-        return question.recipe(question.masking.n_masks, SelectionSettings())
+        return question.recipe(question.of or question.masking.n_masks, SelectionSettings())
 
     def recipe(self, selection: SelectionSettings) -> Recipe:
         """What names the result on screen.

@@ -1,6 +1,7 @@
 """Areas of incremental deletion on the paper's pairs, by what deleted pixels become (paper, section 4.1).
 
     python tests/benchmarks/bench_deletion.py [--n-masks 1000] [--fill mean black blur zero] [--upto 1 0.2]
+        [--encoder efficientnet-lite0]
 
 Each line: the area under LoDF's and HiDF's curves less the mean of five random orders, with how far one random order
 lies from another (standard deviation). Needs the paper's pictures beside the repository.
@@ -32,9 +33,10 @@ def main() -> None:
     parser.add_argument("--n-masks", type=int, default=1000)
     parser.add_argument("--fill", nargs="*", choices=list(FILLS), default=["mean", "black", "blur"])
     parser.add_argument("--upto", nargs="*", type=float, default=[1.0, 0.2])
+    parser.add_argument("--encoder", default="efficientnet-lite0")
     asked = parser.parse_args()
     for reference in REFERENCES:
-        question = make_question(PAPER / "bee.jpg", reference=PAPER / reference)
+        question = make_question(PAPER / "bee.jpg", reference=PAPER / reference, encoder=asked.encoder)
         attribution = run(DistanceExplainer(MaskSettings(n_masks=asked.n_masks))(question))
         for fill in asked.fill:
             found = run(deletion(question, attribution, steps=STEPS, fill=fill))

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from conftest import CHROMIUM, FINISHED, FLAGS
-from driving import press_run, wait_done
+from driving import choose_preset, press_run, wait_done
 
 from explorer.core.masks import MaskSettings, sample_masks
 from explorer.pictures.examples import FIRST_PRESET
@@ -86,8 +86,7 @@ CAPTIONS = ("a cat", "a cup", "coffee", "a dog", "a saucer", "an animal", "a spo
 
 def references(page: Page) -> dict[str, list[float]]:
     """Milliseconds from another caption or picture to its painted maps, after a run of 1000 masks."""
-    page.locator("#preset input").click()
-    page.get_by_role("option", name="“a cup of coffee”").click()
+    choose_preset(page, "“a cup of coffee”")
     page.wait_for_selector("#pair blockquote")
     press_run(page, 1000)
     wait_done(page, 1000)

@@ -2,6 +2,7 @@
 
     python tests/benchmarks/bench_stability.py [--n-masks 20 30 45 64 100 200 512] [--seeds 8] [--image bee.jpg]
                                                [--scheme philox orthogonal] [--feature-res 8] [--p-keep 0.5]
+                                               [--encoder efficientnet-lite0]
 
 Every seed of a picture is embedded once for each scheme, with the largest number of masks; the smaller numbers are its
 first masks. Agreement is the mean correlation of two runs, with its standard error (jackknife over the runs). "As 100"
@@ -70,13 +71,15 @@ def number_that_agrees(agreements: dict[int, float], goal: float) -> str:
 
 
 def measured(
-    image: str, schemes: list[str], counts: list[int], settings: dict[str, float], seeds: int
+    image: str, encoder: str, schemes: list[str], counts: list[int], settings: dict[str, float], seeds: int
 ) -> Iterator[tuple[str, str, str]]:
     """Rows of (what, measured, goal) for one picture."""
     probes = {
         scheme: [
             explorer.probe(
-                path(image), masking=explorer.MaskSettings(n_masks=max(counts), seed=seed, scheme=scheme, **settings)
+                path(image),
+                encoder=encoder,
+                masking=explorer.MaskSettings(n_masks=max(counts), seed=seed, scheme=scheme, **settings),
             )
             for seed in range(seeds)
         ]
@@ -109,12 +112,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--image", nargs="*", choices=PAIRS, default=[name for name in PAIRS if path(name).is_file()])
     parser.add_argument("--scheme", nargs="*", choices=SCHEMES, default=[s for s in SCHEMES if SCHEMES[s].grows])
+    parser.add_argument("--encoder", default="efficientnet-lite0")
     asked = parser.parse_args()
     if asked.seeds < 3:
         parser.error("give at least three seeds: the error comes from leaving one out")
     settings = {"feature_res": asked.feature_res, "p_keep": asked.p_keep}
     for image in asked.image:
-        for row in measured(image, asked.scheme, asked.n_masks, settings, asked.seeds):
+        for row in measured(image, asked.encoder, asked.scheme, asked.n_masks, settings, asked.seeds):
             print(*row, sep="  ", flush=True)
 
 

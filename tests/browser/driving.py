@@ -63,6 +63,11 @@ def status(page) -> str:
     return page.locator("#status").inner_text()
 
 
+def says(page, place: str, text: str) -> None:
+    """Wait until a place says something."""
+    page.wait_for_function("([p, t]) => document.querySelector(p)?.innerText.includes(t)", arg=[place, text])
+
+
 def press_run(page, n_masks: int) -> None:
     number = page.locator("#n-masks input[type=number]")
     number.fill(str(n_masks))
@@ -81,9 +86,8 @@ def wait_done(page, n_masks: int) -> None:
     )
 
 
-def choose_preset(page, title: str) -> None:
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=title).click()
+def choose_preset(page, title: str | re.Pattern[str]) -> None:
+    page.locator("#preset").get_by_role("button", name=title).click()
 
 
 def count_forward(monkeypatch, key: str) -> list[int]:

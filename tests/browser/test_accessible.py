@@ -36,11 +36,7 @@ def barriers(page) -> list[str]:
 
 
 def open_tab(page, tab: str) -> None:
-    choice = page.get_by_role("tab", name=tab)
-    if choice.count() == 0:  # in the menu that narrow screens have
-        page.locator("#tabs .overflow-menu > button").click()
-        choice = page.locator("#tabs .overflow-dropdown button", has_text=tab)
-    choice.first.click()
+    page.get_by_role("tab", name=tab).click()
     page.locator(TABS[tab]).first.wait_for()
     calm(page)
 

@@ -16,7 +16,7 @@ from explorer.results.links import preset_recipe
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.differences import differences
 
-from .driving import assert_no_scrolling, count_forward, in_both_themes, press_run, toast, wait_done
+from .driving import assert_no_scrolling, choose_preset, count_forward, in_both_themes, press_run, toast, wait_done
 
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000
@@ -48,8 +48,7 @@ def press_pin(page, wanted: int) -> None:
 
 def choose(page, key: str, title: str) -> None:
     """Start from an example, and wait until its result is on screen."""
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile(re.escape(title))).click()
+    choose_preset(page, title)
     page.wait_for_function(
         """async id =>
         (await import(new URL('browser/instrument/store.js', document.baseURI))).store.state.result.id === id""",
@@ -320,7 +319,7 @@ def test_the_other_direction_of_an_example_can_be_stopped(page):
     page.wait_for_function(
         "/^[1-9][0-9]* of 1000/.test(document.querySelector('#reverse-status').innerText.trim())", timeout=PATIENCE
     )
-    page.locator("#stop-reverse").click()
+    page.locator(".running", has_text="of 1000 masks").get_by_role("button").click()  # the one Stop comes along
     page.wait_for_function(
         "/Stopped at [1-9][0-9]* of 1000/.test(document.querySelector('#reverse-status').innerText)", timeout=PATIENCE
     )

@@ -45,11 +45,7 @@ def taken_apart() -> None:
 
 
 def open_evidence(page) -> None:
-    tab = page.get_by_role("tab", name="Evidence")
-    if tab.count() == 0:  # in the menu that narrow screens have
-        page.locator("#tabs .overflow-menu > button").click()
-        tab = page.locator("#tabs .overflow-dropdown button", has_text="Evidence")
-    tab.first.click()
+    page.get_by_role("tab", name="Evidence").click()
     page.locator(".evidence-root .card").first.wait_for()
 
 
@@ -107,20 +103,21 @@ def works_out(evidence):
 def test_deletion_of_a_replay_and_its_second_time(page, monkeypatch):
     rows = count_forward(monkeypatch, "efficientnet-lite0")
     open_evidence(page)
-    says(page, "#run-deletion", "^Delete step by step: 135 passes through the network")
+    says(page, "#run-deletion", "^Delete step by step: 195 passes through the network")
     assert rows == []  # a price costs nothing
+    assert page.locator("#evidence-deletion-fill").is_visible()  # the verdict hangs on it
     judged = page.locator(".judged")
     assert "cat_and_espresso.jpg against espresso.jpg: mirror 10 %, 1000 masks" in judged.inner_text()
     assert "brings the pair closer most" in judged.locator("canvas").get_attribute("aria-label")
 
-    options = {"steps": "10", "orders": "3"}
+    options = {"steps": "10", "orders": "3", "fill": "map"}
     ask(page, "deletion", ": 47 passes through the network", **options)
     finished(page, "deletion", 47)
     assert sum(rows) == 47 + 1  # and the reference
     evidence = DeletionEvidence(on_screen(), options)
     assert deletion_passes(evidence.subject.sketch(), steps=10, seeds=range(3)) == 47
-    result = works_out(evidence)
-    expected = evidence.report(result, False)
+    (result,) = (results := works_out(evidence)).values()
+    expected = evidence.report(results, False)
     assert verdict(page, "deletion") == expected["verdict"]
     shown = [float(text.split(": ")[1]) for text in page.evaluate(POINTS) if text.startswith("red first")]
     np.testing.assert_allclose(shown, result.lodf, rtol=0.006)
@@ -144,6 +141,24 @@ def test_deletion_of_a_replay_and_its_second_time(page, monkeypatch):
     says(page, "#evidence-deletion .progress", "^Known from an earlier run.$")
     assert rows == []
     assert verdict(page, "deletion") == expected["verdict"]
+
+    # What a verdict hangs on is named in it, and what it says under three fills is asked as one question.
+    assert "Tested with deleted pixels" in verdict(page, "deletion")[0]
+    ask(page, "deletion", ": 141 passes through the network", fill="several")
+    finished(page, "deletion", 141)
+    several = DeletionEvidence(on_screen(), options | {"fill": "several"})
+    assert verdict(page, "deletion") == several.report(works_out(several), False)["verdict"]
+    assert len(verdict(page, "deletion")) == 4
+    assert page.locator("#evidence-deletion .chart:visible").count() == 3
+    assert page.locator("#evidence-deletion .sheet-of-copies h4").count() == 5
+    one, three = expected["outcome"], several.report(works_out(several), False)["outcome"]
+    said = f"The same with {expected['under']}." if one == three else f"Otherwise with {expected['under']}: {one}"
+    assert said in page.locator("#evidence-deletion .beside li").all_inner_texts()
+    page.locator("#evidence-deletion-fill").select_option("map")
+    says(page, "#run-deletion", "known already")
+    page.locator("#run-deletion").click()
+    page.wait_for_function("document.querySelectorAll('#evidence-deletion .verdict p').length === 3")
+    assert page.locator("#evidence-deletion .chart:visible").count() == 1
 
 
 def test_a_report_says_that_it_is_about_another_map(page):
@@ -170,15 +185,18 @@ def test_another_methods_map_is_put_to_the_test(page):
         if in_menus(METHODS[key]):
             option = page.locator(f"#evidence-method option[value='{key}']")
             assert option.is_enabled() == (key in works), key
+    page.locator("#evidence-method").select_option("blur-ig")  # which no test runs, so nobody measured it
     page.locator("#evidence-method").select_option("grad-cam")
     assert "Grad-CAM: the last layer" in page.locator("#evidence-method-about").inner_text()
     says(page, "#evidence-stability .why", "judge the map on screen")
-    ask(page, "deletion", ": 66 passes through the network", steps="10", orders="5")
+    says(page, "#run-deletion", "passes through the network; how long that takes is not known here yet")
+    page.locator("#evidence-method").select_option("grad-cam")
+    ask(page, "deletion", ": 66 passes through the network", steps="10", orders="5", fill="map")
     finished(page, "deletion", 66)
     about = "About cat_and_espresso.jpg against espresso.jpg, Grad-CAM."
     assert page.locator("#evidence-deletion .of").inner_text() == about
     assert page.locator("#evidence-deletion .strip b").all_inner_texts() == ["Grad-CAM"]
-    evidence = DeletionEvidence(on_screen(), {"steps": "10", "orders": "5", "method": "grad-cam"})
+    evidence = DeletionEvidence(on_screen(), {"steps": "10", "orders": "5", "fill": "map", "method": "grad-cam"})
     assert verdict(page, "deletion") == evidence.report(works_out(evidence), False)["verdict"]
     page.locator("#evidence-method").select_option(label="the map on screen")
     says(page, "#evidence-deletion .of", "This is about another map: .*Grad-CAM")
@@ -191,7 +209,7 @@ def test_stop_keeps_the_part(page, monkeypatch):
     monkeypatch.setattr("explorer.ui.slow_work.SECONDS", 60)
     rows = count_forward(monkeypatch, "efficientnet-lite0")
     open_evidence(page)
-    ask(page, "deletion", ": 590 passes", steps=50, orders=10)
+    ask(page, "deletion", ": 590 passes", steps=50, orders=10, fill="map")
     assert page.evaluate("document.activeElement.id") == "stop-deletion"
     assert page.locator("#run-planting").is_disabled()
     says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
@@ -212,8 +230,19 @@ def test_stop_keeps_the_part(page, monkeypatch):
     says(page, "#evidence-deletion .progress", "^Stopped after")  # and no late word takes its place
     page.locator("#run-deletion").click()
     says(page, "#evidence-deletion .progress", "^[0-9]+ of 590 passes")
-    page.locator("#stop-deletion").click()
+    # Elsewhere what runs comes along, with the one Stop, where that beside Run is out of sight.
+    page.get_by_role("tab", name="Compare").click()
+    running = page.locator(".running")
+    assert not running.is_visible()
+    page.set_viewport_size({"width": 1400, "height": 300})
+    page.locator("#explain-reference").scroll_into_view_if_needed()
+    running.wait_for()
+    says(page, ".running", r"Delete the red first [0-9]+ of 590 passes")
+    running.get_by_role("button", name="Stop").click()
+    running.wait_for(state="hidden")
+    open_evidence(page)
     says(page, "#evidence-deletion .progress", "^Stopped after")
+    page.wait_for_function("!document.querySelector('#run-deletion').disabled")
 
 
 def test_one_piece_of_evidence_waits_for_another(page, chromium, served):
@@ -227,7 +256,7 @@ def test_one_piece_of_evidence_waits_for_another(page, chromium, served):
     open_evidence(other)
     ask(other, "planting", ": 60 passes", masks=60, corner="upper right")
     says(other, "#evidence-planting .progress", "1 run comes first")
-    other.locator("#stop-planting").click()
+    other.locator("#stop").click()  # the one for all
     says(other, "#run-planting", ": 60 passes")
     assert not other.locator("#evidence-planting .progress").is_visible()
     page.locator("#stop-deletion").click()
@@ -303,7 +332,7 @@ def test_captions_stay_text_and_are_judged(page):
     press_run(page, 20)
     wait_done(page, 20)
     open_evidence(page)
-    ask(page, "deletion", ": 47 passes", steps=10, orders=3)
+    ask(page, "deletion", ": 47 passes", steps=10, orders=3, fill="map")
     finished(page, "deletion", 47)
     says(page, "#evidence-deletion .of", "against “a cup <i>”, mirror 10 %, 20 masks")
 
@@ -317,7 +346,7 @@ def test_without_a_map_to_judge_it_says_why(page, monkeypatch):
 
 def test_by_keyboard(page):
     open_evidence(page)
-    says(page, "#run-deletion", ": (135 passes|known)")
+    says(page, "#run-deletion", ": (195 passes|known)")
     page.get_by_role("tab", name="Evidence").focus()
     reached = []
     for _ in range(12):

@@ -10,7 +10,7 @@ import pytest
 from explorer.pictures.examples import FIRST_PRESET, presets
 
 from .conftest import FINISHED
-from .driving import INK, count_forward, ink, press_run, status, wait_done
+from .driving import INK, choose_preset, count_forward, ink, press_run, status, wait_done
 
 pytestmark = pytest.mark.browser
 
@@ -148,8 +148,7 @@ def test_until_stable(page):
 
 def test_presets_change_the_question_without_a_model(page, monkeypatch):
     rows = count_forward(monkeypatch, "conse-lite0")
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("“a cup of coffee”")).click()
+    choose_preset(page, "“a cup of coffee”")
     page.wait_for_selector("#pair blockquote")
     assert "coffee" in page.locator("#pair blockquote").inner_text()
     assert page.get_by_role("radio", name="a caption").is_checked()
@@ -167,8 +166,7 @@ def test_an_example_chosen_during_a_run_takes_its_place(page, served):
     page.locator("#seed input").blur()
     press_run(page, 1000)
     page.wait_for_function("/^[1-9][0-9]* of 1000/.test(document.querySelector('#status').innerText.trim())")
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("Cheetah and lion")).click()
+    choose_preset(page, "Cheetah and lion")
     page.wait_for_function("document.querySelector('#status').innerText.includes('embedded earlier')")
     page.wait_for_function("document.querySelector('#agreed').innerText.includes('runs of 1000 masks')")
     page.wait_for_timeout(1000)  # nothing of the run comes after it
@@ -202,20 +200,24 @@ def test_every_picture_and_control_has_a_name(page):
     assert "brings the pair closer" in page.locator("#big-map").get_attribute("aria-label")
 
 
-def test_presets_by_keyboard_and_left_unchanged(page):
-    page.locator("#preset input").focus()
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("Escape")
+def test_examples_are_pictures_with_names_and_the_keyboard_chooses_one(page):
+    examples = page.locator("#preset button")
+    assert [e.get_attribute("aria-label") for e in examples.all()] == [f"{p.question}: {p.title}" for p in presets()]
+    assert page.evaluate(
+        "[...document.querySelectorAll('#preset img')].every(i => i.complete && i.naturalWidth && i.alt === '')"
+    )
+    pressed = page.locator("#preset button[aria-pressed=true]")
+    first = next(p for p in presets() if p.key == FIRST_PRESET)
+    assert first.title in pressed.get_attribute("aria-label")
     page.get_by_role("radio", name="a caption").check()
     page.wait_for_selector("#caption textarea, #caption input")
-    page.wait_for_timeout(1500)
-    assert page.get_by_role("radio", name="a caption").is_checked()  # leaving the list did not choose an example
-
-    page.locator("#preset input").focus()
-    for key in ("ArrowDown", "Enter"):  # the list opens where it has the focus
-        page.keyboard.press(key)
+    rocket = page.locator("#preset").get_by_role("button", name="Rocket and espresso")
+    rocket.focus()
+    page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#story').innerText.includes('rocket')")
     assert page.get_by_role("radio", name="another picture").is_checked()
+    assert page.evaluate("document.activeElement.ariaLabel") == "opposites: Rocket and espresso"
+    assert page.locator("#preset .chosen-title").inner_text() == "opposites: Rocket and espresso"
 
 
 def test_the_queue_says_who_comes_first(page, chromium, served):

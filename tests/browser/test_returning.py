@@ -15,7 +15,7 @@ from .driving import STATE, choose_preset, press_run, status, wait_done
 pytestmark = pytest.mark.browser
 
 CHANGED = "Changed since the last run"
-EXAMPLE = "document.querySelector('#preset input').value"
+EXAMPLE = "document.querySelector('#preset .chosen-title').innerText"
 
 
 def says(page, text: str, place: str = "#status") -> None:

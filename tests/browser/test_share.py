@@ -19,7 +19,7 @@ import pytest
 
 from explorer.results.links import OURS
 
-from .driving import assert_no_scrolling, calm, in_both_themes
+from .driving import assert_no_scrolling, calm, choose_preset, in_both_themes
 
 pytestmark = pytest.mark.browser
 
@@ -95,11 +95,7 @@ def status_says(page, text: str) -> None:
 
 
 def to_share(page) -> None:
-    tab = page.get_by_role("tab", name="Share")
-    if not tab.is_visible():  # on a narrow screen it is in the menu
-        page.locator("#tabs .overflow-menu > button").click()
-        tab = page.locator("#tabs .overflow-dropdown button", has_text="Share")
-    tab.click()
+    page.get_by_role("tab", name="Share").click()
     page.locator("#make-link").wait_for()
 
 
@@ -269,7 +265,12 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil.wait_for_function("document.documentElement.classList.contains('projector')")
     for gone in ("#encoder", "#run", "#stop", "#mode", ".slices", "#compare-tab-button", "#tour"):
         assert not pupil.locator(gone).first.is_visible(), gone
-    for fixed in ("#instrument-threshold", "#instrument-distance", "#n-masks input[type=number]", "#preset input"):
+    for fixed in (
+        "#instrument-threshold",
+        "#instrument-distance",
+        "#n-masks input[type=number]",
+        "#preset button >> nth=0",
+    ):
         assert pupil.locator(fixed).is_visible(), fixed
         assert pupil.locator(fixed).is_disabled(), fixed
     assert pupil.locator("#picture input[type=file]").count() == 0
@@ -290,14 +291,12 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil.close()
 
 
-def test_hidden_tabs_cannot_be_opened_from_the_menu_of_a_narrow_screen_either(chromium, served):
+def test_hidden_tabs_cannot_be_opened_on_a_narrow_screen_either(chromium, served):
     page = opened(chromium, f"{served.url}/?hide=share&lock=sweeps&projector=1&preset=two-cat", 390, 844)
     drawn(page)
     page.wait_for_function("document.documentElement.classList.contains('projector')")
-    page.get_by_label("More tabs").click()
-    page.locator(".overflow-dropdown").get_by_text("Share").wait_for(state="hidden")
-    tabs = page.locator("#tabs [role=tab], .overflow-dropdown button")
-    usable = [tab.inner_text() for tab in tabs.all() if tab.is_visible() and tab.is_enabled()]
+    page.get_by_role("tab", name="Share").wait_for(state="hidden")
+    usable = [tab.inner_text() for tab in page.get_by_role("tab").all() if tab.is_visible() and tab.is_enabled()]
     assert sorted(usable) == ["Compare", "Evidence", "Explore", "Words"]
     page.close()
 
@@ -343,7 +342,7 @@ def test_large_text_is_larger_and_fits(chromium, served, width: int, theme: str)
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("preset=two-cat&threshold=nan", "threshold must be a number"),
+        ("preset=two-cat&threshold=nan", "Threshold must be a number"),
         ("picture=javascript:alert(1)&caption=x", "No such example"),
         ("picture=cat.jpg&caption=" + "x" * 20_000, "the limit is 500"),
         ("hide=%3Cimg+src=x+onerror=alert(1)%3E", "Unknown name in hide"),
@@ -358,8 +357,7 @@ def test_a_bad_link_gets_one_message_and_a_page_that_works(chromium, served, que
     assert "This link cannot be followed." in said
     assert message in said
     drawn(page)
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("and the cat$")).click()
+    choose_preset(page, re.compile("and the cat$"))
     page.wait_for_function("document.querySelector('#story').innerText.includes('cat alone')")
     assert page.complaints == []
     page.close()

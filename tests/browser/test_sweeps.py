@@ -23,7 +23,7 @@ from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, costly_tiles
 
 from .conftest import FINISHED
-from .driving import assert_no_scrolling, in_both_themes, toast
+from .driving import assert_no_scrolling, choose_preset, in_both_themes, toast
 from .test_accessible import barriers
 from .test_instrument import MAP
 from .test_main_job import count_forward
@@ -183,8 +183,7 @@ def test_free_tiles_follow_the_result(page):
     open_sweeps(page, "thresholds")
     page.wait_for_function("document.querySelectorAll('#sweep-grid .tile canvas').length === 5")
     before = inks(page)
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("Cheetah and lion")).click()
+    choose_preset(page, "Cheetah and lion")
     wait_repainted(page, before)
 
 
@@ -229,7 +228,7 @@ def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
     tiles(page).nth(1).click()
     page.locator("#big-map").wait_for()
     says(page, "#status", "20 masks, known from an earlier run")
-    says(page, ".from-sweep", "Loaded from the sweep “Share kept”: p_keep 0.3")
+    says(page, ".from-sweep", "Loaded from the sweep “Share kept (p_keep)”: p_keep 0.3")
     values = [page.locator(f"{at} input[type=number]").input_value() for at in ("#n-masks", "#p-keep", "#feature-res")]
     assert values == ["20", "0.3", "8"]
     assert set(rows) <= {1}
@@ -251,7 +250,7 @@ def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
     ask(page, "p_keep", 200, "^Run 5 maps, 1000 passes")  # long enough for Stop to come before its end
     page.locator("#run-sweep").click()
     page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 2", timeout=PATIENCE)
-    page.locator("#stop-sweep").click()
+    page.locator("#stop").click()  # the one for all
     says(page, "#sweep-status", "^Stopped: [2-4] of 5 maps are here")
     kept = tiles(page).count()
     assert 2 <= kept < 5
@@ -321,8 +320,9 @@ def test_one_sweep_waits_for_another(page, chromium, served):
     says(other, "#run-sweep", "^Run ")
     other.locator("#run-sweep").click()
     says(other, "#sweep-status", "1 run comes before yours")
-    other.locator("#stop-sweep").click()
-    says(other, "#sweep-status", "Stopped before it began")
+    other.locator("#stop").click()
+    says(other, "#sweep-status", "Taken out of the queue")
+    other.locator("#stop-sweep").wait_for(state="hidden")  # there is nothing more to stop
     page.locator("#stop-sweep").click()
     says(page, "#sweep-status", "^Stopped: ")
     other.wait_for_function("!document.querySelector('#run-sweep').disabled")
@@ -335,7 +335,7 @@ def test_one_sweep_waits_for_another(page, chromium, served):
 
 def test_the_pilot_says_what_it_found(page, served, monkeypatch):
     monkeypatch.setattr(pilots, "MASKS_EACH", 40)
-    seed = ask(page, PILOT, 500, "^p_keep pilot: 5 × 40 masks, 200 passes through the network")
+    seed = ask(page, PILOT, 500, "^Pilot: 5 × 40 masks, 200 passes through the network")
     page.locator("#run-sweep").click()
     page.wait_for_function("document.querySelector('#sweep-grid button.tile')", timeout=PATIENCE)
     assert not page.locator("#sweep-grid .verdict li >> nth=0").is_visible()
@@ -400,7 +400,7 @@ def test_no_barrier_and_nothing_sideways(chromium, served, monkeypatch, theme: s
     page.goto(f"{served.url}/?__theme={theme}")
     page.wait_for_function(FINISHED)
     fill(page, "#n-masks", 10)
-    for key, words in (("one_sided", ""), ("p_keep", "^Run 5 maps"), (PILOT, "^p_keep pilot")):
+    for key, words in (("one_sided", ""), ("p_keep", "^Run 5 maps"), (PILOT, "^Pilot")):
         open_sweeps(page, key)
         if words:
             says(page, "#run-sweep", words)

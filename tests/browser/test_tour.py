@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .driving import painted
+from .driving import choose_preset, painted
 
 pytestmark = pytest.mark.browser
 
@@ -268,8 +268,7 @@ def test_close_gives_back_what_the_visitor_had(page):
 def test_another_example_starts_the_step_anew(page):
     go(page, 5)
     page.click("#tour-skip")
-    page.locator("#preset input").click()
-    page.get_by_role("option", name=re.compile("“a cup of coffee”")).click()
+    choose_preset(page, "“a cup of coffee”")
     page.wait_for_selector("#tour .compared-with blockquote")
     assert told(page) == ""
     assert page.locator("#tour-reveal").is_visible()

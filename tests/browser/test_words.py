@@ -47,11 +47,7 @@ def texts(monkeypatch) -> list[str]:
 
 
 def open_words(page) -> None:
-    choice = page.get_by_role("tab", name="Words")
-    if choice.count() == 0:  # in the menu that narrow screens have
-        page.locator("#tabs .overflow-menu > button").click()
-        choice = page.locator("#tabs .overflow-dropdown button", has_text="Words")
-    choice.first.click()
+    page.get_by_role("tab", name="Words").click()
     page.locator("#words .first").wait_for()
 
 
@@ -192,7 +188,7 @@ def test_stop_and_go_on(tab, texts, monkeypatch):
     run(tab)
     says(tab, "#words-status", r"^\d+ of 150 masks, about \d+ s left")
     tab.locator("#words .word").first.wait_for()
-    tab.locator("#words-stop").click()
+    tab.locator("#stop").click()
     says(tab, "#words-status", r"Stopped at \d+ of 150 masks; press again to go on")
     kept = int(re.search(r"Stopped at (\d+)", tab.locator("#words-status").inner_text()).group(1))
     assert 0 < kept < 150
@@ -217,10 +213,23 @@ def test_stop_here_ends_a_run_begun_elsewhere(page):
     press_run(page, 2000)
     says(page, "#status", r"^[1-9]\d* of 2000")
     page.get_by_role("tab", name="Words").first.click()
-    page.locator("#words-stop").click()
-    says(page, "#status", r"Stopped at [1-9]\d* of 2000 masks; Run goes on from here")
+    # The left column, its Run and its encoder are those of the tab at hand, and Stop is one for all.
+    shown = page.locator("button:visible").all_inner_texts()
+    assert [text.split(":")[0] for text in shown if re.match("Run|Explain|Stop", text)] == ["Explain", "Stop"]
+    encoders = [page.locator(f"{place} input").first.is_visible() for place in ("#words-encoder", "#encoder")]
+    assert encoders == [True, False]
+    assert not page.locator("#picture").is_visible()
+    page.locator("#stop").click()
+    page.wait_for_function(
+        "/Stopped at [1-9][0-9]* of 2000 masks; Run goes on/.test(document.querySelector('#status').textContent)"
+    )
     page.wait_for_timeout(1000)  # and no late word takes its place
+    page.get_by_role("tab", name="Explore").first.click()
     assert "Stopped at" in page.locator("#status").inner_text()
+    assert page.locator("#encoder input").is_visible()
+    assert not page.locator("#words-encoder").is_visible()
+    assert page.locator("#run").is_visible()
+    assert not page.locator("#words-run").is_visible()
 
 
 def test_bad_input_keeps_what_was_there(tab):

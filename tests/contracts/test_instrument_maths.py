@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,13 +20,14 @@ import explorer
 from explorer import Explanation, MaskSettings, Probe, SelectionSettings, UnusableEmbedding
 from explorer.core.agreement import ROUNDING, expected_agreement, split_half, wobble
 from explorer.core.distances import DISTANCES
+from explorer.core.embedder import WHOLE, Box
 from explorer.core.masks import GridMasks
 from explorer.core.probe import prepare
 from explorer.core.references import Reference
 from explorer.core.selections import MODES
 from explorer.encoders.base import Encoder
-from explorer.results.plots import colour_limit
-from explorer.results.summary import describe
+from explorer.results.plots import BEYOND, beyond, colour_limit
+from explorer.results.summary import peaks
 from tests.browser.conftest import CHROMIUM, FLAGS, need_chromium
 
 pytestmark = pytest.mark.browser
@@ -63,7 +63,17 @@ CASES = [
 ]
 RADIUS = 1.7
 AHEAD = Reference(np.array([RADIUS, 0.0]), "an embedding")
-SLICES = [((0.2, 0.5), (0.5, 0.8)), ((0.29, 0.58), None), (None, (0.07, 0.57)), ((0.0, 0.6), (0.3, 1.0))]
+SLICES = [
+    ((0.2, 0.5), (0.5, 0.8)),
+    ((0.29, 0.58), None),
+    (None, (0.07, 0.57)),
+    ((0.0, 0.6), (0.3, 1.0)),
+    ((0.9, 1.0), (0.0, 0.1)),
+    ((0.1, 0.2), None),
+    ((0.8, 1.0), None),
+    (None, (0.8, 1.0)),
+    ((0.0, 0.1), (0.5, 0.5)),
+]
 WORDS = {
     "": "",
     "uniform": "No region changes the distance: the image is uniform.",
@@ -189,6 +199,7 @@ def assert_same(ours: dict[str, Any], truth: Explanation) -> None:
     np.testing.assert_allclose(ours["map"].reshape(truth.relative.shape), truth.relative, rtol=0, atol=3e-6 * scale)
     assert ours["limit"] == pytest.approx(scale, rel=1e-5)
     assert ours["wobble"] == pytest.approx(wobble(truth), rel=1e-9)
+    assert ours["meaning"] == truth.meaning
     nothing = f"No mask is selected: the share chosen of {len(truth.probe)} masks is less than one mask."
     assert {**WORDS, "nothing": nothing}[ours["noSignal"]] == truth.no_signal
 
@@ -409,20 +420,43 @@ def test_split_half(js: Js, distance: str, upto: int | None) -> None:
         assert max(seen) > 0.6
 
 
-def test_describe(js: Js) -> None:
+def test_peaks(js: Js) -> None:
+    """Of maps with flat parts, in part beside the picture, and with little to name."""
     random = np.random.default_rng(0)
-    sizes = [(24, 40), (33, 50), (16, 17), (3, 3)]
-    maps = [np.repeat(np.repeat(random.normal(shift, 1, (3, 3)), -(-h // 3), 0), -(-w // 3), 1)[:h, :w].astype("f4")
-            for h, w in sizes for shift in (0, 0, 0, 3, -3) for _ in range(5)]  # fmt: skip
-    found = js("maps.map(([map, h, w]) => maths.describe(Float32Array.from(map), h, w))",
-               maps=[[m.ravel().tolist(), *m.shape] for m in maps])  # fmt: skip
-    for names, attribution in zip(found, maps, strict=True):
-        verbs = ("brings the pair closer", "pushes it apart")
-        said = [f"the {name} {verb} most" for name, verb in zip(names, verbs, strict=True) if name]
-        expected = describe(SimpleNamespace(no_signal="", relative=attribution))  # type: ignore[arg-type]
-        assert ", and ".join(said).lower() + "." == expected.lower()
-    assert {name is None for names in found for name in names} == {True, False}
-    assert js("maths.describe(new Float32Array(81), 9, 9)") == [None, None]
+    boxes = [WHOLE, Box(0.25, 0.0, 0.75, 1.0), Box(0.0, -0.5, 1.0, 1.5)]
+    asked, expected = [], []
+    for shape in ((24, 40), (33, 50), (16, 17), (3, 3), (1, 7)):
+        for box in boxes:
+            for unsettled in (0.0, 0.5, 3.0, 9.0):
+                for shift in (0, 3, -3, -40):
+                    attribution = random.normal(shift, 1, shape).astype("f4").round(1)
+                    where = [box.left, box.top, box.right, box.bottom]
+                    limit = colour_limit(attribution)
+                    asked.append([attribution.ravel().tolist(), list(shape), where, unsettled, limit])
+                    expected.append(list(peaks(attribution, box, unsettled)))
+    found = js("maps.map(([map, ...rest]) => maths.peaks(Float32Array.from(map), ...rest))", maps=asked)
+    assert found == expected
+    assert {name for names in found for name in names} >= {"", "centre", "top left", "middle right", "bottom centre"}
+    assert js("maths.peaks(new Float32Array(81), [9, 9], [0, 0, 1, 1], 0, 1)") == ["", ""]
+
+
+def test_colour_limit(js: Js) -> None:
+    """Of smooth maps the strongest value; of spiky, sparse and empty ones what Python says."""
+    random = np.random.default_rng(0)
+    smooth = np.outer(*[np.hanning(60)] * 2) - 0.3
+    spiky = random.standard_t(1.5, (60, 60))
+    sparse = np.where(random.random((60, 60)) < 0.02, smooth, 0)
+    single = np.zeros((60, 60))
+    single[3, 4] = -2
+    noise = random.normal(size=(60, 60))
+    maps = [m.astype("f4") for m in (smooth, spiky, sparse, single, 0 * single, 1e-9 * spiky, 1e-3 * spiky, noise)]
+    given = [m.ravel().tolist() for m in maps]
+    found = js("maps.map((map) => maths.colourLimit(Float32Array.from(map)))", maps=given)
+    assert found == pytest.approx([colour_limit(m) for m in maps], rel=1e-6)
+    said = js("maps.map((map, i) => maths.beyond(Float32Array.from(map), limits[i], sentence) || '')",
+              maps=given, limits=found, sentence=BEYOND)  # fmt: skip
+    assert said == [beyond(m, limit) for m, limit in zip(maps, found, strict=True)]
+    assert [bool(sentence) for sentence in said] == [False, True, False, False, False, False, True, False]
 
 
 def test_correlation(js: Js) -> None:

@@ -22,10 +22,13 @@ from explorer import Encoder, MaskSettings
 from explorer.attributions.method import METHODS, fits, is_signed, offered
 from explorer.attributions.question import Question, make_class_question, make_question
 from explorer.attributions.scored import is_blank
+from explorer.core.embedder import WHOLE
 from explorer.core.steps import run
 from explorer.encoders.cards import CARDS
 from explorer.evaluation.localization import Planted, localize, plant
+from explorer.results.summary import peaks
 from tests.attributions.networks import ENCODERS, SIDE, picture
+from tests.oracles.colours import strongest_regions
 
 MASKING = MaskSettings(n_masks=40, feature_res=4, seed=3)
 QUICK: dict[str, dict[str, Any]] = {
@@ -118,6 +121,8 @@ def test_maps_keep_the_contract(name: str, key: str, question: str) -> None:
     assert told[-1] == method.passes(case)
     assert told == sorted(set(told))
     np.testing.assert_array_equal(found, run(method_of(key)(case_of(name, question))))
+    for said, regions in zip(peaks(found, WHOLE), strongest_regions(found), strict=True):
+        assert said in regions or not said
 
 
 @pytest.mark.parametrize("question", ["distance", "class"])

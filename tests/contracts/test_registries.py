@@ -308,3 +308,16 @@ def test_encoders_keep_the_contract(key: str, monkeypatch: pytest.MonkeyPatch) -
     else:
         with pytest.raises(explorer.InvalidInput, match="cannot read captions"):
             encoder.embed_texts(["a bee"])
+
+
+@pytest.mark.parametrize("key", [key for key, card in CARDS.items() if card.here])
+def test_cards_say_whether_an_embedding_can_be_negative(key: str) -> None:
+    """What the axis of distances promises: with no number below 0, none is beyond ``high_nonnegative``."""
+    encoder = explorer.load_encoder(key)
+    noise = np.random.default_rng(4).integers(0, 256, (encoder.batch_size, 64, 64, 3), dtype=np.uint8)
+    noise[1:4] = np.array([0, 128, 255], np.uint8)[:, None, None, None]
+    rows = encoder.embed_images(noise)
+    assert CARDS[key].nonnegative == (rows.min() >= 0)
+    for name, distance in DISTANCES.items():
+        most = distance.high_nonnegative if CARDS[key].nonnegative else distance.high
+        assert measure(name, rows, rows[0]).max() <= most + 1e-9

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 
 from explorer import SelectionSettings
-from explorer.core.selections import MODES, select
+from explorer.core.selections import MODES, meaning, select
 from tests.oracles import slow
 
 
@@ -125,3 +125,40 @@ def test_scaling_distances_changes_nothing(mode: str) -> None:
     distances = some_distances()
     selection = SelectionSettings(mode=mode)
     np.testing.assert_array_equal(select(distances, selection), select(distances**3 * 1e-6, selection))
+
+
+@pytest.mark.parametrize("n", [10, 57, 99, 1000])
+@pytest.mark.parametrize(
+    ("closest", "farthest", "says"),
+    [
+        ((0.0, 0.1), None, "closer"),
+        ((0.2, 0.5), None, "closer"),
+        ((0.0, 0.8), None, "closer"),  # all others lie farther
+        (None, (0.2, 1.0), "closer"),
+        (None, (0.5, 0.8), "closer"),
+        ((0.9, 1.0), None, "kept"),
+        ((0.5, 0.8), None, "kept"),
+        ((0.3, 0.7), None, "kept"),
+        ((0.0, 1.0), None, "kept"),
+        (None, (0.0, 0.1), "hidden"),
+        (None, (0.3, 0.7), "hidden"),
+        ((0.2, 0.5), (0.5, 0.8), "closer"),
+        ((0.0, 0.6), (0.3, 1.0), "closer"),  # what both hold nearly cancels
+        ((0.6, 0.8), (0.8, 1.0), "closer"),
+        ((0.9, 1.0), (0.0, 0.1), "between"),
+        ((0.0, 0.9), (0.3, 0.5), "between"),
+        ((0.0, 0.1), (0.5, 0.5), "closer"),  # a slice of no width is none
+        ((0.9, 1.0), (0.2, 0.2), "kept"),
+        ((0.5, 0.5), None, "closer"),  # nothing is said at all
+    ],
+)
+def test_what_the_signs_of_a_map_say(n: int, closest: tuple | None, farthest: tuple | None, says: str) -> None:
+    distances = some_distances(n)
+    weights = select(distances, SelectionSettings(closest=closest, farthest=farthest))
+    assert meaning(weights, distances) == says
+
+
+@given(distances=many_distances, threshold=thresholds, mode=st.sampled_from(list(MODES)))
+def test_every_mode_says_what_brings_closer(distances: np.ndarray, threshold: float, mode: str) -> None:
+    weights = select(distances, SelectionSettings(mode=mode, threshold=threshold))
+    assert meaning(weights, distances) == "closer"

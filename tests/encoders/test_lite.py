@@ -51,6 +51,19 @@ def test_probabilities_are_those_of_torch(pictures, probabilities):
     np.testing.assert_allclose(rows.sum(axis=1), 1, atol=1e-4)
 
 
+def test_features_are_what_the_classifier_reads(pictures, probabilities):
+    """Its scores are a linear map of them, and its layers are those that they depend on."""
+    encoder, other = explorer.load_encoder("efficientnet-lite0-features"), explorer.load_encoder("efficientnet-lite0")
+    rows, classifier = encoder.embed_pixels(pictures), other.weights("classifier")
+    assert rows.shape == (3, 1280)
+    scores = rows @ classifier["weight"].T + classifier["bias"]
+    np.testing.assert_allclose(encoder.classifier().embed_pixels(pictures), scores, atol=1e-4)
+    np.testing.assert_allclose(np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), probabilities, atol=2e-5)
+    assert encoder.layers() == other.layers()[:-1]
+    assert encoder.fingerprint != other.fingerprint
+    assert not np.allclose(encoder.randomised(encoder.layers()[-1:]).embed_pixels(pictures), rows)
+
+
 def test_it_knows_the_example_pictures(probabilities):
     from open_clip import IMAGENET_CLASSNAMES
 

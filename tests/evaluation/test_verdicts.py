@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explorer.core.masks import MaskSet, MaskSettings, sample_masks
-from explorer.evaluation.deletion import Deletion
+from explorer.evaluation.deletion import Deletion, several_fills
 from explorer.evaluation.randomization import Randomization
 from explorer.evaluation.spearman import spearman
 from explorer.evaluation.stability import Stability, masks_to_reach
@@ -17,6 +17,7 @@ from explorer.evaluation.verdicts import (
     Likeness,
     by_chance,
     judge_deletion,
+    judge_fills,
     judge_randomization,
     judge_sensitivity,
     judge_stability,
@@ -112,9 +113,29 @@ def test_app_and_study_judge_a_deletion_alike(height: float, effect: Effect, app
     assert verdict is not None
     assert (verdict.red, verdict.blue) == (effect, effect)
     assert verdict.spread == pytest.approx(2 * found.random_areas().std(ddof=1))
-    assert app in deletion_verdict(found, stopped=False)[1]
-    assert any(study in line for line in words_of_deletion(found, verdict))
+    assert app in deletion_verdict({"mean": found}, stopped=False)[1]
+    said = words_of_deletion(found, verdict)
+    assert any(study in line for line in said)
+    assert said[0].startswith("Deleted pixels are in the picture's mean colour")
     assert verdict.as_the_paper is (effect is Effect.MORE)
+
+
+def test_a_verdict_by_several_fills_is_none_where_they_disagree() -> None:
+    red, blue = (SHARES + sign * 0.2 * np.sin(np.pi * SHARES) for sign in (1, -1))
+    faithful, unsure = Deletion(SHARES, red, blue, EVEN), Deletion(SHARES, red, EVEN[0], EVEN)
+    nothing = Deletion(SHARES, red, blue, np.full((2, 11), np.nan))
+    agreed, split = judge_fills({"black": faithful, "blur": faithful}), judge_fills({"black": faithful, "blur": unsure})
+    assert agreed is not None
+    assert split is not None
+    assert (agreed.red, agreed.blue, agreed.depends) == (Effect.MORE, Effect.MORE, False)
+    assert (split.red, split.blue, split.depends) == (Effect.MORE, None, True)
+    part = judge_fills({"black": faithful, "blur": nothing})
+    assert part is not None
+    assert list(part.each) == ["black"]
+    assert judge_fills({"black": nothing}) is None
+    for own in ("black", "zero", "blur", "noise", "mean"):
+        assert several_fills(own)[0] == own
+        assert len(set(several_fills(own))) == 3
 
 
 def test_the_early_part_is_a_mean_distance() -> None:

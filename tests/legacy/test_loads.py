@@ -108,7 +108,7 @@ def test_a_probe_is_taken_up(of_then, tmp_path: Path):
         shutil.copytree(KEPT / "probe", tmp_path / "out")
         pair = [str(asset_path(name)) for name in PAIR]
         assert not main(["explain", pair[0], "--reference", pair[1], "--n-masks", "40", "--resume", "--quiet",
-                         "--out", str(tmp_path / "out")])  # fmt: skip
+                         "--encoder", encoder.card.key, "--out", str(tmp_path / "out")])  # fmt: skip
     finally:
         del encoder.embed_pixels
     assert sum(rows) == 24 + 2  # the masks that were missing, the reference and the whole picture

@@ -35,11 +35,6 @@ class Layout:
     def name(self, component: int) -> str | None:
         return self.components[component]["props"].get("elem_id")
 
-    def choices(self, element: str) -> list[str]:
-        """What a dropdown offers."""
-        part = next(part for number, part in self.components.items() if self.name(number) == element)
-        return [key for _, key in part["props"]["choices"]]
-
     def started_by(self, element: str, trigger: str) -> list[dict[str, Any]]:
         """The events of the server that an element starts, in the order in which the page starts them."""
         return [event for event in self.events if event["backend_fn"] and self._targets(event, element, trigger)]

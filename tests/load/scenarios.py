@@ -15,6 +15,8 @@ from ledger import share
 from page import Refused
 from questions import MOST, Ask, draw, photo
 
+from explorer.pictures.examples import presets
+
 DOINGS = {"run": 70, "cancel": 15, "leave": 10, "bad": 5}
 FRESH = 0.1
 """Share of the runs that nobody has asked for before; the others may be known to the server."""
@@ -141,7 +143,7 @@ async def one_session(crowd: Crowd, seconds: float, users: int) -> list[Verdict]
 
 async def left_open(crowd: Crowd, seconds: float, users: int) -> list[Verdict]:
     """A hundred visitors who try what is cheap and leave the tab open; and then all leave."""
-    visits, examples = [], crowd.layout.choices("preset")
+    visits, examples = [], [preset.key for preset in presets()]
 
     async def come(count: int) -> None:
         for _ in range(count):
@@ -149,7 +151,7 @@ async def left_open(crowd: Crowd, seconds: float, users: int) -> list[Verdict]:
             example = examples[1 + len(visits) % (len(examples) - 1)]
             for element, trigger, values in (
                 ("n-masks", "input", {"n-masks": 500}),
-                ("preset", "change", {"preset": example}),
+                ("preset", "chosen", {"preset": example}),
                 ("caption", "submit", {"kind": "a caption", "caption": example}),
             ):
                 await visit.page.press(element, trigger, values)

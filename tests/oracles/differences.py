@@ -5,6 +5,7 @@ from __future__ import annotations
 from explorer.core.distances import DISTANCES
 from explorer.core.fills import FILLS
 from explorer.core.selections import MODES
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import find_card
 from explorer.results.recipe import Recipe
 
@@ -29,21 +30,25 @@ def _facts(recipe: Recipe) -> dict[str, tuple[object, object]]:
         if recipe.caption is None
         else by_caption,
         "encoder": (recipe.encoder, find_card(recipe.encoder).title),
-        "arithmetic": (recipe.precision,) * 2,
-        "number of masks": (masking.n_masks,) * 2,
-        "feature resolution": (masking.feature_res,) * 2,
-        "share kept": (masking.p_keep,) * 2,
-        "seed": (masking.seed,) * 2,
-        "hidden pixels become": (masking.fill, FILLS[masking.fill].label),
-        "mask scheme": (masking.scheme,) * 2,
-        "distance": (selection.distance, DISTANCES[selection.distance].label),
+        _name("precision"): (recipe.precision,) * 2,
+        _name("n_masks"): (masking.n_masks,) * 2,
+        _name("feature_res"): (masking.feature_res,) * 2,
+        _name("p_keep"): (masking.p_keep,) * 2,
+        _name("seed"): (masking.seed,) * 2,
+        _name("fill"): (masking.fill, FILLS[masking.fill].label),
+        _name("scheme"): (masking.scheme,) * 2,
+        _name("distance"): (selection.distance, DISTANCES[selection.distance].label),
         "selection": ("slices",) * 2 if selection.free else (selection.mode, MODES[selection.mode].label),
         "closest slice": (selection.closest, _slice_words(selection.closest)),
         "farthest slice": (selection.farthest, _slice_words(selection.farthest)),
     }
     if not selection.free and MODES[selection.mode].has_threshold:
-        facts["threshold"] = (selection.threshold,) * 2
+        facts[_name("threshold")] = (selection.threshold,) * 2
     return facts
+
+
+def _name(setting: str) -> str:
+    return SETTINGS[setting].label.lower()
 
 
 def _picture_words(name: str | None, sha256: str | None) -> str:

@@ -118,17 +118,23 @@ def test_every_field_refuses_what_it_cannot_be(name: str, value: Any) -> None:
         ({"caption": "a cat"}, "either a reference picture or a caption, not both"),
         ({"reference": None, "reference_sha256": None}, "either a reference picture or a caption"),
         ({"reference_sha256": None, "caption": "a cat"}, "either a reference picture or a caption"),
-        ({"reference": None, "reference_sha256": None, "caption": "a cat"}, "EfficientNet-Lite0 cannot read captions"),
+        (
+            {"reference": None, "reference_sha256": None, "caption": "a cat"},
+            "EfficientNet-Lite0 classes cannot read captions",
+        ),
         (
             {"reference": None, "reference_sha256": None, "caption": "\ud800", "encoder": "conse-lite0"},
             "not valid text",
         ),
         ({"encoder": "open_clip:<b>:x"}, "Unknown encoder"),
-        ({"precision": "float16"}, "EfficientNet-Lite0 has no such precision; choose one of: float32, bfloat16."),
+        (
+            {"precision": "float16"},
+            "EfficientNet-Lite0 classes has no such precision; choose one of: float32, bfloat16.",
+        ),
         ({"extra": 1}, "Unknown field in config; the fields are: picture, picture_sha256,"),
         ({"masking__extra": 1}, "Unknown field in masking; the fields are: n_masks,"),
         ({"selection__closest": [0.5, 0.2]}, "closest must be two shares"),
-        ({"masking__n_masks": 9}, "n_masks must be 10 to 100000, got 9."),
+        ({"masking__n_masks": 9}, "(n_masks) must be 10 to 100000, got 9."),
         ({"masking": []}, "masking must have the fields n_masks,"),
     ],
     ids=lambda value: str(value)[:40],
@@ -181,8 +187,8 @@ def test_any_json_is_taken_or_refused(changes: dict[str, Any], keep: bool) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: replace(c, masking=MaskSettings(n_masks=20_000)), "n_masks must be 10 to 10000, got 20000."),
-        (lambda c: replace(c, masking=MaskSettings(feature_res=65)), "feature_res must be 1 to 64, got 65."),
+        (lambda c: replace(c, masking=MaskSettings(n_masks=20_000)), "(n_masks) must be 10 to 10000, got 20000."),
+        (lambda c: replace(c, masking=MaskSettings(feature_res=65)), "(feature_res) must be 1 to 64, got 65."),
         (lambda c: replace(c, masking=MaskSettings(scheme="dianna")), "must be able to grow"),
         (lambda c: replace(c, encoder="open_clip:ViT-B-32:openai"), "Unknown encoder; choose one of"),
     ],
@@ -218,7 +224,7 @@ def test_examples_are_known_by_their_pixels(tmp_path: Path) -> None:
                                            "hidden pixels become as in the paper against blurred picture"]),
         ({"caption": "a cup of coffee"}, ["compared with “a cat” against “a cup of coffee”"]),
         ({"caption": None, "reference": "lion.jpg", "reference_sha256": SHA, "encoder": "efficientnet-lite0"},
-         ["compared with “a cat” against lion.jpg", "encoder ConSE-Lite0 against EfficientNet-Lite0"]),
+         ["compared with “a cat” against lion.jpg", "encoder ConSE-Lite0 against EfficientNet-Lite0 classes"]),
         ({"picture": "cat.jpg"}, []),  # the same pixels
         ({"picture_sha256": SHA[::-1]},
          ["picture a file of your own (01234567) against a file of your own (fedcba98)"]),

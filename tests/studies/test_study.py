@@ -26,6 +26,7 @@ from explorer.reports import drawing
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Panel, draw_maps, save
 from explorer.studies import results
+from explorer.studies.map_tables import Claim, check
 from explorer.studies.needs import ProbeNeed, few_masks, plan
 from explorer.studies.pairs import find_subjects, shipped_subjects
 from explorer.studies.report import write_report
@@ -81,10 +82,10 @@ class TinyTrained(Encoder):
 
 
 def bench_in(folder: Path, share: float = SHARE, **encoders: Encoder) -> Setup:
-    encoder = TinyTrained()
-    return Setup(
-        encoders or {"pictures": encoder, "captions": encoder}, shipped_subjects(), folder / ".embedded", share
-    )
+    encoder, other = TinyTrained(), TinyTrained(label="tiny:2")
+    other.card = replace(other.card, title="Tiny features")
+    three = {"pictures": encoder, "captions": encoder, "features": other}
+    return Setup(encoders or three, shipped_subjects(), folder / ".embedded", share)
 
 
 def do(setup: Setup, out: Path, *names: str, stop_at: int | None = None) -> int:
@@ -118,7 +119,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Path, i
 
 def test_the_registry_holds_every_figure_and_table() -> None:
     wanted = {*(f"figure-{i}" for i in range(1, 17)), "table-1", "table-2"}
-    further = {"sensitivity", "randomization", "stability", "localization", "spaces", "words"}
+    further = {"sensitivity", "randomization", "stability", "localization", "spaces", "features", "words"}
     assert set(STUDIES) == wanted | further
     for key, study in STUDIES.items():
         assert study.key == key
@@ -273,6 +274,21 @@ def test_a_stop_in_the_middle_keeps_finished_studies(tmp_path: Path) -> None:
     do(setup, tmp_path, "figure-8", "figure-9", stop_at=costs[0].left + 8)
     assert finished(STUDIES["figure-8"], setup, tmp_path)
     assert not finished(STUDIES["figure-9"], setup, tmp_path)
+
+
+def test_the_third_encoder_is_named_where_it_counts_and_nowhere_else(tmp_path: Path) -> None:
+    """So that results of studies that do not ask it stay theirs whatever it is, and before there was one."""
+    with_it, without = bench_in(tmp_path), bench_in(tmp_path, pictures=TinyTrained(), captions=TinyTrained())
+    assert recipe(STUDIES["figure-8"], with_it) == recipe(STUDIES["figure-8"], without)
+    needs = recipe(STUDIES["features"], with_it)["needs"]
+    assert [need.get("encoder") for need in needs if need["role"] == "features"] == ["tiny:2"] * (len(needs) // 2)
+    assert why_not(STUDIES["features"], without) == "no encoder"
+
+
+def test_a_claim_is_true_or_false_also_when_numpy_says_so() -> None:
+    """Which is no bool of JSON."""
+    claim = Claim("a pair", "nothing", lambda _, values: values.max() < 1)  # type: ignore[arg-type,return-value]
+    assert check((claim,), {}, {"a pair": np.zeros((2, 2))})[0].agrees is True
 
 
 def test_what_is_damaged_on_disk_is_embedded_anew(tmp_path: Path) -> None:

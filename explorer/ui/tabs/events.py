@@ -11,10 +11,10 @@ import gradio as gr
 from explorer.core.errors import InvalidInput
 from explorer.ui.controls import Values
 from explorer.ui.failures import told, told_stepwise
-from explorer.ui.jobs import J, MaskRun, stream
+from explorer.ui.jobs import TAKEN_OUT, J, MaskRun, stream
 from explorer.ui.page import LIGHT, Page
 from explorer.ui.session import Session
-from explorer.ui.status import Step
+from explorer.ui.status import Step, status_panel
 
 AGAIN = "press again to go on from here"
 
@@ -41,9 +41,17 @@ class TabEvents(Generic[W, J]):
     def _job(self, values: Values) -> J:
         return self._session(values).knows(values[self._widgets.job])  # type: ignore[no-any-return]
 
+    @told
+    def called_off(self, values: Values) -> Any:
+        """Once Stop was pressed, say of a run that waits for its turn that it has none any more.
+
+        One that is at work says itself how far it came.
+        """
+        return status_panel(Step(TAKEN_OUT)) if self._job(values).called_off else gr.skip()
+
 
 class MaskEvents(TabEvents[W, J]):
-    """The same where that is a run of masks, which Gradio breaks off when Stop is pressed.
+    """The same where that is a run of masks.
 
     Attributes:
         every: As of ``jobs.Work``.
@@ -51,15 +59,13 @@ class MaskEvents(TabEvents[W, J]):
 
     every: ClassVar[float]
 
-    def wire(self, starts: Sequence[Any], stop: gr.Button, asked: set[Any], shown: list[Any]) -> Any:
-        """Wire Run, which reads what is asked, and Stop; show the status line and the view; return the run."""
+    def wire(self, starts: Sequence[Any], asked: set[Any], shown: list[Any]) -> Any:
+        """Wire Run, which reads what is asked; show the status line and the view; return the run."""
         whose: set[Any] = {self._page.session, self._widgets.job}
         gr.on(starts, self.turn, asked | whose, [shown[0], self._widgets.job], **LIGHT)  # or it would wait for the run
         lane = self._page.queued() | {"show_progress_on": shown[0]}
-        running = gr.on(starts, self.run, asked | whose, shown, **lane)
-        stopped = stop.click(self.stop, whose, None, cancels=[running], **LIGHT)
-        stopped.then(self.stopped, whose, shown, **LIGHT)
-        return running
+        self._page.after_stop.append((self.called_off, whose, [shown[0]]))
+        return gr.on(starts, self.run, asked | whose, shown, **lane)
 
     @abstractmethod
     def steps(self, values: Values, job: J) -> Iterator[Step]:
@@ -85,17 +91,6 @@ class MaskEvents(TabEvents[W, J]):
         job = self._job(values)
         work = MaskRun(self.steps(values, job), job, lambda: self.news(job), self.every, AGAIN)
         yield from stream(work, job, self._probes)
-
-    @told
-    def stop(self, values: Values) -> None:
-        """End the run; ``stopped`` speaks."""
-        self._probes.stop(self._job(values), self._session(values), cancelled=True)
-
-    @told
-    def stopped(self, values: Values) -> tuple[Any, Any]:
-        """Say what a stopped run leaves, and show it."""
-        job = self._job(values)
-        return self._probes.last_word(job, AGAIN, lambda: self.news(job))
 
 
 def named(data: Any) -> dict[str, Any]:

@@ -86,7 +86,7 @@ function contrastMaps(look) {
     const limit = sharedLimit(both.map((shown) => shown.explanation));
     sides.forEach((side, i) => side.draw(both[i], limit, state));
     figure.draw(...both, state);
-    bar.draw(limit);
+    bar.draw(limit, both.map((shown) => shown.explanation));
     some.hidden = result.n === rival.n;
     some.textContent = `Both by their first ${n} masks: A has ${result.n}, B ${rival.n}.`;
   };

@@ -1,11 +1,14 @@
 // What the three parts of the Compare tab are made of.
 import { difference, likeness } from "./board-words.js";
-import { el, flatWords, inWords, name as call, percent, signed, slider, write } from "../instrument/dom.js";
-import { describe, modes, thresholded } from "../instrument/maths.js";
+import { colourBar } from "../instrument/colour-bar.js";
+import { UNSETTLED } from "../instrument/describe.js";
+import { el, flatWords, name as call, percent, slider, write } from "../instrument/dom.js";
+import { describe, modes, peaks, thresholded } from "../instrument/maths.js";
 import { fit, paintMap } from "../instrument/paint.js";
 import { store } from "../instrument/store.js";
 import { chosen } from "../instrument/views.js";
 
+export { colourBar };
 export { follow } from "../instrument/follow.js";
 
 /** The Explore tab's mode and threshold once more, beside what they change. */
@@ -35,45 +38,34 @@ export function lookBar(name) {
 
 /** Paint a map and say it. `shown` is {result, explanation}; returns the words. */
 export function drawMap(canvas, { result, explanation }, title, { limit, longSide, state }) {
-  const { map, noSignal, wobble } = explanation, [h, w] = result.size;
+  const { map, meaning, noSignal, wobble } = explanation;
   fit(canvas, result, longSide);
-  paintMap(canvas, result, map, { limit, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
-  const said = noSignal ? `No signal. ${flatWords(explanation, state.words.flat)}` : inWords(describe(map, h, w));
+  paintMap(canvas, result, map, { limit, opacity: state.opacity, unsettled: state.hatch ? UNSETTLED * wobble : 0, meaning });
+  const said = noSignal ? `No signal. ${flatWords(explanation, state.words.flat)}` : describe(explanation, result, state.words);
   call(canvas, `${title}. ${said}`);
   return said;
 }
 
-/** The bar that says which colour is which value; `draw(limit)`. */
-export function colourBar(what, atLow = "pushes apart", atHigh = "brings closer") {
-  const low = el("span"), high = el("span");
-  const element = el("div", { class: "scale-of" }, what && el("p", {}, what), el("div", { class: "colour-bar" }, low, el("i"), high));
-  const draw = (limit) => {
-    low.textContent = `${atLow} ${signed(-limit)}`;
-    high.textContent = `${signed(limit)} ${atHigh}`;
-  };
-  return { element, draw };
-}
-
 /** A - B on a scale of its own, where it stands out, and how alike the two maps are. */
 export function differenceFigure(longSide) {
-  const canvas = el("canvas", { role: "img", "aria-label": "no difference yet" }), bar = colourBar("", "B higher", "A higher"), doubt = el("span");
+  const canvas = el("canvas", { role: "img", "aria-label": "no difference yet" }), bar = colourBar("", ["A higher", "B higher"]), doubt = el("span");
   const element = el("figure", { class: "difference" }, canvas, el("figcaption", {}, el("b", {}, "A − B"), ", on a scale of its own", doubt), bar.element);
   const where = el("p", { class: "where" }), alike = el("p", { class: "alike" });
   const draw = (a, b, state) => {
-    const { map, limit, wobble } = difference(a, b), [h, w] = a.result.size;
+    const { map, limit, wobble } = difference(a, b), { size, box } = a.result;
     fit(canvas, a.result, longSide);
-    paintMap(canvas, a.result, map, { limit: limit || 1, opacity: state.opacity, unsettled: state.hatch ? 2 * wobble : 0 });
-    write(where, limit ? inPlaces(describe(map, h, w)) : "The two maps are the same.");
+    paintMap(canvas, a.result, map, { limit: limit || 1, opacity: state.opacity, unsettled: state.hatch ? UNSETTLED * wobble : 0 });
+    write(where, limit ? inPlaces(peaks(map, size, box, UNSETTLED * wobble, limit)) : "The two maps are the same.");
     write(alike, likeness(a, b));
     call(canvas, `Difference map, A minus B. ${where.textContent}`);
     doubt.textContent = limit && state.hatch ? "; hatched where chance alone could make it" : "";
     bar.element.hidden = !limit;
-    bar.draw(limit);
+    bar.draw(limit || 1, [{ map }]);
   };
   return { element, where, alike, draw };
 }
 
 function inPlaces([a, b]) {
   const parts = [a && `A is higher most in the ${a}`, b && `B is higher most in the ${b}`].filter(Boolean);
-  return parts.length ? `${parts.join(", ")}.` : "";
+  return parts.length ? `${parts.join(", ")}.` : "No difference is settled: chance alone could make them.";
 }

@@ -57,7 +57,7 @@ function twoMaps(look) {
     const both = [result, reverse].map((r) => ({ result: r, explanation: view(r, selection, upto) }));
     const limit = sharedLimit(both.map((shown) => shown.explanation));
     sides.forEach((side, i) => side.draw(both, i, limit, state));
-    bar.draw(limit);
+    bar.draw(limit, both.map((shown) => shown.explanation));
     distance.replaceChildren(el("b", {}, measured(wholeDistance(result, selection.distance))),
       ` ${words.distances[selection.distance].label}, the same in both directions; the maps need not agree.`);
     some.hidden = result.n === reverse.n;

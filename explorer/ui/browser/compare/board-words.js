@@ -1,6 +1,6 @@
 // What two results have in common, in words. No DOM.
 import { percent } from "../instrument/dom.js";
-import { correlation, thresholded, wobble } from "../instrument/maths.js";
+import { colourLimit, correlation, thresholded, wobble } from "../instrument/maths.js";
 import { chosen } from "../instrument/views.js";
 
 /** Below this a difference of two maps is rounding. */
@@ -13,7 +13,15 @@ export function pictureName({ picture_name: name }) {
 
 /** What it is compared with. */
 export function referenceName({ caption, reference_name: name }) {
-  return caption != null ? `“${caption}”` : name ?? "your reference";
+  return caption != null ? quoted(caption) : name ?? "your reference";
+}
+
+const NAMED = 60;
+
+/** A caption as the name of something: its beginning, where it is long. */
+function quoted(caption) {
+  const letters = [...caption];
+  return `“${letters.length > NAMED ? `${letters.slice(0, NAMED).join("").trimEnd()} …` : caption}”`;
 }
 
 /** The mode, and its threshold where it has one. */
@@ -44,7 +52,7 @@ function facts({ result, selection, explanation }, words, fills) {
   const own = `a file of your own (${result.picture_sha256.slice(0, 8)})`;
   const found = {
     picture: [result.picture_sha256, result.picture_name ?? own],
-    "compared with": caption != null ? [caption, `“${caption}”`] : [reference ?? result.reference.picture, reference ?? "a file of your own"],
+    "compared with": caption != null ? [caption, quoted(caption)] : [reference ?? result.reference.picture, reference ?? "a file of your own"],
     encoder: [result.encoder.key, result.encoder.title],
     arithmetic: plain(result.precision),
     "number of masks": plain(explanation.n),
@@ -52,7 +60,7 @@ function facts({ result, selection, explanation }, words, fills) {
     "share kept": plain(masking.p_keep),
     seed: plain(masking.seed),
     "hidden pixels become": [masking.fill, fills[masking.fill]],
-    "mask scheme": plain(masking.scheme),
+    "how masks are drawn": plain(masking.scheme),
     distance: [selection.distance, words.distances[selection.distance].label],
     selection: [name, name === "slices" ? name : words.modes[name].label],
     "closest slice": [selection.closest, sliceWords(selection.closest)],
@@ -87,13 +95,13 @@ export function sameMasks(a, b) {
 
 /**
  * A - B.
- * @returns {{map: Float32Array, limit: number, wobble: number}} limit: its largest size, 0 where the maps are the same;
+ * @returns {{map: Float32Array, limit: number, wobble: number}} limit: see colourLimit(), 0 where the maps are the same;
  *   wobble: how far a pixel of it lies from 0 by chance
  */
 export function difference({ result, explanation: a }, { result: other, explanation: b }) {
   const map = a.map.map((value, p) => value - b.map[p]);
-  const limit = map.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  if (limit <= SAME) return { map: map.fill(0), limit: 0, wobble: 0 };
+  if (!map.some((value) => Math.abs(value) > SAME)) return { map: map.fill(0), limit: 0, wobble: 0 };
+  const limit = colourLimit(map);
   if (!sameMasks(result, other)) return { map, limit, wobble: Math.hypot(a.wobble, b.wobble) };
   // The same masks err in the same direction, so only what is weighed differently can differ by chance.
   const weights = Float64Array.from({ length: Math.max(a.n, b.n) }, (_, i) => (a.weights[i] ?? 0) - (b.weights[i] ?? 0));

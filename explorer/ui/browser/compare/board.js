@@ -26,7 +26,7 @@ export function mount(element, props) {
     const all = [onScreen(state), ...state.pins], limit = sharedLimit(all.map((card) => card.explanation));
     look.draw(state);
     cards.draw(all, limit, state);
-    bar.draw(limit);
+    bar.draw(limit, all.map((card) => card.explanation));
     empty.hidden = Boolean(state.pins.length);
     pair.draw(all, state);
   });

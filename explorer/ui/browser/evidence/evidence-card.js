@@ -1,5 +1,6 @@
 // One piece of evidence: its question, its price on a button, its progress, and what came of it.
 import { el, write } from "../instrument/dom.js";
+import { reader } from "../page/announce.js";
 import { lineChart } from "./evidence-chart.js";
 import { contactSheet, mapStrip } from "./evidence-pictures.js";
 
@@ -36,7 +37,7 @@ export function card(kind, act) {
 
 function priceWords({ passes, seconds, known }) {
   if (known) return "known already, at once";
-  const time = seconds == null ? "" : seconds < 100 ? `, about ${Math.max(1, Math.round(seconds))} s` : `, about ${Math.round(seconds / 60)} min`;
+  const time = seconds == null ? "; how long that takes is not known here yet" : seconds < 100 ? `, about ${Math.max(1, Math.round(seconds))} s` : `, about ${Math.round(seconds / 60)} min`;
   return `${passes} ${passes === 1 ? "pass" : "passes"} through the network${time}`;
 }
 
@@ -60,10 +61,12 @@ function choices({ key, options }, onchoose) {
 function meter(what) {
   const done = el("i"), bar = el("span", { class: "bar", role: "progressbar", "aria-label": what, "aria-valuemin": 0 }, done), said = el("span");
   const element = el("p", { class: "progress", hidden: true }, bar, said);
+  const read = reader();
   const draw = (mine, line) => {
     element.hidden = !line || !(mine || line.rest);
     bar.hidden = !mine || !line?.wanted;
     write(said, line?.text ?? "");
+    if (!element.hidden) read(`${what}: ${line.text}`, mine);
     if (bar.hidden) return;
     done.style.width = `${(100 * line.done) / line.wanted}%`;
     bar.setAttribute("aria-valuemax", line.wanted);
@@ -74,9 +77,9 @@ function meter(what) {
 
 /** What came of it: the verdict, charts, pictures and the numbers. */
 function found(title, open) {
-  const verdict = el("div", { class: "verdict", "aria-live": "polite" }), state = el("p", { class: "of" });
+  const verdict = el("div", { class: "verdict", "aria-live": "polite" }), beside = el("ul", { class: "beside", hidden: true }), state = el("p", { class: "of" });
   const charts = [], graph = el("div", { class: "charts" }), sheet = contactSheet(), strip = mapStrip(open), table = numbers(title);
-  const body = el("div", { class: "found", hidden: true }, state, graph, strip.element, sheet.element, table.element);
+  const body = el("div", { class: "found", hidden: true }, beside, state, graph, strip.element, sheet.element, table.element);
   const element = el("div", { class: "outcome" }, verdict, body);
   /** Show a report, or none; `other` says that it is about another map than the one on screen. */
   const take = (report, other) => {
@@ -89,10 +92,13 @@ function found(title, open) {
   const show = (report) => {
     const said = report.over ? report.verdict : [];
     if (said.join() !== [...verdict.children].map((p) => p.textContent).join()) verdict.replaceChildren(...said.map((text) => el("p", {}, text)));
+    beside.hidden = !report.beside?.length;
+    beside.replaceChildren(...(report.beside ?? []).map((text) => el("li", {}, text)));
     while (charts.length < report.charts.length) {
       charts.push(lineChart());
       graph.append(charts.at(-1).element);
     }
+    charts.forEach((chart, i) => { chart.element.hidden = i >= report.charts.length; });
     body.hidden = false; // charts measure their place
     report.charts.forEach((chart, i) => charts[i].draw(chart));
     sheet.element.hidden = !report.sheet;

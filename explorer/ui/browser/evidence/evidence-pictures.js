@@ -1,11 +1,13 @@
 // What the evidence shows as pictures: copies with pixels deleted, and maps of other networks or masks.
 import { colourBar } from "../compare/board-parts.js";
-import { el, inWords, write } from "../instrument/dom.js";
+import { el, write } from "../instrument/dom.js";
 import { describe } from "../instrument/maths.js";
+import { bytesOf } from "../instrument/masks.js";
+import { store } from "../instrument/store.js";
 import { fit, loadPictures, paintMap } from "../instrument/paint.js";
 
 const SIDE = 224;
-const LEVELS = 127; // a map is sent as whole numbers from -127 to 127
+const LEVELS = 32767; // a map is sent as whole numbers of 16 bits
 
 /** The contact sheet: rows of {title, copies: [{picture, text, alt}]}. */
 export function contactSheet() {
@@ -17,8 +19,8 @@ export function contactSheet() {
 }
 
 /**
- * Maps in a row: `draw({picture, box, size, limit, relative, maps: [{values, title, text}]}, report)`; no values, no map. They are on one
- * scale, or `relative`, each to its own strongest value.
+ * Maps in a row: `draw({picture, box, size, limit, most, relative, maps: [{values, title, text}]}, report)`; no values, no map. They are on
+ * one scale up to `limit`, with values up to `most`, or `relative`, each to its own scale.
  * @param {function} open called with ({map, limit, size, title}, report) where a map is chosen; without it none can be
  */
 export function mapStrip(open) {
@@ -33,26 +35,30 @@ export function mapStrip(open) {
     const { image } = await pictures.get(key);
     if (now !== turn) return; // more maps came while the picture was decoded
     const held = [...list.children].findIndex((item) => item.contains(document.activeElement));
-    list.replaceChildren(...strip.maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => open(chosen, report)))));
+    const maps = strip.maps.map(({ values, ...map }) => ({ ...map, map: values && unpacked(values, strip.most) }));
+    list.replaceChildren(...maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => open(chosen, report)))));
     if (held >= 0) list.children[held]?.querySelector("button")?.focus();
-    write(scale, strip.relative ? "Each map relative to its own strongest value" : "All maps on one scale");
-    bar.draw(strip.limit);
+    write(scale, strip.relative ? "Each map relative to a scale of its own" : "All maps on one scale");
+    bar.draw(strip.limit, maps.filter(({ map }) => map));
   };
   return { element, draw };
 }
 
-function one({ values, title, text }, { image, box, size, limit }, open) {
+function unpacked(values, most) {
+  return Float32Array.from(new Int16Array(bytesOf(values)), (level) => level * (most / LEVELS));
+}
+
+function one({ map, title, text }, { image, box, size, limit }, open) {
   const canvas = el("canvas", { role: "img" }), result = { image, box, size };
   fit(canvas, result, SIDE);
   const item = el("li", {}, el("figure", {}, canvas, el("figcaption", {}, el("b", {}, title), el("span", {}, text))));
-  if (values === null) {
+  if (!map) {
     canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
     canvas.setAttribute("aria-label", `Picture, ${title}: ${text}`);
     return item;
   }
-  const map = Float32Array.from(atob(values), (letter) => ((letter.charCodeAt(0) << 24) >> 24) * (limit / LEVELS));
   paintMap(canvas, result, map, { limit });
-  canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${inWords(describe(map, ...size)) || "Nothing stands out."}`);
+  canvas.setAttribute("aria-label", `Map, ${title}, ${text}. ${describe({ map, limit }, result, store.state.words)}`);
   if (open) {
     const button = el("button", { type: "button", onclick: () => open({ map, limit, size, title }) }, "Open in Explore");
     button.setAttribute("aria-label", `Open the map of ${title} in Explore`);

@@ -1,12 +1,17 @@
 // Rows of masked copies, drawn from grids and the picture; nothing is asked of the server.
-import { el, measured } from "./dom.js";
+import { el, measured, write } from "./dom.js";
 import { paintCopy } from "./paint.js";
+import { scored, seenIn } from "./seen.js";
+import { store } from "./store.js";
 
 /** A row of a fixed number of copies; `draw(result, [{mask, distance, note}])` fills it. */
 export function copyRow(size, nothing = "") {
   const places = Array.from({ length: size }, () => {
-    const canvas = el("canvas", { role: "img", "aria-label": "" }), caption = el("figcaption");
-    return { canvas, caption, shown: null, figure: el("figure", { hidden: true }, canvas, caption) };
+    const canvas = el("canvas", { role: "img", "aria-label": "" }), number = el("span"), label = el("span", { class: "label" });
+    const figure = el("figure", { hidden: true }, canvas, el("figcaption", {}, number, label));
+    const place = { canvas, number, label, figure, shown: null, mask: null };
+    for (const event of ["pointerenter", "click"]) figure.addEventListener(event, () => store.set({ copy: place.mask }));
+    return place;
   });
   const none = el("p", { class: "none", hidden: true }, nothing);
   const element = el("div", { class: "copies" }, ...places.map((place) => place.figure), none);
@@ -18,10 +23,12 @@ export function copyRow(size, nothing = "") {
       if (!copy) return;
       const shown = `${result.id}/${copy.mask}`;
       if (place.shown !== shown) paintCopy(place.canvas, result, copy.mask);
-      place.shown = shown;
+      Object.assign(place, { shown, mask: copy.mask });
+      const [likeliest] = seenIn(result, copy.mask), label = likeliest ? `${likeliest.name} ${scored(result, likeliest)}` : "";
       const text = [measured(copy.distance), copy.note].filter(Boolean).join(" · ");
-      place.caption.textContent = text;
-      place.canvas.setAttribute("aria-label", `masked copy ${copy.mask + 1}, distance ${text}`);
+      write(place.number, text);
+      write(place.label, label);
+      place.canvas.setAttribute("aria-label", `masked copy ${copy.mask + 1}, distance ${text}${label && `, seen as ${label}`}`);
     });
   };
   return { element, draw };

@@ -2,39 +2,63 @@
 
 const ROWS = ["top", "middle", "bottom"];
 const COLUMNS = ["left", "centre", "right"];
-const FAINT = 0.25;
+/** A peak is named only if it has at least this share of the strongest colour's value. */
+const FAINT = 0.1;
+/** Values nearer zero than so many times what chance moves them by are hatched. */
+export const UNSETTLED = 2;
+/** A map made of masks that never leaves zero by more than this is zero. */
+const ROUNDING = 1e-6;
 
 /**
- * The ninths of a map that stand out (explorer/results/summary.py).
+ * The regions of the picture in which a map is highest and lowest (peaks in explorer/results/summary.py).
  *
  * @param {Float32Array} map (h * w)
- * @param {number} h
- * @param {number} w
- * @returns {[string|null, string|null]} Names of the most positive and the most negative ninth; null where faint.
+ * @param {number[]} size [h, w]
+ * @param {number[]} box Where in the picture the map lies: left, top, right, bottom.
+ * @param {number} unsettled Peaks nearer zero are not named.
+ * @param {number} limit The value of the strongest colour on the map's own scale.
+ * @returns {[string, string]} A name for each sign, "" where there is nothing to name.
  */
-export function describe(map, h, w) {
-  const strength = ninths(map, h, w);
-  const strongest = Math.max(...strength.map(Math.abs));
-  return [1, -1].map((sign) => {
-    const most = Math.max(...strength.map((value) => sign * value));
-    return strongest > 0 && most >= FAINT * strongest ? nameOf(strength.indexOf(sign * most)) : null;
-  });
-}
-
-/** Mean of the map in a grid of 3 x 3 regions, row by row; the first regions take what does not divide by 3. */
-function ninths(map, h, w) {
-  const edge = (side, part) => part * Math.trunc(side / 3) + Math.min(part, side % 3);
-  return Array.from({ length: 9 }, (_, region) => {
-    const [row, column] = [Math.trunc(region / 3), region % 3];
-    const [top, bottom, left, right] = [edge(h, row), edge(h, row + 1), edge(w, column), edge(w, column + 1)];
-    let total = 0;
-    for (let y = top; y < bottom; y++) {
-      for (let x = left; x < right; x++) total += map[y * w + x];
+export function peaks(map, [h, w], [left, top, right, bottom], unsettled, limit) {
+  const rows = thirds(h, top, bottom), columns = thirds(w, left, right), most = [0, 0], at = [-1, -1];
+  for (let y = 0; y < h; y++) {
+    if (rows[y] < 0) continue; // outside the picture
+    for (let x = 0, p = y * w; x < w; x++, p++) {
+      if (columns[x] < 0) continue;
+      const value = map[p];
+      if (value > most[0]) [most[0], at[0]] = [value, p];
+      else if (-value > most[1]) [most[1], at[1]] = [-value, p];
     }
-    return total / ((bottom - top) * (right - left));
+  }
+  const least = Math.max(unsettled, FAINT * limit);
+  return at.map((p, sign) => (p >= 0 && most[sign] >= least ? nameOf(rows[Math.trunc(p / w)], columns[p % w]) : ""));
+}
+
+/** In which third of a picture's side each cell's middle lies; -1 outside the picture. */
+function thirds(cells, low, high) {
+  return Int8Array.from({ length: cells }, (_, i) => {
+    const at = low + ((i + 0.5) / cells) * (high - low);
+    return at >= 0 && at < 1 ? Math.floor(3 * at) : -1;
   });
 }
 
-function nameOf(region) {
-  return region === 4 ? "centre" : `${ROWS[Math.trunc(region / 3)]} ${COLUMNS[region % 3]}`;
+function nameOf(row, column) {
+  return row === 1 && column === 1 ? "centre" : `${ROWS[row]} ${COLUMNS[column]}`;
+}
+
+/**
+ * What a map shows, as describe in explorer/results/summary.py.
+ *
+ * @param {{map, limit: number, meaning?: string, wobble?: number}} shown limit: of its own scale; without a wobble nobody
+ *   knows what chance does to it.
+ * @param {{size, box}} result Whose map it is.
+ * @param {{meanings, not_settled: string}} words From Python.
+ * @returns {string} Sentences.
+ */
+export function describe({ map, limit, meaning = "closer", wobble }, { size, box }, { meanings, not_settled: notSettled }) {
+  const names = peaks(map, size, box, wobble === undefined ? 0 : Math.max(UNSETTLED * wobble, ROUNDING), limit);
+  const parts = meanings[meaning].most.map((most, sign) => names[sign] && most && most.replace("{}", names[sign])).filter(Boolean);
+  const whole = parts.join(", and ");
+  if (whole) return `${whole[0].toUpperCase()}${whole.slice(1)}.`;
+  return wobble === undefined ? "Nothing stands out." : notSettled;
 }

@@ -71,11 +71,7 @@ export function flatWords({ noSignal, n }, sentences) {
   return noSignal === "flat" && n === 1 ? "One mask alone cannot be ranked." : sentences[noSignal];
 }
 
-/** What a map shows, in words: from the two names that describe() finds. */
-export function inWords([closer, apart]) {
-  const parts = [];
-  if (closer) parts.push(`the ${closer} brings the pair closer most`);
-  if (apart) parts.push(`the ${apart} pushes it apart most`);
-  const sentence = parts.join(", and ");
-  return sentence && `${sentence[0].toUpperCase()}${sentence.slice(1)}.`;
+/** How many masks there are of a group that Python names, "count as close" or "in this slice". */
+export function counted(n, group) {
+  return `${n} ${n === 1 ? group.replace(/^count /, "counts ") : group}`;
 }

@@ -1,15 +1,19 @@
 // The distances of the masked copies as bars, and a brush that selects a slice of the ranking.
-import { el, measured, textScale, write } from "./dom.js";
+import { copyAt } from "./copy.js";
+import { counted, el, measured, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
-import { wholeDistance } from "./maths.js";
+import { atOneEnd, wholeDistance } from "./maths.js";
 import { store } from "./store.js";
 import { onScreen } from "./stage.js";
 
 const BINS = 40;
-const HOW = "Drag to select a slice, Shift for the side that counts against; double-click, or Escape while dragging, to go back.";
+const HOW = "Drag to select a slice: in the nearer half its copies count as close, in the farther half as far, and across the middle " +
+  "the map only says what they kept. Double-click, or Escape while dragging, to go back.";
+/** Of the slices that do not say what brings closer; both can be told from either background. */
+const OTHER = { "--closer": "#3a9150", "--apart": "#9970ab" };
 // In sixteenths of a rem, as everything that is drawn: the words in it grow with the page's.
 const EDGE = { left: 44, right: 24, top: 24, bottom: 40 };
-const HEIGHT = 210;
+const HEIGHT = 160;
 
 /** Build the panel. */
 export function histogramPanel() {
@@ -18,14 +22,19 @@ export function histogramPanel() {
   const plot = el("div", { class: "plot", title: HOW }, canvas, band);
   const [legend, count] = tallyKeys();
   const exact = slices();
-  let axis = null, paper = null;
+  let axis = null, paper = null, meaning = "closer";
   const draw = (state) => {
     if (!paper) return;
     const shown = onScreen(state), { distance } = state.selection;
+    if (shown.meaning !== meaning) {
+      meaning = shown.meaning;
+      for (const [name, colour] of Object.entries(OTHER)) panel.style.setProperty(name, meaning === "closer" ? "" : colour);
+      paper = lay(canvas, plot);
+    }
     axis = paint(canvas, paper, shown, wholeDistance(state.result, distance), state.words.distances[distance].label);
-    count(shown);
+    count(shown, state.words.meanings[shown.meaning].groups);
     canvas.setAttribute("aria-label", inWords(shown, state));
-    exact.draw(state.selection);
+    exact.draw(state.selection, meaning === "closer" ? "" : state.words.not_closer);
   };
   const measure = () => {
     paper = lay(canvas, plot);
@@ -34,6 +43,9 @@ export function histogramPanel() {
   new ResizeObserver(measure).observe(plot);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   brush(plot, band, () => axis);
+  plot.addEventListener("pointermove", ({ clientX }) => {
+    if (axis) store.set({ copy: copyAt(onScreen(), axis.from(clientX - plot.getBoundingClientRect().left)) });
+  });
   const panel = el("section", { class: "histogram", id: "histogram", "aria-label": "Histogram of distances" },
     el("h2", {}, "Where the masked copies land"), el("figure", {}, plot, legend), exact.element);
   follow(panel, ["result", "selection", "upto"], draw, ANYWHERE);
@@ -149,41 +161,44 @@ function tally({ weights }) {
 /** The legend, and what brings its counts up to date. */
 function tallyKeys() {
   const [close, far, none] = ["closer", "apart", "rest"].map((kind) => el("span", { class: `key ${kind}` }));
-  const count = (shown) => {
+  const count = (shown, groups) => {
     const { closest, farthest, rest } = tally(shown);
-    write(close, `${counting(closest)} as close`);
-    write(far, `${counting(farthest)} as far`);
+    [[close, closest], [far, farthest]].forEach(([key, number], side) => {
+      key.hidden = !groups[side];
+      write(key, counted(number, groups[side]));
+    });
     write(none, `${rest} not selected`);
   };
   return [el("figcaption", {}, close, far, none), count];
 }
 
-function counting(n) {
-  return `${n} ${n === 1 ? "counts" : "count"}`;
-}
-
-function inWords(shown, { result, selection }) {
-  const { closest, farthest } = tally(shown), { order, distances, n } = shown;
+function inWords(shown, { result, selection, words }) {
+  const { closest, farthest } = tally(shown), { order, distances, n, meaning } = shown;
+  const groups = words.meanings[meaning].groups.map((group, side) => group && counted([closest, farthest][side], group)).filter(Boolean);
   return `Histogram of ${n} masked copies: distances from ${measured(distances[order[0]])} to ` +
-    `${measured(distances[order[n - 1]])}, ${counting(closest)} as close and ${farthest} as far; ` +
+    `${measured(distances[order[n - 1]])}, ${groups.join(" and ")}; ` +
     `the whole picture lies at ${measured(wholeDistance(result, selection.distance))}.`;
 }
 
-/** Drag selects a slice that counts as close (with Shift: as far); double click, or Escape meanwhile, returns to the mode. */
+/**
+ * Drag selects a slice, whose side follows from where in the ranking it lies; that of the other side stays. Double click, or
+ * Escape meanwhile, returns to the mode.
+ */
 function brush(plot, band, axisNow) {
-  let start = null;
+  let start = null, before = {};
   const at = (event) => event.clientX - plot.getBoundingClientRect().left;
   const spread = (event) => {
     const [low, high] = [start, at(event)].sort((a, b) => a - b);
     Object.assign(band.style, { left: `${low}px`, width: `${high - low}px` });
     if (high - low < 3) return;
     const axis = axisNow(), { distances, n } = onScreen();
-    const side = event.shiftKey ? "farthest" : "closest";
-    store.select({ [side]: slice(distances, n, axis.from(low), axis.from(high)) });
+    store.select({ ...before, ...slice(distances, n, axis.from(low), axis.from(high)) });
   };
   plot.addEventListener("pointerdown", (event) => {
     if (event.button || !axisNow()) return;
     start = at(event);
+    const { closest, farthest } = store.state.selection;
+    before = onScreen().meaning === "closer" ? { closest, farthest } : { closest: null, farthest: null };
     band.hidden = false;
     spread(event);
     plot.setPointerCapture(event.pointerId);
@@ -206,21 +221,26 @@ function toMode() {
   store.select({ closest: null, farthest: null });
 }
 
-/** The shares of the ranking whose copies lie between two distances; half a mask inside, so that no rounding drops one. */
+/**
+ * The shares of the ranking whose copies lie between two distances, on the side that is theirs (meaning in maths.js); across
+ * the middle they are on none, and alone. Half a mask inside, so that no rounding drops one.
+ */
 function slice(distances, n, low, high) {
   let below = 0, upTo = 0;
   for (let i = 0; i < n; i++) {
     if (distances[i] < low) below += 1;
     if (distances[i] <= high) upTo += 1;
   }
-  return [below, upTo].map((count) => Math.min(1, (count + (count && count < n ? 0.5 : 0)) / n));
+  const shares = [below, upTo].map((count) => Math.min(1, (count + (count && count < n ? 0.5 : 0)) / n));
+  if (atOneEnd(upTo - 1, upTo - below, n)) return { closest: shares };
+  return atOneEnd(n - 1 - below, upTo - below, n) ? { farthest: shares } : { closest: shares, farthest: null };
 }
 
 const WRONG = "A slice goes from a lower to a higher share, both of 0 to 100 %.";
 
 /** The same slices by number, for the keyboard and for exact values. */
 function slices() {
-  const fields = {}, wrong = el("p", { role: "alert" });
+  const fields = {}, wrong = el("p", { role: "alert" }), odd = el("p", { role: "status" });
   const one = (side, label) => {
     const input = el("input", { type: "number", min: 0, max: 100, step: 1, "aria-label": `${side} ${label}, per cent` });
     input.addEventListener("change", () => {
@@ -246,9 +266,10 @@ function slices() {
     summary.focus(); // the one pressed goes away
   });
   const element = el("details", { class: "slices" }, summary,
-    row("closest", "Counts as close: "), row("farthest", "Counts as far: "), wrong, back);
+    row("closest", "Counts as close: "), row("farthest", "Counts as far: "), wrong, odd, back);
   let drawn = {};
-  const draw = (selection) => {
+  const draw = (selection, notCloser) => {
+    write(odd, notCloser);
     for (const [side, inputs] of Object.entries(fields)) {
       const slice = selection[side];
       if (slice === drawn[side]) continue; // or what is being typed would go

@@ -8,6 +8,7 @@ import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
 import { pairPanel } from "./pair.js";
 import { RETURNING } from "../share/kept.js";
+import { copyPanel } from "./copy.js";
 import { sheetPanel } from "./sheet.js";
 import { stagePanel } from "./stage.js";
 import { store } from "./store.js";
@@ -25,16 +26,18 @@ export function mount(element, props, trigger, watch) {
   store.set({ words: props.words });
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });
-  root.append(
-    failed, pairPanel(), stagePanel(pinButton(), meterPanel(), caveats(props.words.caveats)), histogramPanel(), inspectPanel(), sheetPanel(),
-  );
+  const under = [inspectPanel(), pinButton(), meterPanel(), caveats(props.words.caveats)];
+  root.append(failed, pairPanel(), stagePanel(under, [histogramPanel(), sheetPanel(), copyPanel()]));
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
     props.value = JSON.stringify({ id: store.state.result?.id, n: store.state.result?.n, ...Object.fromEntries(shared) });
   };
   store.subscribe(["result", ...SHARED], tell);
   tell();
-  store.subscribe(["result"], () => write(failed, ""));
+  store.subscribe(["result"], ({ result: { image } }) => {
+    write(failed, "");
+    document.documentElement.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // what caps heights goes by it
+  });
   const attempt = async (work) => {
     const turn = latest;
     try {
@@ -66,10 +69,10 @@ let latest = 0;
 export async function show(wire, changes = {}, turn = ++latest, facts = {}) {
   const result = Object.assign(await loadPictures(decode(wire)), facts);
   if (turn !== latest) return; // another came while its pictures were decoded
-  const grown = waiting?.id === result.id ? grow(result, waiting.plane) : result; // rows may have come meanwhile
+  const grown = waiting?.id === result.id ? longer(result, waiting) : result; // rows may have come meanwhile
   store.set({
     result: grown.n > result.n ? grown : result,
-    rival: null, reverse: null, upto: null, other: null, pixel: null, ...changes,
+    rival: null, reverse: null, upto: null, other: null, pixel: null, copy: null, ...changes,
   });
 }
 
@@ -79,7 +82,12 @@ let waiting = null;
 function extend(rows) {
   const { result } = store.state;
   waiting = rows;
-  if (result?.id === rows.id) store.set({ result: grow(result, rows.plane) });
+  if (result?.id === rows.id) store.set({ result: longer(result, rows) });
+}
+
+function longer(result, { plane, seen }) {
+  const grown = grow(result, plane);
+  return { ...grown, seen, wire: { ...grown.wire, seen } };
 }
 
 const replays = new Map();

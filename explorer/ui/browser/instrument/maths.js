@@ -6,7 +6,7 @@
  */
 import { bytesOf, decodeMasks, weightedSum } from "./masks.js";
 
-export { describe } from "./describe.js";
+export { describe, peaks } from "./describe.js";
 export { maskValues, renderMask, weightedSum } from "./masks.js";
 
 /**
@@ -185,7 +185,8 @@ const ROUNDING = 1e-6;
  * @param {number|null} upto Use only the first so many masks; null = all.
  * @returns {{distances: Float64Array, order: Uint32Array, weights: Float64Array, map: Float32Array,
  *   limit: number, noSignal: string, n: number, wobble: number}} All over the n masks used. map: (h * w), as
- *   Explanation.relative; limit: see colourLimit(); noSignal: why the map is all zero, or "" (see whyFlat); wobble: see wobble().
+ *   Explanation.relative; limit: see colourLimit(); noSignal: why the map is all zero, or "" (see whyFlat); wobble: see wobble();
+ *   meaning: see meaning().
  */
 export function explain(result, selection, upto = null) {
   const n = Math.min(upto ?? result.n, result.n);
@@ -194,14 +195,48 @@ export function explain(result, selection, upto = null) {
   const measured = distances(result, selection.distance).subarray(0, n);
   const ranked = mapOf(result, selection, ranking, measured);
   const spread = wobble(ranked.weights, result.masking.p_keep, result.masks.f);
-  return { ...ranked, distances: measured, order: ranking, limit: colourLimit(ranked.map), n, wobble: spread };
+  const more = { limit: colourLimit(ranked.map), n, wobble: spread, meaning: meaning(ranked.weights, ranking) };
+  return { ...ranked, distances: measured, order: ranking, ...more };
 }
 
-/** The value that gets the strongest colour: the largest size in a map, or 1 where that is rounding. */
+/** What the signs of a map say, a key of Python's MEANINGS (meaning in explorer/core/selections.py). */
+export function meaning(weights, ranking) {
+  const n = ranking.length, lastNear = ranking.findLastIndex((i) => weights[i] > 0), firstFar = ranking.findIndex((i) => weights[i] < 0);
+  if (firstFar >= 0 && lastNear >= 0) return lastNear < firstFar ? "closer" : "between";
+  let count = 0;
+  for (const i of ranking) count += weights[i] !== 0;
+  if (lastNear >= 0) return atOneEnd(lastNear, count, n) ? "closer" : "kept";
+  return firstFar < 0 || atOneEnd(n - 1 - firstFar, count, n) ? "closer" : "hidden";
+}
+
+/** Whether so many of n places, the last of them `last`, lie in the first half, or are the first of all. */
+export function atOneEnd(last, count, n) {
+  return last <= (n - 1) / 2 || (last === count - 1 && count < n);
+}
+
+/** Share of a map's values that may be spikes, and how far beyond the last of them the colours go (explorer/results/plots.py). */
+const [SPIKES, ABOVE] = [0.01, 1.5];
+
+/** The value that gets the strongest colour, 1 where there is only rounding (colour_limit in explorer/results/plots.py). */
 export function colourLimit(map) {
-  let largest = 0;
-  for (const value of map) largest = Math.max(largest, Math.abs(value));
-  return largest > ROUNDING ? largest : 1;
+  let most = 0, some = 0, above = 0;
+  for (const value of map) most = Math.max(most, Math.abs(value));
+  if (most <= ROUNDING) return 1;
+  for (const value of map) {
+    const size = Math.abs(value);
+    if (size > ROUNDING * most) some += 1;
+    if (size * ABOVE >= most) above += 1;
+  }
+  const spikes = Math.ceil(SPIKES * some);
+  return above >= spikes ? most : Math.min(most, ABOVE * map.map(Math.abs).sort().at(-spikes));
+}
+
+/** What a colour bar must say of the values beyond its ends, or "" (beyond in explorer/results/plots.py). */
+export function beyond(map, limit, sentence) {
+  let count = 0;
+  for (const value of map) count += Math.abs(value) > limit * (1 + ROUNDING);
+  const share = count / map.length;
+  return share && sentence.replace("{}", share >= 0.0005 ? (100 * share).toFixed(1) : "under 0.1");
 }
 
 /** Weights and map of the masks in `ranking` alone; mask numbers stay those of the result. */
@@ -299,6 +334,12 @@ export function wobble(weights, p, f) {
   const mean = sum(weights) / weights.length || 0;
   const squares = sum(weights.map((weight) => (weight - mean) ** 2));
   return Math.sqrt((f === 1 ? 1 : 4 / 9) * p * (1 - p) * squares);
+}
+
+/** Where in a map (row, column) a place of the picture lies, or null outside of it. */
+export function cellOf({ size: [h, w], box: [left, top, right, bottom] }, { x, y }) {
+  const u = (x - left) / (right - left), v = (y - top) / (bottom - top);
+  return u < 0 || u >= 1 || v < 0 || v >= 1 ? null : [Math.floor(v * h), Math.floor(u * w)];
 }
 
 function sum(values) {

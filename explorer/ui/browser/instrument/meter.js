@@ -1,4 +1,5 @@
 // How far the map can be trusted: agreement of two halves of the masks, and what chance moves a pixel by.
+import { digitsOf } from "./colour-bar.js";
 import { el, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { splitHalf } from "./maths.js";
@@ -36,7 +37,7 @@ export function meterPanel() {
 function sayWobble(place, state) {
   const shown = onScreen(state), limit = limitOf(state);
   write(place, shown.noSignal ? ""
-    : `Chance alone moves a pixel by about ±${shown.wobble.toFixed(3)}; the colours run to ±${limit.toFixed(2)}. ` +
+    : `Chance alone moves a pixel by about ±${shown.wobble.toFixed(3)}; the colours run to ±${limit.toFixed(digitsOf(limit))}. ` +
       "Hatched pixels lie within two such steps of zero: their sign is not settled.");
 }
 

@@ -1,23 +1,40 @@
 // Maps, masked copies and colour bars on canvases: the colour rule of explorer/results/plots.py `paint`.
 import { renderMask } from "./maths.js";
 
-const KNOTS = [
+const RED_TO_BLUE = [
   [5, 48, 97], [33, 102, 172], [67, 147, 195], [146, 197, 222], [209, 229, 240], [247, 247, 247],
   [253, 219, 199], [244, 165, 130], [214, 96, 77], [178, 24, 43], [103, 0, 31],
 ];
+const GREEN_TO_PURPLE = [
+  [64, 0, 75], [118, 42, 131], [153, 112, 171], [194, 165, 207], [231, 212, 232], [247, 247, 247],
+  [217, 240, 211], [166, 219, 160], [90, 174, 97], [27, 120, 55], [0, 68, 27],
+];
 /** ColorBrewer's RdBu, reversed, as 256 RGB triples from farthest to closest: colour-blind readers can tell its ends. */
-export const RDBU = table();
+export const RDBU = table(RED_TO_BLUE);
+/** Its PRGn, for maps that say something else than what brings closer. */
+const PRGN = table(GREEN_TO_PURPLE);
 /** Share of the limit from which a map hides the picture as far as the opacity allows. */
 const FULL_AT = 0.6;
 const LONG_SIDE = 448;
 
-function table() {
+/** The colours of a map, by what its signs say. */
+export function coloursOf(meaning) {
+  return meaning === "closer" ? RDBU : PRGN;
+}
+
+/** The same as a bar. */
+export function gradient(meaning) {
+  const knots = meaning === "closer" ? RED_TO_BLUE : GREEN_TO_PURPLE;
+  return `linear-gradient(90deg, ${[0, 2, 5, 8, 10].map((i) => `rgb(${knots[i]})`).join()})`;
+}
+
+function table(knots) {
   const colours = new Float32Array(256 * 3);
   for (let i = 0; i < 256; i++) {
-    const at = (i / 255) * (KNOTS.length - 1);
-    const low = Math.min(Math.floor(at), KNOTS.length - 2);
+    const at = (i / 255) * (knots.length - 1);
+    const low = Math.min(Math.floor(at), knots.length - 2);
     for (let c = 0; c < 3; c++) {
-      colours[3 * i + c] = KNOTS[low][c] + (at - low) * (KNOTS[low + 1][c] - KNOTS[low][c]);
+      colours[3 * i + c] = knots[low][c] + (at - low) * (knots[low + 1][c] - knots[low][c]);
     }
   }
   return colours;
@@ -111,16 +128,17 @@ const SHADES = 1024;
 const palette = { key: "", rest: new Float32Array(SHADES + 1), red: new Float32Array(SHADES + 1), green: new Float32Array(SHADES + 1), blue: new Float32Array(SHADES + 1) };
 
 /** For a value of -limit to +limit in so many steps: how much of the picture is left, and the colour laid over it. */
-function shades(opacity) {
-  if (palette.key === opacity) return palette;
-  palette.key = opacity;
+function shades(opacity, meaning) {
+  const key = `${opacity}${meaning}`, colours = coloursOf(meaning);
+  if (palette.key === key) return palette;
+  palette.key = key;
   for (let i = 0; i <= SHADES; i++) {
     const share = (2 * i) / SHADES - 1, alpha = opacity * Math.min(Math.abs(share) / FULL_AT, 1);
     const colour = 3 * Math.round((share + 1) * 127.5);
     palette.rest[i] = 1 - alpha;
-    palette.red[i] = alpha * RDBU[colour];
-    palette.green[i] = alpha * RDBU[colour + 1];
-    palette.blue[i] = alpha * RDBU[colour + 2];
+    palette.red[i] = alpha * colours[colour];
+    palette.green[i] = alpha * colours[colour + 1];
+    palette.blue[i] = alpha * colours[colour + 2];
   }
   return palette;
 }
@@ -129,15 +147,15 @@ function shades(opacity) {
  * Lay a map over the picture it explains.
  * @param {HTMLCanvasElement} canvas sized by `fit`
  * @param {object} result decoded, with its pictures loaded
- * @param {Float32Array} map (h * w) signed, positive = brings closer
- * @param {{limit: number, opacity?: number, unsettled?: number}} how limit: the value of the strongest colour;
- *   unsettled: values nearer zero than this are hatched
+ * @param {Float32Array} map (h * w) signed
+ * @param {{limit: number, opacity?: number, unsettled?: number, meaning?: string}} how limit: the value of the strongest
+ *   colour; unsettled: values nearer zero than this are hatched; meaning: of its signs
  */
-export function paintMap(canvas, result, map, { limit, opacity = 0.85, unsettled = 0 }) {
+export function paintMap(canvas, result, map, { limit, opacity = 0.85, unsettled = 0, meaning = "closer" }) {
   const { width, height } = canvas, w = result.size[1];
   const { mixed, grey } = base(result.image, width, height);
   const { columns, rows, above, below, painted } = easel(width, height, result.size, result.box);
-  const { rest, red, green, blue } = shades(opacity), data = painted.data, scale = SHADES / 2 / limit;
+  const { rest, red, green, blue } = shades(opacity, meaning), data = painted.data, scale = SHADES / 2 / limit;
   for (let y = 0, p = 0, out = 0, held = -1; y < height; y++) {
     const t = rows.second[y], inside = rows.seen[y];
     if (rows.first[y] !== held) {

@@ -1,7 +1,9 @@
 // The chosen map, large, and beside it everything that is free to turn.
-import { ARROWS, el, flatWords, inWords, name as call, percent, signed, slider, write } from "./dom.js";
+import { colourBar, digitsOf } from "./colour-bar.js";
+import { UNSETTLED } from "./describe.js";
+import { ARROWS, el, flatWords, name as call, percent, signed, slider, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
-import { describe, emptySide, modes, thresholded } from "./maths.js";
+import { cellOf, describe, emptySide, modes, thresholded } from "./maths.js";
 import { fit, paintMap } from "./paint.js";
 import { play } from "./play.js";
 import { store } from "./store.js";
@@ -10,8 +12,11 @@ import { chosen, limitOf, view, views } from "./views.js";
 const THUMBNAIL = 160;
 const PLAY = 6000; // ms
 
-/** Build the panel: the map with what belongs under it, the modes as small maps to choose from, and the free sliders. */
-export function stagePanel(...under) {
+/**
+ * Build the panel: the map with what belongs under it, and beside it the modes as small maps to choose from, the free
+ * sliders and what answers to them.
+ */
+export function stagePanel(under, beside) {
   const big = bigMap(), modes = modeChoice(), free = freeControls();
   let timer = 0;
   const draw = (state) => {
@@ -24,7 +29,7 @@ export function stagePanel(...under) {
     free.draw(state);
   };
   const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
-    el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element));
+    el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element, ...beside, free.look));
   follow(panel, ["result", "selection", "upto", "opacity", "hatch", "other"], draw, ANYWHERE);
   return panel;
 }
@@ -37,46 +42,81 @@ function bigMap() {
     "aria-label": "Ask about a place: arrow keys move the cross, Escape takes it away, or click the map.",
   }, canvas, cross);
   const flat = el("p", { class: "flat", role: "alert", hidden: true });
-  const low = el("span"), high = el("span");
-  const words = el("p", { class: "words", id: "map-words" });
+  const bar = colourBar(), value = valueHere(bar), words = el("p", { class: "words", id: "map-words" });
   frame.addEventListener("click", (event) => {
     const { left, top, width, height } = canvas.getBoundingClientRect();
     place((event.clientX - left) / width, (event.clientY - top) / height);
   });
   frame.addEventListener("keydown", (event) => moveCross(event));
+  frame.addEventListener("pointermove", ({ clientX, clientY, pointerType }) => {
+    if (pointerType === "touch") return; // a tap asks
+    const { left, top, width, height } = canvas.getBoundingClientRect();
+    value.point({ x: (clientX - left) / width, y: (clientY - top) / height });
+  });
+  frame.addEventListener("pointerleave", () => value.point(null));
   store.subscribe(["pixel"], ({ pixel }) => {
     cross.hidden = !pixel;
     if (pixel) Object.assign(cross.style, { left: `${100 * pixel.x}%`, top: `${100 * pixel.y}%` });
+    value.point(null); // what was asked about last
   });
   const banner = otherBanner();
   const draw = (state) => {
-    const { limit, map, size, title, noSignal, unsettled, oneSided } = large(state);
+    const shown = large(state), { limit, map, size, title, noSignal, oneSided, meaning, wobble } = shown;
     fit(canvas, state.result);
-    paintMap(canvas, { ...state.result, size }, map, { limit, opacity: state.opacity, unsettled });
-    const said = noSignal ? "" : `${inWords(describe(map, ...size))} ${oneSided}`.trim();
+    const unsettled = state.hatch && wobble ? UNSETTLED * wobble : 0;
+    paintMap(canvas, { ...state.result, size }, map, { limit, opacity: state.opacity, unsettled, meaning });
+    const said = noSignal ? "" : `${describe({ ...shown, limit: shown.own }, { ...state.result, size }, state.words)} ${oneSided}`.trim();
     flat.hidden = !noSignal;
     write(flat, noSignal);
     write(words, said);
     call(canvas, `${title} map. ${said || flat.textContent}`);
-    write(low, `pushes apart ${signed(-limit)}`);
-    write(high, `${signed(limit)} brings closer`);
+    bar.draw(limit, [shown]);
+    value.draw();
     banner.draw(state);
   };
   const element = el("div", { class: "big" }, banner.element, flat, el("div", { class: "holder" }, frame),
-    el("div", { class: "colour-bar", "aria-hidden": "true" }, low, el("i"), high), words);
+    bar.element, value.element, words);
   return { element, draw };
 }
 
 /** What the large map shows: the chosen one of the result, or another method's in its place. */
 function large(state) {
-  if (state.other?.of === state.result.id) return { ...state.other, noSignal: "", unsettled: 0, oneSided: "" };
+  const { other } = state;
+  if (other?.of === state.result.id) return { meaning: "closer", own: other.limit, ...other, noSignal: "", oneSided: "" };
   const explanation = onScreen(state);
   return {
     map: explanation.map, size: state.result.size, limit: limitOf(state), title: nameOf(state),
+    meaning: explanation.meaning, wobble: explanation.wobble, own: explanation.limit,
     noSignal: explanation.noSignal && `No signal. ${flatWords(explanation, state.words.flat)}`,
-    unsettled: state.hatch ? 2 * explanation.wobble : 0,
     oneSided: state.words.one_sided[emptySide(state.selection, explanation.n)] ?? "",
   };
+}
+
+/** The value of the large map under the pointer, or where the cross stands; screen readers hear of the latter elsewhere. */
+function valueHere(bar) {
+  const element = el("p", { class: "value-here", id: "map-value", style: VALUE }), reader = { pointed: null };
+  const draw = () => {
+    const { pixel, result, words } = store.state, place = reader.pointed ?? pixel;
+    if (!result || !words) return;
+    const shown = large(store.state), cell = place && !shown.noSignal && cellOf({ ...result, size: shown.size }, place);
+    element.setAttribute("aria-live", store.state.other && !reader.pointed ? "polite" : "off");
+    const value = cell && shown.map[cell[0] * shown.size[1] + cell[1]];
+    bar.mark(cell ? value / shown.limit : null);
+    write(element, cell ? `Here: ${valueWords(value, shown, words)}` : place && !shown.noSignal ? "The encoder does not see this part." : "\u00a0");
+  };
+  const point = (place) => {
+    reader.pointed = place;
+    draw();
+  };
+  return { element, draw, point };
+}
+
+const VALUE = "text-align: center; font-size: .85rem; font-variant-numeric: tabular-nums";
+
+/** A value of a map, and what its sign says where that is settled. */
+function valueWords(value, { limit, wobble, meaning }, { meanings }) {
+  const [plus, minus] = meanings[meaning].ends, settled = wobble === undefined || Math.abs(value) >= UNSETTLED * wobble;
+  return `${signed(value, digitsOf(limit) + 1)}, ${!settled ? "not settled" : value === 0 ? "neither" : value > 0 ? plus : minus}`;
 }
 
 /** Says whose map it is, where it is another method's, and leads back. */
@@ -85,7 +125,7 @@ function otherBanner() {
   const element = el("p", { class: "other-map", role: "status", hidden: true }, said, " ", back);
   const draw = ({ other, result }) => {
     element.hidden = other?.of !== result.id;
-    write(said, element.hidden ? "" : `The large map is that of ${other.title}, relative to its own strongest value. Everything else here is about Distance Explainer.`);
+    write(said, element.hidden ? "" : `The large map is that of ${other.title}, on a scale of its own. Everything else here is about Distance Explainer.`);
   };
   return { element, draw };
 }
@@ -121,7 +161,7 @@ function modeChoice() {
     slices.element.hidden = name !== "slices";
     slices.element.classList.remove("chosen");
     write(about, name === "slices"
-      ? "The slice brushed on the histogram. Choose a mode, or double-click the histogram, to go back."
+      ? `${all.slices.meaning === "closer" ? "The slice brushed on the histogram." : state.words.not_closer} Choose a mode, or double-click the histogram, to go back.`
       : state.words.modes[name].about);
     for (const [mode, explanation] of Object.entries(all)) {
       const option = mode === "slices" ? slices : choices[mode];
@@ -146,9 +186,8 @@ function modeOption(mode) {
     if (now.every((part, i) => part === drawn[i])) return; // a slice leaves the modes as they are
     drawn = now;
     fit(canvas, state.result, THUMBNAIL);
-    paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity });
-    const [h, w] = state.result.size;
-    const said = explanation.noSignal ? "no signal" : inWords(describe(explanation.map, h, w));
+    paintMap(canvas, state.result, explanation.map, { limit, opacity: state.opacity, meaning: explanation.meaning });
+    const said = explanation.noSignal ? "no signal" : describe(explanation, state.result, state.words);
     call(canvas, `${label.textContent} map: ${said}`);
   };
   return { element, draw };
@@ -179,11 +218,12 @@ function freeControls() {
     hatch.checked = hatched;
     scrubber.draw(result, upto);
   };
-  const element = el("div", { class: "free" }, threshold.element, scrubber.element, opacity.element,
+  const element = el("div", { class: "free" }, threshold.element, scrubber.element);
+  const look = el("div", { class: "free" }, opacity.element,
     el("fieldset", { class: "line", "data-control": "distance" },
       el("label", { for: "instrument-distance" }, "Distance"), distance),
     el("label", { class: "line" }, hatch, " hatch pixels whose sign is not settled"));
-  return { element, draw };
+  return { element, look, draw };
 }
 
 /** The scrubber: the same maps from the first masks only, and a button that plays the build-up. */

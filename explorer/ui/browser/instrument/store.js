@@ -11,6 +11,7 @@ const state = {
   hatch: true, // whether pixels whose sign is not settled are hatched
   other: null, // {of, title, map, limit, size}: another method's map for the result `of`, large in place of its own
   pixel: null, // {x, y} in shares of the picture: the one being asked about
+  copy: null, // the masked copy that is looked at, by number
   pins: [], // {id, result, selection, upto, title}
   words: null, // labels and sentences, from Python
 };

@@ -138,7 +138,7 @@ function look({ hide, lock, projector }) {
   const away = [...hide, ...lock];
   document.documentElement.dataset.away = away.join(" "); // for what no control does, but a sweep's tile
   const gone = hide.flatMap((name) => [...ours(name), `#${name.replaceAll("_", "-")}`, `#${name}-tab-button`]);
-  if (hide.includes("run")) gone.push("#stop");
+  if (hide.includes("run")) gone.push("#stop", "#quick-look");
   if (ADVANCED.every((name) => hide.includes(name))) gone.push("#advanced");
   if (BRUSHED.some((name) => away.includes(name))) gone.push(BRUSH);
   const style = document.createElement("style");
@@ -147,13 +147,10 @@ function look({ hide, lock, projector }) {
   document.head.append(style);
   document.documentElement.classList.toggle("projector", projector);
   const shut = () => {
-    lock.flatMap(ours).forEach((place) => document.querySelectorAll(place).forEach(close));
-    for (const tab of document.querySelectorAll(".overflow-dropdown button")) { // where Gradio puts tabs on a narrow screen
-      tab.style.display = away.includes(tab.textContent.trim().toLowerCase()) ? "none" : "";
-    }
+    [...lock.flatMap(ours), ...(lock.includes("run") ? ["#quick-look"] : [])].forEach((place) => document.querySelectorAll(place).forEach(close));
   };
   // Tabs are laid out when they are first opened.
-  if (away.length) new MutationObserver(shut).observe(document.body, { childList: true, subtree: true, characterData: true });
+  if (away.length) new MutationObserver(shut).observe(document.body, { childList: true, subtree: true });
   shut();
 }
 

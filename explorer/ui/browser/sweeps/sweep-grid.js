@@ -15,12 +15,14 @@ const NUMBERS = ["n_masks", "p_keep", "feature_res", "seed", "fill", "scheme"];
 const PICTURES = ["picture", "reference", "background"];
 
 let chosen = null;
+let values = null; // one's own for the chosen sweep, in place of the paper's
 let redraw = () => {};
 /** Key -> {stamp, tiles, first, work, ended, verdict}: the last costly sweep of each kind. */
 const known = new Map();
 
-/** Show a sweep, one of those that sweep.js lists. */
-export function chooseSweep(sweep) {
+/** Show a sweep, one of those that sweep.js lists, over values of one's own where there are any; wrong ones leave the last. */
+export function chooseSweep(sweep, typed) {
+  if (!typed.why || sweep !== chosen) values = typed.values;
   chosen = sweep;
   redraw();
 }
@@ -30,13 +32,15 @@ export function chooseSweep(sweep) {
  * Props from Python: `plan` ({key, stamp, tiles}: a sweep begins), those named in `slots` ({stamp, wire, trial}: a tile
  * is finished; its wire leaves out what is as in the first), `ended` ({stamp, verdict}: it goes no further), `loaded`
  * ({key, stamp, tile}: the controls have a tile's settings), `now` (MaskSettings of the controls). Triggers `picked`
- * ({sweep, stamp, tile}).
+ * ({sweep, stamp, tile}) and `exported` ({sweep, stamp, values}).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".sweep-grid-root");
   const about = el("p", { class: "about", role: "status" }), look = lookBar("sweep"), bar = colourBar("All maps on one scale");
   const place = el("div", { class: "tiles" }), verdict = el("section", { class: "verdict", "aria-label": "What the pilot says" });
-  const shown = el("div", { class: "shown" }, look.element, place, bar.element, verdict);
+  const save = el("button", { type: "button", id: "save-sweep" }, "Download these maps (ZIP: pictures, a table, the settings)");
+  save.addEventListener("click", () => trigger("exported", { sweep: chosen.key, stamp: known.get(chosen.key)?.stamp, values }));
+  const shown = el("div", { class: "shown" }, look.element, place, bar.element, verdict, el("div", { class: "actions" }, save));
   root.append(about, shown);
   let laidOut = { signature: "", draw: () => {} }, refused = "";
   const pick = (tile, i) => {
@@ -48,6 +52,7 @@ export function mount(element, props, trigger, watch) {
   const draw = (state) => {
     const tiles = tilesNow(state, props.now), sweep = known.get(chosen.key);
     shown.hidden = !tiles.length;
+    save.hidden = !tiles.some((tile) => tile.result);
     const signature = JSON.stringify([chosen.key, sweep?.stamp, sweep?.ended, props.now, tiles.map((t) => [t.title, t.row, Boolean(t.result)])]);
     if (laidOut.signature !== signature) {
       refused = "";
@@ -59,7 +64,7 @@ export function mount(element, props, trigger, watch) {
     look.draw({ ...state, upto: null });
     look.element.hidden = chosen.key === PILOT; // whose maps have a selection of their own
     laidOut.draw(tiles, limit, state);
-    bar.draw(limit);
+    bar.draw(limit, tiles.filter((t) => t.result).map((t) => t.explanation));
   };
   redraw = () => chosen && store.state.words && draw(store.state);
   for (const name of ["plan", ...props.slots]) watch(name, () => take(props));
@@ -73,7 +78,7 @@ export function mount(element, props, trigger, watch) {
 /** The tiles of the chosen sweep with their results, how each is looked at, and whether it is as set. */
 function tilesNow({ result, selection, words }, now) {
   const tiles = chosen.free
-    ? (result ? freeTiles(chosen.key, selection, words.modes).map((tile) => ({ ...tile, result })) : [])
+    ? (result ? freeTiles(chosen.key, selection, words.modes, values).map((tile) => ({ ...tile, result })) : [])
     : known.get(chosen.key)?.tiles ?? [];
   return tiles.map((tile) => {
     const looked = tile.selection ?? selection;

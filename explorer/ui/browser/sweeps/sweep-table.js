@@ -1,10 +1,10 @@
-// What the p_keep pilot found: a row for each value, and what they say together.
+// What the pilot of the share kept found: a row for each value, and what they say together.
 import { el } from "../instrument/dom.js";
 
 /** The pilot among the sweeps. */
 export const PILOT = "pilot";
 
-const HEADS = ["Map", "p_keep", "Spread", "9 in 10 between", "Agreement"];
+const HEADS = ["Map", "Share kept (p_keep)", "Spread", "9 in 10 between", "Agreement"];
 const ABOUT = "Spread, and where 9 in 10 lie: of the masked copies' distances. Agreement: what the maps of two such runs would " +
   "correlate at (1 = the same map). Every mask counts in the maps, by its rank.";
 

@@ -1,5 +1,4 @@
 // What the free sweeps vary around a selection: explorer/studies/sweeps.py in the browser; a test compares the two. No DOM.
-import { percent } from "../instrument/dom.js";
 import { modes as known, thresholded } from "../instrument/maths.js";
 
 const ONE_SIDED = [0.1, 0.2, 0.3, 0.4, 0.5];
@@ -19,14 +18,17 @@ function among(current, values) {
   return [...others, current].sort((a, b) => a - b);
 }
 
-/** By key: selection -> tiles {title, selection, row}. */
+/** As Python writes it: four digits, so that values of one's own keep theirs. */
+const percent = (share) => `${Number((100 * share).toPrecision(4))} %`;
+
+/** By key: selection, label, values of one's own (null = the paper's) -> tiles {title, selection, row}. */
 const FREE = {
   sides: (now, label) => Object.keys(known).map((mode) => ({ title: label(mode), selection: inMode(now, mode), row: "" })),
-  one_sided: (now, label) => ["farthest", "closest"].flatMap((mode) => among(now.threshold, ONE_SIDED).map((t) => (
+  one_sided: (now, label, values) => ["farthest", "closest"].flatMap((mode) => (values ?? among(now.threshold, ONE_SIDED)).map((t) => (
     { title: `${label(mode)} ${percent(t)}`, selection: inMode(now, mode, t), row: label(mode) }))),
-  thresholds: (now, label) => {
+  thresholds: (now, label, values) => {
     const mode = thresholded(now.mode) ? now.mode : "mirror";
-    return among(now.threshold, THRESHOLDS)
+    return (values ?? among(now.threshold, THRESHOLDS))
       .map((t) => ({ title: `${label(mode)} ${percent(t)}`, selection: inMode(now, mode, t), row: "" }));
   },
   slices: (now) => [
@@ -43,9 +45,10 @@ const FREE = {
  * @param {string} key sides, one_sided, thresholds or slices
  * @param {object} now SelectionSettings.to_dict()
  * @param {Object<string, {label: string}>} modes words from Python
+ * @param {?number[]} values one's own, ascending, in place of the paper's
  */
-export function freeTiles(key, now, modes) {
-  const tiles = FREE[key](now, (mode) => modes[mode].label);
-  const here = tiles.some((tile) => same(tile.selection, now));
+export function freeTiles(key, now, modes, values = null) {
+  const tiles = FREE[key](now, (mode) => modes[mode].label, values);
+  const here = values !== null || tiles.some((tile) => same(tile.selection, now));
   return here ? tiles : [...tiles, { title: "as set", selection: now, row: "as set" }];
 }

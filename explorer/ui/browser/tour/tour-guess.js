@@ -1,4 +1,5 @@
 // Step 1 of the tour: draw where the pair is alike, then lay the map under the drawing.
+import { referenceName } from "../compare/board-words.js";
 import { ARROWS, el, write } from "../instrument/dom.js";
 import { fit, paintMap } from "../instrument/paint.js";
 import { store } from "../instrument/store.js";
@@ -16,7 +17,7 @@ export const guess = {
     "them closer (red) or push them apart (blue).",
   make(result) {
     const pad = drawingPad(result);
-    const other = result.reference.picture ? "the other picture" : result.reference.label;
+    const other = result.reference.picture ? "the other picture" : referenceName(result);
     return {
       task: `Where is this picture most like ${other}? Draw there. Without a mouse: arrow keys move, space marks.`,
       element: figures(pad.element, compared(result)),

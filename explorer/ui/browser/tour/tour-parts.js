@@ -1,7 +1,8 @@
 // What the steps of the tour are made of: choices, maps with a caption, what the picture is compared with.
-import { el, inWords } from "../instrument/dom.js";
+import { el } from "../instrument/dom.js";
 import { describe } from "../instrument/maths.js";
 import { fit, paintMap } from "../instrument/paint.js";
+import { store } from "../instrument/store.js";
 
 /** How every step looks at the result, so that its words are true; the visitor's own way comes back at the end. */
 export const PLAIN = { mode: "mirror", threshold: 0.1, distance: "cosine", closest: null, farthest: null };
@@ -41,8 +42,7 @@ export function mapFigure() {
   const draw = (result, explanation, limit, text) => {
     fit(canvas, result, MAP_SIDE);
     paintMap(canvas, result, explanation.map, { limit });
-    const [h, w] = result.size;
-    const said = explanation.noSignal ? "No signal." : inWords(describe(explanation.map, h, w));
+    const said = explanation.noSignal ? "No signal." : describe(explanation, result, store.state.words);
     canvas.setAttribute("aria-label", `Map: ${text}. ${said}`);
     caption.textContent = text;
   };
@@ -53,7 +53,7 @@ export function mapFigure() {
 export function compared({ reference }) {
   return el("figure", { class: "compared-with" }, reference.picture
     ? el("img", { src: reference.picture, alt: "the picture it is compared with" })
-    : el("blockquote", {}, reference.label), el("figcaption", {}, "compared with"));
+    : el("blockquote", { tabindex: reference.label.length > 60 && 0 }, reference.label), el("figcaption", {}, "compared with"));
 }
 
 /** Several figures in a row that wraps. */

@@ -13,12 +13,12 @@ from explorer.core.fills import FILLS
 from explorer.core.masks import MaskSettings
 from explorer.pictures.examples import shipped_presets
 from explorer.results.wire import replay_of
-from explorer.ui.components import component, look
+from explorer.ui.components import component, look, status_line
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told
 from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
 from explorer.ui.picture_input import picture_input
-from explorer.ui.session import Result, RunRequest, Session, on_screen
+from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.status import Step
 from explorer.ui.tabs.compare.methods import methods_section
 from explorer.ui.tabs.events import MaskEvents
@@ -60,15 +60,13 @@ def compare_tab(page: Page, handlers: Handlers) -> None:
     contrast = component("board-contrast", rival=None, replayed=True, examples=_examples())
     methods_section(page)
     _title("Both directions", "A explained by B, and B explained by A: is it the same things that make them alike?")
-    with gr.Row(elem_classes="board-actions"):
-        explain = gr.Button(REVERSE, elem_id="explain-reference", scale=3)
-        stop = gr.Button("Stop", elem_id="stop-reverse", scale=1, min_width=90)
-    status = gr.HTML("", elem_id="reverse-status")
+    explain = gr.Button(REVERSE, elem_id="explain-reference")
+    status = status_line("reverse-status")
     reverse = component("board-reverse", events=("shown",), reverse=None)
     widgets = Widgets(
         kind, picture, caption, contrast, reverse, explain, status, gr.State(Scratch(), time_to_live=SESSION_SECONDS)
     )
-    _wire(Comparing(page, widgets), page, widgets, press, stop)
+    _wire(Comparing(page, widgets), page, widgets, press)
 
 
 def _title(heading: str, about: str) -> None:
@@ -105,14 +103,14 @@ def _examples() -> list[dict[str, Any]]:
     ]
 
 
-def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button, stop: gr.Button) -> None:
-    """The light events are free of the model; the costly one has its own Stop."""
+def _wire(comparing: Comparing, page: Page, widgets: Widgets, press: gr.Button) -> None:
+    """The light events are free of the model; the costly one waits for its turn."""
     widgets.kind.input(comparing.choose_kind, {widgets.kind}, [widgets.picture, widgets.caption], **LIGHT)
     asked: set[Any] = {page.session, widgets.kind, widgets.picture, widgets.caption}
     for event in (press.click, widgets.caption.submit):
         event(comparing.contrast, asked, [widgets.contrast], **LIGHT)
     shown = [widgets.status, widgets.reverse]
-    running = comparing.wire([widgets.explain.click], stop, {page.session, page.view}, shown)
+    running = comparing.wire([widgets.explain.click], {page.session, page.view}, shown)
     for event in (widgets.reverse.shown, running.then):
         event(comparing.possible, {page.session}, [widgets.explain, widgets.contrast], **LIGHT)
 
@@ -143,7 +141,7 @@ class Comparing(MaskEvents[Widgets, Scratch]):
             )
         reference = self._second(values)
         target = self._probes.embed_target(result.probe.encoder, *reference)
-        return gr.update(rival=packed(Result(result.question.against(*reference), result.probe, target)))
+        return gr.update(rival=packed(result._replace(question=result.question.against(*reference), target=target)))
 
     def _second(self, values: Values) -> tuple[Any, str | None]:
         widgets = self._widgets

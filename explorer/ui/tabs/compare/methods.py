@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS
 from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
 from explorer.core.steps import Parts
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
 from explorer.evaluation.verdicts import tells_most
 from explorer.studies.needs import counted as without_parts
+from explorer.ui.jobs import MASKED
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
-from explorer.ui.tabs.evidence.evidence import Evidence, Report, Subject
+from explorer.ui.tabs.evidence.evidence import Evidence, Part, Report, Subject, kind_of
 from explorer.ui.tabs.evidence.layout import judging_view
 from explorer.ui.tabs.evidence.pictures import strip
 
@@ -51,7 +53,7 @@ class OtherMethods(Evidence):
     title = "Other methods, the same question"
     read = (
         "Each method answers the question on screen in its own way. Red brings the pair closer, blue pushes it apart; "
-        "every map is drawn relative to its own strongest value, since they have no unit in common."
+        "every map is drawn on a scale of its own, since they have no unit in common."
     )
     limits = (
         "The deletion areas compare maps by one test, with one way to hide pixels. A method that looks inside the "
@@ -68,28 +70,36 @@ class OtherMethods(Evidence):
         self._keys = tuple(dict.fromkeys(METHODS.check(key) for key in asked))
         self.chosen["methods"] = ", ".join(self._keys)
 
-    def passes(self) -> int:
-        """Those of each method and of its deletion; the masks on screen cost nothing more."""
-        maps = sum(self.subject.answer_passes(key) for key in self._keys)
-        return maps + len(self._keys) * deletion_passes(self.subject.sketch(), steps=STEPS, seeds=SEEDS)
+    def parts(self) -> tuple[Part, ...]:
+        """Each method's and then those of its deletion; the masks on screen cost nothing more."""
+        judged = (MASKED, deletion_passes(self.subject.sketch(), steps=STEPS, seeds=SEEDS))
+        return tuple(part for key in self._keys for part in ((kind_of(key), self.subject.answer_passes(key)), judged))
+
+    def under(self) -> str:
+        """What deleted pixels become."""
+        return f"deleted pixels {FILLS[self._fill].looks}, in {STEPS} steps"
+
+    @property
+    def _fill(self) -> str:
+        return self.subject.fill(self.subject.request.masking.fill)
 
     def steps(self) -> Parts[list[Answer]]:
         """Ask each in turn, yielding the answers so far."""
         question, answers = self.subject.question(), list[Answer]()
+        yield 0
         for key in self._keys:
             passes, began = self.subject.answer_passes(key), time.monotonic()
             attribution = yield from self.subject.answer(key, question)
             answer = Answer(key, attribution, passes, time.monotonic() - began, None)
             yield [*answers, answer]
             if not is_blank(attribution):
-                fill = self.subject.request.masking.fill
-                work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=fill)
+                work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=self._fill)
                 answer = replace(answer, faithful=(yield from without_parts(work)))
             answers = [*answers, answer]
             yield answers
         return answers
 
-    def report(self, result: list[Answer], stopped: bool) -> Report:
+    def findings(self, result: list[Answer], stopped: bool) -> Report:
         """The maps on one scale, and a table of what each costs and does."""
         return {
             "verdict": verdict(result, stopped),

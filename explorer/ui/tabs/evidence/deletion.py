@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from explorer.attributions.scored import is_blank
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.steps import Parts
-from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes
-from explorer.evaluation.verdicts import Effect, judge_deletion
+from explorer.core.steps import Parts, Work
+from explorer.evaluation.deletion import Deletion, deleted_copies, deletion, deletion_passes, several_fills
+from explorer.evaluation.verdicts import DeletionVerdict, Effect, FillsVerdict, judge_fills
+from explorer.ui.jobs import MASKED
 from explorer.ui.tabs.evidence.charts import counted, plain, points, signed, span
-from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Part, Report, kind_of, numbers
 from explorer.ui.tabs.evidence.pictures import seen, strip
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -32,8 +34,19 @@ HEADS = {
     (Effect.CHANCE, Effect.MORE): "Faithful in its blue; its red is no better than chance.",
     (Effect.CHANCE, Effect.CHANCE): "No better than chance, in its red and in its blue.",
 }
+SIDES = {
+    Effect.MORE: "is faithful",
+    Effect.CHANCE: "is no better than chance",
+    Effect.LESS: "does less than chance, or the opposite",
+}
 AGAINST = "Against the map: deleting by it does less than chance, or the opposite."
-_FILLS = tuple((key, fill.label) for key, fill in FILLS.items())
+SEVERAL = "several"
+DEPENDS = "It depends on what deleted pixels become"
+_FILLS = (
+    (SEVERAL, "three things in turn: does it matter?"),
+    ("map", "as in the map"),
+    *((key, fill.label) for key, fill in FILLS.items()),
+)
 
 
 class DeletionEvidence(Evidence):
@@ -47,12 +60,12 @@ class DeletionEvidence(Evidence):
     )
     limits = (
         "A picture with holes looks like no photograph, and specks at random spoil it otherwise than whole regions do, "
-        "so part of the gap is the way of deleting. Try another fill before believing a small one."
+        "so part of the gap is the way of deleting. What holds whatever deleted pixels become says more."
     )
     verb = "Delete step by step"
     options = (
-        Option("fill", "Deleted pixels become", (("map", "as in the map"), *_FILLS), "map"),
-        Option("steps", "Steps", numbers(10, 20, 50), "20"),
+        Option("fill", "Deleted pixels become", _FILLS, SEVERAL, folded=False),
+        Option("steps", "Steps", numbers(10, 20, 50), "10"),
         Option("orders", "Random orders", numbers(3, 5, 10), "5"),
     )
 
@@ -60,33 +73,41 @@ class DeletionEvidence(Evidence):
         return {"steps": int(self.chosen["steps"]), "seeds": range(int(self.chosen["orders"]))}
 
     @property
-    def _fill(self) -> str:
-        chosen = self.chosen["fill"]
-        return self.subject.request.masking.fill if chosen == "map" else chosen
+    def _fills(self) -> tuple[str, ...]:
+        """What deleted pixels become, one after another."""
+        chosen, own = self.chosen["fill"], self.subject.fill(self.subject.request.masking.fill)
+        return several_fills(own) if chosen == SEVERAL else (own if chosen == "map" else self.subject.fill(chosen),)
 
-    def passes(self) -> int:
-        """A copy for each step of each order, and what another method's map takes."""
+    def parts(self) -> tuple[Part, ...]:
+        """What another method's map takes, and a copy for each step of each order and fill."""
         if self.method == OWN and self.subject.explanation.no_signal:
             raise flat()
-        return self.subject.answer_passes(self.method) + deletion_passes(self.subject.sketch(), **self._settings())
+        passes = len(self._fills) * deletion_passes(self.subject.sketch(), **self._settings())
+        return (kind_of(self.method), self.subject.answer_passes(self.method)), (MASKED, passes)
 
-    def steps(self) -> Parts[Deletion]:
-        """Draw the copies that are shown, then measure."""
+    def under(self) -> str:
+        """What deleted pixels become."""
+        return "deleted pixels " + ", then ".join(FILLS[fill].looks for fill in self._fills)
+
+    def steps(self) -> Parts[dict[str, Deletion]]:
+        """Draw the copies that are shown, then measure, fill by fill."""
         question = self.subject.question()
+        yield 0
         self._map = attribution = yield from self.subject.answer(self.method, question)
         if is_blank(attribution):
             raise flat()
-        self._copies = {
-            order: [
-                seen(self.subject, copy)
-                for copy in deleted_copies(question, attribution, order, SHARES, fill=self._fill)
-            ]
-            for order in FIRST
-        }
-        return (yield from deletion(question, attribution, fill=self._fill, **self._settings()))
+        results: dict[str, Deletion] = {}
+        self._copies: dict[tuple[str, str], list[str]] = {}
+        for fill in self._fills:
+            for order in FIRST:
+                copies = deleted_copies(question, attribution, order, SHARES, fill=fill)
+                self._copies[fill, order] = [seen(self.subject, copy) for copy in copies]
+            work = deletion(question, attribution, fill=fill, **self._settings())
+            results[fill] = yield from _beside(results, fill, work)
+        return results
 
-    def report(self, result: Deletion, stopped: bool) -> Report:
-        """The three curves and the contact sheet; and the map, where it is not the one on screen."""
+    def findings(self, result: Mapping[str, Deletion], stopped: bool) -> Report:
+        """The three curves and the contact sheet, by fill; and the map, where it is not the one on screen."""
         distance = DISTANCES[self.subject.explanation.selection.distance].label
         report = deletion_report(result, distance, stopped) | {"sheet": self._sheet(result)}
         if self.method == OWN:
@@ -95,24 +116,43 @@ class DeletionEvidence(Evidence):
         shown = strip(self.subject.picture, self.subject.explanation.probe.box, maps)
         return report | {"strip": shown}
 
-    def _sheet(self, result: Deletion) -> list[dict[str, Any]]:
-        """The copies in each order, with their distances; of the random orders it is the first."""
-        curves = {"lodf": result.lodf, "hidf": result.hidf, "random": result.random[0]}
-        at = [int(np.argmin(np.abs(result.shares - share))) for share in SHARES]
-        return [
-            {
-                "title": FIRST[order].capitalize(),
-                "copies": [
-                    {
-                        "picture": picture,
-                        "text": f"{100 * share:.0f} %: {plain(curve[i])}",
-                        "alt": f"{100 * share:.0f} % deleted, {FIRST[order]}; distance {plain(curve[i])}.",
-                    }
-                    for picture, share, i in zip(self._copies[order], SHARES, at, strict=True)
-                ],
-            }
-            for order, curve in curves.items()
-        ]
+    def _sheet(self, results: Mapping[str, Deletion]) -> list[dict[str, Any]]:
+        """The copies in each order, with their distances; of the random orders it is the first.
+
+        Of a second and a third fill those with red deleted first will do, to see what it looks like.
+        """
+        rows: list[dict[str, Any]] = []
+        for fill, result in results.items():
+            curves = {"lodf": result.lodf, "hidf": result.hidf, "random": result.random[0]}
+            at = [int(np.argmin(np.abs(result.shares - share))) for share in SHARES]
+            rows += [
+                self._row(fill, order, [curve[i] for i in at])
+                for order, curve in curves.items()
+                if not rows or order == "lodf" or rows[0]["fill"] == fill
+            ]
+        return rows
+
+    def _row(self, fill: str, order: str, distances: Sequence[float]) -> dict[str, Any]:
+        return {
+            "fill": fill,
+            "title": f"{FIRST[order].capitalize()}, deleted pixels {FILLS[fill].looks}",
+            "copies": [
+                {
+                    "picture": picture,
+                    "text": f"{100 * share:.0f} %: {plain(distance)}",
+                    "alt": f"{100 * share:.0f} % deleted, {FIRST[order]}; distance {plain(distance)}.",
+                }
+                for picture, share, distance in zip(self._copies[fill, order], SHARES, distances, strict=True)
+            ],
+        }
+
+
+def _beside(done: dict[str, Deletion], fill: str, work: Parts[Deletion]) -> Parts[Any]:
+    """The deletion by one fill, telling it together with those that are done."""
+    pieces: Work[Deletion] = Work(work)
+    for piece in pieces:
+        yield piece if isinstance(piece, int) else {**done, fill: piece}
+    return pieces.result
 
 
 def flat() -> InvalidInput:
@@ -120,15 +160,32 @@ def flat() -> InvalidInput:
     return InvalidInput("The map has no signal, so there is no order to delete in.", code="evidence_flat")
 
 
-def deletion_report(result: Deletion, distance: str, stopped: bool) -> Report:
-    """The curves of a result, whole or in part, and whether deleting by the map does more than deleting by chance."""
+def deletion_report(results: Mapping[str, Deletion], distance: str, stopped: bool) -> Report:
+    """The curves by fill, whole or in part, and whether deleting by the map does more than deleting by chance."""
+    several, found = len(results) > 1, judge_fills(results)
+    rows = [
+        [f"{share:g} %{f', {FILLS[fill].looks}' if several else ''}", *row]
+        for fill, result in results.items()
+        for share, row in zip(100 * result.shares, _rows(result), strict=True)
+    ]
+    table = {
+        "caption": f"{distance} to the reference; the band is the smallest and the largest of the random orders.",
+        "head": ["Deleted", *FIRST.values(), "band"],
+        "rows": rows,
+    }
+    charts = [_chart(fill, result, distance) for fill, result in results.items()]
+    outcome = None if found is None else f"{DEPENDS}." if found.depends else _head(found)
+    return {"verdict": deletion_verdict(results, stopped), "outcome": outcome, "charts": charts, "table": table}
+
+
+def _chart(fill: str, result: Deletion, distance: str) -> dict[str, Any]:
     shares, low_high = 100 * result.shares, result.band()
     curves = {order: _curve(result, order) for order in FIRST}
     low, high = span(*curves.values(), *low_high)
     band = [[float(x), float(a), float(b)] for x, a, b in zip(shares, *low_high, strict=True) if a <= b]
-    chart = {
-        "title": "Distance to the reference while pixels are deleted",
-        "alt": _deletion_alt(result, curves),
+    return {
+        "title": f"Distance to the reference, deleted pixels {FILLS[fill].looks}",
+        "alt": _deletion_alt(fill, result, curves),
         "x": {"label": "pixels deleted, %", "low": 0, "high": 100},
         "y": {"label": distance, "low": low, "high": high},
         "band": band if len(result.random) > 1 else [],
@@ -137,31 +194,58 @@ def deletion_report(result: Deletion, distance: str, stopped: bool) -> Report:
             for order, curve in curves.items()
         ],
     }
-    rows = [
-        [f"{share:g} %", *(plain(curve[i], 4) for curve in curves.values()), f"{plain(a, 4)} to {plain(b, 4)}"]
-        for i, (share, a, b) in enumerate(zip(shares, *low_high, strict=True))
+
+
+def _rows(result: Deletion) -> list[list[str]]:
+    curves = [_curve(result, order) for order in FIRST]
+    return [
+        [*(plain(curve[i], 4) for curve in curves), f"{plain(a, 4)} to {plain(b, 4)}"]
+        for i, (a, b) in enumerate(zip(*result.band(), strict=True))
     ]
-    table = {
-        "caption": f"{distance} to the reference; the band is the smallest and the largest of the random orders.",
-        "head": ["Deleted", *FIRST.values(), "band"],
-        "rows": rows,
-    }
-    return {"verdict": deletion_verdict(result, stopped), "charts": [chart], "table": table}
 
 
-def deletion_verdict(result: Deletion, stopped: bool) -> list[str]:
-    """Both orders against chance, in words."""
-    verdict = judge_deletion(result)
-    if verdict is None:
+def deletion_verdict(results: Mapping[str, Deletion], stopped: bool) -> list[str]:
+    """Both orders against chance, in words, and whether that hangs on what deleted pixels become."""
+    found = judge_fills(results)
+    if found is None:
         return ["Stopped before there was a random order to compare with; the lines show how far it came."]
+    last = list(found.each.values())[-1]
+    part = f"Stopped after {counted(last.orders, 'random order')}. " if stopped else ""
+    if len(results) == 1:
+        return [part + _head(found), _words(last), "This is one way to delete; another may say otherwise."]
+    if stopped:
+        part = f"Stopped with {len(found.each)} of {len(results)} ways to delete judged. "
+    return [part + _head(found), *(_short(fill, verdict) for fill, verdict in found.each.items())]
+
+
+def _head(found: FillsVerdict) -> str:
+    if found.red is not None and found.blue is not None:
+        return HEADS.get((found.red, found.blue), AGAINST)
+    sides = {"red": found.red, "blue": found.blue}
+    held = "".join(f"; its {side} {SIDES[effect]} each time" for side, effect in sides.items() if effect is not None)
+    return f"{DEPENDS}{held}."
+
+
+def _words(verdict: DeletionVerdict) -> str:
     words = (
         f"Deleting red first {_moves(verdict.red, 'raises the distance more')} ({signed(verdict.gaps['lodf'])} on "
         f"average, the area between the lines); deleting blue first {_moves(verdict.blue, 'keeps it lower')} "
         f"({signed(verdict.gaps['hidf'])})."
     )
-    chance = f"Random orders differ by ±{plain(verdict.spread)}." if verdict.orders > 1 else "One random order only."
-    part = f"Stopped after {counted(verdict.orders, 'random order')}. " if stopped else ""
-    return [part + HEADS.get((verdict.red, verdict.blue), AGAINST), f"{words} {chance}"]
+    return f"{words} {_chance(verdict)}."
+
+
+def _short(fill: str, verdict: DeletionVerdict) -> str:
+    red, blue = (f"{side} {SIDES[effect]}" for side, effect in (("red", verdict.red), ("blue", verdict.blue)))
+    gaps = (signed(verdict.gaps[order]) for order in ("lodf", "hidf"))
+    return (
+        f"Deleted pixels {FILLS[fill].looks}: {red} ({next(gaps)} on average, the area between the lines), {blue} "
+        f"({next(gaps)}). {_chance(verdict)}."
+    )
+
+
+def _chance(verdict: DeletionVerdict) -> str:
+    return f"Random orders differ by ±{plain(verdict.spread)}" if verdict.orders > 1 else "One random order only"
 
 
 def _moves(effect: Effect, what: str) -> str:
@@ -181,10 +265,11 @@ def _curve(result: Deletion, order: str) -> NDArray[np.float64]:
     return np.asarray(np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0)))
 
 
-def _deletion_alt(result: Deletion, curves: dict[str, NDArray[np.float64]]) -> str:
+def _deletion_alt(fill: str, result: Deletion, curves: dict[str, NDArray[np.float64]]) -> str:
     middle = int(np.argmin(np.abs(result.shares - 0.5)))
     at = ", ".join(f"{FIRST[order]} {plain(curve[middle])}" for order, curve in curves.items())
     return (
-        f"Line chart of the distance to the reference against the share of pixels deleted. The whole picture lies at "
-        f"{plain(float(result.lodf[0]))}. With {100 * result.shares[middle]:g} % deleted: {at}."
+        "Line chart of the distance to the reference against the share of pixels deleted; deleted pixels are "
+        f"{FILLS[fill].looks}. The whole picture lies at {plain(float(result.lodf[0]))}. "
+        f"With {100 * result.shares[middle]:g} % deleted: {at}."
     )

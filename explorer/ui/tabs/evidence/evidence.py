@@ -15,18 +15,22 @@ from explorer.attributions.question import DistanceExplainer, Method, Question, 
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
+from explorer.core.fills import own_fill
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.selections import CLOSER, MODES, SelectionSettings
 from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.results.plots import picture_of
 from explorer.results.recipe import Recipe
 from explorer.ui.components import Look
+from explorer.ui.jobs import MASKED
 from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.zero_gpu import load_encoder
 
 Report = dict[str, Any]
+Part = tuple[str, int]
+"""A kind of pass, which has a rate of its own, and how many."""
 
 OWN = "distance-explainer"
 """The method whose map is on screen."""
@@ -124,6 +128,12 @@ class Subject:
         made = method_words(self.explanation.selection) if method == OWN else METHODS[method].title
         return f"{made}, {n_masks} masks" if has_masks(METHODS[method]) else made
 
+    def fill(self, chosen: str = "auto") -> str:
+        """A fill as it is for this encoder."""
+        encoder = self.explanation.probe.encoder
+        assert isinstance(encoder, Encoder)
+        return own_fill(chosen, encoder)
+
     def wire(self, method: str = OWN) -> dict[str, Any]:
         """For the browser, which map this is, and for people.
 
@@ -173,6 +183,12 @@ def subject_of(session: Session, seen: Look) -> Subject:
             code="evidence_screen",
         )
     explanation = session.explanation(seen.selection)
+    if explanation.meaning != CLOSER:
+        raise InvalidInput(
+            "The map on screen is of slices that do not go from nearer to farther copies, so it does not say what "
+            "brings the pair closer and there is nothing to test; choose a selection mode first.",
+            code="evidence_meaning",
+        )
     count = seen.upto or seen.masks or len(explanation.weights)
     if count < len(explanation.weights):
         explanation = rank_against(first(explanation.probe, count), explanation.reference, seen.selection)
@@ -190,7 +206,8 @@ class Option:
         label: What it is called on screen.
         choices: (value, what it is called).
         value: The one chosen at first.
-        folded: Whether it is out of sight until asked for.
+        folded: Whether it is out of sight until asked for. Only what makes an answer more exact may be; what can turn
+            it is in sight, and named by ``Evidence.under``.
     """
 
     name: str
@@ -210,6 +227,11 @@ class Option:
         if value not in [choice for choice, _ in self.choices]:
             raise InvalidInput(f"Unknown {self.label.lower()}; choose one of those listed.", code="evidence_option")
         return str(value)
+
+
+def kind_of(method: str) -> str:
+    """What a method's passes are timed as: masked pictures are all alike, gradients are each method's own."""
+    return method if METHODS[method].needs else MASKED
 
 
 def numbers(*values: int) -> tuple[tuple[str, str], ...]:
@@ -260,23 +282,41 @@ class Evidence(ABC):
         return self.subject.method(self.method, int(self.chosen["masks"]))
 
     def about(self) -> str:
-        """What its answer is about, for people: the map that is judged, and what was made for the answer."""
-        label = str(self.subject.wire(self.method)["label"])
-        if "masks" not in self.chosen or not has_masks(METHODS[self.method]):
-            return label
-        return f"{label}; tested with maps of {self.chosen['masks']} masks"
+        """What its answer is about, for people; by default the map that is judged."""
+        return str(self.subject.wire(self.method)["label"])
+
+    def passes(self) -> int:
+        """How many pictures it embeds."""
+        return sum(count for _, count in self.parts())
+
+    def _with_masks(self) -> str:
+        """For ``under``: of how many masks its maps are made, where they are made of masks."""
+        return f" and maps of {self.chosen['masks']} masks" if has_masks(METHODS[self.method]) else ""
 
     @abstractmethod
-    def passes(self) -> int:
-        """How many pictures it embeds; embeds none itself, but a method may have to look at the network."""
+    def parts(self) -> tuple[Part, ...]:
+        """What it embeds, in order; embeds nothing itself, but a method may have to look at the network."""
+
+    @abstractmethod
+    def under(self) -> str:
+        """Which choices the verdict was made with and could hang on, in plain words after "tested with"."""
 
     @abstractmethod
     def steps(self) -> Parts[Any]:
-        """Do it."""
+        """Do it; yields 0 once all is there that it begins with, and the first pass is made."""
+
+    def report(self, result: Any, stopped: bool) -> Report:
+        """``findings``, their verdict naming what it was tested with; ``under`` says that by itself."""
+        found, under = self.findings(result, stopped), self.under()
+        head, *rest = found["verdict"]
+        return {"outcome": None} | found | {"verdict": [f"{head} Tested with {under}.", *rest], "under": under}
 
     @abstractmethod
-    def report(self, result: Any, stopped: bool) -> Report:
-        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``."""
+    def findings(self, result: Any, stopped: bool) -> Report:
+        """``verdict``, ``charts`` and ``table`` of a result, whole or in part, and ``sheet`` or ``strip``.
+
+        And ``outcome``: the verdict without its numbers, to be compared with that of other settings; None for none.
+        """
 
     @classmethod
     def wire(cls) -> dict[str, Any]:

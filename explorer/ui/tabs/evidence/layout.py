@@ -64,6 +64,7 @@ def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     lane = page.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
     running = widgets.view.ran(judging.run, asked, [widgets.view], **lane)
     stopped = widgets.view.stopped(judging.stop, whose, None, **light)
+    page.after_stop.append((judging.over, whose, [widgets.view]))
     for over in (running.then, running.failure, stopped.then):  # then leaves failures out
         over(judging.over, whose, [widgets.view], **LIGHT)
 
@@ -104,10 +105,10 @@ class Judging(TabEvents[Widgets, Job]):
             evidence = kind(subject, named(options))
             if self._ledger.known(evidence):
                 return {"known": True}
-            passes = evidence.passes()
+            parts = evidence.parts()
         except ExplorerError as error:
             return {"why": str(error)}
-        return {"passes": passes, "seconds": self._ledger.seconds(evidence, passes)}
+        return {"passes": sum(passes for _, passes in parts), "seconds": self._ledger.seconds(evidence, parts)}
 
     @told
     def turn(self, values: Values, event: gr.EventData) -> Any:

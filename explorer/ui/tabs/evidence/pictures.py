@@ -18,8 +18,8 @@ from explorer.ui.tabs.evidence.evidence import Subject
 
 SIDE = 224
 MAP_SIDE = 75
-LEVELS = 127
-"""A map is sent as whole numbers from -127 to 127."""
+LEVELS = 32767
+"""A map is sent as whole numbers of 16 bits."""
 
 
 def seen(subject: Subject, pixels: NDArray[Any]) -> str:
@@ -41,26 +41,24 @@ def strip(picture: NDArray[np.uint8], box: Box, maps: Sequence[Titled], *, relat
         picture: (H, W, 3).
         box: Where in it the maps lie.
         maps: At least one with values.
-        relative: Whether each is drawn relative to its own strongest value, as maps without a common unit must be.
+        relative: Whether each is drawn relative to a scale of its own, as maps without a common unit must be.
     """
-    thin = [_thinned(_to_strongest(values) if relative else values) for values, _, _ in maps if values is not None]
-    limit, rest = colour_limit(*thin), iter(thin)
+    thin = [_thinned(values) for values, _, _ in maps if values is not None]
+    if relative:
+        thin = [values / np.float32(colour_limit(values, rounding=0)) for values in thin]
+    limit, most, rest = colour_limit(*thin), max(float(np.abs(values).max()) for values in thin) or 1.0, iter(thin)
     return {
         "picture": data_url(shrink(picture, SIDE)),
         "box": [box.left, box.top, box.right, box.bottom],
         "size": list(thin[0].shape),
         "limit": limit,
+        "most": most,
         "relative": relative,
         "maps": [
-            {"values": None if values is None else _levels(next(rest), limit), "title": title, "text": text}
+            {"values": None if values is None else _levels(next(rest), most), "title": title, "text": text}
             for values, title, text in maps
         ],
     }
-
-
-def _to_strongest(attribution: NDArray[np.float32]) -> NDArray[np.float32]:
-    strongest = float(np.abs(attribution).max())
-    return attribution / strongest if strongest else attribution
 
 
 def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -71,5 +69,5 @@ def _thinned(values: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(padded.reshape(rows, k, columns, k).mean(axis=(1, 3)), np.float32)
 
 
-def _levels(values: NDArray[np.float32], limit: float) -> str:
-    return base64.b64encode((values / limit * LEVELS).round().astype(np.int8).tobytes()).decode()
+def _levels(values: NDArray[np.float32], most: float) -> str:
+    return base64.b64encode((values / most * LEVELS).round().astype("<i2").tobytes()).decode()

@@ -14,7 +14,7 @@ from explorer.evaluation.localization import Localization, box_region, localize,
 from explorer.evaluation.verdicts import Patch, judge_patch
 from explorer.reports.drawing import as_seen
 from explorer.ui.tabs.evidence.charts import plain
-from explorer.ui.tabs.evidence.evidence import Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.evidence import Evidence, Option, Part, Report, kind_of, numbers
 from explorer.ui.tabs.evidence.pictures import strip
 
 CORNERS = {
@@ -51,7 +51,13 @@ class PlantedPatchEvidence(Evidence):
     )
     verb = "Look for the cup"
     options = (
-        Option("corner", "Planted in the", tuple((corner, f"{corner} quarter") for corner in CORNERS), "lower right"),
+        Option(
+            "corner",
+            "Planted in the",
+            tuple((corner, f"{corner} quarter") for corner in CORNERS),
+            "lower right",
+            folded=False,
+        ),
         Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
     )
 
@@ -60,22 +66,27 @@ class PlantedPatchEvidence(Evidence):
         planted = f"a cup planted in the {self.chosen['corner']} quarter of a picture of a rocket"
         return f"{planted}, against the cup, {self.subject.made(self.method, int(self.chosen['masks']))}"
 
-    def passes(self) -> int:
-        """Those of one map."""
-        return self._method().passes(self.sketch())
+    def parts(self) -> tuple[Part, ...]:
+        """One map."""
+        return ((kind_of(self.method), self._method().passes(self.sketch())),)
+
+    def under(self) -> str:
+        """Where the cup is, and the map's masks."""
+        return f"the cup in the {self.chosen['corner']} quarter{self._with_masks()}"
 
     def steps(self) -> Parts[Answer]:
         """Plant, and make the map."""
         distance = self.subject.explanation.selection.distance
         planted = plant(self.subject.encoder(), box=CORNERS[self.chosen["corner"]], distance=distance)
         method = self._method()
+        yield 0
         if isinstance(method, DistanceExplainer):
             attribution = (yield from method.explain(planted.question)).relative
         else:
             attribution = yield from method(planted.question)
         return planted.question.pixels, attribution
 
-    def report(self, result: Answer, stopped: bool) -> Report:
+    def findings(self, result: Answer, stopped: bool) -> Report:
         """The planted picture with its map, and how well the two fit."""
         pixels, attribution = result
         score = localize(attribution, box_region(attribution.shape, CORNERS[self.chosen["corner"]]))
@@ -84,8 +95,12 @@ class PlantedPatchEvidence(Evidence):
             (None, "What was asked", f"a cup in the {self.chosen['corner']} quarter"),
             (attribution, "What was answered", f"{plain(100 * score.energy, 0)} % of the red inside"),
         )
-        return {"verdict": planting_verdict(score), "charts": [], "table": _table(score)} | {
-            "strip": strip(picture, WHOLE, maps)
+        return {
+            "verdict": planting_verdict(score),
+            "outcome": HEADS[judge_patch(score)],
+            "charts": [],
+            "table": _table(score),
+            "strip": strip(picture, WHOLE, maps),
         }
 
 

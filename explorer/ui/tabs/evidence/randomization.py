@@ -13,7 +13,7 @@ from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
 from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
 from explorer.ui.tabs.evidence.charts import counted, plain, points
-from explorer.ui.tabs.evidence.evidence import Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.evidence import Evidence, Option, Part, Report, kind_of, numbers
 from explorer.ui.tabs.evidence.pictures import strip
 
 ORDERS = {
@@ -21,6 +21,10 @@ ORDERS = {
     "bottom_up": "from the input up, each added",
     "independent": "each block by itself",
 }
+
+
+OUTLIVES, ABOUT = "Part of the map outlives what is scrambled.", "About the model."
+REFERENCES = {"kept": "kept", "re-embedded": "embedded anew"}
 
 
 class RandomizationEvidence(Evidence):
@@ -47,22 +51,35 @@ class RandomizationEvidence(Evidence):
             "shuffle",
             folded=False,
         ),
+        Option(
+            "reference",
+            "The reference is",
+            tuple(REFERENCES.items()),
+            "kept",
+            folded=False,
+        ),
         Option("masks", "Masks for each map", numbers(30, 60, 100, 200, 500, 1000), "200"),
-        Option("reference", "The reference is", (("kept", "kept"), ("re-embedded", "embedded anew")), "kept"),
     )
 
-    def passes(self) -> int:
+    def parts(self) -> tuple[Part, ...]:
         """A map and the whole picture for the network as it is and for each state; asks the network for its blocks."""
         question = replace(self.subject.sketch(), encoder=self.subject.encoder())
-        return randomization_passes(question, self._method())
+        return ((f"scrambled, {kind_of(self.method)}", randomization_passes(question, self._method())),)
+
+    def under(self) -> str:
+        """What was scrambled how, what became of the reference, and the maps' masks."""
+        order, how, reference = (self.chosen[name] for name in ("order", "how", "reference"))
+        weights = {"shuffle": "weights shuffled", "reinitialise": "weights started anew"}[how]
+        return f"{weights}, {ORDERS[order]}, the reference {REFERENCES[reference]}{self._with_masks()}"
 
     def steps(self) -> Parts[Randomization]:
         """Explain with scrambled networks."""
         order, how, reference = (self.chosen[name] for name in ("order", "how", "reference"))
         question = self.subject.question()
+        yield 0
         return (yield from randomization(question, self._method(), order=order, how=how, reference=reference))
 
-    def report(self, result: Randomization, stopped: bool) -> Report:
+    def findings(self, result: Randomization, stopped: bool) -> Report:
         """The maps, and how alike each is to the first."""
         report = randomization_report(result, self._chance(), stopped)
         probe, texts = self.subject.explanation.probe, ["untouched", *result.layers]
@@ -103,7 +120,14 @@ def randomization_report(result: Randomization, chance: float | None, stopped: b
         "zones": zones,
         "series": [{"name": "", "tone": "ink", "joined": not each, "points": points(steps, similarity)}],
     }
-    return {"verdict": _verdict(result, chance, stopped), "charts": [chart], "table": _table(result)}
+    verdict = judge_randomization(result, chance)
+    known = verdict is not None and chance is not None and not each
+    return {
+        "verdict": _verdict(result, chance, stopped),
+        "outcome": (OUTLIVES if verdict.since is None else ABOUT) if known and verdict else None,
+        "charts": [chart],
+        "table": _table(result),
+    }
 
 
 def _table(result: Randomization) -> dict[str, Any]:

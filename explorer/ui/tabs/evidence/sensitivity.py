@@ -9,7 +9,7 @@ from explorer.core.steps import Parts
 from explorer.evaluation.sensitivity import NOISES, PAPER, Sensitivity, sensitivity, sensitivity_passes
 from explorer.evaluation.verdicts import Likeness, judge_sensitivity
 from explorer.ui.tabs.evidence.charts import counted, plain, points
-from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, numbers
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Part, Report, kind_of, numbers
 
 HEADS = {
     Likeness.SAME: "The map holds.",
@@ -40,21 +40,36 @@ class SensitivityEvidence(Evidence):
             "described",
             folded=False,
         ),
+        Option(
+            "clip",
+            "Values outside the range",
+            (("no", "left, as in the paper"), ("yes", "cut off")),
+            "no",
+            folded=False,
+        ),
         Option("samples", "Noisy pictures", numbers(5, 10, 20), "10"),
         Option("masks", "Masks for each", numbers(60, 100, 200, 500), "200"),
-        Option("clip", "Values outside the range", (("no", "left, as in the paper"), ("yes", "cut off")), "no"),
     )
 
-    def passes(self) -> int:
+    def parts(self) -> tuple[Part, ...]:
         """One map of the picture, and one of each noisy one."""
-        return sensitivity_passes(self.sketch(), self._method(), int(self.chosen["samples"]))
+        passes = sensitivity_passes(self.sketch(), self._method(), int(self.chosen["samples"]))
+        return ((kind_of(self.method), passes),)
+
+    def under(self) -> str:
+        """How much noise, what becomes of values outside the range, and the maps' masks."""
+        noise = "±0.2 grey levels" if self.chosen["noise"] == "measured" else "10 % of the range"
+        cut = " (values outside it cut off)" if self.chosen["clip"] == "yes" else ""
+        return f"noise of {noise}{cut}{self._with_masks()}"
 
     def steps(self) -> Parts[Sensitivity]:
         """Explain noisy pictures."""
         law, spread = NOISES[self.chosen["noise"]]
+        question = self.subject.question()
+        yield 0
         return (
             yield from sensitivity(
-                self.subject.question(),
+                question,
                 self._method(),
                 n_samples=int(self.chosen["samples"]),
                 law=law,
@@ -63,7 +78,7 @@ class SensitivityEvidence(Evidence):
             )
         )
 
-    def report(self, result: Sensitivity, stopped: bool) -> Report:
+    def findings(self, result: Sensitivity, stopped: bool) -> Report:
         """The change of each map, their mean and their maximum."""
         as_measured = self.chosen["noise"] == "measured" if self.method == OWN else None
         return sensitivity_report(result, as_measured, stopped)
@@ -95,7 +110,13 @@ def sensitivity_report(result: Sensitivity, as_measured: bool | None, stopped: b
         "head": ["Noisy picture", "change"],
         "rows": [*rows, ["mean", plain(result.mean, 4)], ["maximum", plain(result.max, 4)]],
     }
-    return {"verdict": sensitivity_verdict(result, as_measured, stopped), "charts": [chart], "table": table}
+    verdict = judge_sensitivity(result.values)
+    return {
+        "verdict": sensitivity_verdict(result, as_measured, stopped),
+        "outcome": verdict and HEADS[verdict.likeness],
+        "charts": [chart],
+        "table": table,
+    }
 
 
 def sensitivity_verdict(result: Sensitivity, as_measured: bool | None, stopped: bool) -> list[str]:

@@ -10,8 +10,9 @@ from explorer.core.selections import SelectionSettings
 from explorer.core.steps import Parts
 from explorer.evaluation.stability import Stability, stability, stability_passes
 from explorer.evaluation.verdicts import SAME, Likeness, judge_stability
+from explorer.ui.jobs import MASKED
 from explorer.ui.tabs.evidence.charts import counted, plain, points, span
-from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Report, method_words, numbers
+from explorer.ui.tabs.evidence.evidence import OWN, Evidence, Option, Part, Report, method_words, numbers
 
 LADDER = (30, 100, 300, 1000, 3000)
 """Numbers of masks that are looked at, up to the one chosen."""
@@ -59,12 +60,7 @@ class StabilityEvidence(Evidence):
         other = SelectionSettings(mode="mirror" if plain_mode else "rank_weighted", distance=own.distance)
         return {method_words(own): own, method_words(other): other}
 
-    def about(self) -> str:
-        """The map, and how long the runs are that it is held against."""
-        label = self.subject.wire(self.method)["label"]
-        return f"{label}; tested with {self.chosen['runs']} runs of up to {self.chosen['masks']} masks"
-
-    def passes(self) -> int:
+    def parts(self) -> tuple[Part, ...]:
         """As many masks as the longest run has, for each run."""
         if self.method != OWN:
             raise InvalidInput(
@@ -72,13 +68,20 @@ class StabilityEvidence(Evidence):
                 "on screen.",
                 code="evidence_draws",
             )
-        return stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.request.masking)
+        passes = stability_passes(counts=self._counts, seeds=self._seeds, masking=self.subject.request.masking)
+        return ((MASKED, passes),)
+
+    def under(self) -> str:
+        """How long the runs are, and how many."""
+        return f"{self.chosen['runs']} runs of up to {self.chosen['masks']} masks"
 
     def steps(self) -> Parts[Stability]:
         """Every run anew, so that none shares masks with another."""
+        question = self.subject.question()
+        yield 0
         return (
             yield from stability(
-                self.subject.question(),
+                question,
                 masking=self.subject.request.masking,
                 selections=self.selections,
                 counts=self._counts,
@@ -86,7 +89,7 @@ class StabilityEvidence(Evidence):
             )
         )
 
-    def report(self, result: Stability, stopped: bool) -> Report:
+    def findings(self, result: Stability, stopped: bool) -> Report:
         """Agreement and spread against the number of masks."""
         return stability_report(result, list(self.selections), self.subject.request.masking.n_masks, stopped)
 
@@ -108,7 +111,13 @@ def stability_report(result: Stability, names: list[str], n_masks: int, stopped:
         _chart("Agreement of two runs", "correlation", result.counts, agreement, 1.0),
         _chart("Spread of a pixel from run to run", "standard deviation", result.counts, spread, None),
     ]
-    return {"verdict": stability_verdict(result, names, n_masks, stopped), "charts": charts, "table": table}
+    verdict = judge_stability(result, names[0], n_masks)
+    return {
+        "verdict": stability_verdict(result, names, n_masks, stopped),
+        "outcome": verdict and TAILS[verdict.likeness],
+        "charts": charts,
+        "table": table,
+    }
 
 
 def _chart(title: str, what: str, counts: Any, curves: dict[str, Any], most: float | None) -> dict[str, Any]:

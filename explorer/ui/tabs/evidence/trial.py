@@ -5,29 +5,28 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gradio as gr
 
-from explorer.attributions.method import METHODS
 from explorer.core.limits import check_passes
 from explorer.core.steps import Work as Pieces
 from explorer.ui.failures import broken_off
-from explorer.ui.jobs import MASKED, Work
+from explorer.ui.jobs import Work
 from explorer.ui.memory.kept import Kept
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.slow_work import patient, patiently
 from explorer.ui.tabs.evidence.charts import counted
-from explorer.ui.tabs.evidence.evidence import Evidence, Report
+from explorer.ui.tabs.evidence.evidence import Evidence, Part, Report
 
 REPORTS = 64
 """How many finished reports are kept for whoever asks the same, as long as there is room; each is some 100 kB."""
 ANEW = "to run it is to begin anew"
 BEGUN = object()
-EVIDENCE = "evidence"
-"""The kind of pass that most evidence takes, with what is worked out between two."""
+BESIDE = 4
+"""Judgements of the same map with other settings that are told beside one."""
 
 
 class Ledger:
@@ -35,30 +34,43 @@ class Ledger:
 
     def __init__(self, probes: ProbeCache) -> None:
         self._probes = probes
-        self._reports: OrderedDict[object, Kept[Report]] = OrderedDict()
+        self._reports: OrderedDict[tuple[object, object, object], Kept[Report]] = OrderedDict()
         self._guard = threading.Lock()
 
-    def seconds(self, evidence: Evidence, passes: int) -> float | None:
-        """How long so many passes take: as the last of its kind went, or the last of any, or the last run.
+    def seconds(self, evidence: Evidence, parts: Iterable[Part]) -> float | None:
+        """How long its passes take, by how long those of each kind took; None where one was never measured."""
+        each = [self.expected(evidence, *part) for part in parts if part[1]]
+        return None if None in each else sum(each)  # type: ignore[arg-type]
 
-        None where gradients are needed and none of its kind was run, as they cost ten times what others do.
-        """
-        request, (own, masked) = evidence.subject.request, _kind(evidence)
-        others = (EVIDENCE, MASKED) if masked else ()
-        return self._probes.rates.seconds(request.encoder, request.precision, passes, own, *others)
+    def expected(self, evidence: Evidence, kind: str, passes: int) -> float | None:
+        """How long so many passes of one kind take; None where none was measured."""
+        request = evidence.subject.request
+        return self._probes.rates.seconds(request.encoder, request.precision, passes, kind)
 
-    def timed(self, evidence: Evidence, rate: float) -> None:
-        """Note how many passes went by in a second; 0.0 where that could not be told."""
-        request, (own, masked) = evidence.subject.request, _kind(evidence)
-        usual = masked and not evidence.slow  # the others say nothing about what is
-        for kind in (own, EVIDENCE) if usual else (own,):
-            self._probes.rates.note(request.encoder, request.precision, kind, 1 / rate if rate else 0)
+    def timed(self, evidence: Evidence, rates: Mapping[str, float]) -> None:
+        """Note the seconds a pass of each kind took."""
+        request = evidence.subject.request
+        for kind, seconds in rates.items():
+            self._probes.rates.note(request.encoder, request.precision, kind, seconds)
 
     def known(self, evidence: Evidence) -> Report | None:
         """The finished report of the same question with the same settings."""
         with self._guard:
             kept = self._reports.get(_name(evidence))
             return None if kept is None else kept.get()
+
+    def beside(self, evidence: Evidence, report: Report) -> list[str]:
+        """How the same map was judged with other settings, the last first, in words."""
+        with self._guard:
+            others = [kept.get() for name, kept in self._reports.items() if name[:2] == _name(evidence)[:2]]
+        said = {
+            other["under"]: f"The same with {other['under']}."
+            if other["outcome"] == report["outcome"]
+            else f"Otherwise with {other['under']}: {other['outcome']}"
+            for other in reversed(others)
+            if other and other["outcome"] and report["outcome"] and other["under"] != report["under"]
+        }
+        return list(said.values())[:BESIDE]
 
     def keep(self, evidence: Evidence, report: Report) -> None:
         """Remember a finished report."""
@@ -69,15 +81,56 @@ class Ledger:
                 self._reports.popitem(last=False)
 
 
-def _kind(evidence: Evidence) -> tuple[str, bool]:
-    """The kind of its passes, and whether they are of masked pictures only."""
-    methods = evidence.chosen.get("methods", evidence.method).split(", ")
-    masked = not any(METHODS[key].needs for key in methods)
-    return f"{evidence.key}, {MASKED if masked else 'gradient'}", masked
+def _name(evidence: Evidence) -> tuple[object, object, object]:
+    """What is asked; of what map; and how."""
+    map_judged = evidence.subject.recipe, evidence.method
+    return evidence.key, map_judged, tuple(sorted(evidence.chosen.items()))
 
 
-def _name(evidence: Evidence) -> object:
-    return evidence.key, evidence.subject.recipe, tuple(sorted(evidence.chosen.items()))
+class Pace:
+    """How fast the parts of a piece of work go, one after another.
+
+    Args:
+        parts: How many passes of which kind.
+        known: Seconds that so many passes of a kind take, where that was measured before.
+    """
+
+    def __init__(self, parts: Iterable[Part], known: Callable[[str, int], float | None]) -> None:
+        self._parts, self._known = [part for part in parts if part[1]], known
+        self._seconds, self._done = [0.0] * len(self._parts), [0] * len(self._parts)
+        self._at, self._since = 0, time.monotonic()
+
+    def begin(self) -> None:
+        """The first pass is made now."""
+        self._since = time.monotonic()
+
+    def did(self, passes: int) -> None:
+        """So many were made since the last time."""
+        now = time.monotonic()
+        if self._at < len(self._parts):
+            self._done[self._at] += passes
+            self._seconds[self._at] += now - self._since
+            self._at += self._done[self._at] >= self._parts[self._at][1]
+        self._since = now
+
+    def rates(self) -> dict[str, float]:
+        """Seconds a pass of each kind took, of those that were made."""
+        spent: dict[str, tuple[float, int]] = {}
+        for (kind, _), seconds, done in zip(self._parts, self._seconds, self._done, strict=True):
+            before = spent.get(kind, (0.0, 0))
+            spent[kind] = before[0] + seconds, before[1] + done
+        return {kind: seconds / done for kind, (seconds, done) in spent.items() if done}
+
+    def left(self) -> float | None:
+        """Seconds to the end; None where a kind of pass still to come was never measured."""
+        rates, total = self.rates(), 0.0
+        for (kind, wanted), done in zip(self._parts, self._done, strict=True):
+            missing = wanted - done
+            seconds = missing * rates[kind] if kind in rates else self._known(kind, missing)
+            if missing and seconds is None:
+                return None
+            total += seconds or 0.0
+        return total
 
 
 class Trial(Work):
@@ -102,7 +155,7 @@ class Trial(Work):
         self._result: Any = None
         self._shown: Any = None
         self._finished = False
-        self._first: tuple[float, int] | None = None
+        self._pace: Pace | None = None
         self._began = time.monotonic()
 
     def steps(self) -> Iterator[Any]:
@@ -114,14 +167,16 @@ class Trial(Work):
         yield BEGUN
         aside = ThreadPoolExecutor(1, thread_name_prefix="evidence")
         try:
-            self._wanted = yield from patiently(evidence.passes, aside)
+            parts = yield from patiently(evidence.parts, aside)
+            self._wanted = sum(passes for _, passes in parts)
             check_passes(self._wanted)
             self._began = time.monotonic()
+            self._pace = pace = Pace(parts, lambda kind, passes: self._ledger.expected(evidence, kind, passes))
             work: Pieces[Any] = Pieces(patient(evidence.steps(), aside))
             for step in work:
                 if isinstance(step, int):
+                    pace.did(step) if step else pace.begin()
                     self.done += step
-                    self._first = self._first or (time.monotonic(), self.done)
                 elif step is not None:
                     self._result = step
                 yield step
@@ -133,10 +188,9 @@ class Trial(Work):
         """Only the first, before there is an encoder."""
         return step is BEGUN
 
-    def left(self, step: object) -> float:
-        """Seconds to the end, as far as can be told."""
-        rate = self._rate()
-        return max(0, self._wanted - self.done) / rate if rate else 0.0
+    def left(self, step: object) -> float | None:
+        """Seconds to the end; None while that cannot be told."""
+        return None if self._pace is None else self._pace.left()
 
     def status(self, step: object) -> Any:
         """Each card shows its own, with the view."""
@@ -157,7 +211,8 @@ class Trial(Work):
         elif self._finished:
             seconds = time.monotonic() - self._began
             report = self._evidence.report(self._result, False) | {"over": True}
-            self._ledger.timed(self._evidence, self._rate())
+            if self._pace and self.done == self._wanted:  # or what was made cannot be told apart
+                self._ledger.timed(self._evidence, self._pace.rates())
             self._ledger.keep(self._evidence, report)
             news = self._tell(report) | self._line(f"{counted(self.done, 'pass')} in {seconds:.1f} s.", rest=True)
         else:
@@ -171,16 +226,10 @@ class Trial(Work):
         if not self._finished and (part := self._part()):
             yield gr.skip(), gr.update(**part)
 
-    def _rate(self) -> float:
-        """Pictures a second, not counting the first batch, which waited for the encoder; 0.0 while unknown."""
-        if self._first is None or self.done == self._first[1]:
-            return 0.0
-        return (self.done - self._first[1]) / max(time.monotonic() - self._first[0], 1e-6)
-
     def _where(self) -> dict[str, Any]:
         if not self._wanted:
             return self._line("Loading the encoder …")
-        seconds = self.left(None)
+        seconds = self.left(None) if self.done else None
         left = f", about {seconds:.0f} s left" if seconds else ""
         return self._line(f"{self.done} of {self._wanted} passes{left}", done=self.done, wanted=self._wanted)
 
@@ -194,7 +243,8 @@ class Trial(Work):
     def _tell(self, report: Report) -> dict[str, Any]:
         self._reports += 1
         of = self._evidence.subject.wire(self._evidence.method) | {"label": self._evidence.about()}
-        return {self._key: report | {"of": of, "press": self._press, "step": self._reports}}
+        beside = self._ledger.beside(self._evidence, report) if report.get("over") else []
+        return {self._key: report | {"of": of, "beside": beside, "press": self._press, "step": self._reports}}
 
 
 def line(kind: str, press: int, text: str, *, rest: bool = False, done: int = 0, wanted: int = 0) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from explorer.ui.components import look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import MaskRun, stream
-from explorer.ui.page import Page
+from explorer.ui.page import LIGHT, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
 
@@ -34,10 +34,10 @@ REPLAYED = "An example, embedded earlier: everything on this screen works at onc
 
 
 class Handlers:
-    """The events of the main screen; ``preset`` is where an example is chosen."""
+    """The events of the main screen; ``preset`` is where an example is chosen, ``story`` what is told of it."""
 
-    def __init__(self, page: Page, preset: gr.Dropdown) -> None:
-        self._page, self._preset = page, preset
+    def __init__(self, page: Page, preset: gr.HTML, story: gr.Markdown) -> None:
+        self._page, self._preset, self._story = page, preset, story
         self._probes, self._controls = page.probes, page.controls
 
     def session(self, values: Values) -> Session:
@@ -78,7 +78,7 @@ class Handlers:
             return gr.skip(), sent  # an example has taken its place
         fresh = rows(result.probe, result.target)
         if fresh["id"] == sent:
-            return gr.update(rows=fresh), sent
+            return gr.update(rows=fresh | {"seen": result.seen.wire(result.probe, result.target)}), sent
         return gr.update(result=packed(result)), fresh["id"]
 
     @told
@@ -109,6 +109,18 @@ class Handlers:
         session = self.session(values)
         return (gr.skip(), gr.skip()) if session.probe is None or session.running else self.compare(values)
 
+    def hold_against(self, event: Any) -> None:
+        """Have ``stale`` look, after an event, whether what is on screen is what the controls ask for."""
+        event.then(self.stale, self.held(), self.said(), **LIGHT)
+
+    def held(self) -> set[Any]:
+        """The inputs of ``stale``."""
+        return self._page.everything() | {self._preset}
+
+    def said(self) -> list[Any]:
+        """Its outputs."""
+        return [self._page.status, self._preset, self._story]
+
     @told
     def stale(self, values: Values) -> tuple[Any, Any, Any]:
         """Say whether the controls still ask for what is on screen, and let go of an example that they left.
@@ -116,13 +128,11 @@ class Handlers:
         What they ask is compared, not what they say: a control that is only passed through has changed nothing, and
         one that is put back has changed it back.
         """
-        session = self.session(values)
-        if session.running or session in self._probes.waiting:
-            return gr.skip(), gr.skip(), gr.skip()  # a run speaks for itself, and asks again at its end
-        asked, wanted = self._asked(values), session.wanted()
+        session, asked = self.session(values), self._asked(values)
         example = (gr.skip(), gr.skip()) if self._of_example(values, asked) else (None, "")
-        if wanted is None:
-            return gr.skip(), *example
+        wanted = session.wanted()
+        if wanted is None or session.running or session in self._probes.waiting:
+            return gr.skip(), *example  # a run speaks for itself, and asks again at its end
         before, session.changed = session.changed, asked != wanted
         if session.changed:
             return status_panel(Step(CHANGED)), *example
@@ -138,7 +148,7 @@ class Handlers:
 
     def _of_example(self, values: Values, asked: Recipe | None) -> bool:
         """Whether the pair is that of the example whose name and story stand above it, if one's do."""
-        if (key := values[self._preset]) is None:
+        if not (key := values[self._preset]):
             return True
         recipe = preset_recipe(key)
         return asked is not None and all(getattr(asked, name) == getattr(recipe, name) for name in PAIR)
@@ -163,7 +173,7 @@ class Handlers:
 
     def _chosen(self, values: Values) -> bool:
         """Whether an example was chosen, and not set by a link, which shows what it asks for."""
-        return values[self._preset] not in (None, self.session(values).replay)
+        return values[self._preset] not in (None, "", self.session(values).replay)
 
     @told
     def apply_preset(self, values: Values) -> Any:
@@ -248,4 +258,5 @@ def packed(result: Result) -> dict[str, Any]:
         reference_name=recipe.reference,
         caption=recipe.caption,
     )
-    return wire | {"reference_sha256": recipe.reference_sha256}
+    seen = result.seen.wire(result.probe, result.target)
+    return wire | {"seen": seen, "reference_sha256": recipe.reference_sha256}

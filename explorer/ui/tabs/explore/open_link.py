@@ -66,9 +66,7 @@ def address_reader(page_controls: Controls) -> gr.HTML:
     )
 
 
-def open_links(
-    page: Page, handlers: Handlers, preset: gr.Dropdown, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks
-) -> Any:
+def open_links(page: Page, handlers: Handlers, reader: gr.HTML, loader: gr.HTML, demo: gr.Blocks) -> Any:
     """Wire what an address and a loaded file set off, and return the run among it, which Stop must know.
 
     The ``loader`` sends the text of a ``config.json``; every other component is found in ``demo`` by its ``elem_id``.
@@ -84,7 +82,7 @@ def open_links(
     linked = reader.linked(opening.follow, {page.session}, opening.outputs(), **LIGHT | {"trigger_mode": "multiple"})
     for over in (linked.then, linked.failure):  # then leaves failures out
         over(None, None, None, js=ARRIVED, **QUIET)
-    linked.then(handlers.stale, page.everything() | {preset}, [page.status, preset, places["story"]], **LIGHT)
+    handlers.hold_against(linked)
     loader.loaded(opening.load, {page.session}, opening.outputs(), **LIGHT)
     reader.asked(handlers.queue, page.everything(), [page.status, page.session], **LIGHT)
     running = reader.asked(handlers.run, page.everything(), [page.status, page.view], **page.queued())
@@ -274,7 +272,8 @@ class Opening:
         shut = (
             self._places.get(_elem_id(name)) for name in (*view.lock, *(name for name in view.hide if name in TABS))
         )
-        locked: Answer = {block: gr.update(interactive=False) for block in shut if block in self.outputs()}
+        gradios = (block for block in shut if block in self.outputs() and not isinstance(block, gr.HTML))
+        locked: Answer = {block: gr.update(interactive=False) for block in gradios}
         told = {"hide": view.hide, "lock": view.lock, "projector": view.projector}
         return locked | {self._reader: gr.update(view=told)}
 

@@ -12,6 +12,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
 from explorer.core.probe import first
 from explorer.core.selections import MODES
+from explorer.core.terms import SETTINGS
 from explorer.results.export import export_zip
 from explorer.results.links import CONTROLS, PLAIN, STEP, TABS, View, to_query
 from explorer.results.recipe import MAX_JSON_BYTES, Recipe
@@ -32,23 +33,14 @@ _LABELS = {
     "reference": "Picture to compare with",
     "caption": "Caption",
     "encoder": "Encoder",
-    "n_masks": "Number of masks",
-    "p_keep": "Share kept",
-    "feature_res": "Feature resolution",
-    "seed": "Seed",
-    "fill": "Hidden pixels become",
-    "scheme": "How masks are drawn",
-    "precision": "Arithmetic",
     "mode": "Selection mode and slices",
-    "threshold": "Threshold",
-    "distance": "Distance",
     "opacity": "Opacity",
     "scrubber": "Build-up",
     "run": "Run",
     "tour": "Tour",
     **{tab: f"{title} tab" for tab, title in TABS.items()},
 }
-LABELS = {name: _LABELS[name] for name in CONTROLS}
+LABELS = {name: _LABELS[name] if name in _LABELS else SETTINGS[name].title for name in CONTROLS}
 """What a control of ``links.CONTROLS`` is called on screen."""
 OPENED = (*TABS, "tour")
 """What is opened, not turned: to lock it would be to hide it."""

@@ -14,7 +14,7 @@ from explorer.core.limits import FEATURE_RES, check_passes
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.studies import pilot as pilots
-from explorer.studies.sweeps import SWEEPS, Tile, Tiles, passes, within
+from explorer.studies.sweeps import MOST_MAPS, SWEEPS, Tile, Tiles, passes, within
 from explorer.ui.failures import broken_off
 from explorer.ui.jobs import Job, Work
 from explorer.ui.probe_cache import ProbeCache
@@ -26,7 +26,7 @@ PILOT = "pilot"
 COSTLY = (PILOT, *(key for key, sweep in SWEEPS.items() if not sweep.free))
 TRIAL = ("p_keep", "spread", "band", "expected", "repeats")
 """What the browser is told of a ``Trial``."""
-SLOTS = tuple(f"tile{i}" for i in range(12))
+SLOTS = tuple(f"tile{i}" for i in range(MOST_MAPS))
 """Properties of the grid, one for each map: updates of one property can overtake each other, those of two cannot."""
 KEPT = "What is embedded is kept; run it again to go on."
 BEGUN = Step()
@@ -65,11 +65,13 @@ class Swept(Job):
 
     Attributes:
         kept: The last of each key.
+        values: The visitor's own, by key; None or missing where there are none.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.kept: dict[str, Kept] = {}
+        self.values: dict[str, Any] = {}
 
 
 class SweepRun(Work):
@@ -192,11 +194,11 @@ class SweepRun(Work):
         return gr.update(ended={"stamp": self.plan.stamp, "verdict": list(verdict)})
 
 
-def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSettings) -> Tiles:
+def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSettings, values: object = None) -> Tiles:
     """The tiles of a costly sweep, or of the pilot, that the app runs.
 
     Raises:
-        InvalidInput: Another key.
+        InvalidInput: Another key, or values of one's own that it does not take.
     """
     if key not in COSTLY:
         raise InvalidInput(f"Unknown sweep; choose one of: {', '.join(COSTLY)}.", code="unknown_sweep")
@@ -206,7 +208,7 @@ def costly_tiles(key: object, masking: MaskSettings, selection: SelectionSetting
             replace(pilots.EVERY_MASK, distance=selection.distance),
         )
         return tuple(Tile(f"p_keep {p:g}", replace(few, p_keep=p), every) for p in pilots.P_KEEPS)
-    tiles = SWEEPS[str(key)].tiles(masking, selection)
+    tiles = SWEEPS[str(key)].over(values, masking, selection, app=True)
     return within(tiles, int(FEATURE_RES.app_high), app=True)  # no encoder here sees fewer pixels a side than that
 
 

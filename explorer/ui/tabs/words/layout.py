@@ -14,8 +14,9 @@ from explorer.core.limits import N_MASKS, P_KEEP, THRESHOLD
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.sentences import ALL_COUNT, HIDINGS, SENTENCE_ENCODER, sentences_to_embed, split_words, tries_all
+from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import encoders, find_card
-from explorer.ui.components import component
+from explorer.ui.components import component, status_line
 from explorer.ui.controls import Values, slider
 from explorer.ui.failures import told
 from explorer.ui.jobs import TEXT
@@ -53,7 +54,6 @@ class Widgets:
     p_keep: gr.Slider
     hide: gr.Radio
     run: gr.Button
-    stop: gr.Button
     status: gr.HTML
     mode: gr.Dropdown
     threshold: gr.Slider
@@ -63,7 +63,7 @@ class Widgets:
 
     def asked(self) -> set[Any]:
         """For an event's inputs: everything that is read."""
-        shown = {"run", "stop", "status", "view"}
+        shown = {"run", "status", "view"}
         return {getattr(self, field.name) for field in fields(self) if field.name not in shown}
 
 
@@ -74,14 +74,13 @@ def words_tab(page: Page, handlers: Handlers) -> None:
     if not choices:
         gr.HTML(NO_ENCODER)
         return
-    question = _lay_out_question(choices)
-    with gr.Row(elem_id="words-actions"):
-        run = gr.Button(EXPLAIN, variant="primary", elem_id="words-run", scale=2)
-        stop = gr.Button("Stop", elem_id="words-stop", scale=1, min_width=90)
-    status = gr.HTML("", elem_id="words-status")
+    with page.words:
+        question = _lay_out_question(choices)
+    run = page.words_run
+    status = status_line("words-status")
     view = component("words", result=None)
     look, kept = _lay_out_look(), gr.State(Worded(), time_to_live=SESSION_SECONDS)
-    widgets = Widgets(**question, run=run, stop=stop, status=status, view=view, job=kept, **look)
+    widgets = Widgets(**question, run=run, status=status, view=view, job=kept, **look)
     wording = Wording(page, widgets)
     run.value = wording.label(EXAMPLE, "", MaskSettings(), "drop")
     widgets.p_keep.interactive = False  # as the example has so few words
@@ -91,25 +90,20 @@ def words_tab(page: Page, handlers: Handlers) -> None:
 def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
     keys = [key for _, key in choices]
     sentence = gr.Textbox(EXAMPLE, label="Sentence to explain", max_lines=4, elem_id="words-sentence")
-    with gr.Row():
-        kind = gr.Radio(
-            [PICTURE, SENTENCE], value=PICTURE, label="Compare it with", min_width=240, elem_id="words-kind"
-        )
-        encoder = gr.Dropdown(
-            choices,
-            value=SENTENCE_ENCODER if SENTENCE_ENCODER in keys else keys[0],
-            label="Encoder",
-            info="Those that read sentences.",
-            filterable=False,
-            min_width=240,
-            elem_id="words-encoder",
-        )
+    kind = gr.Radio([PICTURE, SENTENCE], value=PICTURE, label="Compare it with", elem_id="words-kind")
     other = gr.Textbox(OTHER, label="The other sentence", max_lines=4, visible=False, elem_id="words-other")
-    with gr.Row():
-        fewer = "A short sentence has fewer: each way of hiding words, once."
-        n_masks = slider(N_MASKS, "Number of masks", fewer, prefix="words-", min_width=240)
-        stays = "Chance that a word stays; locked where every way is tried."
-        p_keep = slider(P_KEEP, "Share kept (p_keep)", stays, prefix="words-", min_width=240)
+    encoder = gr.Dropdown(
+        choices,
+        value=SENTENCE_ENCODER if SENTENCE_ENCODER in keys else keys[0],
+        label="Encoder",
+        info="Those that read sentences.",
+        filterable=False,
+        elem_id="words-encoder",
+    )
+    fewer = "A short sentence has fewer: each way of hiding words, once."
+    n_masks = slider(N_MASKS, N_MASKS.title, fewer, prefix="words-")
+    stays = "Chance that a word stays; locked where every way is tried."
+    p_keep = slider(P_KEEP, P_KEEP.title, stays, prefix="words-")
     hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
                     elem_id="words-hide")  # fmt: skip
     return {"sentence": sentence, "kind": kind, "other": other, "encoder": encoder, "n_masks": n_masks,
@@ -119,21 +113,22 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
 def _lay_out_look() -> dict[str, Any]:
     with gr.Accordion("How the sentences are ranked (free)", open=False, elem_id="words-look"), gr.Row():
         mode = gr.Dropdown([(mode.label, key) for key, mode in MODES.items()], value=ALL_COUNT.mode,
-                           label="Which masks count", filterable=False, elem_id="words-mode")  # fmt: skip
-        threshold = slider(THRESHOLD, "Share of the masks", prefix="words-", visible=False)
+                           label=SETTINGS["mode"].title, filterable=False, elem_id="words-mode")  # fmt: skip
+        threshold = slider(THRESHOLD, THRESHOLD.title, prefix="words-", visible=False)
         distance = gr.Dropdown([(d.label, key) for key, d in DISTANCES.items()], value=ALL_COUNT.distance,
-                               label="Distance", filterable=False, elem_id="words-distance")  # fmt: skip
+                               label=SETTINGS["distance"].title, filterable=False,
+                               elem_id="words-distance")  # fmt: skip
     return {"mode": mode, "threshold": threshold, "distance": distance}
 
 
 def _wire(wording: Wording, page: Page, widgets: Widgets) -> None:
-    """Prices and ranking are light; a run waits for its turn, and has its own Stop."""
+    """Prices and ranking are light; a run waits for its turn."""
     asked, priced = widgets.asked() | {page.session}, [widgets.run, widgets.p_keep]
     widgets.kind.input(wording.choose_kind, {widgets.kind}, [widgets.other], **LIGHT)
     for costly in (widgets.sentence, widgets.encoder, widgets.n_masks, widgets.p_keep, widgets.hide):
         costly.change(wording.price, asked, priced, **LIGHT)
     starts = [widgets.run.click, widgets.sentence.submit, widgets.other.submit]
-    running = wording.wire(starts, widgets.stop, asked, [widgets.status, widgets.view])
+    running = wording.wire(starts, asked, [widgets.status, widgets.view])
     running.then(wording.price, asked, priced, **LIGHT)
     for free in (widgets.mode, widgets.threshold, widgets.distance):
         free.input(wording.rank, asked, [widgets.threshold, widgets.view], **LIGHT)

@@ -7,6 +7,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from explorer.ui.jobs import Desk, Job
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.evidence import evidence as base
+from explorer.ui.tabs.evidence import trial
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
 from explorer.ui.tabs.evidence.deletion import DeletionEvidence, deletion_report, deletion_verdict
 from explorer.ui.tabs.evidence.evidence import Evidence, Subject, subject_of
@@ -47,7 +49,7 @@ from tests.ui.trials import news_of, trial_of
 ASSETS = Path(__file__).parents[4] / "assets"
 PLAIN = SelectionSettings()
 SMALL = {
-    "deletion": {"steps": "10", "orders": "3"},
+    "deletion": {"steps": "10", "orders": "3", "fill": "map"},
     "stability": {"masks": "100", "runs": "2"},
     "sensitivity": {"samples": "5", "masks": "60"},
     "planting": {"masks": "60"},
@@ -105,7 +107,7 @@ def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(base, "load_encoder", refuse)
     passes = {key: kind(replayed, {}).passes() for key, kind in KINDS.items() if not kind.slow}
-    assert passes == {"deletion": 135, "stability": 900, "sensitivity": 2200, "planting": 200}
+    assert passes == {"deletion": 3 * 65, "stability": 900, "sensitivity": 2200, "planting": 200}
     monkeypatch.setattr(base, "load_encoder", load_encoder)
     question = replayed.question()
     np.testing.assert_allclose(question.pixels, replayed.explanation.probe.pixels, atol=16)  # whose picture is a JPEG
@@ -216,7 +218,8 @@ def test_stop_ends_it_after_a_batch_and_shows_the_part(subject: Subject, picture
     red = last["deletion"]["charts"][0]["series"][0]["points"]
     assert all(value is not None for _, value in red)
     assert last["deletion"]["verdict"] == [
-        "Stopped before there was a random order to compare with; the lines show how far it came."
+        "Stopped before there was a random order to compare with; the lines show how far it came. Tested with deleted "
+        "pixels in the network's neutral colour."
     ]
     assert ledger.known(evidence) is None
 
@@ -247,18 +250,33 @@ def _numbered(subject: Subject, seed: int) -> RunRequest:
     return replace(subject.request, masking=replace(subject.request.masking, seed=seed))
 
 
-def test_seconds_come_from_the_same_kind_or_from_the_others(subject: Subject):
+def test_seconds_are_said_where_every_kind_of_pass_was_measured(subject: Subject):
     ledger = Ledger(ProbeCache())
-    slow, quick, other = (KINDS[key](subject, {}) for key in ("randomization", "deletion", "planting"))
-    assert ledger.seconds(other, 100) is None
-    ledger.timed(slow, 10.0)
-    assert ledger.seconds(slow, 100) == 10
-    assert ledger.seconds(other, 100) is None  # a scrambled network is slower
-    ledger.timed(quick, 50.0)
-    assert ledger.seconds(other, 100) == 2
-    ledger.timed(quick, 0.0)
-    assert ledger.seconds(quick, 100) == 2
-    assert ledger.seconds(slow, 100) == 10
+    masks, deleted = (KINDS[key](subject, {}) for key in ("planting", "deletion"))
+    assert ledger.seconds(masks, masks.parts()) is None
+    ledger.timed(masks, {"scrambled, masked": 0.1})
+    assert ledger.seconds(masks, masks.parts()) is None  # a scrambled network is slower
+    ledger.timed(masks, {"masked": 0.02})
+    assert ledger.seconds(masks, masks.parts()) == pytest.approx(4)
+    assert ledger.seconds(deleted, deleted.parts()) == pytest.approx(0.02 * deleted.passes())
+    ledger.timed(masks, {"masked": 0.0})
+    assert ledger.seconds(masks, masks.parts()) == pytest.approx(4)
+
+
+def test_each_part_of_a_trial_goes_at_its_own_pace(monkeypatch: pytest.MonkeyPatch):
+    clock = iter([0.0, 10.0, 30.0, 31.0, 32.0])
+    monkeypatch.setattr(trial, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    pace = trial.Pace(
+        [("gradient", 2), ("masked", 0), ("masked", 4)], lambda kind, passes: 5.0 if kind == "masked" else None
+    )
+    assert pace.left() is None
+    pace.begin()  # at 10, once the encoder is there
+    pace.did(2)
+    assert pace.left() == 5.0  # as known before, not by the gradients' pace
+    pace.did(1)
+    pace.did(1)
+    assert pace.rates() == {"gradient": 10.0, "masked": 1.0}
+    assert pace.left() == 2.0
 
 
 # Verdicts
@@ -281,27 +299,87 @@ ABOVE, BELOW = np.array([0.2, 0.45, 0.5, 0.5, 0.5]), np.array([0.2, 0.1, 0.1, 0.
 )
 def test_deletion_is_judged_against_the_random_orders(lodf, hidf, said: str):
     result = Deletion(SHARES, lodf, hidf, RANDOM)
-    head, words = deletion_verdict(result, stopped=False)
+    head, words = deletion_verdict({"black": result}, stopped=False)[:2]
     assert head.startswith(said)
     assert signed(result.against_random("lodf")) in words
     assert signed(result.against_random("hidf")) in words
     assert plain(2 * result.random_areas().std(ddof=1)) in words
 
 
+@pytest.mark.parametrize(
+    ("other", "head", "outcome"),
+    [
+        ((ABOVE, BELOW), "Faithful both ways", "Faithful both ways"),
+        ((ABOVE, RANDOM[0]), "It depends on what deleted pixels become; its red is faithful each time.", "It depends"),
+        ((BELOW, ABOVE), "It depends on what deleted pixels become.", "It depends"),
+    ],
+)
+def test_a_verdict_says_whether_it_hangs_on_what_deleted_pixels_become(other, head: str, outcome: str):
+    results = {"black": Deletion(SHARES, ABOVE, BELOW, RANDOM), "blur": Deletion(SHARES, *other, RANDOM)}
+    report = deletion_report(results, "cosine distance", stopped=False)
+    assert report["verdict"][0].startswith(head)
+    assert report["outcome"].startswith(outcome)
+    assert [line.partition(":")[0] for line in report["verdict"][1:]] == [
+        "Deleted pixels black",
+        "Deleted pixels blurred",
+    ]
+    assert "red is faithful (+" in report["verdict"][1]
+    assert len(report["charts"]) == 2
+    assert report["table"]["rows"][0][0] == "0 %, black"
+    part = results | {"blur": Deletion(SHARES, ABOVE, BELOW, np.full_like(RANDOM, np.nan))}
+    stopped = deletion_report(part, "cosine distance", stopped=True)["verdict"]
+    assert stopped[0].startswith("Stopped with 1 of 2 ways to delete judged. Faithful both ways")
+    assert len(stopped) == 2
+
+
+@pytest.mark.parametrize("key", KINDS)
+def test_no_verdict_hangs_on_a_choice_that_is_neither_in_sight_nor_named(subject: Subject, key: str):
+    """What is folded away makes an answer more exact: a count, and nothing else."""
+    for option in KINDS[key].options:
+        if option.folded:
+            assert all(value.isdigit() for value, _ in option.choices), option.name
+            continue
+        words = {KINDS[key](subject, {option.name: value}).under() for value, _ in option.choices}
+        ways = 3 if option.name == "fill" else 0  # "as in the map" and "as in the paper" are other names of one here
+        assert len(words) == len(option.choices) - (ways and 2), option.name
+
+
+def test_a_verdict_names_its_choices_and_what_others_gave(subject: Subject):
+    ledger = Ledger(ProbeCache())
+    told = {}
+    for fill in ("map", "blur", "several"):
+        evidence = KINDS["deletion"](subject, SMALL["deletion"] | {"fill": fill})
+        told[fill] = list(news_of(trial_of(evidence, ledger)))[-1]["deletion"]
+    neutral = "in the network's neutral colour"
+    assert told["map"]["verdict"][0].endswith(f"Tested with deleted pixels {neutral}.")
+    assert told["blur"]["verdict"][0].endswith("Tested with deleted pixels blurred.")
+    assert told["several"]["verdict"][0].endswith(f"Tested with deleted pixels {neutral}, then blurred, then black.")
+    assert told["map"]["beside"] == []
+    outcome = {fill: report["outcome"] for fill, report in told.items()}
+    expected = (
+        f"The same with deleted pixels {neutral}."
+        if outcome["map"] == outcome["blur"]
+        else f"Otherwise with deleted pixels {neutral}: {outcome['map']}"
+    )
+    assert told["blur"]["beside"] == [expected]
+    assert len(told["several"]["beside"]) == 2
+    assert [len(report["sheet"]) for report in told.values()] == [3, 3, 5]
+
+
 def test_a_stopped_deletion_counts_the_random_orders_that_are_whole():
     part = RANDOM.copy()
     part[2, 2:-1] = np.nan
-    head, words = deletion_verdict(Deletion(SHARES, ABOVE, BELOW, part), stopped=True)
+    head, words = deletion_verdict({"black": Deletion(SHARES, ABOVE, BELOW, part)}, stopped=True)[:2]
     assert head.startswith("Stopped after 2 random orders. Faithful both ways")
     assert signed(Deletion(SHARES, ABOVE, BELOW, part[:2]).against_random("lodf")) in words
     part[1:, 1] = np.nan
-    head, words = deletion_verdict(Deletion(SHARES, ABOVE, BELOW, part), stopped=True)
+    head, words = deletion_verdict({"black": Deletion(SHARES, ABOVE, BELOW, part)}, stopped=True)[:2]
     assert "no better than chance" in words  # one order has no band
     assert "One random order only." in words
 
 
 def test_the_curves_of_a_report():
-    report = deletion_report(Deletion(SHARES, ABOVE, BELOW, RANDOM), "cosine distance", stopped=False)
+    report = deletion_report({"black": Deletion(SHARES, ABOVE, BELOW, RANDOM)}, "cosine distance", stopped=False)
     (chart,) = report["charts"]
     assert chart["series"][2]["points"] == [[100 * s, v] for s, v in zip(SHARES, RANDOM.mean(axis=0), strict=True)]
     assert chart["band"][1] == [25, 0.3, 0.32]
@@ -430,11 +508,11 @@ def test_maps_survive_the_way_to_the_browser():
     assert sent["size"] == [75, 38]
     assert [m["values"] is None for m in sent["maps"]] == [False, True, False]
     for values, number in ((cells[0], 0), (cells[1], 2)):
-        whole = np.frombuffer(base64.b64decode(sent["maps"][number]["values"]), np.int8)
-        back = whole.reshape(sent["size"]) * sent["limit"] / LEVELS
+        whole = np.frombuffer(base64.b64decode(sent["maps"][number]["values"]), np.int16)
+        back = whole.reshape(sent["size"]) * sent["most"] / LEVELS
         last = values[[*range(224), 223], :][:, [*range(112), 111, 111]]  # the last pixel counts again
         blocks = [[last[r : r + 3, c : c + 3].mean() for c in range(0, 114, 3)] for r in range(0, 225, 3)]
-        np.testing.assert_allclose(back, blocks, atol=sent["limit"] / LEVELS)
+        np.testing.assert_allclose(back, blocks, atol=sent["most"] / LEVELS)
 
 
 def test_numbers_for_people():

@@ -25,7 +25,7 @@ from tests.ui.trials import news_of, trial_of
 ASSETS = Path(__file__).parents[4] / "assets"
 PLAIN = SelectionSettings()
 SMALL = {
-    "deletion": {"steps": "10", "orders": "3"},
+    "deletion": {"steps": "10", "orders": "3", "fill": "map"},
     "sensitivity": {"samples": "5", "masks": "60"},
     "randomization": {"masks": "30"},
     "planting": {"masks": "60"},
@@ -54,13 +54,13 @@ def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, ke
 
 def test_what_is_deleted_is_the_methods_map(subject: Subject):
     evidence = KINDS["deletion"](subject, SMALL["deletion"] | {"method": "grad-cam"})
-    result, question = run(evidence.steps()), subject.question()
+    result, question = run(evidence.steps())["zero"], subject.question()
     expected = run(deletion(question, run(GradCam()(question)), steps=10, seeds=range(3)))
     np.testing.assert_array_equal(result.lodf, expected.lodf)
-    assert evidence.report(result, False)["strip"]["maps"][0]["title"] == "Grad-CAM"
+    assert evidence.report({"zero": result}, False)["strip"]["maps"][0]["title"] == "Grad-CAM"
     on_screen = KINDS["deletion"](subject, SMALL["deletion"])
     own = run(on_screen.steps())
-    assert not np.array_equal(result.lodf, own.lodf)
+    assert not np.array_equal(result.lodf, own["zero"].lodf)
     assert "strip" not in on_screen.report(own, False)  # it is on screen
 
 
@@ -121,13 +121,25 @@ def test_what_chance_does_is_claimed_for_masks_only(subject: Subject, order: str
     assert "no more" not in said
 
 
-def test_a_gradient_is_not_priced_as_a_masked_picture(subject: Subject):
+def test_a_gradient_is_priced_by_its_own_method_and_not_before_it_was_measured(subject: Subject):
+    """One of Grad-CAM's passes takes a hundredth of one of another's, so none says anything about the others."""
     ledger = Ledger(ProbeCache())
-    masked, inside = (KINDS["stability"](subject, {"method": key}) for key in (OWN, "integrated-gradients"))
-    ledger.timed(masked, 50.0)
-    assert ledger.seconds(masked, 100) == 2
-    assert ledger.seconds(inside, 100) is None
-    ledger.timed(inside, 5.0)
-    assert ledger.seconds(inside, 100) == 20
-    assert ledger.seconds(masked, 100) == 2
-    assert ledger.seconds(KINDS["deletion"](subject, {}), 100) == 2
+    cam, integrated = (KINDS["deletion"](subject, {"method": key}) for key in ("grad-cam", "integrated-gradients"))
+    assert [kind for kind, _ in integrated.parts()] == ["integrated-gradients", "masked"]
+    ledger.timed(cam, {"grad-cam": 0.5, "masked": 0.01})
+    assert ledger.seconds(cam, cam.parts()) == pytest.approx(0.5 + 0.01 * cam.parts()[1][1])
+    assert ledger.seconds(integrated, integrated.parts()) is None
+    ledger.timed(integrated, {"integrated-gradients": 0.2})
+    assert ledger.seconds(integrated, integrated.parts()) == pytest.approx(0.2 * 50 + 0.01 * cam.parts()[1][1])
+
+
+def test_what_a_trial_measures_is_each_kind_by_itself(subject: Subject):
+    probes = ProbeCache()
+    evidence = KINDS["deletion"](subject, SMALL["deletion"] | {"method": "grad-cam"})
+    ledger = Ledger(probes)
+    list(news_of(trial_of(evidence, ledger)))
+    request = subject.request
+    assert probes.rates.seconds(request.encoder, request.precision, 1, "grad-cam") > 0
+    assert probes.rates.seconds(request.encoder, request.precision, 1, "masked") > 0
+    assert ledger.seconds(evidence, evidence.parts()) > 0
+    assert probes.rates.seconds(request.encoder, request.precision, 1, "integrated-gradients") is None
