@@ -42,13 +42,11 @@ def address_says(page, **asked: str | None) -> None:
 
 def shows(page, name: str, value: str) -> None:
     """Wait until the result on screen is one with such a value."""
-    page.wait_for_function(
-        """async ([name, value]) => {
-            const { store } = await import(new URL('browser/instrument/store.js', document.baseURI));
-            return store.state.result?.[name] === value;
-        }""",
-        arg=[name, value],
-    )
+    for _ in range(600):
+        if page.evaluate(STATE, f"result.{name}") == value:
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"no result with {name} {value} came")
 
 
 def kept(page, name: str) -> None:
