@@ -19,8 +19,9 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.context import LocalContext
 
-from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, in_words
+from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, WeightsMissing, in_words
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.images import as_picture
@@ -121,6 +122,19 @@ def test_every_error_has_words(error: Exception, words: str, kind: type[Explorer
     told = failures.broken_off("Stopped at 8 of 80 masks", error, "Again.")
     assert words in told
     assert "secret" not in f"{said} {told}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860", "space.hf.space"])
+def test_who_cannot_fetch_an_encoder_is_told_who_can(host: str):
+    request = gr.Request(headers={"host": host})
+    error = WeightsMissing("It is not here; run explorer models fetch it.", code="weights_offline")
+    LocalContext.request.set(request)
+    try:
+        told = failures.broken_off("", error, "")
+    finally:
+        LocalContext.request.set(None)
+    assert "explorer models fetch it" in told
+    assert ("Only the host of this page" in told) == (host == "space.hf.space")
 
 
 def test_words_look_behind_what_a_library_made_of_an_error():

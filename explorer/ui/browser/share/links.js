@@ -19,7 +19,7 @@ const OFTEN = 500; // ms between two times that something is kept
 /**
  * Start the component.
  * Props from Python: `ours` (the names that mean something in an address), `results` (those of them that name a result),
- * `usual` and `first` (see address.js), `tabs`, `controls` (names, as their values come), `view` ({hide, lock, projector}), and `run`,
+ * `usual` and `first` (see address.js), `tabs`, `controls` (names, as their values come), `examples` (see uploads.js), `view` ({hide, lock, projector}), and `run`,
  * which says each time it comes that the controls now ask for a result to be run.
  * Triggers `linked` ({query, files, lost, back, here, controls}), `restored` (to set the controls), and `asked`.
  */
@@ -85,8 +85,9 @@ async function comeBack(props, trigger, ask) {
   const moved = await bringBack(), lost = {};
   if (controls) {
     for (const side of ["picture", "reference"]) {
-      if (controls[side] && !placed(controls[side], moved)) lost[side] = names[side];
-      controls[side] = placed(controls[side], moved);
+      const now = placed(controls[side], moved, props.examples);
+      if (controls[side] && !now) lost[side] = names[side] ?? "your picture";
+      controls[side] = now;
     }
     keep("controls", controls);
     trigger("restored", {});

@@ -28,6 +28,7 @@ function stay(text, place) {
   const box = text.closest(".toast-body.error");
   if (!box?.querySelector(".timer") || !place?.isConnected) return; // one without stays by itself
   noteAt(place)?.remove();
-  const note = el("p", { class: "refused" }, text.textContent.trim(), " ", el("button", { type: "button", onclick: () => note.remove() }, "Close"));
+  const said = text.textContent.trim().replace(/^HTTP \d+: /, ""); // Gradio's, before the server's own words
+  const note = el("p", { class: "refused" }, said, " ", el("button", { type: "button", onclick: () => note.remove() }, "Close"));
   place.after(note);
 }

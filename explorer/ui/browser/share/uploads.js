@@ -3,6 +3,7 @@ import { drop, dropBytes, keep, kept, keepBytes, keptBytes } from "./kept.js";
 
 const MOST = 6;
 const LARGEST = 4_000_000; // bytes of a picture that are kept here; a tab has room for some five million letters
+const EXAMPLE = /\/examples\/([^/]+)$/;
 const OWN = /\/uploads\/[0-9a-f]{64}\//;
 
 const address = (path) => new URL(`gradio_api/file=${path}`, document.baseURI).href;
@@ -48,11 +49,14 @@ async function again(path, name) {
   return now;
 }
 
-/** A picture's control as it was, where the picture is now; null where it is gone. */
-export function placed(value, moved) {
-  if (!value?.path || !moved.has(value.path)) return value;
-  const path = moved.get(value.path);
-  return path && { ...value, path, url: address(path) };
+/**
+ * A picture's control as it was, where the picture is now; null where it is gone.
+ * @param {object} examples where this server has its examples, by their names
+ */
+export function placed(value, moved, examples) {
+  const example = EXAMPLE.exec(value?.path ?? "");
+  const path = example ? examples[example[1]] : moved.get(value?.path);
+  return path ? { ...value, path, url: address(path) } : null;
 }
 
 /** What a picture of this tab is called. */

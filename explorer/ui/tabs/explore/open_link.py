@@ -16,12 +16,12 @@ from explorer.core.limits import N_MASKS
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import find_card
-from explorer.pictures.examples import FIRST_PRESET, preset_named, shipped_presets
+from explorer.pictures.examples import FIRST_PRESET, preset_named, presets, shipped_presets
 from explorer.results.links import OURS, TABS, VIEW, View, from_query, preset_recipe
 from explorer.results.recipe import Recipe, check_app, example_sha256
 from explorer.results.wire import replay_of
 from explorer.ui.components import component
-from explorer.ui.controls import Controls, Values
+from explorer.ui.controls import Controls, Values, example
 from explorer.ui.failures import IN_PLACE, noted, told, told_stepwise, words_of
 from explorer.ui.gate.upload_store import find
 from explorer.ui.page import LIGHT, QUIET, Page
@@ -61,6 +61,7 @@ def address_reader(page_controls: Controls) -> gr.HTML:
         first=FIRST_PRESET,
         tabs=["explore", *TABS],
         controls=[str(control.elem_id) for control in page_controls.kept()],
+        examples={name: example(name) for each in presets() for name in (each.image, each.reference) if name},
         view=None,
         run=None,
     )
