@@ -149,6 +149,8 @@ OPPOSITES = "opposites"
 CAPTION = "picture and caption"
 FIRST_PRESET = "two-espresso"
 """Shown before anyone clicks: the reference is one of two things in the picture, so everybody can say where it is."""
+TOUR = ("cheetah-lion", "two-espresso", "cat-cheetah", "two-cat", "espresso-closer", "rocket-espresso")
+"""What the tour asks about: the first that has not been on screen. Their stories do not give the answer away."""
 QUESTIONS = (SAME, RELATED, TWO, OPPOSITES, CAPTION)
 
 

@@ -19,7 +19,7 @@ from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import manifest as examples
 from explorer.results.folders import distances_csv, manifest
-from explorer.results.plots import colour_limit, figure, own_style, paint, picture_of, shrink
+from explorer.results.plots import colour_limit, colour_map_of, figure, own_style, paint, picture_of, shrink
 from explorer.results.recipe import Recipe
 
 MADE = (1980, 1, 1, 0, 0, 0)
@@ -108,7 +108,8 @@ maps/NN.json       everything the map depends on; the app's Share tab reads it b
 CITATION.bib       the paper to cite
 
 Agreement is what the maps of two such runs would correlate at (1 = the same map). The sign: positive (red) where
-keeping the region brings the pair closer, negative (blue) where it pushes it apart.
+keeping the region brings the pair closer, negative (blue) where it pushes it apart. A map in green and purple is one of
+slices that do not go from nearer to farther copies: it only says what they kept.
 """
 
 
@@ -142,7 +143,7 @@ def _sweep_csv(maps: Sequence[SweepMap]) -> str:
     for i, one in enumerate(maps, 1):
         explanation, selection = one.explanation, one.recipe.selection
         rows.append(
-            {"file": f"maps/{i:02}", "map": one.title, "row": one.row}
+            {"file": f"maps/{i:02}", "map": one.title, "row": one.row, "encoder": one.recipe.encoder}
             | one.recipe.masking.to_dict()
             | selection.to_dict()
             | {
@@ -166,7 +167,8 @@ def _overlay(explanation: Explanation, limit: float) -> bytes:
     from PIL import Image  # late, as every import of this module need not pay for it
 
     probe, png = explanation.probe, io.BytesIO()
-    painted = paint(explanation.relative, shrink(picture_of(probe)), box=probe.box, limit=limit)
+    colours, picture = colour_map_of(explanation.meaning), shrink(picture_of(probe))
+    painted = paint(explanation.relative, picture, box=probe.box, limit=limit, colour_map=colours)
     Image.fromarray(painted).save(png, format="PNG")
     return png.getvalue()
 

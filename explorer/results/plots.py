@@ -72,6 +72,11 @@ def import_matplotlib() -> ModuleType:
     return matplotlib
 
 
+def colour_map_of(meaning: str) -> str:
+    """Matplotlib's name of the colours of a map whose signs say this, a key of ``selections.MEANINGS``."""
+    return COLOUR_MAP if meaning == CLOSER else KEPT_MAP
+
+
 def colour_limit(*attributions: NDArray[np.float32], rounding: float = ROUNDING) -> float:
     """The value at both ends of a colour scale that fits all the maps, but for spikes; 1 when they hold only rounding.
 
@@ -222,7 +227,7 @@ def draw_map(axes: Axes, explanation: Explanation | MethodExplanation, *, limit:
     seen = explanation.seen if isinstance(explanation, MethodExplanation) else explanation.probe
     limit = limit or colour_limit(explanation.relative, rounding=0 if by_method else ROUNDING)
     picture = shrink(picture_of(seen), max(LONG_SIDE, MIN_SIDE))
-    colours = COLOUR_MAP if explanation.meaning == CLOSER else KEPT_MAP
+    colours = colour_map_of(explanation.meaning)
     axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit, colour_map=colours))
     axes.set_axis_off()
     title, families = fitted(f"compared with {explanation.reference.label}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.pictures.examples import FIRST_PRESET, preset_named, presets
+from explorer.pictures.examples import FIRST_PRESET, TOUR, preset_named, presets
 from explorer.results.links import OURS, TABS
 from explorer.ui.components import component, status_line, words
 from explorer.ui.controls import Controls, lay_out_question, lay_out_settings
@@ -64,7 +64,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
             controls = Controls(probes.pictures, **question, **lay_out_settings())
         with gr.Column(scale=3, min_width=320, elem_id="results"):
             component("running")
-            component("tour")
+            component("tour", examples=list(TOUR))
             with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 with gr.Tab("Explore", elem_id="explore-tab"):
                     view = component(
@@ -79,7 +79,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     reader = address_reader(controls)
     glossary()
     linked = open_links(page, handlers, reader, laid_out["share"], demo)
-    looked = quick_look(page, preset, story, quick)
+    looked = quick_look(page, handlers, quick)
     _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, looked, laid_out["sweeps"]))
     _wire_hints(handlers, page, run)
     wire_captions(page, handlers)

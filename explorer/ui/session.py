@@ -35,7 +35,6 @@ class RunRequest:
 
     Attributes:
         until: End early, once this agreement is reached.
-        of: How many masks the controls ask for, where it has fewer.
     """
 
     picture: Picture
@@ -45,7 +44,6 @@ class RunRequest:
     precision: str
     masking: MaskSettings
     until: float | None = None
-    of: int | None = None
 
     def against(self, reference: Picture | None, caption: str | None) -> RunRequest:
         """The same question of another reference."""
@@ -158,7 +156,7 @@ class Session(Job):
             return preset_recipe(self.replay)
         if (question := self.question) is None:
             return None
-        return question.recipe(question.of or question.masking.n_masks, SelectionSettings())
+        return question.recipe(question.masking.n_masks, SelectionSettings())
 
     def recipe(self, selection: SelectionSettings) -> Recipe:
         """What names the result on screen.

@@ -52,6 +52,11 @@ def test_words_are_explained_where_they_stand_by_pointer_key_and_touch(page):
 def test_a_setting_has_one_name_and_the_encoder_a_card(page):
     for name, place in (("n_masks", "#n-masks"), ("p_keep", "#p-keep"), ("feature_res", "#feature-res")):
         assert page.locator(place).get_by_role("slider").get_attribute("aria-label").endswith(SETTINGS[name].title)
+    for name, place in (
+        ("mode", "#mode legend"),
+        *((name, f"#instrument [data-control={name}] > label") for name in ("threshold", "distance")),
+    ):
+        assert page.locator(place).inner_text() == SETTINGS[name].label
     page.locator("#about-encoder summary").click()
     card = page.locator(".encoder-card-root dd")
     assert card.all_inner_texts() == [text for _, text in facts(CARDS[DEFAULT_ENCODER])]
@@ -71,7 +76,7 @@ def test_a_setting_has_one_name_and_the_encoder_a_card(page):
 def test_a_quick_look_is_part_of_the_run_that_follows(page):
     page.locator("#quick-look").click()
     page.wait_for_function(
-        "n => document.querySelector('#status').innerText.includes(`${n} masks; `) && "
+        "n => document.querySelector('#status').innerText.includes(`${n} of at most 1000 masks; `) && "
         "document.querySelector('#agreed').innerText.includes(`runs of ${n} masks`)",
         arg=FEW,
     )

@@ -108,13 +108,13 @@ def brush(page, low: float, high: float) -> None:
 def test_brushing_the_histogram_selects_a_slice(quiet):
     quiet.locator("#histogram-canvas").scroll_into_view_if_needed()
     mirror = ink(quiet)
-    brush(quiet, 0.1, 0.6)
+    brush(quiet, 0.05, 0.3)
     closest = tuple(quiet.evaluate(STATE, "selection.closest"))
-    assert 0 <= closest[0] < closest[1] < 0.2  # few copies lie that close
+    assert 0 <= closest[0] < closest[1] <= 0.51
     assert quiet.locator("#mode .chosen").inner_text() == "slice"
     assert ink(quiet) != mirror
     assert_same_map(quiet, SelectionSettings(closest=closest))
-    brush(quiet, 0.99, 0.97)  # from the far end
+    brush(quiet, 0.99, 0.93)  # from the far end
     farthest = tuple(quiet.evaluate(STATE, "selection.farthest"))
     assert farthest[1] > farthest[0] > closest[1]
     assert_same_map(quiet, SelectionSettings(closest=closest, farthest=farthest))

@@ -222,12 +222,12 @@ def test_escape_ends_a_brush(page):
     page.mouse.down()
     page.mouse.move(box["x"] + 500, y, steps=4)
     painted(page)
-    assert page.evaluate(STATE, "selection.closest")
+    assert page.locator("#mode .chosen").inner_text() == "slice"
     page.keyboard.press("Escape")
     page.mouse.move(box["x"] + 600, y, steps=4)
     page.mouse.up()
     painted(page)
-    assert page.evaluate(STATE, "selection.closest") is None
+    assert page.locator("#mode .chosen").inner_text() == "mirror"
 
 
 def test_the_threshold_is_off_under_slices_of_a_mode_without_one(page):

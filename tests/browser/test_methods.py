@@ -8,7 +8,7 @@ import pytest
 from explorer.attributions.method import METHODS, in_menus, offered
 from explorer.encoders.cards import CARDS, load_encoder
 
-from .driving import ink
+from .driving import choose_preset, ink
 from .test_accessible import barriers
 from .test_evidence import PATIENCE, says
 
@@ -69,9 +69,22 @@ def test_four_methods_answer_for_a_preset_and_one_opens_in_explore(page):
     says(page, ".other-map", "is that of Grad-CAM")
     page.wait_for_function("() => /^Grad-CAM map/.test(document.querySelector('#big-map').ariaLabel)")
     assert ink(page) != before
+    assert "changed since" not in page.locator(".other-map").inner_text()
     page.get_by_role("button", name="Back to Distance Explainer").click()
     page.wait_for_function("() => document.querySelector('.other-map').hidden")
     page.wait_for_function("() => !/^Grad-CAM/.test(document.querySelector('#big-map').ariaLabel)")
+
+    # An answer that is out of date is opened with that said where it still fits, and else says why it is not.
+    page.locator("#mode-closest").check()
+    open_methods(page)
+    page.get_by_role("button", name="Open the map of RISE in Explore").click()
+    says(page, ".other-map", "is that of RISE.*It was asked for .* mirror 10 %, 1000 masks, which has changed since")
+    choose_preset(page, "Cheetah and lion")
+    open_methods(page)
+    says(page, "#evidence-methods .of", "This is about another map")
+    page.get_by_role("button", name="Open the map of RISE in Explore").click()
+    says(page, "#evidence-methods .strip + .why", "This map of RISE is of cat_and_espresso.jpg .* cannot be laid over")
+    assert page.locator("#methods").is_visible()
 
 
 def test_only_what_the_encoder_gives_can_be_chosen(page):

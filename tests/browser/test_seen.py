@@ -67,6 +67,18 @@ def test_the_labels_of_the_pair_and_of_any_copy_are_the_encoders(page):
     page.mouse.move(box["x"] + 50, box["y"] + 100, steps=5)
     assert_looking_at(order[0])
     page.mouse.up()
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
+    peek = page.locator(".peek")
+    assert shown(page, ".peek .seen") == shown(page, "#copy .seen")  # in sight wherever the panel is
+    place = peek.bounding_box()
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= page.viewport_size["width"]
+    page.keyboard.press("Escape")
+    peek.wait_for(state="hidden")
+    page.mouse.move(box["x"] + 70, box["y"] + 100)
+    peek.wait_for()
+    page.mouse.move(5, 5)
+    peek.wait_for(state="hidden")
     assert asked == []
 
 

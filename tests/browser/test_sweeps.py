@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import re
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,11 +43,11 @@ SELECTIONS = [
     SelectionSettings(threshold=0.2, closest=(0.25, 0.5)),
 ]
 
-TILES = """async ([key, selection]) => {
+TILES = """async ([key, selection, values]) => {
     const at = name => new URL(`browser/${name}.js`, document.baseURI);
     const [{ store }, { freeTiles }] =
         await Promise.all([import(at('instrument/store')), import(at('sweeps/sweep-tiles'))]);
-    return freeTiles(key, selection, store.state.words.modes);
+    return freeTiles(key, selection, store.state.words.modes, values);
 }"""
 SET = """async (changes) =>
     (await import(new URL('browser/instrument/store.js', document.baseURI))).store.select(changes)"""
@@ -135,9 +138,11 @@ def assert_same_map(page, expected: np.ndarray) -> None:
 
 
 def test_free_tiles_are_those_of_python(page):
-    for key, selection in itertools.product(FREE, SELECTIONS):
-        found = page.evaluate(TILES, [key, selection.to_dict()])
-        expected = SWEEPS[key].tiles(MaskSettings(), selection)
+    for key, selection, values in itertools.product(FREE, SELECTIONS, (None, [0.0123, 0.1, 1 / 3])):
+        if values and not SWEEPS[key].own:
+            continue
+        found = page.evaluate(TILES, [key, selection.to_dict(), values])
+        expected = SWEEPS[key].over(values, MaskSettings(), selection)
         assert [(t["title"], t["row"]) for t in found] == [(t.title, t.row) for t in expected], (key, selection)
         assert [SelectionSettings.from_dict(t["selection"]) for t in found] == [t.selection for t in expected]
 
@@ -178,6 +183,27 @@ def test_a_free_sweep_asks_for_nothing(page):
     assert page.locator("#sweep-grid .current b").inner_text() == "closest 30 %"
     assert asked == []
 
+    # Values of one's own: what is wrong with them is said and leaves the maps; right ones are drawn at once, for free.
+    open_sweeps(page, "thresholds")
+    own = page.locator("#sweep-values")
+    titles = page.locator("#sweep-grid .tile b")
+    own.fill("0.07 0.25 0.333")
+    page.wait_for_function("document.querySelectorAll('#sweep-grid .tile').length === 3")
+    assert titles.all_inner_texts() == ["closest 7 %", "closest 25 %", "closest 33.3 %"]
+    for typed, said in (("0.07, 2", "2 lies outside 0.01 to 0.5"), ("0.1 a", "“a” is no number"),
+                        (" ".join(f"0.{i}" for i in range(10, 23)), "13 values are too many")):  # fmt: skip
+        own.fill(typed)
+        says(page, "#sweep-values-why", said)
+        assert titles.count() == 3
+    open_sweeps(page, "sides")
+    assert not own.is_visible()  # it varies no number
+    open_sweeps(page, "one_sided")
+    assert own.input_value() == ""
+    open_sweeps(page, "thresholds")
+    own.fill("0.25")
+    page.wait_for_function("document.querySelectorAll('#sweep-grid .tile').length === 1")
+    assert asked == []
+
 
 def test_free_tiles_follow_the_result(page):
     open_sweeps(page, "thresholds")
@@ -197,7 +223,7 @@ def test_every_costly_sweep_has_room_on_the_page():
         assert all(tile.masking.feature_res <= 64 and tile.masking.n_masks <= 10_000 for tile in made)
 
 
-def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
+def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch, tmp_path):
     rows = count_forward(monkeypatch, "efficientnet-lite0")
     seed = ask(page, "p_keep", 20, "^Run 5 maps, 100 passes through the network")
     says(page, "#sweep-grid .about", "Nothing has been swept yet")
@@ -236,6 +262,27 @@ def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch):
     assert_same_map(page, rank_against(session.probe, session.result.target, SelectionSettings()).relative)
     page.get_by_role("button", name="Back to the sweep").click()
     says(page, "#sweep-grid .current", "^p_keep 0.3")
+
+    # Values of one's own have their own price, and the maps can be taken home.
+    page.locator("#sweep-values").fill("0.2, 0.45, 7")
+    says(page, "#sweep-values-why", "7 lies outside 0.01 to 0.99")
+    page.wait_for_function("document.querySelector('#run-sweep').disabled")
+    page.locator("#sweep-values").fill("0.45 0.2")
+    says(page, "#run-sweep", "^Run 2 maps, 40 passes")
+    page.locator("#run-sweep").click()
+    says(page, "#sweep-status", "2 maps; 40 masks embedded in")
+    assert page.locator("#sweep-grid .tile b").all_inner_texts() == ["p_keep 0.2", "p_keep 0.45"]
+    with page.expect_download() as download:
+        page.locator("#save-sweep").click()
+    download.value.save_as(tmp_path / "sweep.zip")
+    with zipfile.ZipFile(tmp_path / "sweep.zip") as archive:
+        rows_of = list(csv.DictReader(io.StringIO(archive.read("sweep.csv").decode())))
+        assert [row["p_keep"] for row in rows_of] == ["0.2", "0.45"]
+        saved = np.load(io.BytesIO(archive.read("maps/02.npy")), allow_pickle=False)
+        assert archive.read("maps/02.png").startswith(b"\x89PNG")
+    session = known(served, MaskSettings(n_masks=20, p_keep=0.45, seed=seed))
+    expected = rank_against(session.probe, session.result.target, SelectionSettings())
+    np.testing.assert_allclose(saved, expected.attribution, atol=1e-6)
 
 
 def test_masks_and_seeds_are_cut_from_the_longest(served):

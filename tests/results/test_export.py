@@ -31,7 +31,7 @@ from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture
-from explorer.results.export import export_zip, snippet
+from explorer.results.export import SweepMap, export_sweep, export_zip, snippet
 from explorer.results.recipe import Recipe, example_sha256
 
 NAMES = {"README.txt", "figure.png", "figure.svg", "attribution.npy", "distances.csv", "config.json", "manifest.json",
@@ -293,3 +293,36 @@ def test_no_caption_becomes_code(text: str) -> None:
     assert len(calls) == len(plain)
     found = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "caption"]
     assert [ast.literal_eval(value) for value in found] == [recipe.caption]
+
+
+# Sweeps
+
+
+def test_a_sweep_is_taken_home_with_a_line_for_each_map(pair: Explanation) -> None:
+    other = replace(PAIR, selection=SelectionSettings(mode="closest"))
+    maps = [
+        SweepMap("as set", "", pair, PAIR),
+        SweepMap("closest", "", rank_against(pair.probe, pair.reference, other.selection), other),
+    ]
+    with zipfile.ZipFile(io.BytesIO(export_sweep(maps))) as archive:
+        names = archive.namelist()
+        rows = list(csv.DictReader(io.StringIO(archive.read("sweep.csv").decode())))
+        assert len(names) == 3 + 3 * len(maps)
+        for row, one in zip(rows, maps, strict=True):
+            assert Recipe.from_json(archive.read(f"{row['file']}.json").decode()) == one.recipe
+            saved = np.load(io.BytesIO(archive.read(f"{row['file']}.npy")), allow_pickle=False)
+            np.testing.assert_array_equal(saved, one.explanation.attribution)
+            picture = Image.open(io.BytesIO(archive.read(f"{row['file']}.png")))
+            assert picture.size[0] > 100
+            assert (row["map"], row["mode"]) == (one.title, one.recipe.selection.mode)
+            assert int(row["masks_close"]) == (one.explanation.weights > 0).sum()
+            assert float(row["strongest_closer"]) == one.explanation.relative.max()
+            assert row["n_masks"] == "20"
+        limit = max(np.abs(one.explanation.relative).max() for one in maps)
+        assert f"reach +{limit:.4g}" in archive.read("README.txt").decode()
+    assert export_sweep(maps) == export_sweep(maps)
+
+
+def test_a_sweep_whose_settings_are_not_those_of_its_maps_is_refused(pair: Explanation) -> None:
+    with pytest.raises(InvalidInput, match="not those of the map"):
+        export_sweep([SweepMap("as set", "", pair, replace(PAIR, masking=replace(FEW, seed=4)))])

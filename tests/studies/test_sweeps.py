@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import explorer
+from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import MaskSettings
 from explorer.core.probe import first
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.studies.sweeps import SWEEPS, Tile, columns, passes, plan, within
+from explorer.studies.sweeps import MOST_MAPS, SWEEPS, Tile, columns, passes, plan, within
 
 DEFAULT = MaskSettings(), SelectionSettings()
 ODD = (
@@ -228,3 +230,38 @@ def test_tiles_cut_from_the_planned_probe_are_the_tiles() -> None:
         cut = first(probe, tile.masking.n_masks)
         assert cut.masking == tile.masking
         np.testing.assert_array_equal(cut.embeddings, alone.embeddings)
+
+
+# Values of one's own
+
+
+@every_sweep
+def test_values_of_ones_own_are_the_tiles(key: str) -> None:
+    sweep = SWEEPS[key]
+    assert sweep.over(None, *ODD) == sweep.tiles(*ODD)
+    if sweep.own is None:
+        with pytest.raises(InvalidInput, match="no values of your own"):
+            sweep.over([0.5], *ODD)
+        return
+    low = sweep.own.low
+    values = [low + i * sweep.own.step for i in range(sweep.most)]
+    given = [int(value) if sweep.own.whole else value for value in values]
+    made = sweep.over([*reversed(given)], *ODD)
+    assert len(made) <= MOST_MAPS
+    assert len(made) == MOST_MAPS // sweep.most * sweep.most
+    assert made == sweep.over(given, *ODD)
+    varied = {tile.selection.threshold if sweep.free else getattr(tile.masking, sweep.own.name) for tile in made}
+    assert sorted(varied) == given
+    assert len(sweep.over([given[0]] * sweep.most, *ODD)) == MOST_MAPS // sweep.most  # each once
+
+
+@pytest.mark.parametrize("values", [[], [0.2] * 13, [2.0], ["0.2"], "0.2", [math.nan], [None], {}, 0.2, [True]])
+def test_values_that_are_none_are_refused(values: object) -> None:
+    with pytest.raises(InvalidInput):
+        SWEEPS["p_keep"].over(values, *DEFAULT)
+
+
+def test_the_app_has_caps_of_its_own() -> None:
+    assert SWEEPS["feature_res"].over([128], *DEFAULT)
+    with pytest.raises(InvalidInput, match="1 to 64"):
+        SWEEPS["feature_res"].over([128], *DEFAULT, app=True)

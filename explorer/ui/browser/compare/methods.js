@@ -1,7 +1,7 @@
 // The Compare tab's other methods: which to ask, their maps side by side, and one of them large in Explore.
 import { follow } from "./board-parts.js";
 import { el } from "../instrument/dom.js";
-import { questions } from "../evidence/evidence-ask.js";
+import { isOther, questions } from "../evidence/evidence-ask.js";
 import { store } from "../instrument/store.js";
 import { toExplore } from "../sweeps/sweep-return.js";
 
@@ -13,9 +13,13 @@ import { toExplore } from "../sweeps/sweep-return.js";
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".methods-root"), choice = methodChoice(props, () => asked.price());
   const open = ({ map, limit, size, title }, { of }) => {
-    if (of.id !== store.state.result?.id) return;
-    store.set({ other: { of: of.id, title, map, limit, size } });
+    if (of.id !== store.state.result?.id) {
+      return `This map of ${title} is of ${of.label}, and another result is on screen now, so it cannot be laid over that. Compare the methods again.`;
+    }
+    const note = isOther(of, store.state) ? ` It was asked for ${of.label}, which has changed since.` : "";
+    store.set({ other: { of: of.id, title, map, limit, size, note } });
     toExplore();
+    return "";
   };
   const asked = questions(props, trigger, watch, { front: choice.element, options: choice.chosen, open });
   root.append(...asked.elements);

@@ -105,7 +105,7 @@ function whenSeen(element, then) {
 }
 
 /** Whether a report is about another map than the one on screen, or than that of the method now chosen for the pair on screen. */
-function isOther({ id, selection, masks, method, of_masks: ofMasks }, { result, selection: now, upto }, chosen = OWN) {
+export function isOther({ id, selection, masks, method, of_masks: ofMasks }, { result, selection: now, upto }, chosen = OWN) {
   if (!result) return false;
   if (id !== result.id || method !== chosen || selection.distance !== now.distance) return true;
   return ofMasks && (masks !== (upto ?? result.n) || (method === OWN && !same(selection, now)));

@@ -21,12 +21,13 @@ export function contactSheet() {
 /**
  * Maps in a row: `draw({picture, box, size, limit, most, relative, maps: [{values, title, text}]}, report)`; no values, no map. They are on
  * one scale up to `limit`, with values up to `most`, or `relative`, each to its own scale.
- * @param {function} open called with ({map, limit, size, title}, report) where a map is chosen; without it none can be
+ * @param {function} open called with ({map, limit, size, title}, report) where a map is chosen, and returns why it cannot be opened or "";
+ *   without it none can be
  */
 export function mapStrip(open) {
-  const list = el("ol", { class: "strip" }), bar = colourBar(""), scale = el("p"), pictures = new Map();
+  const list = el("ol", { class: "strip" }), bar = colourBar(""), scale = el("p"), why = el("p", { class: "why", role: "status", hidden: true }), pictures = new Map();
   bar.element.prepend(scale);
-  const element = el("div", {}, list, bar.element);
+  const element = el("div", {}, list, why, bar.element);
   let turn = 0;
   const draw = async (strip, report) => {
     const now = ++turn, key = strip.picture;
@@ -34,9 +35,14 @@ export function mapStrip(open) {
     pictures.set(key, pictures.get(key) ?? loadPictures({ picture: key, background: "#000000", reference: {} }));
     const { image } = await pictures.get(key);
     if (now !== turn) return; // more maps came while the picture was decoded
+    why.hidden = true;
     const held = [...list.children].findIndex((item) => item.contains(document.activeElement));
     const maps = strip.maps.map(({ values, ...map }) => ({ ...map, map: values && unpacked(values, strip.most) }));
-    list.replaceChildren(...maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => open(chosen, report)))));
+    list.replaceChildren(...maps.map((map) => one(map, { ...strip, image }, open && ((chosen) => {
+      const refused = open(chosen, report);
+      why.hidden = !refused;
+      write(why, refused);
+    }))));
     if (held >= 0) list.children[held]?.querySelector("button")?.focus();
     write(scale, strip.relative ? "Each map relative to a scale of its own" : "All maps on one scale");
     bar.draw(strip.limit, maps.filter(({ map }) => map));

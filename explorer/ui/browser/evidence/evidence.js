@@ -66,7 +66,7 @@ function currentMap(choice) {
     const { result, selection, upto, words } = state, explanation = view(result, selection, upto);
     write(about, `${pictureName(result)} against ${referenceName(result)}: ${modeWords(selection, words)}, ${explanation.n} masks`);
     write(where, drawMap(canvas, { result, explanation }, "Map on screen", { limit: explanation.limit, longSide: WIDE, state }));
-    bar.draw(explanation.limit);
+    bar.draw(explanation.limit, [explanation]);
   };
   return { element, draw };
 }

@@ -1,8 +1,8 @@
 // Rows of masked copies, drawn from grids and the picture; nothing is asked of the server.
+import { pointed } from "./copy.js";
 import { el, measured, write } from "./dom.js";
 import { paintCopy } from "./paint.js";
 import { scored, seenIn } from "./seen.js";
-import { store } from "./store.js";
 
 /** A row of a fixed number of copies; `draw(result, [{mask, distance, note}])` fills it. */
 export function copyRow(size, nothing = "") {
@@ -10,7 +10,7 @@ export function copyRow(size, nothing = "") {
     const canvas = el("canvas", { role: "img", "aria-label": "" }), number = el("span"), label = el("span", { class: "label" });
     const figure = el("figure", { hidden: true }, canvas, el("figcaption", {}, number, label));
     const place = { canvas, number, label, figure, shown: null, mask: null };
-    for (const event of ["pointerenter", "click"]) figure.addEventListener(event, () => store.set({ copy: place.mask }));
+    pointed(figure, () => place.mask);
     return place;
   });
   const none = el("p", { class: "none", hidden: true }, nothing);
@@ -27,7 +27,8 @@ export function copyRow(size, nothing = "") {
       const [likeliest] = seenIn(result, copy.mask), label = likeliest ? `${likeliest.name} ${scored(result, likeliest)}` : "";
       const text = [measured(copy.distance), copy.note].filter(Boolean).join(" · ");
       write(place.number, text);
-      write(place.label, label);
+      write(place.label, likeliest?.name ?? "");
+      place.label.title = label;
       place.canvas.setAttribute("aria-label", `masked copy ${copy.mask + 1}, distance ${text}${label && `, seen as ${label}`}`);
     });
   };

@@ -20,18 +20,25 @@ const ROUNDING = 1e-6;
  * @returns {[string, string]} A name for each sign, "" where there is nothing to name.
  */
 export function peaks(map, [h, w], [left, top, right, bottom], unsettled, limit) {
-  const rows = thirds(h, top, bottom), columns = thirds(w, left, right), most = [0, 0], at = [-1, -1];
+  const rows = thirds(h, top, bottom), columns = thirds(w, left, right), inside = (third) => third >= 0;
+  const first = columns.findIndex(inside), last = columns.findLastIndex(inside);
+  if (first < 0) return ["", ""];
+  let highest = 0, lowest = 0, peak = -1, trough = -1;
   for (let y = 0; y < h; y++) {
     if (rows[y] < 0) continue; // outside the picture
-    for (let x = 0, p = y * w; x < w; x++, p++) {
-      if (columns[x] < 0) continue;
+    for (let p = y * w + first, end = y * w + last; p <= end; p++) {
       const value = map[p];
-      if (value > most[0]) [most[0], at[0]] = [value, p];
-      else if (-value > most[1]) [most[1], at[1]] = [-value, p];
+      if (value > highest) {
+        highest = value;
+        peak = p;
+      } else if (value < lowest) {
+        lowest = value;
+        trough = p;
+      }
     }
   }
-  const least = Math.max(unsettled, FAINT * limit);
-  return at.map((p, sign) => (p >= 0 && most[sign] >= least ? nameOf(rows[Math.trunc(p / w)], columns[p % w]) : ""));
+  const least = Math.max(unsettled, FAINT * limit), most = [highest, -lowest];
+  return [peak, trough].map((p, sign) => (p >= 0 && most[sign] >= least ? nameOf(rows[Math.trunc(p / w)], columns[p % w]) : ""));
 }
 
 /** In which third of a picture's side each cell's middle lies; -1 outside the picture. */

@@ -1,5 +1,5 @@
 // The distances of the masked copies as bars, and a brush that selects a slice of the ranking.
-import { copyAt } from "./copy.js";
+import { copyAt, pointed } from "./copy.js";
 import { counted, el, measured, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { atOneEnd, wholeDistance } from "./maths.js";
@@ -43,9 +43,7 @@ export function histogramPanel() {
   new ResizeObserver(measure).observe(plot);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", measure);
   brush(plot, band, () => axis);
-  plot.addEventListener("pointermove", ({ clientX }) => {
-    if (axis) store.set({ copy: copyAt(onScreen(), axis.from(clientX - plot.getBoundingClientRect().left)) });
-  });
+  pointed(plot, ({ clientX }) => axis && copyAt(onScreen(), axis.from(clientX - plot.getBoundingClientRect().left)));
   const panel = el("section", { class: "histogram", id: "histogram", "aria-label": "Histogram of distances" },
     el("h2", {}, "Where the masked copies land"), el("figure", {}, plot, legend), exact.element);
   follow(panel, ["result", "selection", "upto"], draw, ANYWHERE);

@@ -102,6 +102,17 @@ export async function replay(key) {
   return replays.get(key);
 }
 
+/** An example's result, for the tour: what is shown for a while is neither kept nor in the address. */
+export async function example(key) {
+  return Object.assign(await loadPictures(decode(await replay(key))), { replay: key, meanwhile: true });
+}
+
+/** Show a result that was on screen before, with what has come of it since. */
+export function bringBack(result) {
+  const grown = waiting?.id === result.id ? longer(result, waiting) : result;
+  store.set({ result: grown.n > result.n ? grown : result, rival: null, reverse: null, other: null, copy: null });
+}
+
 /** Show an example, or how to look at what is there; `meanwhile` where the address asks for something else. */
 export async function open({ replay: key, meanwhile, ...changes }) {
   delete changes.stamp; // only there so that the same wish twice is two wishes

@@ -219,16 +219,18 @@ const [SPIKES, ABOVE] = [0.01, 1.5];
 
 /** The value that gets the strongest colour, 1 where there is only rounding (colour_limit in explorer/results/plots.py). */
 export function colourLimit(map) {
-  let most = 0, some = 0, above = 0;
-  for (const value of map) most = Math.max(most, Math.abs(value));
-  if (most <= ROUNDING) return 1;
+  let most = 0, above = 0;
   for (const value of map) {
-    const size = Math.abs(value);
-    if (size > ROUNDING * most) some += 1;
-    if (size * ABOVE >= most) above += 1;
+    if (value > most) most = value;
+    else if (-value > most) most = -value;
   }
-  const spikes = Math.ceil(SPIKES * some);
-  return above >= spikes ? most : Math.min(most, ABOVE * map.map(Math.abs).sort().at(-spikes));
+  if (most <= ROUNDING) return 1;
+  const enough = Math.ceil(SPIKES * map.length), strong = most / ABOVE;
+  for (const value of map) {
+    if ((value >= strong || -value >= strong) && ++above >= enough) return most; // as of every smooth map, and soon
+  }
+  const sizes = map.map(Math.abs).filter((size) => size > ROUNDING * most).sort();
+  return Math.min(most, ABOVE * sizes.at(-Math.ceil(SPIKES * sizes.length)));
 }
 
 /** What a colour bar must say of the values beyond its ends, or "" (beyond in explorer/results/plots.py). */

@@ -125,7 +125,7 @@ function otherBanner() {
   const element = el("p", { class: "other-map", role: "status", hidden: true }, said, " ", back);
   const draw = ({ other, result }) => {
     element.hidden = other?.of !== result.id;
-    write(said, element.hidden ? "" : `The large map is that of ${other.title}, on a scale of its own. Everything else here is about Distance Explainer.`);
+    write(said, element.hidden ? "" : `The large map is that of ${other.title}, on a scale of its own. Everything else here is about Distance Explainer.${other.note ?? ""}`);
   };
   return { element, draw };
 }

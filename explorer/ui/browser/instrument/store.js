@@ -9,7 +9,7 @@ const state = {
   upto: null, // how many of the masks count; null = all
   opacity: 0.85,
   hatch: true, // whether pixels whose sign is not settled are hatched
-  other: null, // {of, title, map, limit, size}: another method's map for the result `of`, large in place of its own
+  other: null, // {of, title, map, limit, size, note}: another method's map for the result `of`, large in place of its own
   pixel: null, // {x, y} in shares of the picture: the one being asked about
   copy: null, // the masked copy that is looked at, by number
   pins: [], // {id, result, selection, upto, title}

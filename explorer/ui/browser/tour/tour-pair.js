@@ -2,6 +2,7 @@
 import { el, slider } from "../instrument/dom.js";
 import { distances, wholeDistance } from "../instrument/maths.js";
 import { paintCopy } from "../instrument/paint.js";
+import { reach } from "../instrument/pair.js";
 import { store } from "../instrument/store.js";
 import { choice, compared, figures } from "./tour-parts.js";
 
@@ -11,23 +12,25 @@ export const distance = {
   title: "Distance",
   hides: "distance",
   sentence: "To the encoder each of the two is an arrow, and the distance says how differently they point: 0 the " +
-    "same way, 0.5 at right angles, 1 opposite ways. (It is the cosine distance, divided by 2.)",
+    "same way, 0.5 at right angles, which means nothing in common. (It is the cosine distance, divided by 2.)",
   make(result) {
     let said = null;
+    const { high, farthest } = reach(result, "cosine", store.state.words);
     const guessed = slider("tour-distance", "Your guess", {
-      min: 0, max: 1, step: 0.01, value: 0.5, show: (value) => value.toFixed(2),
+      min: 0, max: high, step: 0.01, value: high / 2, show: (value) => value.toFixed(2),
     }, (value) => (said = value));
     const scale = el("div", { hidden: true });
     return {
-      task: "Is this pair nearer to 0 or to 1? Move the slider to where you think it is.",
+      task: `With this encoder two arrows can be ${high} apart at most: ${farthest}. Is this pair nearer to 0 or to ` +
+        `${high}? Move the slider to where you think it is.`,
       element: el("div", {}, figures(explained(result), compared(result)), guessed.element, scale),
       missing: "Move the slider first, or skip this guess.",
       answered: () => said !== null,
       reveal: (predicted) => {
         const value = wholeDistance(result, "cosine"), mine = predicted ? said : null;
         guessed.input.disabled = true;
-        scale.replaceWith(ruler(value, mine));
-        return `${landed(value)} ${mine === null ? "" : offBy(Math.abs(mine - value), mine)}`.trim();
+        scale.replaceWith(ruler(value, mine, high));
+        return `${landed(value, high)} ${mine === null ? "" : offBy(Math.abs(mine - value), mine)}`.trim();
       },
     };
   },
@@ -38,9 +41,9 @@ function explained({ picture }) {
     el("img", { src: picture, alt: "the picture being explained" }), el("figcaption", {}, "explained"));
 }
 
-function landed(value) {
-  const side = value < 0.5 ? "nearer to 0 than to 1" : "nearer to 1 than to 0";
-  return `The distance is ${value.toFixed(4)}, ${side}. Few pairs go beyond 0.5: it already means nothing in common.`;
+function landed(value, high) {
+  const side = value < high / 2 ? `nearer to 0 than to ${high}` : `nearer to ${high} than to 0`;
+  return `The distance is ${value.toFixed(4)}, ${side}.`;
 }
 
 function offBy(miss, mine) {
@@ -48,14 +51,14 @@ function offBy(miss, mine) {
   return `You said ${mine.toFixed(2)}, which is ${miss.toFixed(2)} away: ${kind}`;
 }
 
-/** A line from 0 to 1 with the distance under it and the guess above. */
-function ruler(value, mine) {
+/** A line from 0 to the farthest there can be, with the distance under it and the guess above. */
+function ruler(value, mine, high) {
   const mark = (kind, at, text) => [
-    el("i", { class: kind, style: `left: ${100 * at}%` }),
-    el("span", { class: kind, style: `left: clamp(3rem, ${100 * at}%, 100% - 3rem)` }, text),
+    el("i", { class: kind, style: `left: ${(100 * at) / high}%` }),
+    el("span", { class: kind, style: `left: clamp(3rem, ${(100 * at) / high}%, 100% - 3rem)` }, text),
   ];
   const guessed = mine === null ? [] : mark("mine", mine, `you ${mine.toFixed(2)}`);
-  return el("div", { class: "ruler", id: "tour-ruler", "aria-hidden": "true" },
+  return el("div", { class: "ruler", id: "tour-ruler", "data-high": high, "aria-hidden": "true" },
     ...guessed, ...mark("true", value, `pair ${value.toFixed(2)}`));
 }
 

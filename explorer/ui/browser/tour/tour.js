@@ -1,5 +1,6 @@
 // The guided tour: six steps on the result on screen, each one sentence, one task, one prediction and one reveal.
 import { el, write } from "../instrument/dom.js";
+import { bringBack, example } from "../instrument/instrument.js";
 import { store } from "../instrument/store.js";
 import { guess } from "./tour-guess.js";
 import { breakIt, manyMasks, rankAndSelect } from "./tour-maps.js";
@@ -17,9 +18,12 @@ const STEPS = [guess, distance, oneMask, manyMasks, rankAndSelect, breakIt];
 const FEWEST = 10; // masks; fewer are a run that has just begun
 const HIDDEN = ["map", "distance", "agreement"];
 
-/** Start the component; `?step=3` in the page's address opens the tour there. */
-export function mount(element) {
-  const tour = new Tour(element.querySelector(".tour-root"));
+/**
+ * Start the component; `?step=3` in the page's address opens the tour there, on the result that comes with it.
+ * Props from Python: `examples`, keys of those it may choose from, the best first.
+ */
+export function mount(element, props) {
+  const tour = new Tour(element.querySelector(".tour-root"), props.examples);
   const asked = new URLSearchParams(location.search).get("step") ?? "";
   if (/^[1-6]$/.test(asked)) tour.open(Number(asked));
 }
@@ -30,18 +34,40 @@ class Tour {
   #before = null; // how the visitor looked at the result
   #mine = null; // the selection the tour has set
   #id = null; // the result that the steps are about
+  #own = null; // what was on screen before, where the tour has put another in its place
+  #seen = new Set(); // ids of results whose maps were to be seen
   #parts = null;
 
-  constructor(root) {
+  constructor(root, examples) {
     this.#parts = lay(root, {
-      start: () => this.open(1),
+      start: () => this.begin(examples),
       close: () => this.close(),
       back: () => this.#go(this.#at - 1),
       next: () => (this.#at === STEPS.length ? this.close() : this.#go(this.#at + 1)),
       reveal: () => this.#reveal(true),
       skip: () => this.#reveal(false),
     });
-    store.subscribe(["result"], () => this.#at && this.#arrive());
+    store.subscribe(["result"], ({ result }) => (this.#at ? this.#arrive() : result && this.#seen.add(result.id)));
+  }
+
+  /** Open it on a pair whose map the visitor has not seen: there is nothing to guess about the one on screen. */
+  async begin(examples) {
+    const { start } = this.#parts, before = store.state.result;
+    start.disabled = true;
+    try {
+      for (const key of examples) {
+        const other = await example(key);
+        if (this.#seen.has(other.id)) continue;
+        if (store.state.result === before) {
+          this.#own = before;
+          store.set({ result: other, rival: null, reverse: null, other: null, copy: null });
+        }
+        break;
+      }
+    } finally {
+      start.disabled = false;
+      this.open(1);
+    }
   }
 
   open(step) {
@@ -53,14 +79,18 @@ class Tour {
   }
 
   close() {
+    const { result } = store.state, own = this.#own;
+    if (result) this.#seen.add(result.id);
+    if (own && result.id === this.#id) bringBack(own);
     if (this.#before) store.set(this.#before);
+    this.#own = null;
     this.#at = 0;
     this.#made = {};
     this.#before = this.#id = null;
     this.#parts.panel.hidden = true;
     this.#parts.closed.hidden = false;
     this.#parts.body.replaceChildren();
-    hide(null);
+    hide([]);
     this.#parts.start.focus();
   }
 
@@ -129,7 +159,7 @@ class Tour {
   }
 
   #draw() {
-    const { title, sentence, hides } = STEPS[this.#at - 1], parts = this.#parts;
+    const { title, sentence } = STEPS[this.#at - 1], parts = this.#parts;
     const problem = trouble(store.state.result), step = problem ? null : this.#made[this.#at];
     parts.progress.textContent = `${this.#at} of ${STEPS.length}`;
     parts.heading.textContent = title;
@@ -140,7 +170,13 @@ class Tour {
     parts.answer.hidden = !step || Boolean(step.said);
     parts.back.disabled = this.#at === 1;
     parts.next.textContent = this.#at === STEPS.length ? "Finish" : "Next";
-    hide(step && !step.said ? hides : null);
+    hide(step ? this.#unsaid() : []);
+  }
+
+  /** What this step and those to come ask about, as far as it is not revealed. */
+  #unsaid() {
+    const unsaid = STEPS.filter(({ hides }, i) => hides && i + 1 >= this.#at && !this.#made[i + 1]?.said);
+    return unsaid.map(({ hides }) => hides);
   }
 }
 
@@ -151,8 +187,8 @@ function trouble(result) {
 }
 
 /** What would give the answer away is not shown, nor read out, on the screen below. */
-function hide(what) {
-  for (const name of HIDDEN) document.body.classList.toggle(`tour-hides-${name}`, name === what);
+function hide(all) {
+  for (const name of HIDDEN) document.body.classList.toggle(`tour-hides-${name}`, all.includes(name));
 }
 
 /** Lay the panel out. */

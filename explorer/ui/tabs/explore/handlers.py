@@ -47,6 +47,10 @@ class Handlers:
     @told_stepwise
     def run(self, values: Values) -> Iterator[tuple[Any, Any]]:
         """Embed what is missing, sending rows to the instrument as they come."""
+        yield from self.show(values, self.steps(values))
+
+    def show(self, values: Values, steps: Iterator[Step]) -> Iterator[tuple[Any, Any]]:
+        """What the page is told of a run, step by step."""
         session, sent = self.session(values), ""
 
         def news() -> Any:
@@ -54,10 +58,11 @@ class Handlers:
             view, sent = self._news(session, sent)
             return view
 
-        work = MaskRun(self._steps(values), session, news, SECONDS_BETWEEN_ROWS, AGAIN)
+        work = MaskRun(steps, session, news, SECONDS_BETWEEN_ROWS, AGAIN)
         yield from stream(work, session, self._probes)
 
-    def _steps(self, values: Values) -> Iterator[Step]:
+    def steps(self, values: Values) -> Iterator[Step]:
+        """Do what the controls ask for."""
         session, selection = self.session(values), look(values[self._page.view]).selection
         question = self._controls.question(values)
         session.changed = False

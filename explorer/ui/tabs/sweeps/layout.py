@@ -229,7 +229,9 @@ class Sweeping(TabEvents[Widgets, Swept]):
         maps = self._free(SWEEPS[str(key)], values, data, seen) if free else self._costly(values, data, seen)
         if not maps:
             raise _gone()
-        return gr.update(value=str(keep_export(export_sweep(maps))), visible=True)
+        title = SWEEPS[str(key)].title if key in SWEEPS else "p_keep pilot"
+        path, count = keep_export(export_sweep(maps)), f"{len(maps)} map{'s' * (len(maps) > 1)}"
+        return gr.update(label=f"Save again: {title}, {count}", value=str(path), visible=True)
 
     def _free(self, sweep: Sweep, values: Values, data: dict[str, Any], seen: Look) -> list[SweepMap]:
         masking = subject_of(self._session(values), seen).request.masking
