@@ -91,6 +91,15 @@ def test_the_map_judged_is_the_one_on_screen(session: Session):
     assert part.recipe != whole.recipe
 
 
+def test_an_answer_is_about_what_was_asked_of_it(subject: Subject):
+    about = {key: kind(subject, {}).about() for key, kind in KINDS.items()}
+    planted = about.pop("planting")
+    assert planted == (
+        "a cup planted in the lower right quarter of a picture of a rocket, against the cup, mirror 10 %, 200 masks"
+    )
+    assert set(about.values()) == {"cat_and_espresso.jpg against espresso.jpg, mirror 10 %, 40 masks"}
+
+
 def test_another_map_is_refused(session: Session):
     for shown in (None, "another"):
         with pytest.raises(InvalidInput, match="no longer has the map on screen"):
@@ -107,7 +116,7 @@ def test_slices_that_do_not_say_what_brings_closer_are_not_judged(session: Sessi
 
 def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.MonkeyPatch):
     page = Session()
-    page.show_replay(FIRST_PRESET, ())
+    page.show_replay(FIRST_PRESET)
     replayed = subject_of(page, Look(PLAIN, None, page.shown(), 1000))
 
     def refuse(*args: object, **options: object) -> None:
