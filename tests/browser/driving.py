@@ -7,6 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from explorer.encoders.cards import load_encoder
+from explorer.pictures.examples import FIRST_PRESET, preset_named
+
+FIRST_ENCODER = preset_named(FIRST_PRESET).encoder
+"""What explains the first screen's pair."""
 
 INK = """id => {
     const canvas = document.getElementById(id), { width, height } = canvas;

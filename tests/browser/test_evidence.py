@@ -19,7 +19,7 @@ from explorer.ui.tabs.evidence.evidence import subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
 
 from .conftest import FINISHED
-from .driving import assert_no_scrolling, count_forward, in_both_themes, press_run, wait_done
+from .driving import FIRST_ENCODER, assert_no_scrolling, count_forward, in_both_themes, press_run, wait_done
 from .test_accessible import barriers
 
 pytestmark = pytest.mark.browser
@@ -41,7 +41,7 @@ CUT = """() => {
 @pytest.fixture(scope="module", autouse=True)
 def taken_apart() -> None:
     """The network's layers, found before the app asks for them, which takes seconds the first time."""
-    load_encoder("efficientnet-lite0").blocks()
+    load_encoder(FIRST_ENCODER).blocks()
 
 
 def open_evidence(page) -> None:
@@ -101,7 +101,7 @@ def works_out(evidence):
 
 
 def test_deletion_of_a_replay_and_its_second_time(page, monkeypatch):
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     open_evidence(page)
     says(page, "#run-deletion", "^Delete step by step: 195 passes through the network")
     assert rows == []  # a price costs nothing
@@ -180,7 +180,7 @@ def test_a_report_says_that_it_is_about_another_map(page):
 
 def test_another_methods_map_is_put_to_the_test(page):
     open_evidence(page)
-    works = offered(CARDS["efficientnet-lite0"])
+    works = offered(CARDS[FIRST_ENCODER])
     for key in METHODS:
         if in_menus(METHODS[key]):
             option = page.locator(f"#evidence-method option[value='{key}']")
@@ -207,7 +207,7 @@ def test_another_methods_map_is_put_to_the_test(page):
 def test_stop_keeps_the_part(page, monkeypatch):
     # Or a batch that a busy machine takes long over is still embedded when Stop has its word, and is counted by nobody.
     monkeypatch.setattr("explorer.ui.slow_work.SECONDS", 60)
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     open_evidence(page)
     ask(page, "deletion", ": 590 passes", steps=50, orders=10, fill="map")
     assert page.evaluate("document.activeElement.id") == "stop-deletion"
@@ -306,7 +306,7 @@ def test_the_planted_cup_is_shown_with_its_map(page):
 
 
 def test_randomization_stopped_shows_the_strip_it_reached(page):
-    blocks = len(load_encoder("efficientnet-lite0").blocks())
+    blocks = len(load_encoder(FIRST_ENCODER).blocks())
     open_evidence(page)
     choose(page, "randomization", masks=30, order="independent", how="reinitialise")
     page.locator("#evidence-randomization").scroll_into_view_if_needed()
@@ -319,7 +319,7 @@ def test_randomization_stopped_shows_the_strip_it_reached(page):
     says(page, "#evidence-randomization .progress", "^Stopped after")
     maps = page.locator("#evidence-randomization .strip li").all_inner_texts()
     assert maps[0].split("\n") == ["untouched", "ρ 1.00"]
-    assert maps[1].split("\n")[0] == next(iter(load_encoder("efficientnet-lite0").blocks()))
+    assert maps[1].split("\n")[0] == next(iter(load_encoder(FIRST_ENCODER).blocks()))
     assert verdict(page, "randomization")[0].startswith(f"Stopped after {len(maps) - 1} maps. ")
     assert page.locator("#evidence-randomization svg circle title").count() == len(maps)
     assert min(page.evaluate(INKS)) > 50

@@ -8,7 +8,7 @@ import pytest
 from explorer.attributions.method import METHODS, in_menus, offered
 from explorer.encoders.cards import CARDS, load_encoder
 
-from .driving import choose_preset, ink
+from .driving import FIRST_ENCODER, choose_preset, ink
 from .test_accessible import barriers
 from .test_evidence import PATIENCE, says
 
@@ -29,7 +29,7 @@ CUT = """() => {
 @pytest.fixture(scope="module", autouse=True)
 def loaded() -> None:
     """The network in torch, before the app asks for it, which takes seconds the first time."""
-    encoder = load_encoder("efficientnet-lite0")
+    encoder = load_encoder(FIRST_ENCODER)
     encoder.differentiable(np.zeros((224, 224, 3), np.float32))
 
 
@@ -89,7 +89,7 @@ def test_four_methods_answer_for_a_preset_and_one_opens_in_explore(page):
 
 def test_only_what_the_encoder_gives_can_be_chosen(page):
     open_methods(page)
-    works = offered(CARDS["efficientnet-lite0"])
+    works = offered(CARDS[FIRST_ENCODER])
     for key, kind in METHODS.items():
         if not in_menus(METHODS[key]):
             assert page.locator(f"[id='method-{key}']").count() == 0

@@ -26,7 +26,7 @@ from explorer.ui.session import RunRequest, Session
 from explorer.ui.tabs.sweeps.run import COSTLY, PILOT, SLOTS, costly_tiles
 
 from .conftest import FINISHED
-from .driving import assert_no_scrolling, choose_preset, in_both_themes, toast
+from .driving import FIRST_ENCODER, assert_no_scrolling, choose_preset, in_both_themes, toast
 from .test_accessible import barriers
 from .test_instrument import MAP
 from .test_main_job import count_forward
@@ -224,7 +224,7 @@ def test_every_costly_sweep_has_room_on_the_page():
 
 
 def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch, tmp_path):
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     seed = ask(page, "p_keep", 20, "^Run 5 maps, 100 passes through the network")
     says(page, "#sweep-grid .about", "Nothing has been swept yet")
     page.locator("#run-sweep").click()
@@ -306,7 +306,7 @@ def test_stop_keeps_the_tiles_and_a_sweep_goes_on(page, monkeypatch):
     says(page, "#run-sweep", "^Run 5 maps, [0-9]+ passes")
     left = int(re.search(r"(\d+) passes", page.locator("#run-sweep").inner_text())[1])
     assert 0 < left <= 1000 - 200 * kept
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     page.locator("#run-sweep").click()
     says(page, "#sweep-status", f"5 maps; {left} masks embedded in")
     page.wait_for_function("document.querySelectorAll('#sweep-grid button.tile').length === 5")

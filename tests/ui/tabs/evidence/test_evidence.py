@@ -106,6 +106,14 @@ def test_another_map_is_refused(session: Session):
             subject_of(session, Look(PLAIN, None, shown, 40))
 
 
+def test_slices_that_do_not_say_what_brings_closer_are_not_judged(session: Session):
+    far = SelectionSettings(farthest=(0.8, 1.0))
+    subject_of(session, Look(far, None, session.shown(), 40))
+    with pytest.raises(InvalidInput) as caught:
+        subject_of(session, Look(SelectionSettings(closest=(0.8, 1.0)), None, session.shown(), 40))
+    assert caught.value.code == "evidence_meaning"
+
+
 def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.MonkeyPatch):
     page = Session()
     page.show_replay(FIRST_PRESET)
