@@ -172,19 +172,19 @@ MEANINGS = {
         "positive = keeping this {} brings the pair closer",
     ),
     "kept": Meaning(
-        ("this slice kept more", "this slice kept less"),
+        ("kept more", "kept less"),
         ("this slice kept the {} most", "this slice hid the {} most"),
         ("in this slice", ""),
         "positive = the slice kept this {} more often than all copies",
     ),
     "hidden": Meaning(
-        ("this slice kept less", "this slice kept more"),
+        ("kept less", "kept more"),
         ("this slice hid the {} most", "this slice kept the {} most"),
         ("", "in this slice"),
         "positive = the slice kept this {} less often than all copies",
     ),
     "between": Meaning(
-        ("the first slice kept more", "the second slice kept more"),
+        ("first kept more", "second kept more"),
         ("the first slice kept the {} most", "the second slice kept the {} most"),
         ("in the first slice", "in the second slice"),
         "positive = the closest slice kept this {} more often than the farthest slice",

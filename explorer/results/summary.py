@@ -13,7 +13,7 @@ from explorer.results.plots import colour_limit
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
-FAINT = 0.1
+FAINT = 0.2
 """A peak is named only if it has at least this share of the strongest colour's value: less is hardly seen."""
 UNSETTLED = 2
 """Values nearer zero than so many times what chance moves them by have no settled sign; the app hatches them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -67,13 +68,26 @@ class Controls:
         return [self.picture, self.kind, self.reference, self.caption, self.encoder, self.n_masks, self.p_keep,
                 self.feature_res, self.seed, self.fill, self.scheme, self.precision]  # fmt: skip
 
-    def showing(self, recipe: Recipe) -> dict[Block, Any]:
-        """What sets the controls to ask for a result, by control of ``question_places``."""
+    def kept(self) -> list[Any]:
+        """The controls that a page puts back when it is loaded anew, in order."""
+        return [*self.question_places(), self.until, self.agreement]
+
+    def path(self, name: str | None, sha256: str | None, own: Mapping[str, str]) -> str | None:
+        """An example picture, or one of the visitor's own by its ``Picture.sha256``; None where it is neither."""
+        return example(name) or own.get(sha256 or "")
+
+    def showing(self, recipe: Recipe, own: Mapping[str, str] | None = None) -> dict[Block, Any]:
+        """What sets the controls to ask for a result, by control of ``question_places``.
+
+        Args:
+            recipe: Of the result.
+            own: The visitor's own pictures that are here, by ``Picture.sha256``.
+        """
         masking, by_caption = recipe.masking, recipe.caption is not None
         values = [
-            example(recipe.picture),
+            self.path(recipe.picture, recipe.picture_sha256, own or {}),
             CAPTION if by_caption else PICTURE,
-            gr.update(value=example(recipe.reference), visible=not by_caption),
+            gr.update(value=self.path(recipe.reference, recipe.reference_sha256, own or {}), visible=not by_caption),
             gr.update(value=recipe.caption or "", visible=by_caption),
             recipe.encoder,
             masking.n_masks,
@@ -85,14 +99,6 @@ class Controls:
             recipe.precision,
         ]
         return dict(zip(self.question_places(), values, strict=True))
-
-    def asked(self, values: Values) -> tuple[object, ...]:
-        """What the costly controls say, to be compared."""
-        return tuple(values[control] for control in self.costly())
-
-    def compared(self, values: Values) -> tuple[object, ...]:
-        """What the reference's controls say, to be compared."""
-        return tuple(values[control] for control in (self.kind, self.reference, self.caption))
 
     def target(self, values: Values) -> float | None:
         """The agreement to run until, or None to run them all."""
@@ -202,6 +208,8 @@ def _lay_out_encoder() -> gr.Dropdown:
         filterable=False,
         elem_id="encoder",
     )
+    if absent := _absent():
+        gr.HTML(absent, padding=False)
     encoder_card(encoder)
     return encoder
 
@@ -269,8 +277,29 @@ def _hints(card: Card) -> str:
     return (
         " · reads captions" * card.captions
         + f" in {card.language}" * bool(card.language)
-        + " · to be fetched" * (not card.here)
+        + f" · not here: {card.size.split(',')[0]}" * (not card.here)
     )
+
+
+def _absent() -> str:
+    """What to do about the encoders that are not here, for a visitor and for who runs the server; empty without any."""
+    absent = [card for card in encoders() if not card.here]
+    if not absent:
+        return ""
+    titles = ", ".join(escape(card.title) for card in absent)
+    remedies = "".join(f"<li>{escape(card.title)}: <code>{escape(_remedy(card))}</code></li>" for card in absent)
+    return (
+        f'<details id="absent-encoders"><summary>Not on this server yet: {titles}</summary>'
+        '<p class="visitor">The host of this page has to fetch them first; until then choose another encoder.</p>'
+        f'<p class="host">To fetch one, run its command where there is a network:</p><ul class="host">{remedies}</ul>'
+        "</details>"
+    )
+
+
+def _remedy(card: Card) -> str:
+    if card.packages_missing:
+        return f"pip install {' '.join(card.packages_missing)}"
+    return f"explorer models fetch {card.key}"
 
 
 def _precisions() -> list[str]:

@@ -1,4 +1,8 @@
-"""Every error becomes a message on the visitor's screen; one that is none of ours goes to the log as well."""
+"""Every error becomes a message on the visitor's screen; one that is none of ours goes to the log as well.
+
+A run says it where it says everything else, beside its button, and it stays there. What has no such place is told in a
+box, which stays until it is closed.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,9 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import gradio as gr
+from gradio.context import LocalContext
 
-from explorer.core.errors import ExplorerError, InvalidInput, Restarting, in_words
+from explorer.core.errors import ExplorerError, Restarting, WeightsMissing, in_words
 
 log = logging.getLogger(__name__)
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,6 +26,10 @@ REASONS = {
     "restarting": "the server is restarting",
 }
 """Why something ended, by the code of its error, in half a sentence."""
+IN_PLACE = "said in its place"
+"""Noted on an error whose words are on screen already."""
+HOME = ("localhost", "127.0.0.1", "[::1]")
+"""Names by which a server is reached from its own machine."""
 
 
 def told(handler: F) -> F:
@@ -53,12 +62,27 @@ def noted(error: Exception) -> ExplorerError:
     return said
 
 
-def reason(error: Exception, doer: str) -> str:
-    """Why a run ended, in half a sentence; ``doer`` is who failed, where the error itself does not tell."""
+def words_of(error: Exception) -> str:
+    """An error as this visitor can use it: only who runs the server can fetch what it lacks."""
+    said = str(in_words(error))
+    if isinstance(error, WeightsMissing) and not at_home():
+        return f"Only the host of this page can mend this; choose another encoder, or tell them: {said}"
+    return said
+
+
+def at_home() -> bool:
+    """Whether who asks sits at the server's own machine, by the name in the address bar; so outside of any request."""
+    request = LocalContext.request.get(None)
+    host = request.headers.get("host", "") if request is not None else ""
+    return not host or host.rsplit(":", 1)[0] in HOME or host in HOME
+
+
+def _reason(error: Exception) -> str:
+    """Why a run ended, as half a sentence, or as one of its own."""
     said = in_words(error)
     if said.code == "failed":
-        return f"{doer} failed ({type(error).__name__})"
-    return REASONS.get(said.code) or f"{doer} could not go on; see the message"
+        return f"the encoder failed ({type(error).__name__})."
+    return f"{REASONS[said.code]}." if said.code in REASONS else words_of(error)
 
 
 def broken_off(done: str, error: Exception, again: str) -> str:
@@ -69,13 +93,12 @@ def broken_off(done: str, error: Exception, again: str) -> str:
         error: What ended it.
         again: What becomes of what was done, as a sentence.
     """
+    error.add_note(IN_PLACE)
     if isinstance(error, Restarting):
         return f"{done}. {error}" if done else str(error)
     if done:
-        return f"{done}: {reason(error, 'the encoder')}. {again}"
-    if isinstance(error, InvalidInput):
-        return "That could not be run; see the message."
-    return f"That could not be run: {reason(error, 'the encoder')}."
+        return f"{done}: {_reason(error)} {again}"
+    return f"That could not be run: {_reason(error)}"
 
 
 class _telling:
@@ -84,5 +107,12 @@ class _telling:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, gr.Error):
+            in_place = any(IN_PLACE in getattr(each, "__notes__", ()) for each in (error, error.__cause__))
             # gr.Error shows HTML; print_exception is off as a caption too long is no fault, and faults are logged.
-            raise gr.Error(html.escape(str(noted(error))), title="Cannot do that", print_exception=False) from error
+            raise gr.Error(
+                html.escape(words_of(noted(error))),
+                duration=None,  # until it is closed
+                visible=not in_place,
+                title="Cannot do that",
+                print_exception=False,
+            ) from error

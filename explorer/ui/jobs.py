@@ -45,6 +45,11 @@ class Waiting:
         with self._guard:
             self._runs[asker] = (seconds, time.monotonic())
 
+    def __contains__(self, asker: object) -> bool:
+        """Whether a run of theirs waits, or is at work."""
+        with self._guard:
+            return asker in self._runs
+
     def done(self, asker: object) -> bool:
         """Forget a run that ended, or never began; returns whether there was one."""
         with self._guard:

@@ -79,14 +79,14 @@ class Session(Job):
 
     Attributes:
         replay: The key of the example shown without a model, if one is.
-        asked: What the costly controls said when the result on screen was asked for.
+        changed: Whether the page says that the controls ask for something else than what is on screen.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._kept: Kept[Result] | None = None
         self.replay: str | None = None
-        self.asked: tuple[object, ...] = ()
+        self.changed = False
         self._turn = 0
 
     @property
@@ -141,14 +141,22 @@ class Session(Job):
             page._kept = Kept(result)
         return page
 
-    def show_replay(self, key: str, asked: tuple[object, ...]) -> None:
-        """An example takes the place of whatever was on screen, and of a run that goes on."""
+    def show_replay(self, key: str | None) -> None:
+        """An example takes the place of whatever was on screen, and of a run that goes on; None for nothing at all."""
         with _TURNS:
             self._turn += 1
             self._kept = None
             self.stop(cancelled=True)
             self.end()
-            self.replay, self.asked = key, asked
+            self.replay, self.changed = key, False
+
+    def wanted(self) -> Recipe | None:
+        """What names the result that was asked for, with all its masks; None before there is one."""
+        if self.replay is not None:
+            return preset_recipe(self.replay)
+        if (question := self.question) is None:
+            return None
+        return question.recipe(question.masking.n_masks, SelectionSettings())
 
     def recipe(self, selection: SelectionSettings) -> Recipe:
         """What names the result on screen.

@@ -1,7 +1,7 @@
 """Pictures of the app: ``python tests/browser/screenshots.py [FOLDER]`` (``make screenshots``).
 
-Without a folder, only the README's pictures in ``assets/readme`` are made anew; with one, every screen at 1400 and
-390 pixels, light and dark, is put there to be looked at.
+Without a folder, only the README's pictures in ``assets/readme`` are made anew; with one, every screen at 1400,
+1024 and 390 pixels, light and dark, is put there to be looked at.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def main(folder: Path | None) -> None:
                 picture.save(README_PICTURES / f"{name}.jpg", quality=80)
                 continue
             folder.mkdir(parents=True, exist_ok=True)
-            for width in (1400, 390):
+            for width in (1400, 1024, 390):
                 for theme in ("light", "dark"):
                     (folder / f"{name}-{width}-{theme}.png").write_bytes(shoot(browser, url, width, theme, act))
         browser.close()

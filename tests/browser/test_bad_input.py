@@ -47,12 +47,19 @@ def close_messages(page) -> None:
 
 
 def run(page) -> str:
-    """Press Run and read the message that comes up."""
+    """Press Run and read what is said beside it, and nowhere else."""
     close_messages(page)
+    before = page.locator("#status .status").inner_text()
     page.locator("#run").click()
-    toast = page.locator(".toast-body")
-    toast.wait_for()
-    return toast.inner_text()
+    page.wait_for_function(
+        """before => {
+            const now = document.querySelector('#status .status').innerText;
+            return now !== before && now.includes('could not be run');
+        }""",
+        arg=before,
+    )
+    assert page.locator(".toast-body").count() == 0
+    return page.locator("#status .status").inner_text()
 
 
 def test_no_picture(page):

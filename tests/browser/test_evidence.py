@@ -83,7 +83,7 @@ def verdict(page, key: str) -> list[str]:
 def on_screen(selection: SelectionSettings = SelectionSettings()):  # noqa: B008 - frozen
     """The first screen's map, as the app judges it."""
     session = Session()
-    session.show_replay(FIRST_PRESET, ())
+    session.show_replay(FIRST_PRESET)
     return subject_of(session, Look(selection, None, session.shown(), 1000))
 
 

@@ -338,8 +338,8 @@ def test_a_sweep_that_cannot_begin_says_why(page):
     page.locator("#reference button[aria-label='Remove Image']").first.click()
     says(page, "#run-sweep", "^Run 5 maps")  # no mask depends on the reference
     page.locator("#run-sweep").click()
-    assert "Add a picture to compare with first" in toast(page)
-    says(page, "#sweep-status", "That could not be run")
+    says(page, "#sweep-status", "That could not be run: Add a picture to compare with first.")
+    assert page.locator(".toast-body").count() == 0
     page.wait_for_function("!document.querySelector('#run-sweep').disabled")
 
 

@@ -179,7 +179,7 @@ def test_slices_in_no_order_are_not_drawn_as_closer_and_farther(explanation: Exp
     ahead, far = figure_of(closest=(0.0, 0.3)), figure_of(closest=(0.7, 1.0))
     assert "closer" in ahead[1]
     assert {"closest", "farthest"} <= set(ahead[2])
-    assert far[1] == "this slice kept less  -  attribution  +  this slice kept more"
+    assert far[1] == "kept less  -  attribution  +  kept more"
     assert "in this slice" in far[2]
     assert not {"closest", "farthest"} & set(far[2])
     assert hues(far[0]).max() > 40 > hues(ahead[0]).max()

@@ -21,7 +21,7 @@ from explorer.results.summary import NOT_SETTLED, UNSETTLED, describe
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.colours import strongest_regions
 
-FAINT = 0.15
+FAINT = 0.25
 """Colours so weak may be left out."""
 
 

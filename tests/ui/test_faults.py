@@ -19,8 +19,9 @@ from typing import Any
 
 import gradio as gr
 import pytest
+from gradio.context import LocalContext
 
-from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, in_words
+from explorer.core.errors import CannotWrite, Exhausted, ExplorerError, Failed, InvalidInput, WeightsMissing, in_words
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.images import as_picture
@@ -56,7 +57,7 @@ ERRORS: list[tuple[Exception, str, type[ExplorerError]]] = [
     (OSError(errno.ENOSPC, "No space left on device", "/srv/secret"), "the storage is full", CannotWrite),
     (OSError(errno.EDQUOT, "Disk quota exceeded"), "the storage is full", CannotWrite),
     (OSError(errno.EMFILE, "Too many open files"), "too many files are open", Exhausted),
-    (InvalidInput("That was wrong.", code="wrong"), "see the message", InvalidInput),
+    (InvalidInput("That was wrong.", code="wrong"), "That was wrong.", InvalidInput),
 ]
 IDS = [f"{type(error).__name__}-{words[:24]}" for error, words, _ in ERRORS]
 
@@ -118,8 +119,22 @@ def texts(said: Iterator[tuple[Any, Any]]) -> tuple[list[str], list[Any], Except
 def test_every_error_has_words(error: Exception, words: str, kind: type[ExplorerError]):
     said = in_words(error)
     assert type(said) is kind
-    assert words in failures.reason(error, "the encoder")
-    assert "secret" not in f"{said} {failures.reason(error, 'the encoder')}"
+    told = failures.broken_off("Stopped at 8 of 80 masks", error, "Again.")
+    assert words in told
+    assert "secret" not in f"{said} {told}"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:7860", "localhost", "[::1]:7860", "space.hf.space"])
+def test_who_cannot_fetch_an_encoder_is_told_who_can(host: str):
+    request = gr.Request(headers={"host": host})
+    error = WeightsMissing("It is not here; run explorer models fetch it.", code="weights_offline")
+    LocalContext.request.set(request)
+    try:
+        told = failures.broken_off("", error, "")
+    finally:
+        LocalContext.request.set(None)
+    assert "explorer models fetch it" in told
+    assert ("Only the host of this page" in told) == (host == "space.hf.space")
 
 
 def test_words_look_behind_what_a_library_made_of_an_error():
@@ -141,7 +156,7 @@ def test_a_run_that_fails_at_batch_7_keeps_what_it_had(
     lines, views, raised = texts(
         streamed(bench.run(question(80), session, PLAIN), session, bench, lambda: len(session.probe or ()), 99)
     )
-    assert f"Stopped at 48 of 80 masks: {'the encoder could not go on; ' * (kind is InvalidInput)}" in lines[-1]
+    assert "Stopped at 48 of 80 masks: " in lines[-1]
     assert words in lines[-1]
     assert "What was done is kept; Run goes on from here." in lines[-1]
     assert views[-1] == 48  # and it is on screen

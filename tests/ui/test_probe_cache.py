@@ -74,7 +74,7 @@ def test_an_example_chosen_during_a_run_ends_it_quietly():
     run = probes.run(question(80), session, PLAIN)
     while next(run).done < 16:
         pass
-    session.show_replay("cat-cheetah", ())
+    session.show_replay("cat-cheetah")
     assert session.ended()
     assert [step.done for step in run] == []
     assert (session.replay, session.probe, session.question, session.running) == ("cat-cheetah", None, None, False)
@@ -85,7 +85,7 @@ def test_an_example_chosen_while_the_encoder_loads_stays():
     session = Session()
     run = ProbeCache().run(question(40), session, PLAIN)
     assert next(run).text
-    session.show_replay("cat-cheetah", ())
+    session.show_replay("cat-cheetah")
     assert list(run) == []
     assert (session.replay, session.result) == ("cat-cheetah", None)
 
@@ -93,7 +93,7 @@ def test_an_example_chosen_while_the_encoder_loads_stays():
 def test_a_run_says_nothing_after_what_took_its_place(monkeypatch: pytest.MonkeyPatch):
     """Gradio says the last a second time when a generator ends, so the last must be nothing."""
     monkeypatch.setattr(jobs, "status_panel", lambda step: step)
-    for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah", ())):
+    for leave in (lambda session: None, lambda session: session.show_replay("cat-cheetah")):
         probes, session = ProbeCache(), Session()
         work = jobs.MaskRun(probes.run(question(24), session, PLAIN), session, session.shown, 0, "")
         said = jobs.stream(work, session, probes)
@@ -144,7 +144,7 @@ def test_a_run_that_is_never_stable_embeds_all():
 
 def test_replays_are_explained_without_a_probe():
     session = Session()
-    session.show_replay("two-espresso", ())
+    session.show_replay("two-espresso")
     explanation = session.explanation(SelectionSettings(mode="closest"))
     assert len(explanation.distances) == 1000
     assert session.recipe(PLAIN).picture == "cat_and_espresso.jpg"
@@ -204,7 +204,7 @@ def test_what_a_stopped_run_has_made_comes_to_the_screen():
 
 def test_prices_decode_no_picture_again(monkeypatch: pytest.MonkeyPatch):
     probes, page = ProbeCache(), Session()
-    page.show_replay("two-espresso", ())
+    page.show_replay("two-espresso")
 
     def asked() -> tuple[object, ...]:
         """What a price reads: the upload, the question on screen, and its map."""

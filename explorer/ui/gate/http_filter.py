@@ -238,8 +238,7 @@ class Words:
         self._begun = self._failed = True
         await self._body.drain()
         plain = refusal.status == 404 and not self._path.startswith(f"{API}queue/join")
-        content = refusal.text if plain else {"success": False, "detail": refusal.text}
-        await answer(self._send, refusal.status, content)
+        await answer(self._send, refusal.status, refusal.text if plain else refusal.content)
 
 
 def _path(scope: Scope) -> str:

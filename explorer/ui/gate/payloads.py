@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,9 @@ from gradio.blocks import Block
 
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import AGREEMENT, FEATURE_RES, MAX_CAPTION, N_MASKS, P_KEEP, SEED, THRESHOLD
-from explorer.ui.gate.refusals import Refusal
+from explorer.ui.gate.refusals import Gone, Refusal
+from explorer.ui.gate.upload_store import NAMED
+from explorer.ui.memory.temp_folder import PREFIX
 
 SESSION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What names a page; Gradio's own are some eleven letters and digits, scripts like 32."""
@@ -27,6 +30,8 @@ MOST_PARTS = 2000
 """Of what a component's own script sends: how deep, and how many values in all."""
 CAPS = {cap.name.replace("_", "-"): cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, AGREEMENT, THRESHOLD)}
 """By the end of a component's ``elem_id``."""
+GIVEN_OUT = re.compile(rf"/(?:[^\0]*/)?{PREFIX}[^/\0]+/(?:{NAMED.pattern})")
+"""A path as this server gives them out, or one before it."""
 UNREADABLE = "The request could not be read; reload the page."
 NO_LINKS = "Image links are not accepted; upload the file."
 NO_DATA = "Pictures inside a request are not accepted; upload the file."
@@ -112,7 +117,7 @@ class Payloads:
         try:
             file = self._resolve(path)
         except InvalidInput as error:
-            raise Refusal(400, str(error)) from error
+            raise (Gone if GIVEN_OUT.fullmatch(str(path)) else partial(Refusal, 400))(str(error)) from error
         files.append(file)
         return {"path": str(file), "meta": {"_type": "gradio.FileData"}}
 

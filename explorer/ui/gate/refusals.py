@@ -13,6 +13,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+LOST = "Connection errored out. "
+
+
 class Refusal(Exception):
     """A request that is not passed on.
 
@@ -24,6 +27,26 @@ class Refusal(Exception):
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
         self.status, self.text = status, text
+
+    @property
+    def content(self) -> dict[str, object]:
+        """The answer, as Gradio's page and scripts read it."""
+        return {"success": False, "detail": self.text}
+
+
+class Gone(Refusal):
+    """A request of a page that was opened before the server was restarted, or whose pictures have gone since.
+
+    Gradio's page says that the connection was lost and loads itself anew, which brings back what its tab has kept.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(410, text)
+
+    @property
+    def content(self) -> dict[str, object]:
+        """With the words by which Gradio's page knows that its server is another."""
+        return super().content | {"error": LOST}
 
 
 async def answer(send: Send, status: int, content: object) -> None:

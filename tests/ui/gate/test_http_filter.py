@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
+from explorer.ui.gate import refusals, upload_store
 from explorer.ui.gate.http_filter import OPEN
+from explorer.ui.memory import temp_folder
 from tests.ui.talk import ASSETS, ask, press_run, run_index, upload
 
 EVIL = "https://evil.test"
@@ -93,6 +95,19 @@ def test_links_and_pipes_inside_the_upload_folder_are_not_followed(demo, url, up
     finally:
         link.unlink()
         pipe.unlink()
+
+
+def test_a_page_from_before_a_restart_is_told_so_that_it_loads_anew(demo, url, uploaded):
+    """In the words on which Gradio's page does so, whether the picture was uploaded or an example."""
+    import gradio
+
+    path = Path(uploaded["path"])
+    before = path.parents[2].parent / f"{temp_folder.PREFIX}before"
+    for gone in (before.joinpath(*path.parts[-3:]), before / "examples" / "cat.jpg", path.parent / "picture.webp"):
+        answer = json.loads(press_run(demo, url, picture={"path": str(gone), "meta": {"_type": "gradio.FileData"}}))
+        assert answer == {"success": False, "detail": upload_store.REFUSED, "error": refusals.LOST}, gone
+    pages = (Path(gradio.__file__).parent / "templates" / "frontend" / "assets").glob("index-*.js")
+    assert any(f"`{refusals.LOST}`" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def os_mkfifo(path: Path) -> None:

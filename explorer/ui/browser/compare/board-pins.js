@@ -35,6 +35,12 @@ function pin() {
   return "";
 }
 
+/** Put back pins as they were. */
+export function putBack(pins) {
+  made = Math.max(made, ...pins.map(({ id }) => Number(id.replace("pin-", ""))));
+  store.set({ pins: pins.map((p) => ({ ...p, explanation: view(p.result, p.selection, p.upto) })) });
+}
+
 /** Give a pin another name. */
 export function rename(id, title) {
   store.set({ pins: store.state.pins.map((p) => (p.id === id ? { ...p, title } : p)) });

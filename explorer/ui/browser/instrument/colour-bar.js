@@ -19,8 +19,8 @@ export function digitsOf(limit) {
  *   `mark(share)`: points at a value of -1 to 1, or null at none
  */
 export function colourBar(what = "", ends = null) {
-  const low = el("span"), high = el("span"), tick = el("b", { hidden: true, style: TICK }), note = el("small", { class: "beyond", hidden: true });
-  const line = el("i", { style: "position: relative" }, tick);
+  const low = el("span"), high = el("span"), tick = el("b", { hidden: true }), note = el("small", { class: "beyond", hidden: true });
+  const line = el("i", {}, tick);
   const bar = el("div", { class: "colour-bar", "aria-hidden": "true" }, low, line, high);
   const element = el("div", { class: "scale-of" }, what && el("p", {}, what), bar, note);
   const draw = (limit, maps) => {
@@ -43,6 +43,4 @@ export function colourBar(what = "", ends = null) {
   return { element, draw, mark };
 }
 
-const SPIKY = "Some of the strongest values go beyond the colours.";
-const TICK = "position: absolute; top: -4px; bottom: -4px; width: 4px; margin-left: -2px; border-radius: 2px; " +
-  "background: var(--body-text-color); box-shadow: 0 0 0 1px var(--background-fill-primary)";
+const SPIKY = "Of some maps the strongest values, at most 1 %, go beyond the colours.";

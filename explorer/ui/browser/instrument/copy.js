@@ -8,7 +8,7 @@ import { store } from "./store.js";
 
 /** Build the panel: the copy, its place and distance, what the encoder sees in it, and the way along the ranking. */
 export function copyPanel() {
-  const shown = card("copy-said"), near = peek();
+  const shown = card("copy-said"), near = peek(shown.parts[0]);
   const rank = slider("rank", "One copy, by rank", { min: 1, max: 1000, step: 1, value: 1, hint: "Or point at the histogram, or at a copy." },
     (value) => store.set({ copy: onScreen().order[value - 1] }));
   const draw = (state) => {
@@ -23,13 +23,13 @@ export function copyPanel() {
 }
 
 /** What is shown of the copy that is looked at, the closest where none is; `draw` returns its place in the ranking. */
-function card(id) {
+function card(id, paint = paintCopy) {
   const canvas = el("canvas", { role: "img", "aria-label": "" }), said = el("p", { id }), seen = seenList("What the encoder sees in this copy");
   let painted = "";
   const draw = (state) => {
     const { result, copy } = state, { order, distances, n } = onScreen(state), mask = copy !== null && copy < n ? copy : order[0];
     const place = order.indexOf(mask) + 1, key = `${result.id}/${mask}`;
-    if (painted !== key) paintCopy(canvas, result, mask);
+    if (painted !== key) paint(canvas, result, mask);
     painted = key;
     canvas.setAttribute("aria-label", `masked copy ${mask + 1}`);
     write(said, `${place === 1 ? "The closest" : place === n ? "The farthest" : `Number ${place}`} of ${n} copies: distance ${measured(distances[mask])}`);
@@ -41,17 +41,20 @@ function card(id) {
 
 const AWAY = 14; // pixels from the pointer
 
-/** The same beside the pointer, wherever the panel is; for the eye only. */
-function peek() {
-  const shown = card(null), element = el("div", { class: "peek", "aria-hidden": "true", hidden: true }, ...shown.parts);
+/** The same beside the pointer, wherever the panel is, with the copy that is painted there; for the eye only. */
+function peek(original) {
+  const shown = card(null, (canvas) => {
+    [canvas.width, canvas.height] = [original.width, original.height];
+    canvas.getContext("2d").drawImage(original, 0, 0);
+  });
+  const element = el("div", { class: "peek", "aria-hidden": "true", hidden: true }, ...shown.parts);
   document.body.append(element);
-  const draw = (state) => element.hidden || shown.draw(state);
+  const draw = (state) => element.hidden || shown.draw(state); // with the panel, after every pointed()
   addEventListener("peek", ({ detail: event }) => {
     const away = event.type === "pointerleave";
     if (away && event.pointerType === "touch") return; // which leaves at once; the next touch or scroll ends it
     element.hidden = away || !store.state.result;
     if (element.hidden) return;
-    shown.draw(store.state);
     const { width, height } = element.getBoundingClientRect(), right = event.clientX + AWAY, above = event.clientY - AWAY - height;
     element.style.left = `${Math.max(0, right + width < innerWidth ? right : event.clientX - AWAY - width)}px`;
     element.style.top = `${above > 0 ? above : event.clientY + AWAY}px`;

@@ -3,7 +3,7 @@
 const ROWS = ["top", "middle", "bottom"];
 const COLUMNS = ["left", "centre", "right"];
 /** A peak is named only if it has at least this share of the strongest colour's value. */
-const FAINT = 0.1;
+const FAINT = 0.2;
 /** Values nearer zero than so many times what chance moves them by are hatched. */
 export const UNSETTLED = 2;
 /** A map made of masks that never leaves zero by more than this is zero. */

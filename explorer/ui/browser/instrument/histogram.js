@@ -264,7 +264,7 @@ function slices() {
     summary.focus(); // the one pressed goes away
   });
   const element = el("details", { class: "slices" }, summary,
-    row("closest", "Counts as close: "), row("farthest", "Counts as far: "), wrong, odd, back);
+    row("closest", "First slice (close): "), row("farthest", "Second slice (far): "), wrong, odd, back);
   let drawn = {};
   const draw = (selection, notCloser) => {
     write(odd, notCloser);

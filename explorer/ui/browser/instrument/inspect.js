@@ -5,7 +5,7 @@ import { ANYWHERE, follow } from "./follow.js";
 import { cellOf, maskValues } from "./maths.js";
 import { onScreen } from "./stage.js";
 
-const SHOWN = 4;
+const SHOWN = 3;
 const GROUPS = [["close", "kept"], ["close", "hid"], ["far", "kept"], ["far", "hid"]];
 
 /** Build the panel; it is empty until a place is asked about. */

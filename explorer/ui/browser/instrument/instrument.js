@@ -7,6 +7,7 @@ import { decode, grow, learnModes } from "./maths.js";
 import { meterPanel } from "./meter.js";
 import { loadPictures } from "./paint.js";
 import { pairPanel } from "./pair.js";
+import { RETURNING } from "../share/kept.js";
 import { copyPanel } from "./copy.js";
 import { sheetPanel } from "./sheet.js";
 import { stagePanel } from "./stage.js";
@@ -50,7 +51,7 @@ export function mount(element, props, trigger, watch) {
   watch("rows", () => props.rows && extend(props.rows));
   watch("show", () => props.show && attempt(open(props.show)));
   if (props.result) attempt(show(props.result));
-  else if (props.show && (props.show.stamp || !asksForSomething(props.own))) attempt(open(props.show)); // Python may have been faster
+  else if (props.show && (props.show.stamp || !(RETURNING || asksForSomething(props.own)))) attempt(open(props.show)); // Python may have been faster
 }
 
 function caveats([title, text]) {
@@ -64,9 +65,9 @@ function asksForSomething(own) {
 
 let latest = 0;
 
-/** Put a result on screen, keeping how it is looked at. */
-async function show(wire, changes = {}, turn = ++latest) {
-  const result = await loadPictures(decode(wire));
+/** Put a result on screen, keeping how it is looked at; `facts` are what else is known of it. */
+export async function show(wire, changes = {}, turn = ++latest, facts = {}) {
+  const result = Object.assign(await loadPictures(decode(wire)), facts);
   if (turn !== latest) return; // another came while its pictures were decoded
   const grown = waiting?.id === result.id ? longer(result, waiting) : result; // rows may have come meanwhile
   store.set({
@@ -85,7 +86,8 @@ function extend(rows) {
 }
 
 function longer(result, { plane, seen }) {
-  return { ...grow(result, plane), seen };
+  const grown = grow(result, plane);
+  return { ...grown, seen, wire: { ...grown.wire, seen } };
 }
 
 const replays = new Map();
@@ -100,9 +102,9 @@ export async function replay(key) {
   return replays.get(key);
 }
 
-/** An example's result, which nothing shows yet. */
+/** An example's result, for the tour: what is shown for a while is neither kept nor in the address. */
 export async function example(key) {
-  return loadPictures(decode(await replay(key)));
+  return Object.assign(await loadPictures(decode(await replay(key))), { replay: key, meanwhile: true });
 }
 
 /** Show a result that was on screen before, with what has come of it since. */
@@ -111,10 +113,11 @@ export function bringBack(result) {
   store.set({ result: grown.n > result.n ? grown : result, rival: null, reverse: null, other: null, copy: null });
 }
 
-async function open({ replay: key, ...changes }) {
+/** Show an example, or how to look at what is there; `meanwhile` where the address asks for something else. */
+export async function open({ replay: key, meanwhile, ...changes }) {
   delete changes.stamp; // only there so that the same wish twice is two wishes
   if (changes.selection) changes.selection = { ...store.state.selection, ...changes.selection };
   if (!key) return store.set(changes);
   const turn = ++latest;
-  return show(await replay(key), changes, turn);
+  return show(await replay(key), changes, turn, { replay: key, meanwhile });
 }

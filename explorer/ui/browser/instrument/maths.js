@@ -21,6 +21,7 @@ export { maskValues, renderMask, weightedSum } from "./masks.js";
  * @property {import("./masks.js").Masks} masks All that were asked for.
  * @property {Float64Array} plane (2 n) of each masked copy: its embedding's part along the reference, and across.
  * @property {number} n How many masks were embedded so far.
+ * @property {object} wire What it was read from, to be kept or sent.
  * @property {Map<string, any>} cache Distances and orders made already.
  */
 
@@ -33,7 +34,7 @@ export { maskValues, renderMask, weightedSum } from "./masks.js";
 export function decode(wire) {
   if (wire.version !== 1) throw new Error(`This page reads results of version 1, not ${wire.version}; reload it.`);
   const { packed, shifts, plane, ...rest } = wire;
-  return grow({ ...rest, masks: decodeMasks(wire) }, plane);
+  return grow({ ...rest, masks: decodeMasks(wire), wire }, plane);
 }
 
 /**
@@ -45,7 +46,7 @@ export function decode(wire) {
  */
 export function grow(result, plane) {
   const rows = new Float64Array(bytesOf(plane));
-  return { ...result, plane: rows, n: rows.length / 2, cache: new Map() };
+  return { ...result, plane: rows, n: rows.length / 2, cache: new Map(), wire: { ...result.wire, plane } };
 }
 
 const length = (a, b) => Math.sqrt(a * a + b * b);

@@ -94,7 +94,7 @@ function large(state) {
 
 /** The value of the large map under the pointer, or where the cross stands; screen readers hear of the latter elsewhere. */
 function valueHere(bar) {
-  const element = el("p", { class: "value-here", id: "map-value", style: VALUE }), reader = { pointed: null };
+  const element = el("p", { class: "value-here", id: "map-value" }), reader = { pointed: null };
   const draw = () => {
     const { pixel, result, words } = store.state, place = reader.pointed ?? pixel;
     if (!result || !words) return;
@@ -110,8 +110,6 @@ function valueHere(bar) {
   };
   return { element, draw, point };
 }
-
-const VALUE = "text-align: center; font-size: .85rem; font-variant-numeric: tabular-nums";
 
 /** A value of a map, and what its sign says where that is settled. */
 function valueWords(value, { limit, wobble, meaning }, { meanings }) {

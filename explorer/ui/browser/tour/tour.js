@@ -204,7 +204,7 @@ function lay(root, does) {
     live: el("p", { class: "unseen", "aria-live": "polite" }),
     back: button("back", "Back"), next: button("next", "Next"),
   };
-  parts.closed = el("p", { class: "closed" }, "New here? Guess first, then look. ", parts.start);
+  parts.closed = el("p", { class: "closed" }, el("span", {}, "New here? Guess first, then look. "), parts.start);
   parts.panel = el("section", { class: "panel", "aria-labelledby": "tour-heading", hidden: true },
     el("div", { class: "head" }, parts.progress, parts.heading,
       button("close", "Close", { "aria-label": "Close the tour" })),

@@ -4,7 +4,7 @@ import { shadeOf } from "./words-colour.js";
 import { wordsTable } from "./words-table.js";
 
 const ROUNDING = 1e-6; // a value below this, on a scale of 1, is rounding (ROUNDING in explorer/core/agreement.py)
-const FAINT = 0.1; // as in describe.js: what is weaker than this share of the strongest is not worth a sentence
+const FAINT = 0.2; // as in describe.js: what is weaker than this share of the strongest is not worth a sentence
 const CAVEATS = [
   "What these colours do not say.",
   "They are about this encoder, not about the words’ meaning. A word is only there or not: order and grammar count for " +

@@ -123,6 +123,11 @@ class Subject:
         question = replace(self.sketch(), encoder=encoder)
         return self.method(key, len(self.explanation.weights), encoder).passes(question)
 
+    def made(self, method: str, n_masks: int) -> str:
+        """How a method makes its map, in words."""
+        made = method_words(self.explanation.selection) if method == OWN else METHODS[method].title
+        return f"{made}, {n_masks} masks" if has_masks(METHODS[method]) else made
+
     def fill(self, chosen: str = "auto") -> str:
         """A fill as it is for this encoder."""
         encoder = self.explanation.probe.encoder
@@ -136,10 +141,7 @@ class Subject:
             method: Whose map of the pair.
         """
         recipe, selection = self.recipe, self.explanation.selection
-        with_masks = has_masks(METHODS[method])
-        made = method_words(selection) if method == OWN else METHODS[method].title
-        if with_masks:
-            made += f", {self.request.masking.n_masks} masks"
+        made = self.made(method, self.request.masking.n_masks)
         picture = recipe.picture or "your picture"
         compared = f"“{recipe.caption}”" if recipe.caption is not None else recipe.reference or "your reference"
         return {
@@ -147,7 +149,7 @@ class Subject:
             "selection": selection.to_dict(),
             "masks": self.request.masking.n_masks,
             "method": method,
-            "of_masks": with_masks,
+            "of_masks": has_masks(METHODS[method]),
             "label": f"{picture} against {compared}, {made}",
         }
 
@@ -278,6 +280,10 @@ class Evidence(ABC):
     def _method(self) -> Method:
         """What makes its maps, with as many masks as are chosen."""
         return self.subject.method(self.method, int(self.chosen["masks"]))
+
+    def about(self) -> str:
+        """What its answer is about, for people; by default the map that is judged."""
+        return str(self.subject.wire(self.method)["label"])
 
     def passes(self) -> int:
         """How many pictures it embeds."""

@@ -61,6 +61,11 @@ class PlantedPatchEvidence(Evidence):
         Option("masks", "Masks", numbers(60, 100, 200, 500, 1000), "200"),
     )
 
+    def about(self) -> str:
+        """Another picture than the one on screen, and another map."""
+        planted = f"a cup planted in the {self.chosen['corner']} quarter of a picture of a rocket"
+        return f"{planted}, against the cup, {self.subject.made(self.method, int(self.chosen['masks']))}"
+
     def parts(self) -> tuple[Part, ...]:
         """One map."""
         return ((kind_of(self.method), self._method().passes(self.sketch())),)

@@ -242,7 +242,7 @@ class Trial(Work):
 
     def _tell(self, report: Report) -> dict[str, Any]:
         self._reports += 1
-        of = self._evidence.subject.wire(self._evidence.method)
+        of = self._evidence.subject.wire(self._evidence.method) | {"label": self._evidence.about()}
         beside = self._ledger.beside(self._evidence, report) if report.get("over") else []
         return {self._key: report | {"of": of, "beside": beside, "press": self._press, "step": self._reports}}
 

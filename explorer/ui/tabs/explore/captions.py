@@ -32,7 +32,7 @@ def wire_captions(page: Page, handlers: Handlers) -> None:
     ranking, view = CaptionRanking(page), page.controls.captions
     view.asked(ranking.rank, page.everything(), [page.status, view, page.view], **LIGHT)
     chosen = view.chosen(ranking.choose, None, [page.controls.caption], **LIGHT)
-    chosen.success(handlers.compare, page.everything(), [page.status, page.view], **LIGHT)
+    handlers.hold_against(chosen.success(handlers.compare, page.everything(), [page.status, page.view], **LIGHT))
 
 
 class CaptionRanking:

@@ -8,32 +8,37 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.core.errors import ExplorerError
 from explorer.core.limits import N_MASKS
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.cards import CARDS, find_card
 from explorer.pictures.examples import Preset, preset_named
 from explorer.results.links import preset_recipe
+from explorer.results.recipe import Recipe
 from explorer.results.wire import pack, replay_of, rows
 from explorer.ui.components import look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import MaskRun, stream
-from explorer.ui.page import Page
+from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
+CHANGED = "Changed since the last run, which the maps still show. Press Run."
+HOLD = "() => { dispatchEvent(new Event('hold')); }"
+PAIR = ("picture_sha256", "reference_sha256", "caption")
 SECONDS_BETWEEN_ROWS = 0.5
 """More often would spend on sending, here and in the browser, what the masks need."""
 REPLAYED = "An example, embedded earlier: everything on this screen works at once. Press Run to embed it here."
 
 
 class Handlers:
-    """The events of the main screen; ``preset`` is where an example is chosen."""
+    """The events of the main screen; ``preset`` is where an example is chosen, ``story`` what is told of it."""
 
-    def __init__(self, page: Page, preset: gr.HTML) -> None:
-        self._page, self._preset = page, preset
+    def __init__(self, page: Page, preset: gr.HTML, story: gr.Markdown) -> None:
+        self._page, self._preset, self._story = page, preset, story
         self._probes, self._controls = page.probes, page.controls
 
     def session(self, values: Values) -> Session:
@@ -61,7 +66,7 @@ class Handlers:
         """Do what the controls ask for."""
         session, selection = self.session(values), look(values[self._page.view]).selection
         question = self._controls.question(values)
-        session.asked = self._controls.asked(values)
+        session.changed = False
         yield from self._probes.run(question, session, selection)
 
     @told
@@ -93,7 +98,7 @@ class Handlers:
         if session.lost:
             raise session.nothing()
         if result is None or values[self._controls.encoder] != result.question.encoder:
-            return self.stale(values), gr.skip()
+            return gr.skip(), gr.skip()  # ``stale`` says so
         question = result.question.against(*reference)
         if question.recipe(0, PLAIN) == result.question.recipe(0, PLAIN):
             return gr.skip(), gr.skip()
@@ -110,19 +115,52 @@ class Handlers:
         session = self.session(values)
         return (gr.skip(), gr.skip()) if session.probe is None or session.running else self.compare(values)
 
-    @told
-    def stale(self, values: Values) -> Any:
-        """Say that a costly setting moved and what is on screen belongs to the last run."""
-        session = self.session(values)
-        nothing_yet = session.replay is None and not session.asked
-        if nothing_yet or session.asked == self._asked(session, values):
-            return gr.skip()  # answered late, it must not talk over the run that has begun since
-        return status_panel(Step("Changed since the last run, which the maps still show. Press Run."))
+    def hold_against(self, event: Any) -> None:
+        """Have ``stale`` look, after an event, whether what is on screen is what the controls ask for.
 
-    def _asked(self, session: Session, values: Values) -> tuple[object, ...]:
-        """What must stay as it is for the screen to be true; a replay cannot follow its reference either."""
-        asked = self._controls.asked(values)
-        return asked if session.replay is None else (*asked, *self._controls.compared(values))
+        By way of the browser, as one event: of several at a time, one with older values could have the last word.
+        """
+        event.then(None, None, None, js=HOLD, **QUIET)
+
+    def held(self) -> set[Any]:
+        """The inputs of ``stale``."""
+        return self._page.everything() | {self._preset}
+
+    def said(self) -> list[Any]:
+        """Its outputs."""
+        return [self._page.status, self._preset, self._story]
+
+    @told
+    def stale(self, values: Values) -> tuple[Any, Any, Any]:
+        """Say whether the controls still ask for what is on screen, and let go of an example that they left.
+
+        What they ask is compared, not what they say: a control that is only passed through has changed nothing, and
+        one that is put back has changed it back.
+        """
+        session, asked = self.session(values), self._asked(values)
+        example = (gr.skip(), gr.skip()) if self._of_example(values, asked) else (None, "")
+        wanted = session.wanted()
+        if wanted is None or session.running or session in self._probes.waiting:
+            return gr.skip(), *example  # a run speaks for itself, and asks again at its end
+        before, session.changed = session.changed, asked != wanted
+        if session.changed:
+            return status_panel(Step(CHANGED)), *example
+        return (status_panel(now(session)) if before else gr.skip()), *example
+
+    def _asked(self, values: Values) -> Recipe | None:
+        """What the controls ask for; None where that could not be run."""
+        try:
+            question = self._controls.question(values)
+            return question.recipe(question.masking.n_masks, PLAIN)
+        except ExplorerError:  # Run will say so
+            return None
+
+    def _of_example(self, values: Values, asked: Recipe | None) -> bool:
+        """Whether the pair is that of the example whose name and story stand above it, if one's do."""
+        if not (key := values[self._preset]):
+            return True
+        recipe = preset_recipe(key)
+        return asked is not None and all(getattr(asked, name) == getattr(recipe, name) for name in PAIR)
 
     @told
     def stop(self, values: Values) -> None:
@@ -144,7 +182,7 @@ class Handlers:
 
     def _chosen(self, values: Values) -> bool:
         """Whether an example was chosen, and not set by a link, which shows what it asks for."""
-        return values[self._preset] not in (None, self.session(values).replay)
+        return values[self._preset] not in (None, "", self.session(values).replay)
 
     @told
     def apply_preset(self, values: Values) -> Any:
@@ -152,7 +190,7 @@ class Handlers:
         if not self._chosen(values):
             return gr.skip()
         preset = preset_named(values[self._preset])
-        self.session(values).show_replay(preset.key, ())
+        self.session(values).show_replay(preset.key)
         shown = self._controls.showing(preset_recipe(preset.key))
         return [preset.story, *shown.values(), *self._replayed(preset)]
 
@@ -163,15 +201,12 @@ class Handlers:
 
     @told
     def after_preset(self, values: Values) -> Any:
-        """Start the run of a preset that has no replay; remember what the controls say where it has one."""
+        """Start the run of a preset that has no replay."""
         session = self.session(values)
-        if session.replay is None:
+        if session.replay is None or replay_of(session.replay) is not None:
             return gr.skip()
-        if replay_of(session.replay) is None:
-            session.replay = None
-            return gr.update(run=time.monotonic())
-        session.asked = self._asked(session, values)
-        return gr.skip()
+        session.replay = None
+        return gr.update(run=time.monotonic())
 
     @told
     def choose_kind(self, values: Values) -> list[Any]:
@@ -211,10 +246,19 @@ class Handlers:
         return self._probes.seconds(*c.network(values), int(values[c.n_masks]))
 
 
+def now(session: Session) -> Step:
+    """Where the last run is, or the example that is shown, in words."""
+    if (probe := session.probe) is None:
+        return Step(REPLAYED if session.replay is not None else "")
+    if len(probe) < probe.wanted and session.question and session.question.until is None:
+        return Step(f"Stopped at {len(probe)} of {probe.wanted} masks; {AGAIN}.")
+    return Step("", len(probe), probe.wanted, final=True)
+
+
 def packed(result: Result) -> dict[str, Any]:
     """What is on screen, for the browser."""
     recipe = result.question.recipe(len(result.probe), SelectionSettings())
-    return pack(
+    wire = pack(
         result.probe,
         result.target,
         precision=recipe.precision,
@@ -222,4 +266,6 @@ def packed(result: Result) -> dict[str, Any]:
         picture_sha256=recipe.picture_sha256,
         reference_name=recipe.reference,
         caption=recipe.caption,
-    ) | {"seen": result.seen.wire(result.probe, result.target)}
+    )
+    seen = result.seen.wire(result.probe, result.target)
+    return wire | {"seen": seen, "reference_sha256": recipe.reference_sha256}

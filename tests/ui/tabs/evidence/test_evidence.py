@@ -91,15 +91,32 @@ def test_the_map_judged_is_the_one_on_screen(session: Session):
     assert part.recipe != whole.recipe
 
 
+def test_an_answer_is_about_what_was_asked_of_it(subject: Subject):
+    about = {key: kind(subject, {}).about() for key, kind in KINDS.items()}
+    planted = about.pop("planting")
+    assert planted == (
+        "a cup planted in the lower right quarter of a picture of a rocket, against the cup, mirror 10 %, 200 masks"
+    )
+    assert set(about.values()) == {"cat_and_espresso.jpg against espresso.jpg, mirror 10 %, 40 masks"}
+
+
 def test_another_map_is_refused(session: Session):
     for shown in (None, "another"):
         with pytest.raises(InvalidInput, match="no longer has the map on screen"):
             subject_of(session, Look(PLAIN, None, shown, 40))
 
 
+def test_slices_that_do_not_say_what_brings_closer_are_not_judged(session: Session):
+    far = SelectionSettings(farthest=(0.8, 1.0))
+    subject_of(session, Look(far, None, session.shown(), 40))
+    with pytest.raises(InvalidInput) as caught:
+        subject_of(session, Look(SelectionSettings(closest=(0.8, 1.0)), None, session.shown(), 40))
+    assert caught.value.code == "evidence_meaning"
+
+
 def test_a_replay_is_judged_and_priced_without_an_encoder(monkeypatch: pytest.MonkeyPatch):
     page = Session()
-    page.show_replay(FIRST_PRESET, ())
+    page.show_replay(FIRST_PRESET)
     replayed = subject_of(page, Look(PLAIN, None, page.shown(), 1000))
 
     def refuse(*args: object, **options: object) -> None:
