@@ -147,7 +147,7 @@ def test_a_file_over_the_cap_is_refused_at_the_door(page, tmp_path: Path):
 def test_run_pressed_many_times_embeds_once(page, monkeypatch):
     from explorer.encoders.cards import load_encoder
 
-    encoder, rows = load_encoder("efficientnet-lite0"), []
+    encoder, rows = load_encoder(FIRST_ENCODER), []
     plain = encoder.embed_pixels
     monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
     page.get_by_text("Advanced").click()

@@ -16,7 +16,7 @@ from explorer.results.links import preset_recipe
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.differences import differences
 
-from .driving import assert_no_scrolling, choose_preset, count_forward, in_both_themes, press_run, toast, wait_done
+from .driving import FIRST_ENCODER, assert_no_scrolling, choose_preset, count_forward, in_both_themes, press_run, toast, wait_done
 
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000
@@ -212,7 +212,7 @@ def test_by_keyboard_alone(page):
 
 
 def test_contrast_of_an_example(page, monkeypatch):
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     open_compare(page)
     offers = page.locator("#board-contrast .offers button")
     assert offers.all_inner_texts() == ["cat.jpg"]
@@ -248,7 +248,7 @@ def test_contrast_after_a_run_embeds_no_mask_again(page, assets: Path, monkeypat
     page.wait_for_function("!document.querySelector('#board-contrast').innerText.includes('needs Run first')")
     page.locator("#contrast").click()
     assert "Add the second picture" in toast(page)
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     page.locator("#rival-picture input[type=file]").set_input_files(assets / "rocket.jpg")
     page.wait_for_function("document.querySelector('#rival-picture img')?.complete")
     page.locator("#contrast").click()
@@ -285,7 +285,7 @@ def test_contrast_of_captions(page, monkeypatch):
 
 def test_both_directions(page, monkeypatch):
     run_masks(page, 60)
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     open_compare(page)
     says(page, "#board-reverse", "So far only cat_and_espresso.jpg is explained")
     button = page.get_by_role("button", name=re.compile("^Explain the reference too: 60 masks, about [0-9]+ s$"))

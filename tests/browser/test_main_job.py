@@ -10,7 +10,7 @@ import pytest
 from explorer.pictures.examples import FIRST_PRESET, presets
 
 from .conftest import FINISHED
-from .driving import INK, choose_preset, count_forward, ink, press_run, status, wait_done
+from .driving import FIRST_ENCODER, INK, choose_preset, count_forward, ink, press_run, status, wait_done
 
 pytestmark = pytest.mark.browser
 
@@ -55,7 +55,7 @@ def test_upload_two_pictures_and_run(page, assets: Path):
 def test_another_reference_embeds_no_mask_again(page, assets: Path, monkeypatch):
     press_run(page, 60)
     wait_done(page, 60)
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     before, distance = ink(page), page.locator("#pair b").inner_text()
     page.locator("#reference button[aria-label='Remove Image']").first.click()
     page.locator("#reference input[type=file]").set_input_files(assets / "cat.jpg")
@@ -109,7 +109,7 @@ def test_stop_keeps_what_is_there_and_run_goes_on(page, monkeypatch):
         "kept => { const { max } = document.querySelector('#instrument-scrubber'); return 0 < max && max <= kept; }",
         arg=kept,
     )
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     page.locator("#run").click()
     wait_done(page, 400)
     assert 400 - kept - 16 <= sum(rows) <= 400 - kept + 2  # what was missing, the reference, the whole picture
@@ -122,7 +122,7 @@ def test_more_masks_extend_what_is_there(page, monkeypatch):
     page.locator("#seed input").blur()
     press_run(page, 60)
     wait_done(page, 60)
-    rows = count_forward(monkeypatch, "efficientnet-lite0")
+    rows = count_forward(monkeypatch, FIRST_ENCODER)
     press_run(page, 120)
     wait_done(page, 120)
     assert sum(rows) <= 60 + 2  # the reference and the whole picture besides
