@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from .driving import FIRST_ENCODER
+
 pytestmark = pytest.mark.browser
 
 

@@ -16,7 +16,16 @@ from explorer.results.links import preset_recipe
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.differences import differences
 
-from .driving import FIRST_ENCODER, assert_no_scrolling, choose_preset, count_forward, in_both_themes, press_run, toast, wait_done
+from .driving import (
+    FIRST_ENCODER,
+    assert_no_scrolling,
+    choose_preset,
+    count_forward,
+    in_both_themes,
+    press_run,
+    toast,
+    wait_done,
+)
 
 pytestmark = pytest.mark.browser
 PATIENCE = 180_000
