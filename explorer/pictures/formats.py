@@ -251,6 +251,15 @@ def jpeg(pixels: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A picture (H, W, 3) uint8 as a PNG file, for keeping."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
 def lossless_size(pixels: NDArray[np.uint8]) -> int:
     """Bytes of a picture (H, W, 3) uint8 as a lossless WebP file: how much information is in it."""
     from PIL import Image

@@ -18,6 +18,7 @@ from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import manifest as examples
+from explorer.pictures.formats import png
 from explorer.results.folders import distances_csv, manifest
 from explorer.results.plots import colour_limit, colour_map_of, figure, own_style, paint, picture_of, shrink
 from explorer.results.recipe import Recipe
@@ -164,13 +165,8 @@ def _sweep_csv(maps: Sequence[SweepMap]) -> str:
 
 
 def _overlay(explanation: Explanation, limit: float) -> bytes:
-    from PIL import Image  # late, as every import of this module need not pay for it
-
-    probe, png = explanation.probe, io.BytesIO()
-    colours, picture = colour_map_of(explanation.meaning), shrink(picture_of(probe))
-    painted = paint(explanation.relative, picture, box=probe.box, limit=limit, colour_map=colours)
-    Image.fromarray(painted).save(png, format="PNG")
-    return png.getvalue()
+    probe, colours = explanation.probe, colour_map_of(explanation.meaning)
+    return png(paint(explanation.relative, shrink(picture_of(probe)), box=probe.box, limit=limit, colour_map=colours))
 
 
 def _npy(explanation: Explanation) -> bytes:

@@ -13,14 +13,14 @@ from explorer.ui.components import component, status_line, words
 from explorer.ui.controls import Controls, lay_out_question, lay_out_settings
 from explorer.ui.gallery import gallery
 from explorer.ui.glossary import glossary
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
+from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.compare.layout import compare_tab
 from explorer.ui.tabs.evidence.layout import evidence_tab
 from explorer.ui.tabs.explore.captions import wire_captions
-from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers
+from explorer.ui.tabs.explore.handlers import HOLD, REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
 from explorer.ui.tabs.explore.quick_look import LABEL, quick_look
 from explorer.ui.tabs.share.layout import share_tab
@@ -81,7 +81,7 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
     linked = open_links(page, handlers, reader, laid_out["share"], demo)
     looked = quick_look(page, handlers, quick)
     _wire_runs(handlers, page, preset, story, run, stop, reader, (linked, looked, laid_out["sweeps"]))
-    _wire_hints(handlers, page, run)
+    _wire_hints(handlers, page, run, reader)
     wire_captions(page, handlers)
 
 
@@ -102,6 +102,7 @@ def _wire_runs(
     left = preset.chosen(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
     chosen = left.then(handlers.apply_preset, {preset, page.session}, [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
+    handlers.hold_against(chosen)
     running = [pressed, *others]
     for event in running:
         event.then(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
@@ -113,7 +114,7 @@ def _wire_runs(
         stopped.then(*said, **LIGHT)
 
 
-def _wire_hints(handlers: Handlers, page: Page, run: gr.Button) -> None:
+def _wire_hints(handlers: Handlers, page: Page, run: gr.Button, reader: gr.HTML) -> None:
     """What is costly says its price, and that it waits for Run; another reference is ranked at once."""
     c, everything = page.controls, page.everything()
     for asked in (c.reference.input, c.caption.submit):
@@ -122,8 +123,8 @@ def _wire_hints(handlers: Handlers, page: Page, run: gr.Button) -> None:
     c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):
         priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-    # One event for all: of several at a time, one with older values could have the last word.
-    gr.on([costly.input for costly in (*c.costly(), c.kind)], handlers.stale, handlers.held(), handlers.said(), **LIGHT)
+    gr.on([costly.input for costly in (*c.costly(), c.kind)], None, js=HOLD, **QUIET)
+    reader.held(handlers.stale, handlers.held(), handlers.said(), **LIGHT)
 
 
 def _priced(controls: Controls) -> set[Any]:

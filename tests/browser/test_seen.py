@@ -57,7 +57,8 @@ def test_the_labels_of_the_pair_and_of_any_copy_are_the_encoders(page):
     assert f"Number 8 of {MASKS} copies" in page.locator("#copy-said").inner_text()
     page.locator("#sheet .farthest canvas").first.hover()
     assert_looking_at(order[-1])
-    assert copies[order[-1]][0] in page.locator("#sheet .farthest figcaption").first.inner_text()
+    described = page.locator("#sheet .farthest canvas").first.get_attribute("aria-label")
+    assert f"seen as {copies[order[-1]][0]} " in described
     histogram = page.locator("#histogram-canvas")
     box = histogram.bounding_box()
     histogram.hover(position={"x": 50, "y": 100})

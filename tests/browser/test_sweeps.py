@@ -254,7 +254,7 @@ def test_a_costly_sweep_its_cache_and_loading_a_tile(page, served, monkeypatch, 
     tiles(page).nth(1).click()
     page.locator("#big-map").wait_for()
     says(page, "#status", "20 masks, known from an earlier run")
-    says(page, ".from-sweep", "Loaded from the sweep “Share kept (p_keep)”: p_keep 0.3")
+    says(page, ".from-sweep", r"Loaded from the sweep “Share kept \(p_keep\)”: p_keep 0.3")
     values = [page.locator(f"{at} input[type=number]").input_value() for at in ("#n-masks", "#p-keep", "#feature-res")]
     assert values == ["20", "0.3", "8"]
     assert set(rows) <= {1}

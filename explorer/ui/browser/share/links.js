@@ -21,7 +21,8 @@ const OFTEN = 500; // ms between two times that something is kept
  * Props from Python: `ours` (the names that mean something in an address), `results` (those of them that name a result),
  * `usual` and `first` (see address.js), `tabs`, `controls` (names, as their values come), `examples` (see uploads.js), `view` ({hide, lock, projector}), and `run`,
  * which says each time it comes that the controls now ask for a result to be run.
- * Triggers `linked` ({query, files, lost, back, here, controls}), `restored` (to set the controls), and `asked`.
+ * Triggers `linked` ({query, files, lost, back, here, controls}), `restored` (to set the controls), `asked`, and `held` (at the
+ * window's "hold": to compare what is on screen with the controls).
  */
 export function mount(element, props, trigger, watch) {
   const ask = oneByOne((more) => trigger("linked", { lost: {}, files: paths(), back: false, here: false, controls: false, ...more }));
@@ -41,6 +42,7 @@ export function mount(element, props, trigger, watch) {
     const here = named(props.ours), query = Object.keys(here).length ? here : { preset: props.first };
     ask({ query, back: true, here: Boolean(before) });
   });
+  addEventListener("hold", () => trigger("held", {}));
   followTabs(props.tabs);
   keepErrors();
   document.documentElement.classList.toggle("at-home", ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname));

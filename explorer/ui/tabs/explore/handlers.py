@@ -20,13 +20,14 @@ from explorer.ui.components import look
 from explorer.ui.controls import CAPTION, PICTURE, Values
 from explorer.ui.failures import told, told_stepwise
 from explorer.ui.jobs import MaskRun, stream
-from explorer.ui.page import LIGHT, Page
+from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
 CHANGED = "Changed since the last run, which the maps still show. Press Run."
+HOLD = "() => { dispatchEvent(new Event('hold')); }"
 PAIR = ("picture_sha256", "reference_sha256", "caption")
 SECONDS_BETWEEN_ROWS = 0.5
 """More often would spend on sending, here and in the browser, what the masks need."""
@@ -115,8 +116,11 @@ class Handlers:
         return (gr.skip(), gr.skip()) if session.probe is None or session.running else self.compare(values)
 
     def hold_against(self, event: Any) -> None:
-        """Have ``stale`` look, after an event, whether what is on screen is what the controls ask for."""
-        event.then(self.stale, self.held(), self.said(), **LIGHT)
+        """Have ``stale`` look, after an event, whether what is on screen is what the controls ask for.
+
+        By way of the browser, as one event: of several at a time, one with older values could have the last word.
+        """
+        event.then(None, None, None, js=HOLD, **QUIET)
 
     def held(self) -> set[Any]:
         """The inputs of ``stale``."""

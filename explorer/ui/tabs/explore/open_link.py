@@ -54,7 +54,7 @@ def address_reader(page_controls: Controls) -> gr.HTML:
     usual = {"masking": masking, "selection": selection, "precision": Recipe.precision, "least": int(N_MASKS.low)}
     return component(
         "links",
-        events=("linked", "restored", "asked"),
+        events=("linked", "restored", "asked", "held"),
         ours=[*OURS, *VIEW],
         results=list(OURS),
         usual=usual,

@@ -48,8 +48,11 @@ def test_every_method_can_be_put_to_every_test_at_its_price(subject: Subject, ke
     json.dumps(report, allow_nan=False)
     assert report["over"]
     assert report["of"]["method"] == method
-    assert report["of"]["label"].startswith("cat_and_espresso.jpg against espresso.jpg, ")
-    assert report["of"]["of_masks"] == report["of"]["label"].endswith(", 40 masks") == (method == "rise")
+    about, masks = (
+        ("a cup planted in the lower right", 60) if key == "planting" else ("cat_and_espresso.jpg against", 40)
+    )
+    assert report["of"]["label"].startswith(about)
+    assert report["of"]["of_masks"] == report["of"]["label"].endswith(f", {masks} masks") == (method == "rise")
 
 
 def test_what_is_deleted_is_the_methods_map(subject: Subject):
