@@ -28,6 +28,8 @@ from explorer.ui.picture_input import picture_input
 from explorer.ui.session import RunRequest
 
 PICTURE, CAPTION = "another picture", "a caption"
+COMPARES = "Press Enter to compare with a new caption; no mask is embedded again."
+RUN_FIRST = "Write one, then Run. Enter compares at once only after a run of this picture by this encoder."
 PICTURES = 170
 """Pixels from top to bottom: on a phone both and Run are in sight at once."""
 Values = Mapping[Any, Any]
@@ -123,6 +125,16 @@ class Controls:
         }
         return MaskSettings(fill=values[self.fill], scheme=values[self.scheme], **numbers)
 
+    def picture_of(self, values: Values) -> Picture:
+        """The picture to explain.
+
+        Raises:
+            InvalidInput: There is none, or it cannot be read.
+        """
+        if not values[self.picture]:
+            raise InvalidInput("Add an image first.", code="picture_missing")
+        return self.pictures.open(values[self.picture])
+
     def reference_of(self, values: Values) -> tuple[Picture | None, str | None] | None:
         """The picture or the caption to compare with; None while there is neither."""
         if values[self.kind] == CAPTION:
@@ -136,9 +148,7 @@ class Controls:
             InvalidInput: A picture is missing, or anything is outside its caps.
         """
         encoder, precision = self.network(values)
-        if not values[self.picture]:
-            raise InvalidInput("Add an image first.", code="picture_missing")
-        picture = self.pictures.open(values[self.picture])
+        picture = self.picture_of(values)
         reference = self.reference_of(values)
         if reference is None:
             by_caption = values[self.kind] == CAPTION
@@ -183,7 +193,7 @@ def lay_out_question(start: Preset) -> dict[str, Any]:
         )
         caption = gr.Textbox(
             label="Caption",
-            info="Press Enter to compare with a new caption; no mask is embedded again.",
+            info=RUN_FIRST,
             placeholder="a dog",
             max_lines=1,
             visible=False,

@@ -119,11 +119,13 @@ def _wire_hints(handlers: Handlers, page: Page, run: gr.Button, reader: gr.HTML)
     c, everything = page.controls, page.everything()
     for asked in (c.reference.input, c.caption.submit):
         handlers.hold_against(asked(handlers.compare, everything, [page.status, page.view], **LIGHT))
-    c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
-    c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
+    kind = c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
+    encoder = c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
+    for chosen in (kind, encoder):  # each may set the other
+        handlers.hold_against(chosen)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):
         priced.change(handlers.price, _priced(c), [run, c.agreement], **LIGHT)
-    gr.on([costly.input for costly in (*c.costly(), c.kind)], None, js=HOLD, **QUIET)
+    gr.on([*(costly.input for costly in c.costly() if costly is not c.encoder), c.caption.blur], None, js=HOLD, **QUIET)
     reader.held(handlers.stale, handlers.held(), handlers.said(), **LIGHT)
 
 

@@ -97,6 +97,14 @@ class Session(Job):
         """
         return None if self._kept is None else self._kept.get()
 
+    def made_by(self, encoder: str, precision: str, picture: Picture) -> Result | None:
+        """What is on screen, where it is about this picture and made by this encoder."""
+        if (result := self.result) is None:
+            return None
+        question = result.question
+        same = (question.encoder, question.precision, question.picture.sha256) == (encoder, precision, picture.sha256)
+        return result if same else None
+
     @property
     def lost(self) -> bool:
         """Whether there was a result that the server had to let go."""

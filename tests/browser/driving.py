@@ -109,9 +109,9 @@ def count_forward(monkeypatch, key: str) -> list[int]:
 
 def toast(page) -> str:
     """What the message of an error says; closes it."""
-    message = page.locator(".toast-body")
+    message = page.locator(".toast-body:not(:has(.timer)), .refused")  # one that would fade is said in its place
     message.wait_for()
     text = message.inner_text()
-    page.get_by_test_id("toast-close").click()
+    message.get_by_role("button").click()
     message.wait_for(state="detached")  # it fades, and the next must not be mistaken for it
     return text

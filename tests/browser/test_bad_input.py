@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .driving import FIRST_ENCODER
+from .driving import FIRST_ENCODER, says, toast
 
 pytestmark = pytest.mark.browser
 
@@ -34,10 +34,7 @@ def put(page, file: Path) -> None:
 def refused(page, file: Path) -> str:
     """Add a picture that is not taken, and read the message that comes up."""
     page.locator("#picture input[type=file]").set_input_files(file)
-    toast = page.locator(".toast-body")
-    toast.wait_for()
-    message = toast.inner_text()
-    close_messages(page)
+    message = toast(page)
     page.complaints.clear()  # the browser reports the refused upload, and should
     return message
 
@@ -86,6 +83,8 @@ def test_unreadable_pictures(page, tmp_path: Path, assets: Path):
     (tmp_path / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])  # only decoding shows it
     page.locator("#picture input[type=file]").set_input_files(tmp_path / "cut.jpg")
     page.locator("#picture img").wait_for()
+    says(page, "#status", "The image file is incomplete.")  # at once, and not that Run would help
+    assert "Press Run" not in page.locator("#status").inner_text()
     assert "The image file is incomplete." in run(page)
     put(page, assets / "cat.jpg")  # a refusal leaves a page that works
 
@@ -139,10 +138,9 @@ def test_a_file_over_the_cap_is_refused_at_the_door(page, tmp_path: Path):
     (tmp_path / "large.jpg").write_bytes(b"\xff\xd8\xff" + bytes(10_100_000))
     page.locator("#picture button[aria-label='Remove Image']").first.click()
     page.locator("#picture input[type=file]").set_input_files(tmp_path / "large.jpg")
-    toast = page.locator(".toast-body")
-    toast.wait_for()
-    assert "9.5 Mb" in toast.inner_text()  # 10 MB as Gradio counts and writes it
-    assert "exceed the maximum allowed size" in toast.inner_text()
+    message = toast(page)
+    assert "9.5 Mb" in message  # 10 MB as Gradio counts and writes it
+    assert "exceed the maximum allowed size" in message
     page.complaints.clear()  # the browser reports the refused upload, and should
 
 

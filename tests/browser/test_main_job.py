@@ -10,7 +10,7 @@ import pytest
 from explorer.pictures.examples import FIRST_PRESET, presets
 
 from .conftest import FINISHED
-from .driving import FIRST_ENCODER, INK, choose_preset, count_forward, ink, press_run, status, wait_done
+from .driving import FIRST_ENCODER, INK, choose_preset, count_forward, ink, press_run, says, status, wait_done
 
 pytestmark = pytest.mark.browser
 
@@ -78,11 +78,16 @@ def test_captions(page, monkeypatch):
     page.get_by_role("radio", name="a caption").check()
     page.wait_for_selector("#caption textarea, #caption input")
     assert "ConSE" in page.locator("#encoder input").input_value()
+    says(page, "#status", "The encoder is now ConSE-Lite0, which reads captions; the maps are by ")
+    says(page, "#status", "The caption is empty")
+    assert "Press Run" not in status(page)
+    says(page, "#caption", "Enter compares at once only after a run")
     page.locator("#caption textarea, #caption input").first.fill("a cat")
     page.keyboard.press("Enter")  # the maps on screen are another encoder's: it must be run first
-    says_changed(page)
+    says(page, "#status", "Press Run.")
     press_run(page, 60)
     wait_done(page, 60)
+    says(page, "#caption", "no mask is embedded again")
     assert page.locator("#pair blockquote").inner_text() == "“a cat”"
 
     rows = count_forward(monkeypatch, "conse-lite0")
@@ -93,6 +98,9 @@ def test_captions(page, monkeypatch):
     page.wait_for_function(f"b => ({INK})('big-map') != b", arg=before)
     assert page.locator("#pair blockquote").inner_text() == "“a cup of coffee <script>alert(1)</script>”"
     assert rows == []
+    page.locator("#picture button[aria-label='Remove Image']").first.click()  # nothing to compare it with
+    says(page, "#caption", "Enter compares at once only after a run")
+    says(page, "#status", "Add an image first.")
 
 
 def test_stop_keeps_what_is_there_and_run_goes_on(page, monkeypatch):

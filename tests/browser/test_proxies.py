@@ -69,6 +69,6 @@ def test_behind_a_proxy_that_says_no_name_the_page_works_or_says_why(behind, chr
             wait_done(page, 60)
             return
         page.locator("#run").click()
-        page.locator(".toast-body").first.wait_for()
-        assert "set EXPLORER_HOSTS to that name" in page.locator(".toast-body").first.inner_text()
+        page.locator(".refused").wait_for()
+        assert "set EXPLORER_HOSTS to that name" in page.locator(".refused").inner_text()
         assert "60 masks" not in status(page)

@@ -178,20 +178,47 @@ def test_where_nothing_can_be_kept_the_address_still_is(chromium, served):
     assert complaints == []
 
 
+def drop_file(page, place: str, name: str, kind: str) -> None:
+    """Drop a file that is no picture."""
+    page.evaluate(
+        """([place, name, type]) => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File(["hello"], name, { type }));
+            const target = document.querySelector(place);
+            for (const event of ["dragenter", "dragover", "drop"])
+                target.dispatchEvent(new DragEvent(event, { bubbles: true, cancelable: true, dataTransfer }));
+        }""",
+        [place, name, kind],
+    )
+
+
 def test_errors_stay_beside_what_they_are_about(page, tmp_path: Path):
-    page.locator("#picture button[aria-label='Remove Image']").first.click()
-    (tmp_path / "text.png").write_bytes(b"hello, this is no picture")
-    page.locator("#picture input[type=file]").set_input_files(tmp_path / "text.png")
-    note = page.locator("#picture ~ .refused, :has(> #picture) ~ .refused").first
+    note = page.locator("#question + .refused")  # under the row of the two pictures, which stays as it is
+    drop_file(page, "#picture img", "n.txt", "text/plain")
     note.wait_for()
-    assert "Not an image we can read" in note.inner_text()
-    page.get_by_test_id("toast-close").first.click()
+    assert "Picture to explain: n.txt is no picture" in note.inner_text()
+    assert page.locator("#picture img").is_visible()
+    assert "border-style: dashed" not in page.locator("#picture").get_attribute("style")
+    assert "everything on this screen works" in page.locator("#status").inner_text()
+    drop_file(page, "#picture img", "broken.jpg", "image/jpeg")  # Gradio lets go of the one before
+    says(page, "Changed since the last run, which the maps still show. Add an image first.")
+    page.wait_for_function("document.querySelector('.refused')?.innerText.includes('Not an image we can read')")
+    page.wait_for_function("!document.querySelector('.toast-body')")
+    assert page.locator(".refused").count() == 1
+    row, picture, reference = (page.locator(place).bounding_box() for place in ("#question", "#picture", "#reference"))
+    assert picture["y"] == reference["y"]
+    assert note.bounding_box()["width"] == row["width"]
+    (tmp_path / "n.txt").write_bytes(b"hello, this is no picture")
+    page.locator("#picture input[type=file]").set_input_files(tmp_path / "n.txt")
+    page.wait_for_function("document.querySelector('.refused')?.innerText.includes('n.txt is no picture')")
+    assert page.locator(".refused").count() == 1
     page.locator("#run").click()
     says(page, "That could not be run: Add an image first.")
-    page.get_by_test_id("toast-body").wait_for(state="detached")
+    page.wait_for_function("!document.querySelector('.toast-body')")
     assert note.is_visible()
     note.get_by_role("button", name="Close").click()
     note.wait_for(state="detached")
+    (tmp_path / "text.png").write_bytes(b"hello, this is no config.json either")
 
     page.get_by_role("tab", name="Share").click()
     page.get_by_label("Load a config.json").set_input_files(tmp_path / "text.png")

@@ -10,12 +10,17 @@ from explorer import MaskSettings
 from explorer.core.distances import measure
 from explorer.core.references import embed_reference
 from explorer.pictures.examples import FIRST_PRESET, asset_path, preset_named
+from explorer.ui.components import words
 
-from .driving import STATE, count_forward, painted, press_run, toast, wait_done
+from .driving import STATE, count_forward, painted, press_run, says, toast, wait_done
 
 pytestmark = pytest.mark.browser
 MASKS = 40
 CAPTIONS = ["a cat", "a red car", "an espresso"]
+
+
+def broken(*_):
+    raise ValueError
 
 
 def labels_of(rows: np.ndarray, encoder: explorer.Encoder) -> list[list[str]]:
@@ -112,6 +117,24 @@ def test_captions_are_ranked_and_each_is_explained_by_a_click_without_a_pass(pag
         assert page.locator("#pair .gap b").inner_text() == f"{distances[caption]:.4f}"
         assert page.locator(".ranked [aria-current] .caption").inner_text() == caption
     assert embedded == []
+    long = "a" * 501
+    page.locator("#captions-text").fill("\n".join([*CAPTIONS, "zxqv", long]))
+    page.locator("#rank-captions").click()
+    says(page, "#status", "3 of 5 captions ranked for this picture, 2 could not be")
+    assert page.locator(".ranked li:not(.unread) .caption").all_inner_texts() == closest
+    unread = page.locator(".ranked .unread")
+    assert unread.locator(".caption").all_inner_texts() == ["zxqv", long[:500]]
+    assert "knows no word of the caption" in unread.nth(0).inner_text()
+    assert "501 characters; the limit is 500" in unread.nth(1).inner_text()
+    assert page.locator(".toast-body").count() == 0
+    farthest = words()["distances"]["cosine"]["high_nonnegative" if encoder.card.nonnegative else "high"]
+    for caption, place in zip(closest, page.locator(".ranked .gauge i").all(), strict=True):
+        share = place.evaluate("dot => parseFloat(dot.style.left)")
+        assert share == pytest.approx(100 * distances[caption] / farthest, abs=0.01)
+    monkeypatch.setattr(type(encoder), "fit_text", broken)
+    page.locator("#rank-captions").click()
+    says(page, "#status", "That could not be run: the encoder failed (ValueError).")
+    monkeypatch.undo()
     page.locator("#captions-text").fill("\n".join(f"a {i}" for i in range(11)))
     page.locator("#rank-captions").click()
     assert "At most 10 captions" in toast(page)

@@ -17,8 +17,8 @@ from explorer.results.links import preset_recipe
 from explorer.results.recipe import Recipe
 from explorer.results.wire import pack, replay_of, rows
 from explorer.ui.components import look
-from explorer.ui.controls import CAPTION, PICTURE, Values
-from explorer.ui.failures import told, told_stepwise
+from explorer.ui.controls import CAPTION, COMPARES, PICTURE, RUN_FIRST, Values
+from explorer.ui.failures import told, told_stepwise, words_of
 from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
@@ -26,7 +26,7 @@ from explorer.ui.status import Step, status_panel
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
-CHANGED = "Changed since the last run, which the maps still show. Press Run."
+CHANGED = "Changed since the last run, which the maps still show."
 HOLD = "() => { dispatchEvent(new Event('hold')); }"
 PAIR = ("picture_sha256", "reference_sha256", "caption")
 SECONDS_BETWEEN_ROWS = 0.5
@@ -94,10 +94,10 @@ class Handlers:
         reference = self._controls.reference_of(values)
         if reference is None:
             return gr.skip(), gr.skip()
-        turn, result = session.turn(), session.result
+        turn = session.turn()
         if session.lost:
             raise session.nothing()
-        if result is None or values[self._controls.encoder] != result.question.encoder:
+        if (result := self._comparable(values)) is None:
             return gr.skip(), gr.skip()  # ``stale`` says so
         question = result.question.against(*reference)
         if question.recipe(0, PLAIN) == result.question.recipe(0, PLAIN):
@@ -105,6 +105,14 @@ class Handlers:
         target = self._probes.embed_target(result.probe.encoder, *reference)
         session.change(turn, question=question, target=target)
         return gr.skip(), self._news(session, "")[0]
+
+    def _comparable(self, values: Values) -> Result | None:
+        """What is on screen, where another reference can be ranked without a run of the picture and the encoder."""
+        try:
+            asked = *self._controls.network(values), self._controls.picture_of(values)
+        except ExplorerError:  # ``stale`` says so
+            return None
+        return self.session(values).made_by(*asked)
 
     @told
     def settle(self, values: Values) -> tuple[Any, Any]:
@@ -128,32 +136,44 @@ class Handlers:
 
     def said(self) -> list[Any]:
         """Its outputs."""
-        return [self._page.status, self._preset, self._story]
+        return [self._page.status, self._controls.caption, self._preset, self._story]
 
     @told
-    def stale(self, values: Values) -> tuple[Any, Any, Any]:
+    def stale(self, values: Values) -> tuple[Any, Any, Any, Any]:
         """Say whether the controls still ask for what is on screen, and let go of an example that they left.
+
+        The caption's hint says what Enter does with it.
 
         What they ask is compared, not what they say: a control that is only passed through has changed nothing, and
         one that is put back has changed it back.
         """
-        session, asked = self.session(values), self._asked(values)
+        session, (asked, do) = self.session(values), self._asked(values)
+        hint = gr.update(info=RUN_FIRST if self._comparable(values) is None else COMPARES)
         example = (gr.skip(), gr.skip()) if self._of_example(values, asked) else (None, "")
         wanted = session.wanted()
         if wanted is None or session.running or session in self._probes.waiting:
-            return gr.skip(), *example  # a run speaks for itself, and asks again at its end
+            return gr.skip(), hint, *example  # a run speaks for itself, and asks again at its end
         before, session.changed = session.changed, asked != wanted
         if session.changed:
-            return status_panel(Step(CHANGED)), *example
-        return (status_panel(now(session)) if before else gr.skip()), *example
+            encoder = self._other_encoder(values, wanted.encoder)
+            return status_panel(Step(f"{CHANGED}{encoder} {do}")), hint, *example
+        return (status_panel(now(session)) if before else gr.skip()), hint, *example
 
-    def _asked(self, values: Values) -> Recipe | None:
-        """What the controls ask for; None where that could not be run."""
+    def _asked(self, values: Values) -> tuple[Recipe | None, str]:
+        """What the controls ask for, None where that could not be run; and what to do to have it."""
         try:
             question = self._controls.question(values)
-            return question.recipe(question.masking.n_masks, PLAIN)
-        except ExplorerError:  # Run will say so
-            return None
+            return question.recipe(question.masking.n_masks, PLAIN), "Press Run."
+        except ExplorerError as error:
+            return None, words_of(error)
+
+    def _other_encoder(self, values: Values, before: str) -> str:
+        """That the encoder is another than the maps', which a caption may have brought about; empty where it is not."""
+        now = values[self._controls.encoder]
+        if now == before or now not in CARDS:
+            return ""
+        reader = ", which reads captions" * (values[self._controls.kind] == CAPTION and CARDS[now].captions)
+        return f" The encoder is now {CARDS[now].title}{reader}; the maps are by {find_card(before).title}."
 
     def _of_example(self, values: Values, asked: Recipe | None) -> bool:
         """Whether the pair is that of the example whose name and story stand above it, if one's do."""
