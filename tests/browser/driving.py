@@ -112,6 +112,6 @@ def toast(page) -> str:
     message = page.locator(".toast-body:not(:has(.timer)), .refused")  # one that would fade is said in its place
     message.wait_for()
     text = message.inner_text()
-    message.get_by_role("button").click()
+    message.locator("button").click()
     message.wait_for(state="detached")  # it fades, and the next must not be mistaken for it
     return text
