@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import numpy as np
 import pytest
@@ -323,6 +324,34 @@ def test_randomization_stopped_shows_the_strip_it_reached(page):
     assert verdict(page, "randomization")[0].startswith(f"Stopped after {len(maps) - 1} maps. ")
     assert page.locator("#evidence-randomization svg circle title").count() == len(maps)
     assert min(page.evaluate(INKS)) > 50
+
+
+def test_a_price_that_takes_long_holds_nothing_up_and_has_an_end(page, monkeypatch):
+    encoder, opened, asked = type(load_encoder(FIRST_ENCODER)), threading.Event(), []
+    plain = encoder.blocks
+
+    def slow(self):
+        asked.append(opened.wait(PATIENCE / 1000))
+        if len(asked) == 1:
+            return plain(self)
+        raise RuntimeError("taken apart in vain")
+
+    monkeypatch.setattr(encoder, "blocks", slow)
+    open_evidence(page)
+    page.locator("#evidence-randomization").scroll_into_view_if_needed()
+    says(page, "#run-randomization", "its price is being found; the encoder is loaded for that")
+    try:
+        for samples in (5, 20, 10, 5, 20):  # more than the light lane holds, each with a question for all prices
+            choose(page, "sensitivity", samples=samples)
+            says(page, "#run-sensitivity", f": {(samples + 1) * 200} passes")
+        choose(page, "sensitivity", samples=10)  # as it was at the first question, whose answer is good again
+    finally:
+        opened.set()
+    says(page, "#evidence-randomization .why", "The server failed at this")
+    assert len(asked) > 1
+    assert page.locator("#run-randomization").is_disabled()
+    page.locator("#evidence-method").select_option("grad-cam")  # which needs the network for every price
+    says(page, "#run-deletion", "passes through the network")
 
 
 def test_captions_stay_text_and_are_judged(page):

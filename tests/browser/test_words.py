@@ -108,7 +108,8 @@ def assert_shows(page, truth: WordsExplanation) -> None:
 
 def test_against_the_picture_on_screen(tab, texts):
     ask(tab, "a cat beside a red car")
-    says(tab, "#words-run", "^Explain: 60 sentences")  # of 64 masks: one “a” reads like the other
+    says(tab, "#words-run", "^Explain: 64 masks")  # as the answer says, though one “a” reads like the other
+    says(tab, "#words-n-masks", "has only 64: each way of hiding words")
     assert tab.locator("#words-p-keep input[type=range]").is_disabled()  # all are tried
     run(tab)
     done(tab, 64, "a")
@@ -292,7 +293,8 @@ def test_an_answer_without_serious_barrier(chromium, served, theme: str, width: 
     page.wait_for_function(FINISHED, timeout=120_000)
     open_words(page)
     assert page.locator("#words-p-keep input[type=range]").is_disabled()
-    assert "252 sentences" in page.locator("#words-run").inner_text()
+    assert "Explain: 256 masks" in page.locator("#words-run").inner_text()
+    assert "has only 256: each way" in page.locator("#words-n-masks").inner_text()
     ask(page, "a cat, antidisestablishmentarianism and " + "o" * 80)
     run(page)
     done(page, 32, "a")

@@ -12,20 +12,25 @@ const SETTLED = 400; // ms without another change before Python is asked for the
  * Props from Python: `kinds` (see evidence-card.js), `prices` and `slow_prices` ({ask, of: {key: {passes, seconds}, {known} or
  * {why}}}), `over` (the last press of a button that came to an end), `progress` ({kind, press, done, wanted, text, rest}), and one named after
  * each kind (what came of it: {press, step, of: {id, selection, masks, label}, over, verdict, charts, table, sheet, strip}).
- * Triggers `priced` and `weighed` ({options, ask}: for the prices, and for those that take seconds to find), `ran` ({kind,
+ * Triggers `priced` and `weighed` ({options, ask}: for the prices, and for those for which an encoder may have to be loaded), `ran` ({kind,
  * options, press}) and `stopped` ({press}).
  * @param {object} more for each card: `front` (an element under its text), `options` (what is sent besides its settings), `open` (see mapStrip)
  * @returns {{elements, price: function, judge: function}} `price` asks for the prices anew; `judge(state)` marks answers about another map
  */
 export function questions(props, trigger, watch, more = {}) {
   const cards = new Map(), reports = new Map(), lines = new Map(), prices = new Map();
+  const lanes = [["prices", "priced", false], ["slow_prices", "weighed", true]].map(([name, event, slow]) =>
+    ({ name, event, slow, asked: new Map() }));
   let press = 0, running = null, ask = 0, slowAsked = false;
 
+  const optionsNow = () => Object.fromEntries([...cards].map(([key, each]) => [key, each.options()]));
   const price = askWhenSettled(() => {
-    const options = Object.fromEntries([...cards].map(([key, each]) => [key, each.options()]));
-    ask += 1;
-    trigger("priced", { options, ask });
-    if (slowAsked) trigger("weighed", { options, ask });
+    const options = optionsNow(), other = (more.options?.().method ?? OWN) !== OWN; // which may look inside the network
+    for (const lane of lanes.filter(({ slow }) => !slow || slowAsked || other)) {
+      ask += 1;
+      lane.asked.set(ask, priced(options));
+      trigger(lane.event, { options, ask });
+    }
   });
   const draw = () => {
     for (const [key, { draw: place }] of cards) {
@@ -58,14 +63,17 @@ export function questions(props, trigger, watch, more = {}) {
   }
   for (const { key } of props.kinds.filter(({ slow }) => slow)) {
     whenSeen(cards.get(key).element, () => {
-      slowAsked = true; // its price takes seconds to find, so it is asked for once somebody can read it
+      if (prices.has(key)) return;
+      slowAsked = true; // its price takes seconds to find, so it is asked for once somebody can read it, and again if that was lost
       price();
     });
   }
-  for (const name of ["prices", "slow_prices"]) {
-    watch(name, () => {
-      if (props[name]?.ask !== ask) return; // for settings that have changed since
-      for (const [key, each] of Object.entries(props[name].of)) prices.set(key, each);
+  for (const lane of lanes) {
+    watch(lane.name, () => {
+      const { ask: answered, of } = props[lane.name] ?? {}, about = lane.asked.get(answered);
+      for (const earlier of [...lane.asked.keys()].filter((each) => each < answered)) lane.asked.delete(earlier); // overtaken
+      if (about !== priced(optionsNow())) return; // for settings that have changed since
+      for (const [key, each] of Object.entries(of)) prices.set(key, each);
       draw();
     });
   }
@@ -86,6 +94,12 @@ export function questions(props, trigger, watch, more = {}) {
   return { elements: [...cards.values()].map((each) => each.element), price, judge };
 }
 
+/** What prices hang on: the settings and the map on screen, so that an answer serves whoever asked for the same since. */
+function priced(options) {
+  const { result, selection, upto } = store.state;
+  return JSON.stringify([options, result?.id, result?.n, selection, upto]);
+}
+
 /** What asks once, when it was not called again for a while. */
 function askWhenSettled(ask) {
   let timer = 0;
@@ -96,12 +110,9 @@ function askWhenSettled(ask) {
 }
 
 function whenSeen(element, then) {
-  const watcher = new IntersectionObserver((entries) => {
-    if (!entries.at(-1).isIntersecting) return;
-    watcher.disconnect();
-    then();
-  });
-  watcher.observe(element);
+  new IntersectionObserver((entries) => {
+    if (entries.at(-1).isIntersecting) then();
+  }).observe(element);
 }
 
 /** Whether a report is about another map than the one on screen, or than that of the method now chosen for the pair on screen. */

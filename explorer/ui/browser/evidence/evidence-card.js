@@ -4,6 +4,8 @@ import { reader } from "../page/announce.js";
 import { lineChart } from "./evidence-chart.js";
 import { contactSheet, mapStrip } from "./evidence-pictures.js";
 
+const FINDING = "its price is being found; the encoder is loaded for that, once, which can take a minute …";
+
 /**
  * Build a card.
  * @param {object} kind {key, title, read, limits, verb, options: [{name, label, choices: [[value, text]], folded}]}
@@ -27,7 +29,7 @@ export function card(kind, act) {
     run.disabled = busy || !price || Boolean(price.why);
     if (held === run && mine) stop.focus(); // the one takes the other's place, and so its place for the keyboard
     if (held === stop && !mine) run.focus();
-    write(run, price?.why || mine ? kind.verb : `${kind.verb}: ${price ? priceWords(price) : "its price is being found …"}`);
+    write(run, price?.why || mine ? kind.verb : `${kind.verb}: ${price ? priceWords(price) : kind.slow ? FINDING : "its price is being found …"}`);
     why.hidden = !price?.why;
     write(why, price?.why ?? "");
     progress.draw(mine, line);

@@ -8,13 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from explorer.core.errors import ExplorerError, InvalidInput
+from explorer.attributions.method import METHODS
+from explorer.core.errors import InvalidInput
+from explorer.core.steps import Work as Pieces
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
-from explorer.ui.failures import told, told_stepwise
+from explorer.ui.failures import noted, told, told_stepwise, words_of
 from explorer.ui.jobs import Job, stream
 from explorer.ui.methods_menu import offers
-from explorer.ui.page import LIGHT, SESSION_SECONDS, Page
+from explorer.ui.page import LIGHT, QUIET, SESSION_SECONDS, Page
+from explorer.ui.slow_work import patiently
 from explorer.ui.tabs.events import TabEvents, named, press_of
 from explorer.ui.tabs.evidence.evidence import Evidence, Subject, subject_of
 from explorer.ui.tabs.evidence.kinds import KINDS
@@ -22,6 +25,9 @@ from explorer.ui.tabs.evidence.trial import Ledger, Trial, line
 from explorer.ui.tabs.explore.handlers import Handlers
 
 Kinds = Mapping[str, type[Evidence]]
+WEIGHING: dict[str, Any] = QUIET | {"concurrency_id": "weighing", "concurrency_limit": 1, "trigger_mode": "multiple"}
+"""Of prices for which an encoder is loaded: one by one, or each who asks again would have it loaded once more, and in
+a lane of their own, or the light events would wait for it."""
 INTRO = (
     "<h2>Evidence</h2><p>A map nobody can check is decoration. Each question here puts the map to a test of its own; "
     "none of them can prove a map right, and each can show that it is wrong.</p>"
@@ -59,7 +65,7 @@ def _wire(judging: Judging, page: Page, widgets: Widgets) -> None:
     light = LIGHT | {"trigger_mode": "multiple"}
     priced: dict[str, Any] = {"inputs": asked, "outputs": [widgets.view], **light}
     widgets.view.priced(judging.price, **priced)
-    widgets.view.weighed(judging.price_slow, **priced)
+    widgets.view.weighed(judging.price_slow, **priced | WEIGHING)
     widgets.view.ran(judging.turn, asked, [widgets.view], **light)  # before the run, or it would wait for it
     lane = page.queued() | {"show_progress": "hidden", "trigger_mode": "multiple"}  # each card shows its own
     running = widgets.view.ran(judging.run, asked, [widgets.view], **lane)
@@ -84,30 +90,29 @@ class Judging(TabEvents[Widgets, Job]):
         """What each piece of evidence needs of the network, for the map on screen and the settings of its card."""
         return gr.update(prices=self._prices(values, event, slow=False))
 
-    @told
-    def price_slow(self, values: Values, event: gr.EventData) -> Any:
+    @told_stepwise
+    def price_slow(self, values: Values, event: gr.EventData) -> Iterator[Any]:
         """The same for what takes seconds to tell, so that the others need not wait for it."""
-        return gr.update(slow_prices=self._prices(values, event, slow=True))
+        prices = Pieces(patiently(lambda: self._prices(values, event, slow=True)))
+        for _ in prices:
+            yield gr.skip()
+        yield gr.update(slow_prices=prices.result)
 
     def _prices(self, values: Values, event: gr.EventData, *, slow: bool) -> dict[str, Any]:
-        kinds = {key: kind for key, kind in self._kinds.items() if kind.slow == slow}
         data = named(event._data)
-        try:
-            subject, options = self._subject(values), named(data.get("options"))
-        except ExplorerError as error:
-            of = {key: {"why": str(error)} for key in kinds}
-        else:
-            of = {key: self._price(kind, subject, options.get(key)) for key, kind in kinds.items()}
+        options = named(data.get("options"))
+        kinds = {key: kind for key, kind in self._kinds.items() if _looks_inside(kind, options.get(key)) == slow}
+        of = {key: self._price(kind, values, options.get(key)) for key, kind in kinds.items()}
         return {"ask": data.get("ask"), "of": of}
 
-    def _price(self, kind: type[Evidence], subject: Subject, options: object) -> dict[str, Any]:
+    def _price(self, kind: type[Evidence], values: Values, options: object) -> dict[str, Any]:
         try:
-            evidence = kind(subject, named(options))
+            evidence = kind(self._subject(values), named(options))
             if self._ledger.known(evidence):
                 return {"known": True}
             parts = evidence.parts()
-        except ExplorerError as error:
-            return {"why": str(error)}
+        except Exception as error:  # noqa: BLE001 - told beside the button, which would wait for its price for ever
+            return {"why": words_of(noted(error))}
         return {"passes": sum(passes for _, passes in parts), "seconds": self._ledger.seconds(evidence, parts)}
 
     @told
@@ -146,3 +151,9 @@ class Judging(TabEvents[Widgets, Job]):
         """Tell the browser which press has come to its end."""
         job = self._job(values)
         return gr.skip() if job.running else gr.update(over=job.over)
+
+
+def _looks_inside(kind: type[Evidence], options: object) -> bool:
+    """Whether an encoder may have to be loaded to tell a price: for its layers, or a method that needs them."""
+    method = options.get("method") if isinstance(options, dict) else None
+    return kind.slow or (isinstance(method, str) and method in METHODS and bool(METHODS[method].needs))

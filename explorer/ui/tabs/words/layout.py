@@ -38,6 +38,7 @@ NO_ENCODER = (
     "where there is a network.</p>"
 )
 EXPLAIN = "Explain"
+FEWER = "A short sentence has fewer: each way of hiding words, once."
 COUNTED = 100_000
 """Words in all masks, up to which the different sentences are counted at every key that is pressed."""
 
@@ -100,8 +101,7 @@ def _lay_out_question(choices: list[tuple[str, str]]) -> dict[str, Any]:
         filterable=False,
         elem_id="words-encoder",
     )
-    fewer = "A short sentence has fewer: each way of hiding words, once."
-    n_masks = slider(N_MASKS, N_MASKS.title, fewer, prefix="words-")
+    n_masks = slider(N_MASKS, N_MASKS.title, _ways(EXAMPLE, MaskSettings()), prefix="words-")
     stays = "Chance that a word stays; locked where every way is tried."
     p_keep = slider(P_KEEP, P_KEEP.title, stays, prefix="words-")
     hide = gr.Radio([(label, key) for key, label in HIDINGS.items()], value="drop", label="A hidden word is",
@@ -123,7 +123,7 @@ def _lay_out_look() -> dict[str, Any]:
 
 def _wire(wording: Wording, page: Page, widgets: Widgets) -> None:
     """Prices and ranking are light; a run waits for its turn."""
-    asked, priced = widgets.asked() | {page.session}, [widgets.run, widgets.p_keep]
+    asked, priced = widgets.asked() | {page.session}, [widgets.run, widgets.p_keep, widgets.n_masks]
     widgets.kind.input(wording.choose_kind, {widgets.kind}, [widgets.other], **LIGHT)
     for costly in (widgets.sentence, widgets.encoder, widgets.n_masks, widgets.p_keep, widgets.hide):
         costly.change(wording.price, asked, priced, **LIGHT)
@@ -145,8 +145,8 @@ class Wording(MaskEvents[Widgets, Worded]):
         return gr.update(visible=values[self._widgets.kind] == SENTENCE)
 
     @told
-    def price(self, values: Values) -> tuple[Any, Any]:
-        """Put what a run costs on its button, and lock the share kept where it plays no part."""
+    def price(self, values: Values) -> tuple[Any, Any, Any]:
+        """Put what a run costs on its button, lock the share kept where it plays no part, and say how many masks."""
         widgets = self._widgets
         try:
             masking, text = self._masking(values), values[widgets.sentence]
@@ -154,21 +154,20 @@ class Wording(MaskEvents[Widgets, Worded]):
             label = self.label(text, values[widgets.encoder], masking, values[widgets.hide])
             free = not tries_all(len(split_words(text).words), masking)
         except InvalidInput:  # a run will say so; a price while typing must not
-            label, free = EXPLAIN, True
-        return gr.update(value=label), gr.update(interactive=free)
+            return gr.update(value=EXPLAIN), gr.update(interactive=True), gr.update(info=FEWER)
+        return gr.update(value=label), gr.update(interactive=free), gr.update(info=_ways(text, masking))
 
     def label(self, text: str, encoder: str, masking: MaskSettings, hide: str) -> str:
         """The words on the button."""
-        count, exact = self._count(text, masking, hide)
-        seconds = self._probes.rates.seconds(encoder, "", count, TEXT)
+        seconds = self._probes.rates.seconds(encoder, "", self._count(text, masking, hide), TEXT)
         price = "" if seconds is None else f", about {max(1.0, seconds):.0f} s"
-        return f"{EXPLAIN}: {'' if exact else 'at most '}{count} sentences{price}"
+        return f"{EXPLAIN}: {_masks(text, masking)} masks{price}"
 
-    def _count(self, text: str, masking: MaskSettings, hide: str) -> tuple[int, bool]:
-        """How many sentences are embedded, and whether they were counted."""
+    def _count(self, text: str, masking: MaskSettings, hide: str) -> int:
+        """How many sentences take time; at most, where counting them would: masks that leave the same one share it."""
         sentence = split_words(text)
         exact = len(sentence.words) * masking.n_masks <= COUNTED
-        return sentences_to_embed(sentence, masking, hide) if exact else masking.n_masks, exact
+        return sentences_to_embed(sentence, masking, hide) if exact else masking.n_masks
 
     def _masking(self, values: Values) -> MaskSettings:
         widgets, n = self._widgets, values[self._widgets.n_masks]
@@ -204,7 +203,7 @@ class Wording(MaskEvents[Widgets, Worded]):
         try:
             masking, widgets = self._masking(values), self._widgets
             find_card(values[widgets.encoder])
-            count, _ = self._count(values[widgets.sentence], masking, values[widgets.hide])
+            count = self._count(values[widgets.sentence], masking, values[widgets.hide])
             return self._probes.rates.seconds(values[widgets.encoder], "", count, TEXT)
         except InvalidInput:  # the run will say so
             return None
@@ -222,3 +221,15 @@ class Wording(MaskEvents[Widgets, Worded]):
         return SelectionSettings(
             mode=values[widgets.mode], threshold=values[widgets.threshold], distance=values[widgets.distance]
         )
+
+
+def _masks(text: str, masking: MaskSettings) -> int:
+    """How many masks there are: at most those asked for."""
+    count = len(split_words(text).words)
+    return 1 << count if tries_all(count, masking) else masking.n_masks
+
+
+def _ways(text: str, masking: MaskSettings) -> str:
+    """For the slider, where a sentence has fewer masks than it says."""
+    count = _masks(text, masking)
+    return f"This sentence has only {count}: each way of hiding words, once." if count < masking.n_masks else FEWER
