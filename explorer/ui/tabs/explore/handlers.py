@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -23,10 +24,10 @@ from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
+from explorer.ui.tabs.explore.outdated import changed, mark, words
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
-CHANGED = "Changed since the last run, which the maps still show. Press Run."
 HOLD = "() => { dispatchEvent(new Event('hold')); }"
 PAIR = ("picture_sha256", "reference_sha256", "caption")
 SECONDS_BETWEEN_ROWS = 0.5
@@ -128,11 +129,11 @@ class Handlers:
 
     def said(self) -> list[Any]:
         """Its outputs."""
-        return [self._page.status, self._preset, self._story]
+        return [self._page.status, self._page.view, self._preset, self._story]
 
     @told
-    def stale(self, values: Values) -> tuple[Any, Any, Any]:
-        """Say whether the controls still ask for what is on screen, and let go of an example that they left.
+    def stale(self, values: Values) -> tuple[Any, Any, Any, Any]:
+        """Say whether the controls still ask for what is on screen, there too, and let go of an example that they left.
 
         What they ask is compared, not what they say: a control that is only passed through has changed nothing, and
         one that is put back has changed it back.
@@ -140,12 +141,35 @@ class Handlers:
         session, asked = self.session(values), self._asked(values)
         example = (gr.skip(), gr.skip()) if self._of_example(values, asked) else (None, "")
         wanted = session.wanted()
-        if wanted is None or session.running or session in self._probes.waiting:
-            return gr.skip(), *example  # a run speaks for itself, and asks again at its end
-        before, session.changed = session.changed, asked != wanted
-        if session.changed:
-            return status_panel(Step(CHANGED)), *example
-        return (status_panel(now(session)) if before else gr.skip()), *example
+        if wanted is None or (session.running and session.fresh is not None):
+            return gr.skip(), gr.skip(), *example  # a run speaks for itself, and asks again at its end
+        old, (said, there) = asked != wanted, self._awaited(values, session, asked)
+        view = gr.update(mark=mark(session, there) if old else None)
+        if session.running or session in self._probes.waiting:
+            return gr.skip(), view, *example
+        before, session.changed = session.changed, old
+        if old:
+            return status_panel(Step(said or changed(session))), view, *example
+        return (status_panel(now(session)) if before else gr.skip()), view, *example
+
+    def _awaited(self, values: Values, session: Session, asked: Recipe | None) -> tuple[str, str]:
+        """What to say beside Run and at the maps of a result that was opened and waits; empty where none does."""
+        if (awaited := session.awaited) is None:
+            return "", ""
+        if not awaited.absent and asked != replace(awaited.recipe, selection=PLAIN):
+            session.awaited = None  # something else was chosen
+            return "", ""
+        c = self._controls
+        places = {"picture": c.picture, "reference": c.reference}
+        there = {side: self._sha256(values[place]) for side, place in places.items()}
+        return words(awaited, there, example=session.replay is not None)
+
+    def _sha256(self, path: str | None) -> str | None:
+        """Of what a picture's control holds; empty for what is no picture."""
+        try:
+            return self._controls.pictures.open(path).sha256 if path else None
+        except ExplorerError:  # Run will say so
+            return ""
 
     def _asked(self, values: Values) -> Recipe | None:
         """What the controls ask for; None where that could not be run."""
