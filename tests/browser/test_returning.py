@@ -95,10 +95,8 @@ def test_only_what_changed_is_said_to_have_changed(page, assets: Path, monkeypat
         page.locator(place).focus()
         page.locator(place).press("Tab")  # through controls that nobody touched
     page.locator("#p-keep input[type=range]").focus()
-    place, dimmed = (
-        page.locator("#map-frame").bounding_box(),
-        "getComputedStyle(document.querySelector('#big-map')).opacity",
-    )
+    place = page.locator("#map-frame").bounding_box()
+    dimmed = "getComputedStyle(document.querySelector('#big-map')).opacity"
     page.keyboard.press("ArrowRight")
     says(page, CHANGED)
     marked(page, f"Of the example; {MARKED}")

@@ -251,7 +251,7 @@ def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, serve
     other = opened(chromium, address, elsewhere=True)
     status_says(other, "add the picture to explain, then press Run")
     drawn(other)  # until then an example, which says that it is one
-    asking = "not what the link shows. The link is about a picture that its sender has, beside"
+    asking = "not what the link shows. The link is about a picture that its sender has"
     marked(other, asking)
     assert "last run" not in other.locator("body").inner_text()
     assert asking in other.locator("#big-map").get_attribute("aria-label")
@@ -333,17 +333,8 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil = opened(chromium, address)
     before = drawn(pupil)
     pupil.wait_for_function("document.documentElement.classList.contains('projector')")
-    for gone in (
-        "#encoder",
-        "#about-encoder",
-        "#absent-encoders",
-        "#run",
-        "#stop",
-        "#mode",
-        ".slices",
-        "#compare-tab-button",
-        "#tour",
-    ):
+    away = ("#encoder", "#about-encoder", "#absent-encoders")
+    for gone in (*away, "#run", "#stop", "#mode", ".slices", "#compare-tab-button", "#tour"):
         assert not pupil.locator(gone).first.is_visible(), gone
     for fixed in (
         "#instrument-threshold",

@@ -53,7 +53,7 @@ def words(awaited: Awaited, there: Mapping[str, str | None], *, example: bool) -
         text = f"{_begun(sides)} that you added is not the one that the {what} is about: Run will show another result."
         return text, f"{meanwhile}: {sides} that you added is another one."
     if missing:
-        text = f"{about}, which no {what} brings: add {_and(missing)}, then press Run."
+        text = f"{about}. No {what} brings it along: add {_and(missing)}, then press Run."
         return text, f"{meanwhile}. {about}: add {_and(missing)}, then press Run."
     right = f"{_begun(_and(list(wanted)))} is what the {what} is about."
     return f"{right} Press Run to see its result.", f"{meanwhile} yet: press Run."
@@ -65,7 +65,7 @@ def _files(awaited: Awaited) -> str:
         return "two pictures that its sender has"
     other = recipe.reference if awaited.absent == ("picture",) else recipe.picture
     beside = "a caption" if recipe.caption is not None else PurePath(other).stem.replace("_", " ") if other else ""
-    return "a picture that its sender has" + (f", beside {beside}" if beside else "")
+    return "a picture that its sender has" + (f" (the other: {beside})" if beside else "")
 
 
 def _and(sides: list[str]) -> str:
