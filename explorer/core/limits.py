@@ -46,7 +46,7 @@ class Range:
         if not self.low <= number <= high:
             why = f" ({self.why})" if self.why else ""
             raise InvalidInput(
-                f"{self.title} must be {self.low:{self._spec}} to {high:{self._spec}}, got {_short(number)}{why}.",
+                f"{self.name} must be {self.low:{self._spec}} to {high:{self._spec}}, got {_short(number)}{why}.",
                 code=f"{self.name}_range",
             )
         return number
@@ -58,7 +58,7 @@ class Range:
 
     @property
     def title(self) -> str:
-        """What it is called in messages and wherever it is asked for."""
+        """What it is called wherever a person is asked for it; messages name it as code, links and files do."""
         return SETTINGS[self.name].title
 
     @property
@@ -68,7 +68,7 @@ class Range:
     def _number(self, value: Any, high: float) -> int | float:
         kind = "a whole number" if self.whole else "a number"
         wrong = InvalidInput(
-            f"{self.title} must be {kind} from {self.low:{self._spec}} to {high:{self._spec}}.",
+            f"{self.name} must be {kind} from {self.low:{self._spec}} to {high:{self._spec}}.",
             code=f"{self.name}_type",
         )
         if isinstance(value, bool) or not hasattr(value, "__float__"):

@@ -282,7 +282,7 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
     """
     if masking.feature_res > min(size):
         raise InvalidInput(
-            f"{FEATURE_RES.title} must not be above the image's shorter side: {masking.feature_res} cells on "
+            f"feature_res must not be above the image's shorter side: {masking.feature_res} cells on "
             f"{min(size)} pixels; use at most {min(size)}.",
             code="feature_res_side",
         )

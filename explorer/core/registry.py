@@ -54,7 +54,7 @@ class Registry(Generic[T]):
         return len(self._filled())
 
     def __contains__(self, key: object) -> bool:
-        return key in self._filled()
+        return isinstance(key, str) and key in self._filled()
 
     def items(self) -> list[tuple[str, T]]:
         """Keys and entries, in order."""

@@ -413,7 +413,7 @@ def test_large_text_is_larger_and_fits(chromium, served, width: int, theme: str)
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("preset=two-cat&threshold=nan", "Threshold must be a number"),
+        ("preset=two-cat&threshold=nan", "threshold must be a number"),
         ("picture=javascript:alert(1)&caption=x", "No such example"),
         ("picture=cat.jpg&caption=" + "x" * 20_000, "the limit is 500"),
         ("hide=%3Cimg+src=x+onerror=alert(1)%3E", "Unknown name in hide"),

@@ -82,16 +82,17 @@ def test_opens_with_the_focus_and_closes_with_it(page):
 def test_the_answer_is_not_on_screen_before_the_question(page):
     """It asks about a pair whose map has not been shown, and gives back the one that was there."""
     result = f"async () => {{ {STORE} return [store.state.result.id, store.state.result.n]; }}"
-    places = ("#big-map", "#pair .gap", "#meter")
+    places = ("#big-map", "#pair .gap", "#meter", "#copy")
     mine = page.evaluate(result)
     asked = []
     for _ in range(2):
         start(page)
         asked.append(page.evaluate(result)[0])
-        assert seen(page, *places) == [False] * 3
+        assert seen(page, *places) == [False] * 4
+        assert page.locator("#tour .about").is_visible()
         page.click("#tour-close")
         assert page.evaluate(result) == mine
-        assert seen(page, *places) == [True] * 3
+        assert seen(page, *places) == [True] * 4
     assert len({mine[0], *asked}) == 3
 
 

@@ -95,14 +95,14 @@ def test_same_as_a_module(tmp_path: Path):
 
 
 BAD_OPTIONS = [
-    (("--n-masks", "9"), "(n_masks) must be 10 to 100000, got 9"),
-    (("--n-masks", "1000.5"), "(n_masks) must be a whole number"),
-    (("--n-masks", "many"), "(n_masks) must be a whole number"),
-    (("--p-keep", "0"), "(p_keep) must be 0.01 to 0.99, got 0 (0 hides all, 1 hides nothing)"),
-    (("--p-keep", "nan"), "(p_keep) must be a number"),
-    (("--feature-res", "0"), "(feature_res) must be 1 to 128"),
-    (("--seed", "-1"), "Seed must be 0 to 4294967295"),
-    (("--threshold", "0.6"), "Threshold must be 0.01 to 0.5"),
+    (("--n-masks", "9"), "n_masks must be 10 to 100000, got 9"),
+    (("--n-masks", "1000.5"), "n_masks must be a whole number"),
+    (("--n-masks", "many"), "n_masks must be a whole number"),
+    (("--p-keep", "0"), "p_keep must be 0.01 to 0.99, got 0 (0 hides all, 1 hides nothing)"),
+    (("--p-keep", "nan"), "p_keep must be a number"),
+    (("--feature-res", "0"), "feature_res must be 1 to 128"),
+    (("--seed", "-1"), "seed must be 0 to 4294967295"),
+    (("--threshold", "0.6"), "threshold must be 0.01 to 0.5"),
     (("--mode", "best"), "invalid choice"),
     (("--nonsense",), "unrecognized arguments"),
 ]

@@ -21,8 +21,8 @@ def test_every_setting_has_a_label_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("cap", [N_MASKS, FEATURE_RES, P_KEEP, SEED, THRESHOLD, AGREEMENT], ids=lambda cap: cap.name)
-def test_an_error_calls_a_setting_as_the_screen_does(cap: Range) -> None:
+def test_an_error_calls_a_setting_as_code_does(cap: Range) -> None:
     for wrong in (cap.high + 1, "many"):
         with pytest.raises(InvalidInput) as caught:
             cap.check(wrong)
-        assert str(caught.value).startswith(f"{SETTINGS[cap.name].title} must be ")
+        assert str(caught.value).startswith(f"{cap.name} must be ")

@@ -385,7 +385,7 @@ def test_the_published_curves(published: Published) -> None:
 
 @pytest.fixture(scope="module")
 def bee(paper_image: PaperImage) -> Probe:
-    return explorer.probe(paper_image("bee.jpg"), masking=MaskSettings(n_masks=300))
+    return explorer.probe(paper_image("bee.jpg"), encoder="efficientnet-lite0", masking=MaskSettings(n_masks=300))
 
 
 @pytest.mark.parametrize("name", ["fly", "bee2"])
@@ -401,7 +401,7 @@ def test_the_map_of_a_bee_is_faithful(bee: Probe, paper_image: PaperImage, name:
     """
     path = paper_image(f"{name}.jpg")
     attribution = explorer.rank(bee, reference=path).attribution
-    question = make_question(paper_image("bee.jpg"), reference=path)
+    question = make_question(paper_image("bee.jpg"), reference=path, encoder="efficientnet-lite0")
     found = run(deletion(question, attribution, steps=10, fill=fill, seeds=(0, 1)))
     random = found.random_areas(upto)
     assert found.area("lodf", upto) > random.max()

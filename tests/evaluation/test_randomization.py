@@ -225,7 +225,7 @@ def test_a_map_that_is_constant_is_like_nothing() -> None:
         ({"how": "bake"}, "shuffle, shuffle_rows, reinitialise"),
         ({"reference": "lost"}, "kept, re-embedded"),
         ({"layers": ()}, "at least one layer"),
-        ({"seed": -1}, "Seed must be"),
+        ({"seed": -1}, "seed must be"),
     ],
 )
 def test_what_cannot_be_used_is_refused_at_once(choices: dict[str, Any], message: str) -> None:

@@ -150,7 +150,7 @@ def test_the_price_is_what_is_embedded_and_parts_are_whole() -> None:
         ({"spread": 0.0}, "above 0"),
         ({"spread": float("nan")}, "above 0"),
         ({"law": "salt"}, "gaussian, uniform"),
-        ({"seed": -1}, "Seed must be"),
+        ({"seed": -1}, "seed must be"),
     ],
 )
 def test_what_cannot_be_used_is_refused_before_anything_is_embedded(choices: dict[str, Any], message: str) -> None:

@@ -40,7 +40,7 @@ def inside(attribution: np.ndarray, box: BoxShares) -> float:
 
 @pytest.fixture(scope="module")
 def dog_and_car(paper_image: PaperImage) -> Probe:
-    return explorer.probe(paper_image("dogcar.jpg"))
+    return explorer.probe(paper_image("dogcar.jpg"), encoder="efficientnet-lite0")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def dog_and_car_for_captions(paper_image: PaperImage) -> Probe:
 
 @pytest.fixture(scope="module")
 def bee(paper_image: PaperImage) -> Probe:
-    return explorer.probe(paper_image("bee.jpg"), masking=MaskSettings(n_masks=1000))
+    return explorer.probe(paper_image("bee.jpg"), encoder="efficientnet-lite0", masking=MaskSettings(n_masks=1000))
 
 
 @both_modes

@@ -162,7 +162,7 @@ def test_links_can_be_read_by_people() -> None:
 
 def test_a_link_to_what_the_app_would_not_run_is_not_made() -> None:
     recipe = Recipe(picture_sha256=SHA, caption="a cat", encoder="conse-lite0", masking=MaskSettings(n_masks=20_000))
-    with pytest.raises(InvalidInput, match=r"\(n_masks\) must be 10 to 10000, got 20000"):
+    with pytest.raises(InvalidInput, match=r"n_masks must be 10 to 10000, got 20000"):
         to_query(recipe)
 
 
@@ -228,17 +228,17 @@ def test_an_own_file_is_named_by_its_pixels_and_has_to_be_brought() -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("n_masks=20000", "(n_masks) must be 10 to 10000, got 20000."),
-        ("n_masks=1e3", "(n_masks) must be a whole number from"),
-        ("n_masks=", "(n_masks) must be a whole number from"),
-        ("n_masks=٥٠٠", "(n_masks) must be a whole number from"),
-        ("n_masks=1_000", "(n_masks) must be a whole number from"),
-        (f"seed={'9' * 50_000}", "Seed must be a whole number from"),
-        ("seed=-1", "Seed must be 0 to 4294967295, got -1."),
-        ("p_keep=nan", "(p_keep) must be a number from"),
-        ("p_keep=1e999", "(p_keep) must be a number from"),
-        ("p_keep=0", "(p_keep) must be 0.01 to 0.99, got 0 (0 hides all, 1 hides nothing)."),
-        ("threshold=0.6", "Threshold must be 0.01 to 0.5, got 0.6."),
+        ("n_masks=20000", "n_masks must be 10 to 10000, got 20000."),
+        ("n_masks=1e3", "n_masks must be a whole number from"),
+        ("n_masks=", "n_masks must be a whole number from"),
+        ("n_masks=٥٠٠", "n_masks must be a whole number from"),
+        ("n_masks=1_000", "n_masks must be a whole number from"),
+        (f"seed={'9' * 50_000}", "seed must be a whole number from"),
+        ("seed=-1", "seed must be 0 to 4294967295, got -1."),
+        ("p_keep=nan", "p_keep must be a number from"),
+        ("p_keep=1e999", "p_keep must be a number from"),
+        ("p_keep=0", "p_keep must be 0.01 to 0.99, got 0 (0 hides all, 1 hides nothing)."),
+        ("threshold=0.6", "threshold must be 0.01 to 0.5, got 0.6."),
         ("fill=nois", "Unknown fill; choose one of"),
         ("mode=<script>", "Unknown mode; choose one of"),
         ("distance=", "Unknown distance; choose one of"),

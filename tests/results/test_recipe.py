@@ -134,7 +134,7 @@ def test_every_field_refuses_what_it_cannot_be(name: str, value: Any) -> None:
         ({"extra": 1}, "Unknown field in config; the fields are: picture, picture_sha256,"),
         ({"masking__extra": 1}, "Unknown field in masking; the fields are: n_masks,"),
         ({"selection__closest": [0.5, 0.2]}, "closest must be two shares"),
-        ({"masking__n_masks": 9}, "(n_masks) must be 10 to 100000, got 9."),
+        ({"masking__n_masks": 9}, "n_masks must be 10 to 100000, got 9."),
         ({"masking": []}, "masking must have the fields n_masks,"),
     ],
     ids=lambda value: str(value)[:40],
@@ -187,8 +187,8 @@ def test_any_json_is_taken_or_refused(changes: dict[str, Any], keep: bool) -> No
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: replace(c, masking=MaskSettings(n_masks=20_000)), "(n_masks) must be 10 to 10000, got 20000."),
-        (lambda c: replace(c, masking=MaskSettings(feature_res=65)), "(feature_res) must be 1 to 64, got 65."),
+        (lambda c: replace(c, masking=MaskSettings(n_masks=20_000)), "n_masks must be 10 to 10000, got 20000."),
+        (lambda c: replace(c, masking=MaskSettings(feature_res=65)), "feature_res must be 1 to 64, got 65."),
         (lambda c: replace(c, masking=MaskSettings(scheme="dianna")), "must be able to grow"),
         (lambda c: replace(c, encoder="open_clip:ViT-B-32:openai"), "Unknown encoder; choose one of"),
     ],

@@ -199,7 +199,7 @@ def test_what_a_stopped_run_has_made_comes_to_the_screen():
     session.change(session.turn(), probe=replace(session.probe, embeddings=session.probe.embeddings[:40]))
     session.stop(cancelled=True)
     seen = json.dumps({"selection": PLAIN.to_dict(), "id": shown["id"], "n": 16})
-    assert set(stopping.stopped({"session": session, "view": seen})[1]["rows"]) == {"id", "plane"}
+    assert set(stopping.stopped({"session": session, "view": seen})[1]["rows"]) == {"id", "plane", "seen"}
 
 
 def test_prices_decode_no_picture_again(monkeypatch: pytest.MonkeyPatch):

@@ -165,6 +165,7 @@ class Tour {
     parts.heading.textContent = title;
     parts.sentence.textContent = sentence;
     parts.task.textContent = step ? step.task : problem;
+    parts.about.hidden = !this.#own;
     if (parts.body.firstChild !== (step?.element ?? null)) parts.body.replaceChildren(...(step ? [step.element] : []));
     write(parts.told, step?.said ?? "");
     parts.answer.hidden = !step || Boolean(step.said);
@@ -198,6 +199,7 @@ function lay(root, does) {
   const parts = {
     start: button("start", "Take the tour (6 steps, 5 minutes)"),
     progress: el("p", { class: "progress" }), heading: el("h2", { tabindex: -1, id: "tour-heading" }),
+    about: el("p", { class: "about" }, "This is about another example, whose map has not been on screen. What you had comes back when you close the tour."),
     sentence: el("p", { class: "sentence" }), task: el("p", { class: "task" }), body: el("div", { class: "body" }),
     answer: el("p", { class: "answer" }, button("reveal", "Reveal"), button("skip", "Skip this guess")),
     told: el("p", { class: "told", id: "tour-told", "aria-live": "polite" }),
@@ -208,7 +210,7 @@ function lay(root, does) {
   parts.panel = el("section", { class: "panel", "aria-labelledby": "tour-heading", hidden: true },
     el("div", { class: "head" }, parts.progress, parts.heading,
       button("close", "Close", { "aria-label": "Close the tour" })),
-    parts.sentence, parts.task, parts.body, parts.answer, parts.told,
+    parts.about, parts.sentence, parts.task, parts.body, parts.answer, parts.told,
     el("div", { class: "foot" }, parts.back, parts.next), parts.live);
   root.dataset.control = "tour";
   root.replaceChildren(parts.closed, parts.panel);

@@ -43,6 +43,7 @@ class QuickLook:
         few = asked if isinstance(asked, int | float) and asked < FEW else FEW
         return {**values, c.n_masks: few, c.until: False}
 
+    @told
     def queue(self, values: Values) -> tuple[Any, Session]:
         """As ``Handlers.queue``."""
         return self._handlers.queue(self._few(values))
