@@ -68,7 +68,13 @@ def main_screen(probes: ProbeCache, demo: gr.Blocks) -> None:
             with gr.Tabs(elem_id="tabs", overflow_behavior="wrap"):
                 with gr.Tab("Explore", elem_id="explore-tab"):
                     view = component(
-                        "instrument", words=words(), own=list(OURS), show={"replay": start.key}, result=None, rows=None
+                        "instrument",
+                        words=words(),
+                        own=list(OURS),
+                        show={"replay": start.key},
+                        result=None,
+                        rows=None,
+                        mark=None,
                     )
                 page = Page(probes, controls, session, view, status, words_question, words_run)
                 handlers = Handlers(page, preset, story)

@@ -74,12 +74,29 @@ class Result(NamedTuple):
     seen: Seen
 
 
+@dataclass(frozen=True)
+class Awaited:
+    """A result that was opened and cannot be shown before the visitor has done something.
+
+    Attributes:
+        what: It was opened from, in words.
+        absent: Which of ``"picture"`` and ``"reference"`` the page does not have.
+        remedy: What else is to be done, in words.
+    """
+
+    recipe: Recipe
+    what: str
+    absent: tuple[str, ...] = ()
+    remedy: str = ""
+
+
 class Session(Job):
     """What one open page is looking at. A running probe and a moved control both write here.
 
     Attributes:
         replay: The key of the example shown without a model, if one is.
         changed: Whether the page says that the controls ask for something else than what is on screen.
+        awaited: What was opened, until a run or an example takes its place.
     """
 
     def __init__(self) -> None:
@@ -87,6 +104,7 @@ class Session(Job):
         self._kept: Kept[Result] | None = None
         self.replay: str | None = None
         self.changed = False
+        self.awaited: Awaited | None = None
         self._turn = 0
 
     @property
@@ -128,7 +146,7 @@ class Session(Job):
         """Show the first of a run; False where an example was chosen since its turn."""
         with _TURNS:
             if turn == self._turn:
-                self._kept, self.replay = kept, None
+                self._kept, self.replay, self.awaited = kept, None, None
             return turn == self._turn
 
     def change(self, turn: int, **parts: Any) -> bool:
@@ -156,7 +174,7 @@ class Session(Job):
             self._kept = None
             self.stop(cancelled=True)
             self.end()
-            self.replay, self.changed = key, False
+            self.replay, self.changed, self.awaited = key, False, None
 
     def wanted(self) -> Recipe | None:
         """What names the result that was asked for, with all its masks; None before there is one."""

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from threading import Event
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from explorer.encoders.cards import load_encoder
 from explorer.pictures.examples import FIRST_PRESET, preset_named
 
-from .driving import STATE, choose_preset, press_run, status, wait_done
+from .driving import FIRST_ENCODER, STATE, choose_preset, press_run, status, wait_done
 
 pytestmark = pytest.mark.browser
 
-CHANGED = "Changed since the last run"
+CHANGED = "Changed since"
+MARKED = "what you chose since has not run"
 EXAMPLE = "document.querySelector('#preset .chosen-title').innerText"
 
 
@@ -62,33 +65,74 @@ def returned(page, n_masks: int) -> None:
     )
 
 
-def test_only_what_changed_is_said_to_have_changed(page, assets: Path):
+def marked(page, text: str) -> None:
+    """Wait until the map is marked so; with no text, until it is not."""
+    page.wait_for_function(
+        "t => { const said = document.querySelector('#map-mark').innerText; return t ? said.includes(t) : !said; }",
+        arg=text,
+    )
+
+
+def held_up(monkeypatch) -> tuple[Event, Event]:
+    """What is set once the encoder is asked for something, and what then lets it go on."""
+    begun, go = Event(), Event()
+    encoder = load_encoder(FIRST_ENCODER)
+    plain = encoder.embed_pixels
+
+    def waiting(pixels, **options):
+        begun.set()
+        assert go.wait(60)
+        return plain(pixels, **options)
+
+    monkeypatch.setattr(encoder, "embed_pixels", waiting)
+    return begun, go
+
+
+def test_only_what_changed_is_said_to_have_changed(page, assets: Path, monkeypatch):
     page.get_by_text("Advanced").click()
     before = status(page)
     for place in ("#n-masks input[type=number]", "#seed input", "#p-keep input[type=number]"):
         page.locator(place).focus()
         page.locator(place).press("Tab")  # through controls that nobody touched
     page.locator("#p-keep input[type=range]").focus()
+    top = "document.querySelector('#map-frame').offsetTop + document.querySelector('.big').offsetHeight"
+    place = page.evaluate(top)
+    dimmed = "getComputedStyle(document.querySelector('#big-map')).opacity"
     page.keyboard.press("ArrowRight")
     says(page, CHANGED)
+    marked(page, f"Of the example; {MARKED}")
+    assert "last run" not in status(page)
+    assert MARKED in page.locator("#big-map").get_attribute("aria-label")
+    assert page.evaluate(top) == place  # nothing moves
+    assert float(page.evaluate(dimmed)) < 1
     page.keyboard.press("ArrowLeft")
     says(page, before)  # put back, and so it is as it was
+    marked(page, "")
+    assert page.evaluate(dimmed) == "1"
+    assert MARKED not in page.locator("#big-map").get_attribute("aria-label")
 
     example = page.evaluate(EXAMPLE)
     assert example
     page.locator("#seed input").fill("4321")
     page.locator("#seed input").blur()
+    begun, go = held_up(monkeypatch)
     press_run(page, 200)
+    assert begun.wait(60)
+    marked(page, MARKED)  # nothing has come yet
+    go.set()
     page.wait_for_function("/^[1-9][0-9]* of 200/.test(document.querySelector('#status').innerText.trim())")
+    marked(page, "")
     assert page.evaluate(EXAMPLE) == example  # another seed, and the same pair
     put(page, "#picture", assets / "rocket.jpg")  # while it runs
     says(page, CHANGED)  # once it has come to its end
+    marked(page, f"Of the last run; {MARKED}")
     page.wait_for_function(f"{EXAMPLE} === ''")
     page.wait_for_function("!document.querySelector('#story p')?.innerText.trim()")  # it was about another picture
     shows(page, "picture_name", preset_named(FIRST_PRESET).image)
     press_run(page, 20)
     wait_done(page, 20)
     shows(page, "picture_name", "rocket.jpg")
+    marked(page, "")
     page.locator("#seed input").focus()
     page.locator("#seed input").press("Tab")
     choose_preset(page, re.compile("Cheetah and lion"))

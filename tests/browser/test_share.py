@@ -222,7 +222,7 @@ def test_a_page_open_over_a_restart_says_so_and_has_everything_still(chromium, s
     other.close()
 
 
-def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, served, tmp_path: Path):
+def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, served, assets: Path, tmp_path: Path):
     import numpy as np
     from PIL import Image
 
@@ -232,6 +232,9 @@ def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, serve
     def add(page) -> None:
         page.locator("#picture input[type=file]").set_input_files(own)
         page.wait_for_function("document.querySelector('#picture img')?.complete")
+
+    def marked(page, text: str) -> None:
+        page.wait_for_function("t => document.querySelector('#map-mark')?.innerText.includes(t)", arg=text)
 
     page = opened(chromium, served.url)
     drawn(page)
@@ -247,10 +250,23 @@ def test_an_own_picture_is_asked_for_and_then_gives_the_same_map(chromium, serve
 
     other = opened(chromium, address, elsewhere=True)
     status_says(other, "add the picture to explain, then press Run")
-    drawn(other)  # until then an example
+    drawn(other)  # until then an example, which says that it is one
+    asking = "not what the link shows. The link is about a picture that its sender has"
+    marked(other, asking)
+    assert "last run" not in other.locator("body").inner_text()
+    assert asking in other.locator("#big-map").get_attribute("aria-label")
+    other.locator("#picture input[type=file]").set_input_files(assets / "rocket.jpg")
+    marked(other, "that you added is another one")
+    status_says(other, "is not the one that the link is about")
+    other.locator("#picture button[aria-label='Remove Image']").first.click()
+    marked(other, asking)
+    status_says(other, "add the picture to explain, then press Run")
     add(other)
+    marked(other, "not what the link shows yet: press Run")
+    status_says(other, "is what the link is about. Press Run")
     other.get_by_role("button", name=re.compile("^Run 40 masks")).click()
     same(before, drawn(other, 40))
+    other.wait_for_function("document.querySelector('#map-mark').innerText === ''")
     other.close()
 
 
@@ -317,7 +333,8 @@ def test_a_teacher_hides_and_locks(chromium, served):
     pupil = opened(chromium, address)
     before = drawn(pupil)
     pupil.wait_for_function("document.documentElement.classList.contains('projector')")
-    for gone in ("#encoder", "#run", "#stop", "#mode", ".slices", "#compare-tab-button", "#tour"):
+    away = ("#encoder", "#about-encoder", "#absent-encoders")
+    for gone in (*away, "#run", "#stop", "#mode", ".slices", "#compare-tab-button", "#tour"):
         assert not pupil.locator(gone).first.is_visible(), gone
     for fixed in (
         "#instrument-threshold",

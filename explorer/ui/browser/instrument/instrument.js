@@ -10,7 +10,7 @@ import { pairPanel } from "./pair.js";
 import { RETURNING } from "../share/kept.js";
 import { copyPanel } from "./copy.js";
 import { sheetPanel } from "./sheet.js";
-import { stagePanel } from "./stage.js";
+import { markOf, stagePanel } from "./stage.js";
 import { store } from "./store.js";
 
 const SHARED = ["selection", "upto", "opacity", "hatch"];
@@ -18,7 +18,7 @@ const SHARED = ["selection", "upto", "opacity", "hatch"];
 /**
  * Start the instrument inside a gr.HTML.
  * Props from Python: `words` (labels and sentences), `result` (a whole result), `rows` (more rows of it),
- * `show` ({replay, selection, ...}: an example that needs no model, or how to look at what is there).
+ * `show` ({replay, selection, ...}: an example that needs no model, or how to look at what is there), `mark` (see store.js).
  * Its value, as JSON, is what the visitor chose here; Python reads it when a link or a file is made.
  */
 export function mount(element, props, trigger, watch) {
@@ -49,6 +49,8 @@ export function mount(element, props, trigger, watch) {
   };
   watch("result", () => props.result && attempt(show(props.result)));
   watch("rows", () => props.rows && extend(props.rows));
+  watch("mark", () => store.set({ mark: props.mark }));
+  store.subscribe(["result", "mark"], (state) => root.classList.toggle("outdated", markOf(state) !== ""));
   watch("show", () => props.show && attempt(open(props.show)));
   if (props.result) attempt(show(props.result));
   else if (props.show && (props.show.stamp || !(RETURNING || asksForSomething(props.own)))) attempt(open(props.show)); // Python may have been faster

@@ -30,7 +30,7 @@ export function stagePanel(under, beside) {
   };
   const panel = el("section", { class: "stage", "aria-label": "Attribution maps" },
     el("div", { class: "main" }, big.element, ...under), el("div", { class: "side" }, modes.element, free.element, ...beside, free.look));
-  follow(panel, ["result", "selection", "upto", "opacity", "hatch", "other"], draw, ANYWHERE);
+  follow(panel, ["result", "selection", "upto", "opacity", "hatch", "other", "mark"], draw, ANYWHERE);
   return panel;
 }
 
@@ -59,7 +59,7 @@ function bigMap() {
     if (pixel) Object.assign(cross.style, { left: `${100 * pixel.x}%`, top: `${100 * pixel.y}%` });
     value.point(null); // what was asked about last
   });
-  const banner = otherBanner();
+  const banner = otherBanner(), mark = el("p", { class: "mark", id: "map-mark" });
   const draw = (state) => {
     const shown = large(state), { limit, map, size, title, noSignal, oneSided, meaning, wobble } = shown;
     fit(canvas, state.result);
@@ -69,14 +69,20 @@ function bigMap() {
     flat.hidden = !noSignal;
     write(flat, noSignal);
     write(words, said);
-    call(canvas, `${title} map. ${said || flat.textContent}`);
+    write(mark, markOf(state));
+    call(canvas, `${title} map. ${markOf(state)} ${said || flat.textContent}`.replace("  ", " "));
     bar.draw(limit, [shown]);
     value.draw();
     banner.draw(state);
   };
-  const element = el("div", { class: "big" }, banner.element, flat, el("div", { class: "holder" }, frame),
+  const element = el("div", { class: "big" }, mark, banner.element, flat, el("div", { class: "holder" }, frame),
     bar.element, value.element, words);
   return { element, draw };
+}
+
+/** That what is on screen is not what is asked for, in words; empty where it is. */
+export function markOf({ mark, result }) {
+  return mark && mark.of === result?.id ? mark.text : "";
 }
 
 /** What the large map shows: the chosen one of the result, or another method's in its place. */

@@ -13,6 +13,7 @@ const state = {
   pixel: null, // {x, y} in shares of the picture: the one being asked about
   copy: null, // the masked copy that is looked at, by number
   pins: [], // {id, result, selection, upto, title}
+  mark: null, // {of, text}: that the result `of` is not what is asked for, while it is on screen
   words: null, // labels and sentences, from Python
 };
 const listeners = [];

@@ -142,6 +142,7 @@ function look({ hide, lock, projector }) {
   document.documentElement.dataset.away = away.join(" "); // for what no control does, but a sweep's tile
   const gone = hide.flatMap((name) => [...ours(name), `#${name.replaceAll("_", "-")}`, `#${name}-tab-button`]);
   if (hide.includes("run")) gone.push("#stop", "#quick-look");
+  if (hide.includes("encoder")) gone.push("#encoder-card", "#absent-encoders");
   if (ADVANCED.every((name) => hide.includes(name))) gone.push("#advanced");
   if (BRUSHED.some((name) => away.includes(name))) gone.push(BRUSH);
   const style = document.createElement("style");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -23,10 +24,10 @@ from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
+from explorer.ui.tabs.explore.outdated import changed, mark, words
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
-CHANGED = "Changed since the last run, which the maps still show."
 HOLD = "() => { dispatchEvent(new Event('hold')); }"
 PAIR = ("picture_sha256", "reference_sha256", "caption")
 SECONDS_BETWEEN_ROWS = 0.5
@@ -136,11 +137,11 @@ class Handlers:
 
     def said(self) -> list[Any]:
         """Its outputs."""
-        return [self._page.status, self._controls.caption, self._preset, self._story]
+        return [self._page.status, self._page.view, self._controls.caption, self._preset, self._story]
 
     @told
-    def stale(self, values: Values) -> tuple[Any, Any, Any, Any]:
-        """Say whether the controls still ask for what is on screen, and let go of an example that they left.
+    def stale(self, values: Values) -> tuple[Any, Any, Any, Any, Any]:
+        """Say whether the controls still ask for what is on screen, there too, and let go of an example that they left.
 
         The caption's hint says what Enter does with it.
 
@@ -151,13 +152,36 @@ class Handlers:
         hint = gr.update(info=RUN_FIRST if self._comparable(values) is None else COMPARES)
         example = (gr.skip(), gr.skip()) if self._of_example(values, asked) else (None, "")
         wanted = session.wanted()
-        if wanted is None or session.running or session in self._probes.waiting:
-            return gr.skip(), hint, *example  # a run speaks for itself, and asks again at its end
-        before, session.changed = session.changed, asked != wanted
-        if session.changed:
-            encoder = self._other_encoder(values, wanted.encoder)
-            return status_panel(Step(f"{CHANGED}{encoder} {do}")), hint, *example
-        return (status_panel(now(session)) if before else gr.skip()), hint, *example
+        if wanted is None or (session.running and session.fresh is not None):
+            return gr.skip(), gr.skip(), hint, *example  # a run speaks for itself, and asks again at its end
+        old, (said, there) = asked != wanted, self._awaited(values, session, asked)
+        view = gr.update(mark=mark(session, there) if old else None)
+        if session.running or session in self._probes.waiting:
+            return gr.skip(), view, hint, *example
+        before, session.changed = session.changed, old
+        if old:
+            said = said or f"{changed(session)}{self._other_encoder(values, wanted.encoder)} {do}"
+            return status_panel(Step(said)), view, hint, *example
+        return (status_panel(now(session)) if before else gr.skip()), view, hint, *example
+
+    def _awaited(self, values: Values, session: Session, asked: Recipe | None) -> tuple[str, str]:
+        """What to say beside Run and at the maps of a result that was opened and waits; empty where none does."""
+        if (awaited := session.awaited) is None:
+            return "", ""
+        if not awaited.absent and asked != replace(awaited.recipe, selection=PLAIN):
+            session.awaited = None  # something else was chosen
+            return "", ""
+        c = self._controls
+        places = {"picture": c.picture, "reference": c.reference}
+        there = {side: self._sha256(values[place]) for side, place in places.items()}
+        return words(awaited, there, example=session.replay is not None)
+
+    def _sha256(self, path: str | None) -> str | None:
+        """Of what a picture's control holds; empty for what is no picture."""
+        try:
+            return self._controls.pictures.open(path).sha256 if path else None
+        except ExplorerError:  # Run will say so
+            return ""
 
     def _asked(self, values: Values) -> tuple[Recipe | None, str]:
         """What the controls ask for, None where that could not be run; and what to do to have it."""

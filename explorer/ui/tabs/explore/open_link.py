@@ -25,10 +25,11 @@ from explorer.ui.controls import Controls, Values, example
 from explorer.ui.failures import IN_PLACE, noted, told, told_stepwise, words_of
 from explorer.ui.gate.upload_store import find
 from explorer.ui.page import LIGHT, QUIET, Page
-from explorer.ui.session import RunRequest, Session
+from explorer.ui.session import Awaited, RunRequest, Session
 from explorer.ui.status import Step, status_panel
 from explorer.ui.tabs.events import named
 from explorer.ui.tabs.explore.handlers import REPLAYED, Handlers, now, packed
+from explorer.ui.tabs.explore.outdated import SIDES, awaited_of, mark, words
 
 Answer = dict[Block, Any]
 """Updates by component."""
@@ -39,7 +40,6 @@ FROM_BEFORE = (
     "press Run to have the rest again."
 )
 GONE = "The server no longer has what was on screen here; press Run to have it again. " + STILL
-SIDES = {"picture": "the picture to explain", "reference": "the picture to compare with"}
 MOST_FILES = 16
 KEPT = "(...values) => { dispatchEvent(new CustomEvent('controls-moved', { detail: values })); }"
 """Tells the page what its controls say now, so that it can put them back when it is loaded anew."""
@@ -183,10 +183,12 @@ class Opening:
         selection = {"selection": recipe.selection.to_dict()}
         if key is not None and replay_of(key):
             return answer | self._example(key, session) | {view: _show(replay=key, **selection)}
-        if wanted := self._wanted(recipe, arrival):
+        if awaited := self._awaited(recipe, arrival):
+            session.awaited = awaited
+            said, there = words(awaited, dict.fromkeys(SIDES), example=session.replay is not None)
             # a page that was opened for this has nothing on it yet
-            there = _show(**_replay(session), meanwhile=True, **selection)
-            return answer | {status: status_panel(Step(f"{wanted} {STILL}")), view: there}
+            shown = _show(**_replay(session), meanwhile=True, **selection) | {"mark": mark(session, there)}
+            return answer | {status: status_panel(Step(said)), view: shown}
         run = {
             self._reader: gr.update(run=time.monotonic()),
             status: status_panel(Step("Opening what was asked for …")),
@@ -251,13 +253,15 @@ class Opening:
         nothing = {controls.until: False, self._places["preset"]: None, self._places["story"]: ""}
         return controls.showing(recipe, own) | nothing
 
-    def _wanted(self, recipe: Recipe, arrival: Arrival) -> str:
-        """What has to be done before a result can be shown, in words; empty when it can be run at once."""
+    def _awaited(self, recipe: Recipe, arrival: Arrival) -> Awaited | None:
+        """A result for which something has to be done before it can be shown; None when it can be run at once."""
+        remedy = self._remedy(recipe)
+        awaited = awaited_of(recipe, "link" if arrival.query else "config.json", arrival.own, remedy)
+        return awaited if awaited.absent or remedy else None
+
+    def _remedy(self, recipe: Recipe) -> str:
+        """What has to be done beside adding pictures, in words; empty where nothing has."""
         card, masks = find_card(recipe.encoder), recipe.masking.n_masks
-        absent = [side for side in recipe.own if getattr(recipe, f"{side}_sha256") not in arrival.own]
-        if absent:
-            files = " and ".join(SIDES[side] for side in absent)
-            return f"Pictures of your own are in no link and in no config.json: add {files}, then press Run."
         if not card.here:
             return f"This needs {card.title}, which is not on this server ({card.missing}). Press Run to fetch it."
         if masks > N_MASKS.default:
