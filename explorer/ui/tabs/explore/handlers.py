@@ -24,7 +24,7 @@ from explorer.ui.jobs import MaskRun, stream
 from explorer.ui.page import QUIET, Page
 from explorer.ui.session import Result, Session
 from explorer.ui.status import Step, status_panel
-from explorer.ui.tabs.explore.outdated import changed, mark, words
+from explorer.ui.tabs.explore.outdated import UNMARKED, changed, mark, words
 
 PLAIN = SelectionSettings()
 AGAIN = "Run goes on from here"
@@ -155,7 +155,7 @@ class Handlers:
         if wanted is None or (session.running and session.fresh is not None):
             return gr.skip(), gr.skip(), hint, *example  # a run speaks for itself, and asks again at its end
         old, (said, there) = asked != wanted, self._awaited(values, session, asked)
-        view = gr.update(mark=mark(session, there) if old else None)
+        view = gr.update(mark=mark(session, there) if old else UNMARKED)
         if session.running or session in self._probes.waiting:
             return gr.skip(), view, hint, *example
         before, session.changed = session.changed, old

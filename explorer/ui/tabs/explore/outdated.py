@@ -13,6 +13,8 @@ from explorer.ui.session import Awaited, Session
 SIDES = {"picture": "the picture to explain", "reference": "the picture to compare with"}
 CHANGED = "Changed since the last run, which the maps still show."
 CHANGED_EXAMPLE = "Changed since this example, which the maps still show."
+UNMARKED = {"of": "", "text": ""}
+"""Of no result; None would not be sent."""
 OF_RUN = "Of the last run; what you chose since has not run."
 OF_EXAMPLE = "Of the example; what you chose since has not run."
 
