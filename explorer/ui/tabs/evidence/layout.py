@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from explorer.attributions.method import METHODS
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.steps import Work as Pieces
 from explorer.ui.components import component, look
 from explorer.ui.controls import Values
@@ -32,6 +32,9 @@ INTRO = (
     "<h2>Evidence</h2><p>A map nobody can check is decoration. Each question here puts the map to a test of its own; "
     "none of them can prove a map right, and each can show that it is wrong.</p>"
 )
+
+UNPRICED = (ExplorerError, RuntimeError, ValueError, OSError, ImportError, MemoryError)
+"""What loading a network, and taking it apart, may end in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ class Judging(TabEvents[Widgets, Job]):
             if self._ledger.known(evidence):
                 return {"known": True}
             parts = evidence.parts()
-        except Exception as error:  # noqa: BLE001 - told beside the button, which would wait for its price for ever
+        except UNPRICED as error:  # told beside the button, which would wait for its price for ever
             return {"why": words_of(noted(error))}
         return {"passes": sum(passes for _, passes in parts), "seconds": self._ledger.seconds(evidence, parts)}
 
