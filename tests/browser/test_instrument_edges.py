@@ -354,7 +354,7 @@ def test_words_on_canvases_grow_with_the_page(page):
     assert ink(page, "histogram-canvas") != drawn
     page.locator("#histogram-canvas").scroll_into_view_if_needed()
     box = page.locator("#histogram-canvas").bounding_box()
-    page.mouse.move(box["x"] + 80, box["y"] + 100)
+    page.mouse.move(box["x"] + 60, box["y"] + 100)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 40, box["y"] + 100, steps=4)
     page.mouse.up()

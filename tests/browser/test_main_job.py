@@ -23,7 +23,7 @@ def test_first_screen_is_a_finished_result(page):
     assert page.locator("#story").inner_text() == first.story
     assert page.locator("#sheet figure:visible").count() == 12
     assert "100 count as close" in page.locator("#histogram figcaption").inner_text()
-    assert 0.3 < float(page.locator("#pair b").inner_text()) < 0.5
+    assert 0.1 < float(page.locator("#pair b").inner_text()) < 0.3  # one of two things is the reference's
     assert "embedded earlier" in status(page)
 
 

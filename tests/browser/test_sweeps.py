@@ -446,6 +446,8 @@ def test_no_barrier_and_nothing_sideways(chromium, served, monkeypatch, theme: s
     page.set_default_timeout(60_000)
     page.goto(f"{served.url}/?__theme={theme}")
     page.wait_for_function(FINISHED)
+    if width < 768:
+        page.locator("#masks > button").click()  # folded away on a narrow screen
     fill(page, "#n-masks", 10)
     for key, words in (("one_sided", ""), ("p_keep", "^Run 5 maps"), (PILOT, "^Pilot")):
         open_sweeps(page, key)
