@@ -329,7 +329,7 @@ def test_without_a_picture_nothing_can_be_swept(page):
     open_sweeps(page, "p_keep")
     says(page, "#run-sweep", "^Run 5 maps")
     page.locator("#picture button[aria-label='Remove Image']").first.click()
-    says(page, "#sweep .why", "Add an image first.")
+    says(page, "#sweep .why[role=alert]", "Add an image first.")
     assert page.locator("#run-sweep").is_disabled()
 
 
