@@ -198,7 +198,7 @@ def test_a_page_open_over_a_restart_says_so_and_has_everything_still(chromium, s
     other = opened(chromium, server.url, elsewhere=True)
     drawn(other)
     number(other, "#n-masks", "20")
-    status_says(other, "Changed since the last run")
+    status_says(other, "Changed since this example")
     server.stop()
     server.start()
     page.locator("#run").click()
