@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI
+from gradio.block_function import BlockFunction
 from gradio.context import Context
 from gradio.data_classes import BlocksConfigDict
 from starlette.applications import Starlette
@@ -89,6 +90,27 @@ class Screen(gr.Blocks):
         Gradio has a word for that, since notebooks on Colab need it too.
         """
         return {**super().get_config_file(), "is_colab": True}
+
+    def handle_streaming_diffs(
+        self,
+        block_fn: BlockFunction,
+        data: list[Any],
+        session_hash: str | None,
+        run: str | None,
+        final: bool,
+        simple_format: bool = False,
+    ) -> list[Any]:
+        """What an event that tells several things in turn sends of each: all of it, where Gradio sends what changed.
+
+        A page that hears of several at once would change the first in place before it has shown it: what the last
+        leaves as it is would never be seen.
+        """
+        pending = self.pending_diff_streams.get(session_hash, {})
+        before = list(pending[run]) if run in pending else None
+        whole = super().handle_streaming_diffs(block_fn, data, session_hash, run, final, simple_format=True)
+        if before is None or final or simple_format:
+            return whole
+        return [[] if value == last else [["replace", [], value]] for value, last in zip(whole, before, strict=True)]
 
 
 def build_app(probes: ProbeCache | None = None) -> gr.Blocks:

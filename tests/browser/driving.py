@@ -80,6 +80,13 @@ def press_run(page, n_masks: int) -> None:
     page.get_by_role("button", name=re.compile(f"^Run {n_masks} masks")).click()
 
 
+def choose_seed(page, seed: int) -> None:
+    """Other masks than any test before had, which are known to the server."""
+    page.locator("#advanced > button").click()
+    page.locator("#seed input").fill(str(seed))
+    page.locator("#seed input").blur()
+
+
 def wait_done(page, n_masks: int) -> None:
     page.wait_for_function(
         "n => [`${n} masks; `, `${n} masks, known`].some(t => document.querySelector('#status').innerText.includes(t))",

@@ -40,8 +40,7 @@ def refused(page, file: Path) -> str:
 
 
 def close_messages(page) -> None:
-    for close in page.get_by_test_id("toast-close").all():
-        close.click()
+    page.evaluate("document.querySelectorAll('[data-testid=toast-close]').forEach(close => close.click())")  # at once
     page.wait_for_function("!document.querySelector('.toast-body')")
 
 

@@ -10,7 +10,7 @@ from explorer.ui.encoder_card import facts
 from explorer.ui.glossary import PLACES
 from explorer.ui.tabs.explore.quick_look import FEW
 
-from .driving import calm, press_run, status, wait_done
+from .driving import calm, choose_seed, press_run, status, wait_done
 
 pytestmark = pytest.mark.browser
 
@@ -74,6 +74,7 @@ def test_a_setting_has_one_name_and_the_encoder_a_card(page):
 
 
 def test_a_quick_look_is_part_of_the_run_that_follows(page):
+    choose_seed(page, 76)
     page.locator("#quick-look").click()
     page.wait_for_function(
         "n => document.querySelector('#status').innerText.includes(`${n} of at most 1000 masks; `) && "

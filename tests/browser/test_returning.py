@@ -245,7 +245,7 @@ def test_errors_stay_beside_what_they_are_about(page, tmp_path: Path):
     assert "border-style: dashed" not in page.locator("#picture").get_attribute("style")
     assert "everything on this screen works" in page.locator("#status").inner_text()
     drop_file(page, "#picture img", "broken.jpg", "image/jpeg")  # Gradio lets go of the one before
-    says(page, "Changed since the last run, which the maps still show. Add an image first.")
+    says(page, "Changed since this example, which the maps still show. Add an image first.")
     page.wait_for_function("document.querySelector('.refused')?.innerText.includes('Not an image we can read')")
     page.wait_for_function("!document.querySelector('.toast-body')")
     assert page.locator(".refused").count() == 1

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ import pytest
 from explorer.core.limits import MAX_UPLOAD_BYTES
 from explorer.pictures import examples as presets
 from explorer.ui.gate import static
-from explorer.ui.server import SESSIONS, launch_settings
+from explorer.ui.server import SESSIONS, build_app, launch_settings
 from tests.ui.talk import ASSETS, ask, post_file, press_run, upload
 
 
@@ -30,6 +31,20 @@ def uploaded(url) -> dict[str, Any]:
     """The cat, uploaded."""
     picture = (ASSETS / "cat.jpg").read_bytes()
     return upload(url, picture)
+
+
+def test_what_an_event_tells_in_turn_is_whole_each_time() -> None:
+    """Or a page that hears of several at once would change the first in place, before it has shown it."""
+    app, event = build_app(), SimpleNamespace(outputs=[1, 2])
+
+    def send(*data: object, final: bool = False) -> list[object]:
+        return app.handle_streaming_diffs(event, [*data], "page", "run", final)
+
+    shown, nothing = {"props": {"result": 1}, "__type__": "update"}, {"__type__": "update"}
+    assert send("a", nothing) == ["a", nothing]
+    assert send("ab", shown) == [[["replace", [], "ab"]], [["replace", [], shown]]]
+    assert send("ab", nothing) == [[], [["replace", [], nothing]]]
+    assert send(None, None, final=True) == ["ab", nothing]
 
 
 def test_a_good_request_is_answered(demo, url, uploaded):

@@ -29,7 +29,8 @@ export function mount(element, props, trigger, watch) {
   watch("view", () => props.view && look(props.view));
   watch("run", () => props.run && settled(() => trigger("asked", {})));
   const query = named(props.ours);
-  if (RETURNING) settled(() => comeBack(props, trigger, ask));
+  let elsewhere = false; // Back or Forward may lead on before all is back
+  if (RETURNING) settled(() => comeBack(props, trigger, ask, () => elsewhere));
   else {
     for (const name of ["result", "look", "controls"]) drop(name); // a link, or a new beginning
     if (Object.keys(query).length) ask({ query });
@@ -37,6 +38,7 @@ export function mount(element, props, trigger, watch) {
   }
   keepAll(props);
   followAddress(props, (before) => {
+    elsewhere = true;
     if (before?.replay) open({ replay: before.replay, selection: before.selection });
     else if (before) show(before.wire, { selection: before.selection });
     const here = named(props.ours), query = Object.keys(here).length ? here : { preset: props.first };
@@ -78,13 +80,14 @@ function settled(then) {
 // Coming back
 
 /** Show what was on screen when this tab was loaded anew, put the controls where they stood, and tell Python of both. */
-async function comeBack(props, trigger, ask) {
+async function comeBack(props, trigger, ask, elsewhere) {
   const { wire, replay: key } = kept("result"), seen = kept("look") ?? {}, controls = kept("controls");
   openTab(location.hash.slice(1), props.tabs);
-  await (key ? open({ replay: key, ...seen }) : show(wire, seen));
+  if (!elsewhere()) await (key ? open({ replay: key, ...seen }) : show(wire, seen));
   await pinsBack();
   const names = Object.fromEntries(["picture", "reference"].map((side) => [side, nameOf(controls?.[side]?.path)]));
   const moved = await bringBack(), lost = {};
+  if (elsewhere()) return; // and the place that the visitor went to has its own
   if (controls) {
     for (const side of ["picture", "reference"]) {
       const now = placed(controls[side], moved, props.examples);
