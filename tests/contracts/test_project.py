@@ -82,7 +82,7 @@ def test_a_space_has_the_weights_before_it_starts():
 def test_gradio_is_asked_for_as_the_space_has_it():
     """A Space installs gradio by the header and requirements.txt at once, so the two must go together.
 
-    It stays in requirements.txt, which is all that ``make run`` installs; packages of the platform's own do not.
+    It stays in requirements.txt, which is all that a Space installs of ours; packages of the platform's own do not.
     """
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     assert [line for line in lines if line.startswith("gradio")] == ["gradio>=6.31,<6.32"]
@@ -95,7 +95,7 @@ def test_readme_names_only_files_that_exist():
 
 
 RUN_GROUPS = ("app", "lite", "clip", "keras", "methods")
-"""What the app needs."""
+"""All that the app can do, on a Space."""
 
 
 def test_requirements_are_those_of_the_project(pyproject):
