@@ -45,7 +45,7 @@ def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:
     Args:
         encoder: The encoder, which knows best, or the card of one that is not loaded.
     """
-    gives = encoder.gives if isinstance(encoder, Card) else encoder.gives()
+    gives = encoder.gives_here if isinstance(encoder, Card) else encoder.gives()
     return {key: kind for key, kind in METHODS.items() if fits(kind, gives)}
 
 

