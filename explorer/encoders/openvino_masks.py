@@ -2,15 +2,18 @@
 
 With ``W`` of ``explorer.core.masks.windows``, a mask is ``W[sy] @ grid @ W[sx].T``: a grid and two shifts go over for
 a copy, and the picture and its background once a probe. The copies are made by a small model of its own, in float32
-whatever the network computes in, and as planes, which is how networks want pixels.
+whatever the network computes in: in bfloat16 the masks themselves would be rounded, and a colour to whole numbers.
 """
 
 from __future__ import annotations
 
+import hashlib
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,14 +21,25 @@ from numpy.typing import NDArray
 
 from explorer.core.embedder import RECALL, Embedder, Rows
 from explorer.core.masks import GridMasks, MaskSet, windows
-from explorer.encoders.openvino_runtime import HINTS, import_openvino
+from explorer.encoders.openvino_runtime import HINTS, Network, bfloat16_here, import_openvino
 
-WAITING = 2
+WAITING = 1
 """Batches that wait beside those under way, so that no core does."""
 MODELS = 4
 """Models of masks that are kept, one for each ``feature_res``."""
 
 Answer = Callable[[], Rows]
+
+
+def rows_at_once(precision: str) -> int:
+    """Copies in a batch: what is fastest for the processor, by its kind, and fits in 100 MB for two cores.
+
+    Fixed, and not timed when a network is loaded, since an embedding's last bits depend on it: the same settings make
+    the same map on one machine, also where it was busy while it was timed, or forgot what it had found.
+    """
+    if precision == "bfloat16":
+        return 8
+    return 4 if bfloat16_here() else 2  # those with bfloat16 have more cache, and are faster than their memory
 
 
 class MasksInOpenVINO(Embedder):
@@ -39,15 +53,17 @@ class MasksInOpenVINO(Embedder):
         self, pixels: NDArray[Any], background: NDArray[Any], masks: MaskSet, start: int, stop: int
     ) -> Generator[Rows]:
         with self._lock:
-            network = self._masked()
+            network = self._masked() if isinstance(masks, GridMasks) else None
+            if network is not None:
+                network.rest()
         if network is None or not isinstance(masks, GridMasks):
             yield from super().embed_masked(pixels, background, masks, start, stop)
             return
-        copies, under_way = MaskedCopies(network, pixels, background, masks), deque[Answer]()
+        copies, under_way = MaskedCopies(network, pixels, background, masks, self.batch_size), deque[Answer]()
         try:
             while start < stop or under_way:
-                if start < stop and len(under_way) < network.batches:
-                    end = min((start // network.rows + 1) * network.rows, stop)
+                if start < stop and len(under_way) < copies.pieces:
+                    end = min((start // self.batch_size + 1) * self.batch_size, stop)
                     under_way.append(self._asked(copies, start, end))
                     start = end
                 else:
@@ -56,11 +72,11 @@ class MasksInOpenVINO(Embedder):
             copies.end()
 
     def _asked(self, copies: MaskedCopies, start: int, stop: int) -> Answer:
-        """Ask for a batch, unless long work has had it already."""
+        """Ask for some masks, unless long work has had them already."""
         memory = RECALL.get()
         if memory is None:
             return copies.ask(start, stop)
-        name = self.name_of(start % copies.rows, *copies.named(start, stop))
+        name = self.name_of(start % self.batch_size, *copies.named(start, stop))
         remembered = memory.get(name)
         if remembered is not None:
             return lambda: remembered
@@ -80,15 +96,16 @@ class MaskedNetwork:
     A row has the same bits whatever else is under way: a batch always has as many rows, and one stream computes it.
 
     Args:
-        model: The network, of one input (b, h, w, c) of fixed shape.
-        precision: What it computes in; masks are float32.
+        network: Reads pixels (b, h, w, c); what it keeps for them is given back while masked copies are embedded.
         after: (d, e) what its answers are multiplied by, in float32.
     """
 
-    def __init__(self, model: Any, precision: str, after: NDArray[np.float32] | None = None) -> None:
-        self._core = import_openvino().Core()
-        self.rows, *self.size = model.input(0).shape
-        self._network = self._compiled(_reading_planes(model), precision, "THROUGHPUT")
+    def __init__(self, network: Network, after: NDArray[np.float32] | None = None) -> None:
+        self._core, self._pixels = import_openvino().Core(), network
+        self.rows, self.size = rows_at_once(network.precision), tuple(network.model.input(0).shape)[1:]
+        model = network.model.clone()
+        model.reshape([self.rows, *self.size])
+        self._network = self._compiled(model, network.precision, "THROUGHPUT")
         self.batches = self._network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + WAITING
         self.masking = lru_cache(MODELS)(lambda f: self._compiled(_masking(self.rows, self.size, f)))
         self.after = None if after is None else self._compiled(_product(self.rows, after))
@@ -100,9 +117,13 @@ class MaskedNetwork:
             hints["INFERENCE_NUM_THREADS"] = 1
         return self._core.compile_model(model, "CPU", hints)
 
-    def requests(self) -> list[Any]:
-        """As many as there may be batches under way, each with memory for a batch of copies."""
-        return [self._network.create_infer_request() for _ in range(self.batches)]
+    def rest(self) -> None:
+        """Give back the memory of the network that reads pixels; not while it does."""
+        self._pixels.rest()
+
+    def request(self) -> Any:
+        """What embeds a batch, with memory of its own for the copies."""
+        return self._network.create_infer_request()
 
 
 class MaskedCopies:
@@ -113,42 +134,65 @@ class MaskedCopies:
         pixels: (h, w, c) float32.
         background: What hidden pixels become; broadcasts to (h, w, c).
         masks: Of size (h, w).
+        most: How many may be asked for at once.
+
+    Attributes:
+        pieces: How often they may be asked for before the first answer is read.
     """
 
     def __init__(
-        self, network: MaskedNetwork, pixels: NDArray[Any], background: NDArray[Any], masks: GridMasks
+        self, network: MaskedNetwork, pixels: NDArray[Any], background: NDArray[Any], masks: GridMasks, most: int
     ) -> None:
         f = masks.feature_res
-        self.rows, self._masks, self._pixels, self._background = network.rows, masks, pixels, background
-        self._grids, self._shifts = np.zeros((self.rows, f, f), np.float32), np.zeros((self.rows, 2), np.int32)
-        planes = (_planes(picture, network.size) for picture in (pixels - background, background))
-        self._inputs = self._grids, self._shifts, *planes  # kept, as OpenVINO only has their addresses
+        self._rows, self._masks = network.rows, masks
+        self._grids, self._shifts = np.zeros((self._rows, f, f), np.float32), np.zeros((self._rows, 2), np.int32)
+        pictures = (np.broadcast_to(picture, network.size)[None] for picture in (pixels - background, background))
+        # kept, as OpenVINO only has their addresses
+        self._inputs = self._grids, self._shifts, *(np.array(one, np.float32, order="C") for one in pictures)
         self._masking = network.masking(f).create_infer_request()
         for number, array in enumerate(self._inputs):
             self._masking.set_input_tensor(number, import_openvino().Tensor(array, shared_memory=True))
         self._after = network.after and network.after.create_infer_request()
-        self._free, self._busy = network.requests(), deque[Any]()
+        self.pieces = max(2, math.ceil(network.batches * self._rows / most))
+        self._free = [network.request() for _ in range(self.pieces * math.ceil(most / self._rows))]
+        self._busy: deque[tuple[Any, slice]] = deque()
 
     def named(self, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """All that the embeddings of some masks depend on, beside the encoder and their places."""
-        masks = self._masks
-        cells = np.array(masks.feature_res)
-        return self._pixels, self._background, masks.packed[start:stop], masks.shifts[start:stop], cells
+        return (
+            self._pictures,
+            self._masks.packed[start:stop],
+            self._masks.shifts[start:stop],
+            np.array(self._grids.shape),
+        )
+
+    @cached_property
+    def _pictures(self) -> NDArray[np.uint8]:
+        """Names the picture and its background."""
+        digest = hashlib.sha256()
+        for picture in self._inputs[2:]:
+            digest.update(picture.data)
+        return np.frombuffer(digest.digest(), np.uint8)
 
     def ask(self, start: int, stop: int) -> Answer:
-        """Begin to embed masks of one batch; answers are to be read in the order of the questions."""
-        request, place = self._free.pop(), start % self.rows
-        part = slice(place, place + stop - start)
+        """Begin to embed some masks; answers are to be read in the order of the questions."""
+        edges = [start, *range((start // self._rows + 1) * self._rows, stop, self._rows), stop]
+        for first, last in pairwise(edges):
+            self._begin(first, last)
+        return lambda: np.concatenate([self._next() for _ in edges[1:]])
+
+    def _begin(self, start: int, stop: int) -> None:
+        """Masks of one batch, each in its place there; the others are of no picture."""
+        request, part = self._free.pop(), slice(start % self._rows, start % self._rows + stop - start)
         self._grids[:], self._shifts[:] = 0, 0
         self._grids[part], self._shifts[part] = self._masks.grids(start, stop), self._masks.shifts[start:stop]
         self._masking.set_output_tensor(request.get_input_tensor())
         self._masking.infer()
         request.start_async()
-        self._busy.append(request)
-        return lambda: self._answer(part)
+        self._busy.append((request, part))
 
-    def _answer(self, part: slice) -> Rows:
-        request = self._busy[0]
+    def _next(self) -> Rows:
+        request, part = self._busy[0]
         request.wait()
         answers = request.get_output_tensor()
         if self._after:
@@ -156,48 +200,31 @@ class MaskedCopies:
             self._after.infer()
             answers = self._after.get_output_tensor()
         rows = np.array(answers.data[part], np.float32)
-        self._free.append(self._busy.popleft())
+        self._busy.popleft()
+        self._free.append(request)
         return rows
 
     def end(self) -> None:
         """Wait for what is under way, since its memory goes with these copies."""
-        for request in self._busy:
+        for request, _ in self._busy:
             request.wait()
 
 
-def _planes(picture: NDArray[Any], size: list[int]) -> NDArray[np.float32]:
-    """A picture (1, c, h, w) of what broadcasts to (h, w, c)."""
-    return np.ascontiguousarray(np.broadcast_to(picture, size).transpose(2, 0, 1)[None], np.float32)
-
-
-def _masking(rows: int, size: list[int], feature_res: int) -> Any:
-    """Grids (b, f, f), shifts (b, 2), picture - background and background (1, c, h, w) -> copies (b, c, h, w)."""
+def _masking(rows: int, size: tuple[int, ...], feature_res: int) -> Any:
+    """Grids (b, f, f), shifts (b, 2), picture - background and background (1, h, w, c) -> copies (b, h, w, c)."""
     openvino = import_openvino()
-    op, (h, w, c), f = openvino.opset13, size, feature_res
+    op, (h, w, _), f = openvino.opset13, size, feature_res
     grids, shifts = op.parameter([rows, f, f], np.float32), op.parameter([rows, 2], np.int32)
-    difference, background = (op.parameter([1, c, h, w], np.float32) for _ in range(2))
-    axis = op.constant(np.int64(0))
+    difference, background = (op.parameter([1, *size], np.float32) for _ in range(2))
+    first, second, last = (op.constant(np.int64(number)) for number in (0, 1, 3))
+    tables = windows(h, f), windows(w, f).transpose(0, 2, 1)
     down, across = (
-        op.gather(op.constant(np.ascontiguousarray(table)), op.gather(shifts, op.constant(np.int64(i)), one), axis)
-        for one in (op.constant(np.int64(1)),)
-        for i, table in enumerate((windows(h, f), windows(w, f).transpose(0, 2, 1)))
+        op.gather(op.constant(np.ascontiguousarray(table)), op.gather(shifts, which, second), first)
+        for which, table in zip((first, second), tables, strict=True)
     )
-    masks = op.matmul(op.matmul(down, grids, False, False), across, False, False)
-    copies = op.add(op.multiply(op.unsqueeze(masks, op.constant(np.int64(1))), difference), background)
+    masks = op.unsqueeze(op.matmul(op.matmul(down, grids, False, False), across, False, False), last)
+    copies = op.add(op.multiply(masks, difference), background)
     return openvino.Model([copies], [grids, shifts, difference, background], "masked copies")
-
-
-def _reading_planes(model: Any) -> Any:
-    """The network with an input (b, c, h, w) in place of its own (b, h, w, c)."""
-    openvino = import_openvino()
-    op, twin = openvino.opset13, model.clone()
-    (own,) = twin.get_parameters()
-    rows, h, w, c = twin.input(0).shape
-    planes = op.parameter([rows, c, h, w], np.float32)
-    pixels = op.transpose(planes, op.constant(np.array([0, 2, 3, 1])))
-    for reader in own.output(0).get_target_inputs():
-        reader.replace_source_output(pixels.output(0))
-    return openvino.Model([twin.output(0).get_node().input_value(0)], [planes], model.get_name())
 
 
 def _product(rows: int, matrix: NDArray[np.float32]) -> Any:
