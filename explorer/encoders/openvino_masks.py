@@ -13,7 +13,6 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator
 from functools import cached_property, lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,6 +28,7 @@ MODELS = 4
 """Models of masks that are kept, one for each ``feature_res``."""
 
 Answer = Callable[[], Rows]
+Piece = tuple[Any, list[Any]]
 
 
 def rows_at_once(precision: str) -> int:
@@ -59,10 +59,10 @@ class MasksInOpenVINO(Embedder):
         if network is None or not isinstance(masks, GridMasks):
             yield from super().embed_masked(pixels, background, masks, start, stop)
             return
-        copies, under_way = MaskedCopies(network, pixels, background, masks, self.batch_size), deque[Answer]()
+        copies, under_way = MaskedCopies(network, pixels, background, masks), deque[Answer]()
         try:
             while start < stop or under_way:
-                if start < stop and len(under_way) < copies.pieces:
+                if start < stop and len(under_way) < network.pieces:
                     end = min((start // self.batch_size + 1) * self.batch_size, stop)
                     under_way.append(self._asked(copies, start, end))
                     start = end
@@ -96,18 +96,20 @@ class MaskedNetwork:
     A row has the same bits whatever else is under way: a batch always has as many rows, and one stream computes it.
 
     Args:
-        network: Reads pixels (b, h, w, c); what it keeps for them is given back while masked copies are embedded.
+        network: Reads pixels (b, h, w, c), the encoder's batch, and gives back the memory it needs for that while
+            masked copies are embedded.
         after: (d, e) what its answers are multiplied by, in float32.
     """
 
     def __init__(self, network: Network, after: NDArray[np.float32] | None = None) -> None:
         self._core, self._pixels = import_openvino().Core(), network
-        self.rows, self.size = rows_at_once(network.precision), tuple(network.model.input(0).shape)[1:]
+        self.rows, (self.most, *self.size) = rows_at_once(network.precision), network.model.input(0).shape
         model = network.model.clone()
         model.reshape([self.rows, *self.size])
         self._network = self._compiled(model, network.precision, "THROUGHPUT")
-        self.batches = self._network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + WAITING
-        self.masking = lru_cache(MODELS)(lambda f: self._compiled(_masking(self.rows, self.size, f)))
+        streams = self._network.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
+        self.pieces = max(2, math.ceil((streams + WAITING) * self.rows / self.most))
+        self.masking = lru_cache(MODELS)(lambda f: self._compiled(_masking(self.most, self.size, f)))
         self.after = None if after is None else self._compiled(_product(self.rows, after))
 
     def _compiled(self, model: Any, precision: str = "float32", hint: str = "LATENCY") -> Any:
@@ -121,9 +123,16 @@ class MaskedNetwork:
         """Give back the memory of the network that reads pixels; not while it does."""
         self._pixels.rest()
 
-    def request(self) -> Any:
-        """What embeds a batch, with memory of its own for the copies."""
-        return self._network.create_infer_request()
+    def piece(self) -> Piece:
+        """Memory for copies, and what embeds them batch by batch."""
+        openvino = import_openvino()
+        copies = openvino.Tensor(openvino.Type.f32, [self.most, *self.size])
+        requests = []
+        for start in range(0, self.most, self.rows):
+            requests.append(self._network.create_infer_request())
+            batch = openvino.Tensor(copies, [start, 0, 0, 0], [start + self.rows, *self.size])
+            requests[-1].set_input_tensor(batch)
+        return copies, requests
 
 
 class MaskedCopies:
@@ -134,18 +143,14 @@ class MaskedCopies:
         pixels: (h, w, c) float32.
         background: What hidden pixels become; broadcasts to (h, w, c).
         masks: Of size (h, w).
-        most: How many may be asked for at once.
-
-    Attributes:
-        pieces: How often they may be asked for before the first answer is read.
     """
 
     def __init__(
-        self, network: MaskedNetwork, pixels: NDArray[Any], background: NDArray[Any], masks: GridMasks, most: int
+        self, network: MaskedNetwork, pixels: NDArray[Any], background: NDArray[Any], masks: GridMasks
     ) -> None:
         f = masks.feature_res
-        self._rows, self._masks = network.rows, masks
-        self._grids, self._shifts = np.zeros((self._rows, f, f), np.float32), np.zeros((self._rows, 2), np.int32)
+        self._rows, self._most, self._masks = network.rows, network.most, masks
+        self._grids, self._shifts = np.zeros((self._most, f, f), np.float32), np.zeros((self._most, 2), np.int32)
         pictures = (np.broadcast_to(picture, network.size)[None] for picture in (pixels - background, background))
         # kept, as OpenVINO only has their addresses
         self._inputs = self._grids, self._shifts, *(np.array(one, np.float32, order="C") for one in pictures)
@@ -153,18 +158,12 @@ class MaskedCopies:
         for number, array in enumerate(self._inputs):
             self._masking.set_input_tensor(number, import_openvino().Tensor(array, shared_memory=True))
         self._after = network.after and network.after.create_infer_request()
-        self.pieces = max(2, math.ceil(network.batches * self._rows / most))
-        self._free = [network.request() for _ in range(self.pieces * math.ceil(most / self._rows))]
-        self._busy: deque[tuple[Any, slice]] = deque()
+        self._free, self._busy = [network.piece() for _ in range(network.pieces)], deque[Piece]()
 
     def named(self, start: int, stop: int) -> tuple[NDArray[Any], ...]:
         """All that the embeddings of some masks depend on, beside the encoder and their places."""
-        return (
-            self._pictures,
-            self._masks.packed[start:stop],
-            self._masks.shifts[start:stop],
-            np.array(self._grids.shape),
-        )
+        masks = self._masks
+        return self._pictures, masks.packed[start:stop], masks.shifts[start:stop], np.array(self._grids.shape)
 
     @cached_property
     def _pictures(self) -> NDArray[np.uint8]:
@@ -175,42 +174,48 @@ class MaskedCopies:
         return np.frombuffer(digest.digest(), np.uint8)
 
     def ask(self, start: int, stop: int) -> Answer:
-        """Begin to embed some masks; answers are to be read in the order of the questions."""
-        edges = [start, *range((start // self._rows + 1) * self._rows, stop, self._rows), stop]
-        for first, last in pairwise(edges):
-            self._begin(first, last)
-        return lambda: np.concatenate([self._next() for _ in edges[1:]])
+        """Begin to embed masks of one piece, each in its place there; answers are read in the order of the questions.
 
-    def _begin(self, start: int, stop: int) -> None:
-        """Masks of one batch, each in its place there; the others are of no picture."""
-        request, part = self._free.pop(), slice(start % self._rows, start % self._rows + stop - start)
+        The copies are made at once, as the pictures they are made of are then read from memory once.
+        """
+        copies, requests = self._free.pop()
+        first, last = start % self._most, start % self._most + stop - start
         self._grids[:], self._shifts[:] = 0, 0
-        self._grids[part], self._shifts[part] = self._masks.grids(start, stop), self._masks.shifts[start:stop]
-        self._masking.set_output_tensor(request.get_input_tensor())
-        self._masking.infer()
-        request.start_async()
-        self._busy.append((request, part))
+        self._grids[first:last], self._shifts[first:last] = (
+            self._masks.grids(start, stop),
+            self._masks.shifts[start:stop],
+        )
+        self._masking.set_output_tensor(copies)
+        self._masking.infer(share_outputs=True)  # else the copies are copied
+        batches = slice(first // self._rows, math.ceil(last / self._rows))
+        for request in requests[batches]:
+            request.start_async()
+        self._busy.append((copies, requests))
+        first, last = (place - batches.start * self._rows for place in (first, last))
+        return lambda: self._answered(requests[batches])[first:last]
 
-    def _next(self) -> Rows:
-        request, part = self._busy[0]
+    def _answered(self, requests: list[Any]) -> Rows:
+        rows = np.concatenate([self._answer(request) for request in requests])
+        self._free.append(self._busy.popleft())
+        return rows
+
+    def _answer(self, request: Any) -> Rows:
         request.wait()
         answers = request.get_output_tensor()
         if self._after:
             self._after.set_input_tensor(answers)
-            self._after.infer()
+            self._after.infer(share_outputs=True)
             answers = self._after.get_output_tensor()
-        rows = np.array(answers.data[part], np.float32)
-        self._busy.popleft()
-        self._free.append(request)
-        return rows
+        return np.array(answers.data, np.float32)
 
     def end(self) -> None:
         """Wait for what is under way, since its memory goes with these copies."""
-        for request, _ in self._busy:
-            request.wait()
+        for _, requests in self._busy:
+            for request in requests:
+                request.wait()
 
 
-def _masking(rows: int, size: tuple[int, ...], feature_res: int) -> Any:
+def _masking(rows: int, size: list[int], feature_res: int) -> Any:
     """Grids (b, f, f), shifts (b, 2), picture - background and background (1, h, w, c) -> copies (b, h, w, c)."""
     openvino = import_openvino()
     op, (h, w, _), f = openvino.opset13, size, feature_res

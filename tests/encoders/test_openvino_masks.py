@@ -73,10 +73,11 @@ def test_the_copies_are_those_of_numpy() -> None:
     """Seen by themselves, without a network that might not look at what is wrong with them."""
     encoder, probe = load_encoder(KEYS[0]), lion(n_masks=16, feature_res=7, fill="blur")
     network = MaskedNetwork(encoder._run._network)
-    copies = MaskedCopies(network, probe.pixels, probe.background, probe.masks, 16)
-    copies.ask(0, 16)
+    copies = MaskedCopies(network, probe.pixels, probe.background, probe.masks)
+    for start in (0, 8):
+        copies.ask(start, start + 8)
     copies.end()
-    seen = np.concatenate([request.get_input_tensor().data for request, _ in copies._busy])
+    seen = np.concatenate([request.get_input_tensor().data for _, part in copies._busy for request in part])
     masks = probe.masks.render(0, 16)[..., None]
     np.testing.assert_allclose(seen, probe.background + masks * (probe.pixels - probe.background), atol=1e-4)
 
@@ -97,11 +98,11 @@ def test_pieces_end_where_those_of_every_encoder_do() -> None:
     assert done == [8, 16, 24, 29]
 
 
-@pytest.mark.parametrize("batches", [1, 5])
-def test_the_same_bits_however_many_batches_are_under_way(monkeypatch: pytest.MonkeyPatch, batches: int) -> None:
+@pytest.mark.parametrize("pieces", [1, 5])
+def test_the_same_bits_however_many_pieces_are_under_way(monkeypatch: pytest.MonkeyPatch, pieces: int) -> None:
     probe = lion(n_masks=40)
     whole = rows(probe.encoder, probe)
-    monkeypatch.setattr(probe.encoder._behind_masks(), "batches", batches)
+    monkeypatch.setattr(probe.encoder._behind_masks(), "pieces", pieces)
     np.testing.assert_array_equal(rows(probe.encoder, probe), whole)
 
 
@@ -186,7 +187,7 @@ def test_other_pictures_masks_and_places_have_other_names() -> None:
     names = set()
     for settings in ({}, {"fill": "blur"}, {"seed": 1}, {"feature_res": 7}):
         probe = lion(n_masks=24, **settings)
-        copies = MaskedCopies(network, probe.pixels, probe.background, probe.masks, 8)
+        copies = MaskedCopies(network, probe.pixels, probe.background, probe.masks)
         for start, stop in ((0, 8), (8, 16), (3, 8)):
             names.add(probe.encoder.name_of(start % 8, *copies.named(start, stop)))
     assert len(names) == 12
