@@ -93,7 +93,7 @@ def test_dragging_the_threshold_changes_everything_at_once(quiet):
 
 
 def test_a_move_looks_at_the_style_of_little_of_the_page(page):
-    """A rule like ``#workspace:has(...)`` would have the browser look at all of it again, at every text that changes."""
+    """A rule like ``#workspace:has(...)`` would have the browser look at all of it again at every text."""
     browser, moves = page.context.browser, 10
     for name, most in (("threshold", 0.4), ("scrubber", 900)):
         browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline", "devtools.timeline"])
