@@ -143,7 +143,9 @@ class Card:
     def missing(self) -> str:
         """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
         absent = self.packages_missing
-        return f"not installed: {', '.join(absent)}" if absent else str(self.loader().missing(self))
+        if absent:
+            return f"not installed: {', '.join(absent)}; {how_to_install(self.extra)}"
+        return str(self.loader().missing(self))
 
     @property
     def packages_missing(self) -> tuple[str, ...]:
