@@ -70,7 +70,9 @@ from explorer.attributions.method import offered
 from explorer.core.errors import ExplorerError
 from explorer.core.steps import run
 from explorer.evaluation.deletion import deletion
+from explorer.encoders.cards import find_card
 from explorer.evaluation.randomization import randomization
+from explorer.ui.encoder_card import facts
 
 cat, lion = "assets/cat.jpg", "assets/lion.jpg"
 few = MaskSettings(n_masks=16)
@@ -106,6 +108,8 @@ for ask in (
     assert "make run EXTRAS=methods" in said and "pip install 'distance-explorer[methods]'" in said, said
 for key, extra in (("clip-vit-b32", "clip"), ("keras-vgg16", "keras"), ("timm:resnet18.a1_in1k", "clip")):
     assert f"make run EXTRAS={extra}" in refusal(lambda: explorer.load_encoder(key)), key
+    assert f"make run EXTRAS={extra}" in dict(facts(find_card(key)))["On this computer"], key
+assert "make run EXTRAS=methods" in dict(facts(question.encoder.card))["Looking into it"]
 print("done", *sorted({"torch", "timm", "transformers", "tensorflow"} & set(sys.modules)))
 """
 
