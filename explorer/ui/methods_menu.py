@@ -20,5 +20,5 @@ def offers() -> dict[str, Any]:
         for key, kind in METHODS.items()
         if in_menus(kind)
     ]
-    more = {card.key: f"{card.title} {card.inside_missing}." for card in encoders() if card.inside_missing}
+    more = {card.key: f"Looking into {card.title} {card.inside_missing}." for card in encoders() if card.inside_missing}
     return {"offers": methods, "gives": {card.key: list(offered(card)) for card in encoders()}, "more": more}
