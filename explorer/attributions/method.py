@@ -45,7 +45,7 @@ def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:
     Args:
         encoder: The encoder, which knows best, or the card of one that is not loaded.
     """
-    gives = encoder.gives if isinstance(encoder, Card) else encoder.gives()
+    gives = encoder.gives_here if isinstance(encoder, Card) else encoder.gives()
     return {key: kind for key, kind in METHODS.items() if fits(kind, gives)}
 
 
@@ -73,6 +73,17 @@ def in_menus(kind: type[Attribution]) -> bool:
 def fits(kind: type[Attribution], gives: tuple[str, ...]) -> bool:
     """Whether a method can do with what an encoder gives."""
     return not kind.needs or any(need in gives for need in kind.needs)
+
+
+def lack(kind: type[Attribution], encoder: Encoder) -> str:
+    """What a method needs that an encoder does not give here, in words; empty where the two go together."""
+    card, needs = encoder.card, " or ".join(kind.needs)
+    if fits(kind, encoder.gives()):
+        return ""
+    if fits(kind, card.gives) and card.inside_missing:
+        return f"{kind.title} needs {needs}, for which {card.title} {card.inside_missing}"
+    only = f"gives {card.gives_when} only" if fits(kind, card.gives) and card.gives_when else "does not give"
+    return f"{kind.title} needs {needs}, which {card.title} {only}"
 
 
 def plain_settings(method: Attribution) -> dict[str, Any]:

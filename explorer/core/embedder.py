@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.extras import how_to_install, not_importable
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ class Card:
         embedding: What the numbers of the embedding are.
         family: The module of ``explorer.encoders`` that loads it.
         packages: Distributions that must be installed.
+        extra: The group of pyproject.toml that has them.
         size: What has to be downloaded, in words.
         licence: Of the weights.
         source: Paper or page the encoder comes from.
@@ -116,6 +118,8 @@ class Card:
         gives: What attribution methods can have of it besides embeddings: ``"gradients"`` by the pixels, ``"layers"``
             of maps, ``"attention"`` between tokens.
         gives_when: When it does, in words, where that depends on the machine; the loaded encoder knows.
+        inside: Modules without which it gives none of that, nor shows its layers, and which ``inside_extra`` brings.
+        inside_extra: A group of pyproject.toml.
         language: The one its text side was trained on; empty where there is none, or more, or nobody says.
         nonnegative: Whether no number of an embedding can be below 0, so that no two point further apart than at right
             angles; False where nobody knows.
@@ -130,6 +134,7 @@ class Card:
     size: str
     licence: str
     source: str
+    extra: str = ""
     fill: str = "zero"
     weights: str = ""
     revision: str | None = None
@@ -137,6 +142,8 @@ class Card:
     precisions: tuple[str, ...] = ("float32",)
     gives: tuple[str, ...] = ()
     gives_when: str = ""
+    inside: tuple[str, ...] = ()
+    inside_extra: str = ""
     language: str = ""
     nonnegative: bool = False
 
@@ -154,12 +161,25 @@ class Card:
     def missing(self) -> str:
         """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
         absent = self.packages_missing
-        return f"not installed: {', '.join(absent)}" if absent else str(self.loader().missing(self))
+        if absent:
+            return f"not installed: {', '.join(absent)}; {how_to_install(self.extra)}"
+        return str(self.loader().missing(self))
 
     @property
     def packages_missing(self) -> tuple[str, ...]:
         """The distributions that must be installed and are not."""
         return tuple(name for name in self.packages if not _installed(name))
+
+    @property
+    def gives_here(self) -> tuple[str, ...]:
+        """What it gives with what is installed."""
+        return () if self.inside_missing else self.gives
+
+    @property
+    def inside_missing(self) -> str:
+        """What is not installed that looking into the network takes, in words, and what to do; empty when all is."""
+        absent = not_importable(self.inside)
+        return f"needs {' and '.join(absent)}: {how_to_install(self.inside_extra)}" if absent else ""
 
     def loader(self) -> ModuleType:
         """The module of its family, which brings its framework along only when it loads an encoder."""

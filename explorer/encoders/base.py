@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Embedder, Input, Origin
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.labels import Labels
 from explorer.pictures.images import as_picture, resize
@@ -112,7 +112,7 @@ class Encoder(Embedder):
 
     def gives(self) -> tuple[str, ...]:
         """What attribution methods can have of it on this machine, as ``Card.gives``."""
-        return self.card.gives
+        return self.card.gives_here
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
         """The network in torch, as a private copy that shares its numbers, with what can be seen inside.
@@ -141,6 +141,15 @@ class Encoder(Embedder):
             f"{self.card.title} has no classes; choose an encoder whose card says class probabilities.",
             code="no_classes",
         )
+
+    def _check_inside(self) -> None:
+        """Refuse to look into the network where what that takes is not installed.
+
+        Raises:
+            WeightsMissing: It is not.
+        """
+        if absent := self.card.inside_missing:
+            raise WeightsMissing(f"Looking into {self.card.title} {absent}.", code="packages_missing")
 
     def _no_layers(self) -> InvalidInput:
         return InvalidInput(

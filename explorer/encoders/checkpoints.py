@@ -68,9 +68,7 @@ def unwrap(content: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         NoWeights: There are none, or of more than one network.
     """
-    import torch
-
-    arrays = {name: array for name, array in _inside(content).items() if isinstance(array, torch.Tensor)}
+    arrays = {name: array for name, array in _inside(content).items() if _is_array(array)}
     state = {COMPILED.sub(r"\1", name): array for name, array in arrays.items()}
     if len(state) > 1:
         state.pop("n_averaged", None)  # AveragedModel's count
@@ -121,8 +119,11 @@ def _inside(content: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _holds_arrays(value: Any, depth: int = DEPTH) -> bool:
     """Whether something is named arrays, or holds some; the state of an optimizer has numbers for names."""
-    import torch
-
     if not isinstance(value, dict) or not depth or not all(isinstance(name, str) for name in value):
         return False
-    return any(isinstance(inner, torch.Tensor) or _holds_arrays(inner, depth - 1) for inner in value.values())
+    return any(_is_array(inner) or _holds_arrays(inner, depth - 1) for inner in value.values())
+
+
+def _is_array(value: Any) -> bool:
+    """Whether something is an array of torch's or of numpy's."""
+    return hasattr(value, "dtype") and hasattr(value, "ndim")

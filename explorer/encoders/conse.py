@@ -21,12 +21,13 @@ from explorer.core.captions import BLANK, check_texts
 from explorer.core.embedder import Card, Vocabulary
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
-from explorer.encoders import efficientnet_lite
+from explorer.encoders import efficientnet_lite, minilm_onnx
 from explorer.encoders.base import Encoder
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.labels import Labels, imagenet_classes, nearest_labels
 from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
 from explorer.encoders.openvino_runtime import Network, cached_array
+from explorer.encoders.weight_files import read_weights
 
 PROMPT = "a photo of a {}"
 UNKNOWN = "[UNK]"
@@ -40,6 +41,8 @@ SCRAP = 2.5
 """Letters a piece of a word has at most, on average, where the word is one that the sentence model does not know.
 
 In words of two pieces and more: 57 % of 4000 Dutch words, 12 % of ImageNet's class names, 6 % of frequent English."""
+TOGETHER = 32
+"""Sentences of a length that are embedded at once."""
 MAX_TOKENS = 256
 """What the sentence model was configured to read, start and end marks included."""
 
@@ -60,7 +63,7 @@ class Sentences:
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._tokenizer.enable_padding()
         self._tokenizer.encode_special_tokens = True  # as text: "[PAD]" in a caption is no mark of the model
-        self._network = Network(f"minilm-l6-{self.digest}", lambda: _module(folder), "float32")
+        self._network = Network(f"minilm-l6-{self.digest}-onnx", lambda: _built(folder), "float32")
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed sentences one at a time, so that an embedding depends on no other sentence."""
@@ -69,6 +72,18 @@ class Sentences:
     def _embed_one(self, text: str) -> NDArray[np.float32]:
         encoded = self._tokenizer.encode(text)
         return self._network(np.array([encoded.ids]), np.array([encoded.attention_mask]))
+
+    def embed_all(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Many sentences at once, those of one length together, so that none is filled up: a third of the time."""
+        encoded = [self._tokenizer.encode(text).ids for text in texts]
+        rows = np.empty((len(texts), minilm_onnx.WIDTH), np.float32)
+        for length in sorted({len(ids) for ids in encoded}):
+            places = [place for place, ids in enumerate(encoded) if len(ids) == length]
+            for start in range(0, len(places), TOGETHER):
+                part = places[start : start + TOGETHER]
+                ids = np.array([encoded[place] for place in part])
+                rows[part] = self._network(ids, np.ones_like(ids))
+        return rows
 
     def vocabulary(self, text: str) -> Vocabulary:
         """What it knows of the words; punctuation counts as none, and numbers are made of digits, not of pieces."""
@@ -127,9 +142,10 @@ class ConSE(LayeredEncoder):
         return self._classifier._block(layer)
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        looked = self._classifier.differentiable(pixels)
+
         import torch
 
-        looked = self._classifier.differentiable(pixels)
         classes = torch.nn.utils.skip_init(torch.nn.Linear, *self._classes.shape, bias=False)  # draws no numbers
         classes.weight = torch.nn.Parameter(torch.from_numpy(self._classes.T.copy()), requires_grad=False)
         module = torch.nn.Sequential(looked.module, classes.to(next(looked.module.parameters()).device))
@@ -188,7 +204,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> ConSE:
         )
     classifier = efficientnet_lite.load(card, precision=precision, weights=None)
     sentences = Sentences()
-    classes = cached_array(f"conse-classes-{sentences.digest}", lambda: sentences.embed(_class_prompts()))
+    classes = cached_array(f"conse-classes-{sentences.digest}-onnx", lambda: sentences.embed_all(_class_prompts()))
     return ConSE(card, classifier, sentences, classes)
 
 
@@ -202,24 +218,5 @@ def _model_folder() -> Path:
     return Path(str(spec.origin)).parent / "model"
 
 
-def _module(folder: Path) -> tuple[Any, Any]:
-    """Token ids and mask -> unit sentence vectors: mean over the tokens, as the model's card says."""
-    import torch
-    from transformers import BertModel
-
-    class Mean(torch.nn.Module):
-        def __init__(self, network: Any) -> None:
-            super().__init__()
-            self.network = network
-
-        def forward(self, ids: Any, mask: Any) -> Any:
-            tokens = self.network(input_ids=ids, attention_mask=mask).last_hidden_state
-            weight = mask.unsqueeze(-1).to(tokens.dtype)
-            mean = (tokens * weight).sum(1) / weight.sum(1)
-            return torch.nn.functional.normalize(mean, dim=1)
-
-    network = BertModel.from_pretrained(
-        folder, use_safetensors=True, local_files_only=True, attn_implementation="eager"
-    )
-    example = torch.ones(1, 7, dtype=torch.int64)
-    return Mean(network).eval(), (example, example)
+def _built(folder: Path) -> bytes:
+    return minilm_onnx.build(read_weights(folder / "model.safetensors"))

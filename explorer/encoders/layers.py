@@ -69,7 +69,7 @@ class LayeredEncoder(Encoder):
         return layer
 
     def layers(self) -> tuple[str, ...]:
-        return self._layers().names
+        return () if self.card.inside_missing else self._layers().names
 
     def blocks(self) -> dict[str, tuple[str, ...]]:
         groups: dict[str, tuple[str, ...]] = {}
@@ -103,6 +103,7 @@ class LayeredEncoder(Encoder):
         if not isinstance(how, str) or how not in HOW:
             raise InvalidInput(f"Unknown way to randomise; choose one of: {', '.join(HOW)}.", code="unknown_how")
         check_kind("seed", seed, int | np.integer, "a whole number")
+        self._check_inside()
         if not self.layers():
             raise self._no_layers()
         chosen = self._expand(names)
@@ -129,6 +130,7 @@ class LayeredEncoder(Encoder):
         return found
 
     def _check(self, names: Iterable[str]) -> None:
+        self._check_inside()
         if unknown := sorted(set(names) - set(self.layers())):
             raise InvalidInput(
                 f"{self.card.title} has no layer {unknown[0]!r:.60}; layers() and blocks() list those there are.",

@@ -1,20 +1,14 @@
-"""Torch networks on the CPU through OpenVINO, converted once and kept in the user's cache.
-
-Converting needs torch and takes seconds; a later start reads the converted network and needs
-neither torch nor the original weights' library.
-"""
+"""Networks on the CPU through OpenVINO, read as ONNX once and kept in the user's cache as OpenVINO writes them."""
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import shutil
 import sys
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +18,6 @@ from numpy.typing import NDArray
 
 from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.storage import cache_folder, file_hash
-from explorer.encoders.torch_settings import usual_torch
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +26,6 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 UNFINISHED = ".unfinished-"
 UNFINISHED_SECONDS = 3600
 """After which a temporary folder of the cache belongs to nobody."""
-
-SAME = 1e-5
-"""How far a constant may lie from what it was computed from anew."""
 
 
 def import_openvino() -> Any:
@@ -57,66 +47,42 @@ class Network:
 
     Args:
         key: Names the network and its exact weights, e.g. ``"efficientnet-lite0-1a2b3c"``; with an empty one the
-            converted network is not kept in the cache.
-        build: Makes the torch module and an example input tuple; called only when not cached.
+            network is not kept in the cache.
+        build: Makes the network as an ONNX file; called only when not cached.
         precision: ``"float32"`` or ``"bfloat16"``.
         shape: Fixed shape of the only input, which runs faster; None keeps every size dynamic.
+        output: The name of what is wanted of it, where it has several outputs; no more of it is run.
 
     Raises:
         InvalidInput: This processor has no bfloat16 arithmetic.
     """
 
     def __init__(
-        self, key: str, build: Callable[[], tuple[Any, Any]], precision: str, shape: tuple[int, ...] | None = None
+        self,
+        key: str,
+        build: Callable[[], bytes],
+        precision: str,
+        shape: tuple[int, ...] | None = None,
+        output: str | None = None,
     ) -> None:
         openvino = import_openvino()
         core = openvino.Core()
         if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise InvalidInput("This processor has no bfloat16 arithmetic; use precision float32.", code="bfloat16")
         name = f"{key}-openvino-{openvino.__version__.split('-')[0]}"
-        model = _cached(core, name, build) if key else _converted(build)
+        model = _cached(core, name, build) if key else _built(core, build)
+        if output is not None:
+            model = openvino.Model([model.output(output)], model.get_parameters())
         if shape is not None:
             model.reshape(list(shape))
         self.version = f"openvino {openvino.__version__.split('-')[0]}"
-        self._compile(core, model, precision)
-
-    def _compile(self, core: Any, model: Any, precision: str) -> None:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
-        self._model, self._precision = model, precision
         self._request = core.compile_model(model, "CPU", hints).create_infer_request()
 
     def __call__(self, *inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Run the network; returns a copy of its first output as float32."""
+        """Run the network; returns a copy of its output as float32."""
         result = self._request.infer(list(inputs), share_inputs=True)
         return np.array(next(iter(result.values())), dtype=np.float32)
-
-    def replaced(self, changes: Sequence[tuple[NDArray[Any], NDArray[Any]]]) -> Network:
-        """The same network with other constants: a second, where converting anew takes a quarter of a minute.
-
-        Args:
-            changes: Pairs (old, new) of one shape, but for axes of length 1; a constant is known by its numbers.
-
-        Raises:
-            LookupError: An old array is not the value of exactly one constant.
-        """
-        openvino = import_openvino()
-        model = self._model.clone()
-        constants = [(op, op.get_data()) for op in model.get_ops() if op.get_type_name() == "Constant"]
-        for old, new in changes:
-            fits = [op for op, data in constants if data.size == old.size and _same(data, old)]
-            if len(fits) != 1:
-                raise LookupError(f"{len(fits)} constants have the numbers of an array {old.shape}")
-            constant = openvino.op.Constant(new.reshape(fits[0].get_output_shape(0)).astype(np.float32))
-            for target in fits[0].output(0).get_target_inputs():
-                target.replace_source_output(constant.output(0))
-        model.validate_nodes_and_infer_types()
-        twin = copy.copy(self)
-        twin._compile(openvino.Core(), model, self._precision)
-        return twin
-
-
-def _same(data: NDArray[Any], old: NDArray[Any]) -> bool:
-    return bool(np.allclose(data.ravel(), old.ravel(), rtol=SAME, atol=SAME))
 
 
 def bfloat16_here() -> bool:
@@ -140,19 +106,23 @@ def cached_array(key: str, build: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     return array
 
 
-def _cached(core: Any, name: str, build: Callable[[], tuple[Any, Any]]) -> Any:
+def _cached(core: Any, name: str, build: Callable[[], bytes]) -> Any:
     openvino = import_openvino()
     path = _place("networks", f"{name}.xml")
     if path is None:
-        return _converted(build)
+        return _built(core, build)
     if _intact(path, path.with_suffix(".bin")):
         try:
             return core.read_model(path)
         except RuntimeError as error:  # kept when the disk was full, which OpenVINO does not always notice
             log.warning("The cached %s cannot be read; it is made again: %s", path.name, str(error).splitlines()[-1:])
-    model = _converted(build)
+    model = _built(core, build)
     _keep(path.parent, lambda folder: openvino.save_model(model, folder / path.name, compress_to_fp16=False))
     return model
+
+
+def _built(core: Any, build: Callable[[], bytes]) -> Any:
+    return core.read_model(build())
 
 
 def _place(kind: str, name: str) -> Path | None:
@@ -162,16 +132,6 @@ def _place(kind: str, name: str) -> Path | None:
     except CannotWrite:
         _say_that_nothing_is_kept("this user has no home folder")
         return None
-
-
-def _converted(build: Callable[[], tuple[Any, Any]]) -> Any:
-    openvino = import_openvino()
-    with usual_torch(), warnings.catch_warnings():
-        module, example = build()
-        # The converter traces, which torch calls deprecated; nothing a user can mend.
-        warnings.simplefilter("ignore", category=FutureWarning)
-        warnings.simplefilter("ignore", category=DeprecationWarning)
-        return openvino.convert_model(module, example_input=example)
 
 
 def _intact(*paths: Path) -> bool:

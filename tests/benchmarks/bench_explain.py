@@ -18,8 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import explorer
-from explorer.encoders import efficientnet_lite
 from explorer.pictures.images import as_picture
+from tests.oracles import packaged
 
 GOAL = 4.0
 NAME = "efficientnet-lite0"
@@ -45,7 +45,7 @@ def theirs(n_masks: int) -> tuple[float, np.ndarray]:
     import torch
     from distance_explainer import DistanceExplainer
 
-    network = efficientnet_lite._module(efficientnet_lite.weights_path()).network
+    network = packaged.efficientnet()
 
     def embed(batch: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

@@ -15,8 +15,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "explorer"
 FILES = [*sorted(PACKAGE.rglob("*.py")), ROOT / "app.py"]
-HEAVY = ("torch", "tensorflow", "keras", "openvino", "gradio", "matplotlib", "PIL", "timm", "transformers", "open_clip",
-         "tokenizers", "scipy", "sklearn", "skimage", "pandas", "ray")  # fmt: skip
+HEAVY = ("torch", "tensorflow", "keras", "openvino", "onnx", "gradio", "matplotlib", "PIL", "timm", "transformers",
+         "open_clip", "tokenizers", "scipy", "sklearn", "skimage", "pandas", "ray")  # fmt: skip
 
 FLOORS = (
     {"core"},
@@ -32,7 +32,7 @@ FLOORS = (
 
 ENCODERS, UI = "encoders.", "ui."
 THIRD_PARTY: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("tensorflow", "keras", "openvino", "open_clip"), (ENCODERS,)),
+    **dict.fromkeys(("tensorflow", "keras", "openvino", "onnx", "open_clip"), (ENCODERS,)),
     "timm": (ENCODERS, "datasets."),
     **dict.fromkeys(("transformers", "tokenizers", "safetensors", "huggingface_hub"), (ENCODERS,)),
     "torch": (ENCODERS, "attributions."),

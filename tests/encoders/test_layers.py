@@ -16,9 +16,7 @@ import torch
 
 import explorer
 from explorer.core.errors import InvalidInput
-from explorer.encoders import efficientnet_lite
 from explorer.encoders.layers import HOW, layer_key
-from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers, from_torch, numbered_block
 
 PIXELS = np.random.default_rng(3).uniform(0, 255, (2, 224, 224, 3)).astype(np.float32)
@@ -426,57 +424,6 @@ def test_a_copy_of_a_copy(lite: Any) -> None:
     np.testing.assert_allclose(
         twice.embed_pixels(PIXELS), lite.randomised(("stem", "classifier"), seed=1).embed_pixels(PIXELS), atol=1e-6
     )
-
-
-def test_a_network_whose_constants_cannot_be_told_apart_is_converted_anew(lite: Any, monkeypatch: Any) -> None:
-    converted = []
-
-    def refuse(self: Network, changes: Any) -> Network:
-        raise LookupError("two constants alike")
-
-    class Plain:
-        def __init__(self, key: str, build: Any, precision: str, shape: Any) -> None:
-            assert key == ""  # nothing is kept
-            self.module, example = build()
-            converted.append(tuple(example.shape))
-
-        def __call__(self, pixels: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return np.asarray(self.module(torch.from_numpy(pixels)).numpy())
-
-    if not isinstance(lite._run, efficientnet_lite.OnCpu):
-        pytest.skip("a GPU runs the torch network itself")
-    monkeypatch.setattr(Network, "replaced", refuse)
-    monkeypatch.setattr(efficientnet_lite, "Network", Plain)
-    changed = lite.randomised(("stem",))
-    np.testing.assert_allclose(changed.embed_pixels(PIXELS), plainly(changed), atol=1e-6)
-    assert converted == [(1, 224, 224, 3)]
-
-
-def test_constants_are_known_by_their_numbers(own_cache: Path) -> None:
-    class Two(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b = torch.nn.Linear(3, 3), torch.nn.Linear(3, 3)
-
-        def forward(self, x: Any) -> Any:
-            return self.b(self.a(x).relu())
-
-    module = Two()
-    network = Network("", lambda: (module, torch.zeros(1, 3)), "float32")
-    assert not list(own_cache.rglob("*"))
-    old = module.b.weight.detach().numpy().copy()
-    new = np.arange(9, dtype=np.float32).reshape(3, 3)
-    changed = network.replaced([(old, new)])
-    x = np.array([[1, -2, 3]], np.float32)
-    before = network(x)
-    with torch.inference_mode():
-        np.testing.assert_allclose(before, module(torch.from_numpy(x)).numpy(), atol=1e-6)
-        module.b.weight.copy_(torch.from_numpy(new))
-        np.testing.assert_allclose(changed(x), module(torch.from_numpy(x)).numpy(), atol=1e-5)
-    np.testing.assert_array_equal(network(x), before)
-    with pytest.raises(LookupError, match="0 constants"):
-        network.replaced([(new + 0.5, new)])
 
 
 def test_conse_shows_the_layers_of_its_classifier(lite: Any) -> None:
