@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.method import METHODS, OWN_METHOD, fits, has_masks, is_signed, offered, plain_settings
+from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
 from explorer.attributions.question import Question, make_question
 from explorer.core.arguments import check_kind
 from explorer.core.distances import check_reference
@@ -306,12 +306,8 @@ def explain_by(
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
     kind, encoder = METHODS[method], question.encoder
-    if not fits(kind, encoder.gives()):
-        raise InvalidInput(
-            f"{kind.title} needs {' or '.join(kind.needs)}, which {encoder.card.title} does not give; choose one of: "
-            f"{', '.join(offered(encoder))}.",
-            code="method_encoder",
-        )
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
     if settings and not has_masks(kind):
         raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
     if selection != SelectionSettings(distance=selection.distance):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from explorer.attributions.method import METHODS
 from explorer.core.distances import DISTANCES
+from explorer.core.embedder import Card
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.selections import MODES
@@ -25,10 +26,15 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def encoders() -> str:
     rows = [
-        (f"`{key}`", c.comparing, c.embedding, ", ".join(c.gives), c.size, c.licence, c.source)
+        (f"`{key}`", c.comparing, c.embedding, ", ".join(c.gives), _brought_by(c), c.size, c.licence, c.source)
         for key, c in CARDS.items()
     ]
-    return table(("key", "compares", "embedding", "gives", "weights", "licence", "source"), rows)
+    return table(("key", "compares", "embedding", "gives", "installed by", "weights", "licence", "source"), rows)
+
+
+def _brought_by(card: Card) -> str:
+    more = set(card.extra.split(",")) - {"lite", "sentences"}
+    return "`make run" + f" EXTRAS={card.extra}" * bool(more) + "`"
 
 
 def modes() -> str:

@@ -75,6 +75,17 @@ def fits(kind: type[Attribution], gives: tuple[str, ...]) -> bool:
     return not kind.needs or any(need in gives for need in kind.needs)
 
 
+def lack(kind: type[Attribution], encoder: Encoder) -> str:
+    """What a method needs that an encoder does not give here, in words; empty where the two go together."""
+    card, needs = encoder.card, " or ".join(kind.needs)
+    if fits(kind, encoder.gives()):
+        return ""
+    if fits(kind, card.gives) and card.inside_missing:
+        return f"{kind.title} needs {needs}, for which {card.title} {card.inside_missing}"
+    only = f"gives {card.gives_when} only" if fits(kind, card.gives) and card.gives_when else "does not give"
+    return f"{kind.title} needs {needs}, which {card.title} {only}"
+
+
 def plain_settings(method: Attribution) -> dict[str, Any]:
     """A method's settings as plain values for JSON; masks of one's own are only named as given."""
     values = {field.name: getattr(method, field.name) for field in dataclasses.fields(method)}  # type: ignore[arg-type]

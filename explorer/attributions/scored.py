@@ -18,6 +18,7 @@ from explorer.attributions.question import Question
 from explorer.core.arrays import as_numpy
 from explorer.core.distances import DISTANCES, check_reference, fair, lengths_of
 from explorer.core.errors import InvalidInput, UnusableEmbedding, WeightsMissing
+from explorer.core.extras import how_to_install
 from explorer.core.steps import Steps
 from explorer.encoders.gradients import Differentiable, Tap, as_tensor
 from explorer.encoders.torch_autograd import gradients
@@ -340,7 +341,7 @@ def captum() -> Any:
         import captum.attr
     except ModuleNotFoundError as error:
         raise WeightsMissing(
-            "This method needs the package captum: pip install captum", code="packages_missing"
+            f"This method needs captum: {how_to_install('methods')}.", code="packages_missing"
         ) from error
     return captum.attr
 

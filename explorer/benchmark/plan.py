@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from explorer.attributions.method import METHODS, Attribution, fits, in_menus, masks_with
+from explorer.attributions.method import METHODS, Attribution, in_menus, lack, masks_with
 from explorer.attributions.question import Question, make_question, question_of_class
 from explorer.benchmark.gallery import Gallery
 from explorer.core.errors import InvalidInput
@@ -88,10 +88,7 @@ class Plan:
         tried = self._tried[encoder]
         if isinstance(tried, str):
             return tried
-        kind = type(self.methods[method])
-        if fits(kind, tried.gives()):
-            return ""
-        return f"{kind.title} needs an encoder that gives {' or '.join(kind.needs)}"
+        return lack(type(self.methods[method]), tried)
 
     def lacks(self, metric: str) -> str:
         """What a metric needs that is not there, in words, or an empty string."""

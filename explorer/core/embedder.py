@@ -45,6 +45,22 @@ class Box:
 WHOLE = Box()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a picture was called where it came from.
+
+    Attributes:
+        name: Of its file, without the folders; empty for what had none.
+        size: (H, W) of the whole picture; (0, 0) where there is none.
+    """
+
+    name: str = ""
+    size: tuple[int, int] = (0, 0)
+
+
+NOWHERE = Origin()
+
+
 @dataclass(frozen=True, eq=False)
 class Input:
     """What is explained or compared with, as an encoder sees it.
@@ -55,6 +71,7 @@ class Input:
         picture: (H, W, 3) uint8 for the screen; None where an array went through as it was.
         notices: What the user should know about it.
         sha256: ``Picture.sha256`` of the whole picture; empty where there is none.
+        origin: What the picture was called.
     """
 
     pixels: NDArray[Any]
@@ -62,6 +79,7 @@ class Input:
     picture: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
     sha256: str = ""
+    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -146,7 +164,9 @@ class Card:
     def missing(self) -> str:
         """What is not on this machine, in words; empty when the encoder can be loaded with no network."""
         absent = self.packages_missing
-        return f"not installed: {', '.join(absent)}" if absent else str(self.loader().missing(self))
+        if absent:
+            return f"not installed: {', '.join(absent)}; {how_to_install(self.extra)}"
+        return str(self.loader().missing(self))
 
     @property
     def packages_missing(self) -> tuple[str, ...]:

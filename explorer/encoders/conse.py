@@ -44,6 +44,8 @@ SCRAP = 2.5
 """Letters a piece of a word has at most, on average, where the word is one that the sentence model does not know.
 
 In words of two pieces and more: 57 % of 4000 Dutch words, 12 % of ImageNet's class names, 6 % of frequent English."""
+TOGETHER = 32
+"""Sentences of a length that are embedded at once."""
 MAX_TOKENS = 256
 """What the sentence model was configured to read, start and end marks included."""
 
@@ -73,6 +75,18 @@ class Sentences:
     def _embed_one(self, text: str) -> NDArray[np.float32]:
         encoded = self._tokenizer.encode(text)
         return self._network(np.array([encoded.ids]), np.array([encoded.attention_mask]))
+
+    def embed_all(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Many sentences at once, those of one length together, so that none is filled up: a third of the time."""
+        encoded = [self._tokenizer.encode(text).ids for text in texts]
+        rows = np.empty((len(texts), minilm_onnx.WIDTH), np.float32)
+        for length in sorted({len(ids) for ids in encoded}):
+            places = [place for place, ids in enumerate(encoded) if len(ids) == length]
+            for start in range(0, len(places), TOGETHER):
+                part = places[start : start + TOGETHER]
+                ids = np.array([encoded[place] for place in part])
+                rows[part] = self._network(ids, np.ones_like(ids))
+        return rows
 
     def vocabulary(self, text: str) -> Vocabulary:
         """What it knows of the words; punctuation counts as none, and numbers are made of digits, not of pieces."""
@@ -197,7 +211,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> ConSE:
         )
     classifier = efficientnet_lite.load(card, precision=precision, weights=None)
     sentences = Sentences()
-    classes = cached_array(f"conse-classes-{sentences.digest}-onnx", lambda: sentences.embed(_class_prompts()))
+    classes = cached_array(f"conse-classes-{sentences.digest}-onnx", lambda: sentences.embed_all(_class_prompts()))
     return ConSE(card, classifier, sentences, classes)
 
 

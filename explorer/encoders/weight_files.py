@@ -55,6 +55,13 @@ MAGIC = 0x1950A86A20F9469CFC6C
 """How a file begins that torch wrote before 1.6."""
 
 
+MALFORMED = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RuntimeError, EOFError, struct.error),
+    zipfile.BadZipFile,
+)
+"""What readers trip over where numbers stand for others than they should."""
+
+
 def read_weights(path: Path) -> Mapping[str, Any]:
     """All that a .safetensors file holds, or one of ``torch.save``: arrays, and what a training loop put beside them.
 
@@ -68,9 +75,7 @@ def read_weights(path: Path) -> Mapping[str, Any]:
         content = _read_zip(data) if zipfile.is_zipfile(BytesIO(data)) else _read_stream(data)
     except NoWeights:
         raise
-    except (ValueError, LookupError, TypeError, ArithmeticError, struct.error, RecursionError) as error:
-        raise NoWeights("it is no weights file, or cut short") from error
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except MALFORMED as error:
         raise NoWeights("it is no weights file, or cut short") from error
     if not isinstance(content, dict):
         raise NoWeights("it is no torch state dict")

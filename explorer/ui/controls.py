@@ -308,7 +308,7 @@ def _absent() -> str:
 
 def _remedy(card: Card) -> str:
     if card.packages_missing:
-        return f"pip install {' '.join(card.packages_missing)}"
+        return f"make run EXTRAS={card.extra}"
     return f"explorer models fetch {card.key}"
 
 

@@ -29,6 +29,7 @@ def facts(card: Card) -> list[tuple[str, str]]:
         ("Licence", card.licence),
         ("From", card.source),
         ("On this computer", "yes" if card.here else f"no: {card.missing}"),
+        ("Looking into it", card.inside_missing),
     ]
     return [(label, text) for label, text in rows if text]
 

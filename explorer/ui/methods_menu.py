@@ -9,10 +9,16 @@ from explorer.encoders.cards import encoders
 
 
 def offers() -> dict[str, Any]:
-    """For the browser: ``offers``, the methods, and ``gives``, the keys of those that work, by encoder."""
+    """For the browser.
+
+    Returns:
+        ``offers``, the methods; ``gives``, the keys of those that work, by encoder; ``more``, what the others take
+        where that can be installed.
+    """
     methods = [
         {"key": key, "title": kind.title, "about": kind.about, "source": kind.source, "needs": kind.needs}
         for key, kind in METHODS.items()
         if in_menus(kind)
     ]
-    return {"offers": methods, "gives": {card.key: list(offered(card)) for card in encoders()}}
+    more = {card.key: f"Looking into {card.title} {card.inside_missing}." for card in encoders() if card.inside_missing}
+    return {"offers": methods, "gives": {card.key: list(offered(card)) for card in encoders()}, "more": more}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -17,8 +19,9 @@ from gradio.data_classes import BlocksConfigDict
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import MAX_UPLOAD_BYTES
+from explorer.encoders.cards import DEFAULT_ENCODER, find_card
 from explorer.pictures.formats import refuse_bombs
 from explorer.results.plots import import_matplotlib
 from explorer.ui.gate.admission import Admission
@@ -33,6 +36,9 @@ from explorer.ui.memory import temp_folder
 from explorer.ui.memory.heap import share_heaps
 from explorer.ui.memory.states import PageStates, keep_states_small
 from explorer.ui.probe_cache import ProbeCache
+from explorer.ui.zero_gpu import load_encoder
+
+log = logging.getLogger(__name__)
 
 THREADS = 8
 SESSIONS = 2000
@@ -185,8 +191,19 @@ def launch(demo: gr.Blocks, **overrides: Any) -> Any:
     with _let_through(screen), _forwarded_headers_left_to_the_gate():
         launched = screen.launch(**{**launch_settings(), "app_kwargs": app, **overrides})
     if stay:
+        threading.Thread(target=load_ahead, daemon=True).start()  # the screen is answered meanwhile
         caretaker.serve()
     return launched
+
+
+def load_ahead() -> None:
+    """Have the first encoder ready before anybody presses Run."""
+    if not find_card(DEFAULT_ENCODER).here:
+        return
+    try:
+        load_encoder(DEFAULT_ENCODER)
+    except ExplorerError as error:
+        log.warning("%s could not be loaded ahead: %s", DEFAULT_ENCODER, error)  # whoever runs it is told as well
 
 
 def mount(app: FastAPI, path: str = "/", demo: gr.Blocks | None = None, **overrides: Any) -> FastAPI:

@@ -143,7 +143,7 @@ def test_settings_out_of_range_are_refused(key: str, settings: dict[str, float])
 @pytest.mark.parametrize("key", ["lift-cam"])
 def test_without_captum_its_methods_say_what_to_install(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum.attr", None)
-    with pytest.raises(WeightsMissing, match="pip install captum"):
+    with pytest.raises(WeightsMissing, match="EXTRAS=methods"):
         run(METHODS[key]()(question()))
 
 

@@ -229,7 +229,7 @@ def test_the_price_is_what_is_embedded(folder: Path, tmp_path: Path, picture_enc
     assert [(cost.part[1], cost.maps, cost.left) for cost in costs] == [
         ("brightness", 3, 3 * (2 + 2 + 2)), ("masked", 3, 3 * (10 + 2 + 2)), ("deep", 0, 0),
     ]  # fmt: skip
-    assert costs[2].why_not == "Deep needs an encoder that gives layers or attention"
+    assert costs[2].why_not == "Deep needs layers or attention, which A tiny network does not give"
     open_folder(plan, out)
     told = sum(run_benchmark(plan, out))
     unjudged = 2 * 2 * 2  # two pictures without an outline, by two methods

@@ -80,7 +80,10 @@ def test_everything(plan: Plan, out: Path) -> None:
     assert "--gallery" in bright["DECIDED ↑"].why
     assert bright["DECIDED ↑"].value is None
     deep = row_of(sheet, "tiny", "Deep")
-    assert all(deep[name].why == "Deep needs an encoder that gives layers or attention" for name in sheet.header[2:])
+    assert all(
+        deep[name].why == "Deep needs layers or attention, which A tiny network does not give"
+        for name in sheet.header[2:]
+    )
     assert not any(deep[name].value for name in sheet.header[2:])
     sometimes = row_of(sheet, "tiny", "Sometimes")
     assert sometimes["maps"].value == 0
@@ -237,7 +240,7 @@ def test_csv_has_every_bit_and_every_reason(plan: Plan, out: Path) -> None:
     assert header == [*sheet.header, "notes"]
     assert float(rows[0][5]) == sheet.rows[0][5].value
     assert rows[-1][2] == ""
-    assert "maps: Deep needs an encoder that gives layers or attention" in rows[-1][-1]
+    assert "maps: Deep needs layers or attention, which A tiny network does not give" in rows[-1][-1]
     assert {path.name for path in out.iterdir()} >= {*(f"table-{n}.csv" for n in range(1, 6)), "results.md"}
     assert to_csv(sheet) == (out / "results.csv").read_text(encoding="utf-8")
 
@@ -249,7 +252,7 @@ def test_markdown_tables_are_tables(plan: Plan, out: Path) -> None:
     for block in blocks:
         assert len({line.count("|") - line.count("\\|") for line in block.splitlines()}) == 1
     assert "On tiny, Masked: SUM" in text
-    assert "Deep needs an encoder that gives layers or attention" in text
+    assert "Deep needs layers or attention, which A tiny network does not give" in text
 
 
 def test_reasons_are_not_markup_in_markdown(plan: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import replace
 
@@ -23,6 +24,10 @@ MAP = """async () => {
     const [{ store }, { view }] = await Promise.all([import(at('store')), import(at('views'))]);
     return [...view(store.state.result, store.state.selection, store.state.upto).map];
 }"""
+
+
+RESTYLED = "UpdateLayoutTree"
+"""What Chromium calls it when it looks at elements' style again."""
 
 
 @pytest.fixture
@@ -85,6 +90,20 @@ def test_dragging_the_threshold_changes_everything_at_once(quiet):
     count = int(1000 * threshold)
     assert f"{count} count as close" in quiet.locator("#histogram figcaption").inner_text()
     assert_same_map(quiet, SelectionSettings(threshold=threshold))
+
+
+def test_a_move_looks_at_the_style_of_little_of_the_page(page):
+    """A rule like ``#workspace:has(...)`` would have the browser look at all of it again at every text."""
+    browser, moves = page.context.browser, 10
+    for name, most in (("threshold", 0.4), ("scrubber", 900)):
+        browser.start_tracing(page=page, categories=["disabled-by-default-devtools.timeline", "devtools.timeline"])
+        for i in range(1, 1 + moves):
+            slide(page, name, most * i / moves)
+            painted(page)
+        looks = [event for event in json.loads(browser.stop_tracing())["traceEvents"] if event["name"] == RESTYLED]
+        elements = sum(event["args"].get("elementCount", 0) for event in looks)
+        assert looks
+        assert elements / moves < 50, (name, elements / moves)
 
 
 def test_keys_move_the_threshold(quiet):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import explorer
 from explorer.encoders import openclip
-from explorer.encoders.cards import find_card
+from explorer.encoders.cards import CARDS, find_card
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
@@ -105,6 +106,33 @@ def test_requirements_are_those_of_the_project(pyproject):
     for name, floor in (pair for group in groups for pair in floors(group).items()):
         assert declared.setdefault(name, floor) == floor, f"{name} has two floors"
     assert floors((ROOT / "requirements.txt").read_text().splitlines()) == declared
+
+
+@pytest.mark.parametrize("key", [*CARDS, "open_clip:ViT-B-32:openai", "timm:resnet18.a1_in1k"])
+def test_what_an_encoder_needs_is_in_the_group_that_its_card_names(key, pyproject):
+    card, groups = find_card(key), pyproject["project"]["optional-dependencies"]
+    brought = {name for group in card.extra.split(",") for name in floors(groups[group])}
+    assert set(card.packages) <= brought
+    if card.inside:
+        assert set(card.inside) <= set(floors(groups[card.inside_extra]))
+
+
+@pytest.mark.parametrize(
+    ("asked", "installed"),
+    [
+        ("", "app,lite"),
+        ("clip", "app,lite,clip"),
+        ("keras clip", "app,lite,clip,keras"),
+        ("clip,keras", "app,lite,clip,keras"),
+    ],
+)
+def test_make_run_installs_what_is_asked_for(asked, installed, tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    command = ["make", "--dry-run", "run", f"EXTRAS={asked}", f"BIN={tmp_path}"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"--editable '.[{installed}]'" in said
+    assert re.search(rf"touch \.venv/ready-{installed.replace(',', '-')}$", said, re.MULTILINE)  # others are no excuse
 
 
 def test_make_installs_the_sentence_model_by_its_floor(pyproject):

@@ -121,6 +121,12 @@ def test_sentences_are_those_of_transformers(count: int):
     np.testing.assert_allclose(rows, packaged.sentences(ids, mask), atol=1e-6)
 
 
+def test_many_sentences_are_those_that_are_embedded_alone():
+    sentences = conse.Sentences()
+    texts = [*conse._class_prompts()[::25], "猫", "a dog " * 200]
+    np.testing.assert_allclose(sentences.embed_all(texts), sentences.embed(texts), atol=1e-6)
+
+
 def test_a_long_caption_is_cut_visibly():
     encoder = explorer.load_encoder("conse-lite0")
     assert encoder.fit_text("a dog") == ("a dog", "")

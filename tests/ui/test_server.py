@@ -19,8 +19,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from explorer.core.errors import WeightsMissing
 from explorer.core.limits import MAX_UPLOAD_BYTES
+from explorer.encoders.cards import DEFAULT_ENCODER
 from explorer.pictures import examples as presets
+from explorer.ui import server
 from explorer.ui.gate import static
 from explorer.ui.server import SESSIONS, build_app, launch_settings
 from tests.ui.talk import ASSETS, ask, post_file, press_run, upload
@@ -31,6 +34,20 @@ def uploaded(url) -> dict[str, Any]:
     """The cat, uploaded."""
     picture = (ASSETS / "cat.jpg").read_bytes()
     return upload(url, picture)
+
+
+def test_the_first_encoder_is_loaded_ahead(monkeypatch, caplog) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(server, "load_encoder", asked.append)
+    server.load_ahead()
+    assert asked == [DEFAULT_ENCODER]
+
+    def broken(key: str) -> None:
+        raise WeightsMissing("Its file is damaged.", code="weights_hash")
+
+    monkeypatch.setattr(server, "load_encoder", broken)
+    server.load_ahead()
+    assert "could not be loaded ahead: Its file is damaged." in caplog.text
 
 
 def test_what_an_event_tells_in_turn_is_whole_each_time() -> None:

@@ -20,7 +20,7 @@ export function mount(element, props) {
   const empty = el("p", { class: "empty" },
     "Nothing is pinned yet. Pin this result, then turn a control, choose another example or run something else: the two stay side by side here.");
   root.append(pinButton(),
-    el("p", { class: "note" }, `At most ${MOST} pins. They live in this page: nothing is sent, and a reload forgets them.`),
+    el("p", { class: "note" }, `At most ${MOST} pins. They live in this tab: nothing is sent, and closing it forgets them.`),
     look.element, cards.element, bar.element, empty, pair.element);
   follow(root, ["result", "selection", "upto", "opacity", "hatch", "pins"], (state) => {
     const all = [onScreen(state), ...state.pins], limit = sharedLimit(all.map((card) => card.explanation));

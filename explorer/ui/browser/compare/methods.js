@@ -1,6 +1,6 @@
 // The Compare tab's other methods: which to ask, their maps side by side, and one of them large in Explore.
 import { follow } from "./board-parts.js";
-import { el } from "../instrument/dom.js";
+import { el, write } from "../instrument/dom.js";
 import { isOther, questions } from "../evidence/evidence-ask.js";
 import { store } from "../instrument/store.js";
 import { toExplore } from "../sweeps/sweep-return.js";
@@ -8,7 +8,7 @@ import { toExplore } from "../sweeps/sweep-return.js";
 /**
  * Start the section.
  * Props from Python: those of `questions`, and `offers` ([{key, title, about, source, needs}]), `gives` (the keys of the methods that work, by
- * encoder) and `preferred` (the keys chosen at first).
+ * encoder), `more` (what the others take where that can be installed, by encoder) and `preferred` (the keys chosen at first).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".methods-root"), choice = methodChoice(props, () => asked.price());
@@ -30,15 +30,17 @@ export function mount(element, props, trigger, watch) {
   follow(root, ["result", "selection", "upto"], asked.price);
 }
 
-function methodChoice({ offers, gives, preferred }, onchange) {
+function methodChoice({ offers, gives, more, preferred }, onchange) {
   const boxes = new Map(offers.map((offer) => [offer.key, methodBox(offer, preferred.includes(offer.key), onchange)]));
-  const element = el("fieldset", { class: "methods-choice" }, el("legend", {}, "Methods"), ...[...boxes.values()].map((box) => box.element));
+  const missing = el("p", { id: "methods-more" });
+  const element = el("fieldset", { class: "methods-choice" }, el("legend", {}, "Methods"), missing, ...[...boxes.values()].map((box) => box.element));
   return {
     element,
     chosen: () => ({ methods: [...boxes].filter(([, { input }]) => input.checked && !input.disabled).map(([key]) => key) }),
     draw: (encoder) => {
       const works = gives[encoder] ?? [];
       for (const [key, box] of boxes) box.draw(works.includes(key));
+      write(missing, more[encoder] ?? "");
     },
   };
 }
@@ -49,7 +51,7 @@ function methodBox({ key, title, about, needs }, checked, onchange) {
   const element = el("label", { class: "method" }, input, el("span", {}, title), note);
   const draw = (works) => {
     input.disabled = !works;
-    note.textContent = works ? about : `needs ${needs.join(" or ")}, which this encoder does not give`;
+    note.textContent = works ? about : `needs ${needs.join(" or ")}, which this encoder does not give here`;
   };
   return { element, input, draw };
 }

@@ -9,8 +9,8 @@ import { view } from "../instrument/views.js";
 const WIDE = 448;
 
 /**
- * Start the tab. Props and triggers are those of `questions`, and `offers` ([{key, title, needs}]) and `gives` (the keys of the methods
- * that work, by encoder).
+ * Start the tab. Props and triggers are those of `questions`, and `offers` ([{key, title, needs}]), `gives` (the keys of the methods
+ * that work, by encoder) and `more` (what the others take where that can be installed, by encoder).
  */
 export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".evidence-root");
@@ -29,14 +29,15 @@ export function mount(element, props, trigger, watch) {
 }
 
 /** Whose map of the pair is judged: the one on screen, or another method's. */
-function methodChoice({ offers, gives }, onchange) {
+function methodChoice({ offers, gives, more }, onchange) {
   const others = offers.filter(({ key }) => key !== OWN), said = el("p", { id: "evidence-method-about", "aria-live": "polite" });
   const choices = new Map(others.map(({ key, title }) => [key, el("option", { value: key }, title)]));
   const select = el("select", { id: "evidence-method", "aria-describedby": said.id }, el("option", { value: OWN }, "the map on screen"), ...choices.values());
   const element = el("div", { class: "option" }, el("label", { for: select.id }, "Put to the test"), select, said);
+  let missing = "";
   const say = () => {
     const other = others.find(({ key }) => key === select.value);
-    write(said, other ? `${other.title}: ${other.about}. It answers for the same pair; its map is shown where deletion is.` : "");
+    write(said, other ? `${other.title}: ${other.about}. It answers for the same pair; its map is shown where deletion is.` : missing);
   };
   select.addEventListener("change", () => {
     say();
@@ -44,12 +45,13 @@ function methodChoice({ offers, gives }, onchange) {
   });
   const draw = (encoder) => {
     const works = gives[encoder] ?? [];
+    missing = more[encoder] ?? "";
     for (const { key, title, needs } of others) {
       const option = choices.get(key);
       option.disabled = !works.includes(key);
       option.textContent = option.disabled ? `${title} (needs ${needs.join(" or ")})` : title;
     }
-    if (!choices.get(select.value)?.disabled) return;
+    if (!choices.get(select.value)?.disabled) return void say();
     select.value = OWN;
     say();
     onchange();

@@ -12,9 +12,12 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Give an element another text; the same one again would cost a layout. */
+/** Give an element another text; the same one again would cost a layout, and another node a look at more of the page's style. */
 export function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const { firstChild, textContent } = element;
+  if (textContent === text) return;
+  if (text && firstChild instanceof Text && !firstChild.nextSibling) firstChild.data = text;
+  else element.textContent = text;
 }
 
 /** Name an element for screen readers; the same name again would cost its place in the accessibility tree. */

@@ -27,6 +27,7 @@ export function mount(element, props, trigger, watch) {
   const root = element.querySelector(".instrument-root");
   const failed = el("p", { class: "not-loaded", role: "alert" });
   const under = [inspectPanel(), pinButton(), meterPanel(), caveats(props.words.caveats)];
+  root.classList.add("empty");
   root.append(failed, pairPanel(), stagePanel(under, [histogramPanel(), sheetPanel(), copyPanel()]));
   const tell = () => {
     const shared = SHARED.map((key) => [key, store.state[key]]);
@@ -36,6 +37,7 @@ export function mount(element, props, trigger, watch) {
   tell();
   store.subscribe(["result"], ({ result: { image } }) => {
     write(failed, "");
+    root.classList.remove("empty");
     document.documentElement.style.setProperty("--shape", image.naturalWidth / image.naturalHeight); // what caps heights goes by it
   });
   const attempt = async (work) => {

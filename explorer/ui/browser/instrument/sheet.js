@@ -6,7 +6,7 @@ import { onScreen } from "./stage.js";
 import { store } from "./store.js";
 
 const SHOWN = 6;
-const PATIENCE = 80; // ms
+const PATIENCE = 120; // ms without a move
 
 /** Build the panel. */
 export function sheetPanel() {

@@ -11,6 +11,7 @@ import { chosen, limitOf, view, views } from "./views.js";
 
 const THUMBNAIL = 160;
 const PLAY = 6000; // ms
+const SMALL_MAPS = 150; // ms between two times that they are drawn while the build-up is replayed
 
 /**
  * Build the panel: the map with what belongs under it, and beside it the modes as small maps to choose from, the free
@@ -19,12 +20,15 @@ const PLAY = 6000; // ms
 export function stagePanel(under, beside) {
   const big = bigMap(), modes = modeChoice(), free = freeControls();
   let timer = 0;
-  const draw = (state) => {
-    const small = () => modes.draw(state, views(state.result, state.selection, state.upto), limitOf(state));
+  const small = (state) => {
     clearTimeout(timer);
-    // While the build-up is replayed every map changes at every step: the large one comes first.
-    if (state.upto === null) small();
-    else timer = setTimeout(small);
+    timer = 0;
+    modes.draw(state, views(state.result, state.selection, state.upto), limitOf(state));
+  };
+  const draw = (state) => {
+    // While the build-up is replayed every map changes at every step: the large one comes first, the others now and then.
+    if (state.upto === null) small(state);
+    else timer ||= setTimeout(() => small(store.state), SMALL_MAPS);
     big.draw(state);
     free.draw(state);
   };
@@ -163,6 +167,7 @@ function modeChoice() {
   const draw = (state, all, limit) => {
     const name = chosen(state.selection);
     slices.element.hidden = name !== "slices";
+    element.classList.toggle("sliced", name === "slices");
     slices.element.classList.remove("chosen");
     write(about, name === "slices"
       ? `${all.slices.meaning === "closer" ? "The slice brushed on the histogram." : state.words.not_closer} Choose a mode, or double-click the histogram, to go back.`
@@ -269,6 +274,7 @@ function buildUp() {
   });
   pause();
   scrubber.element.append(button);
+  scrubber.element.classList.add("played");
   const draw = (result, upto) => {
     scrubber.input.max = result.n;
     scrubber.set(upto ?? result.n);

@@ -3,6 +3,7 @@
 /** Follow the tabs (their names, the first is the one that needs no name), and Back and Forward between them. */
 export function followTabs(tabs) {
   addEventListener("tab-opened", ({ detail: tab }) => {
+    document.documentElement.dataset.tab = tab; // for what the style shows beside the tabs
     const hash = tab === tabs[0] ? "" : `#${tab}`;
     const asked = navigator.userActivation?.hasBeenActive ?? true; // Gradio opens the first by itself
     if (asked && hash !== location.hash) history.pushState(null, "", `${location.pathname}${location.search}${hash}`);

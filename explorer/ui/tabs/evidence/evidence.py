@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.method import METHODS, Attribution, fits, has_masks, masks_with
+from explorer.attributions.method import METHODS, has_masks, lack, masks_with
 from explorer.attributions.question import DistanceExplainer, Method, Question, make_question
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
@@ -98,8 +98,9 @@ class Subject:
         if key == OWN:
             return DistanceExplainer(masking, self.explanation.selection)
         kind = METHODS[key]
-        if kind.needs:  # the encoder need not be loaded to know that
-            _check_fits(kind, encoder or self.encoder())
+        # where nothing is needed, the encoder need not be loaded
+        if kind.needs and (lacking := lack(kind, encoder or self.encoder())):
+            raise InvalidInput(f"{lacking}.", code="method_unsupported")
         return masks_with(kind, masking)
 
     def encoder(self) -> Encoder:
@@ -152,15 +153,6 @@ class Subject:
             "of_masks": has_masks(METHODS[method]),
             "label": f"{picture} against {compared}, {made}",
         }
-
-
-def _check_fits(kind: type[Attribution], encoder: Encoder) -> None:
-    if not fits(kind, encoder.gives()):
-        card = encoder.card
-        gives = f"gives {card.gives_when} only" if card.gives_when else "does not give here"
-        raise InvalidInput(
-            f"{kind.title} needs {' or '.join(kind.needs)}, which {card.title} {gives}.", code="method_unsupported"
-        )
 
 
 def method_words(selection: SelectionSettings) -> str:

@@ -263,7 +263,8 @@ class Opening:
         """What has to be done beside adding pictures, in words; empty where nothing has."""
         card, masks = find_card(recipe.encoder), recipe.masking.n_masks
         if not card.here:
-            return f"This needs {card.title}, which is not on this server ({card.missing}). Press Run to fetch it."
+            fetch = "" if card.packages_missing else " Press Run to fetch it."
+            return f"This needs {card.title}, which is not on this server ({card.missing}).{fetch}"
         if masks > N_MASKS.default:
             seconds = self._page.probes.seconds(recipe.encoder, recipe.precision, masks)
             return f"Press Run: {masks} masks" + ("." if seconds is None else f", about {seconds:.0f} s.")

@@ -87,7 +87,7 @@ def test_draws_of_masks_are_compared_for_the_map_on_screen_only(subject: Subject
 
 @pytest.mark.parametrize("key", SMALL)
 def test_what_the_encoder_cannot_serve_is_refused_before_anything_runs(subject: Subject, key: str):
-    with pytest.raises(InvalidInput, match="GAE needs attention, which Tiny does not give here"):
+    with pytest.raises(InvalidInput, match="GAE needs attention, which Tiny does not give"):
         KINDS[key](subject, {"method": "gae"}).passes()
 
 
