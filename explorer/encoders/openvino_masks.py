@@ -113,10 +113,10 @@ class MaskedNetwork:
         self.after = None if after is None else self._compiled(_product(self.rows, after))
 
     def _compiled(self, model: Any, precision: str = "float32", hint: str = "LATENCY") -> Any:
-        """A small model runs in one thread; threads that may not move would wait for whoever else is on their core."""
-        hints = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": HINTS[precision], "ENABLE_CPU_PINNING": False}
+        """A small model runs in one thread, which may move, so that it never waits for a stream on its core."""
+        hints = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": HINTS[precision]}
         if hint == "LATENCY":
-            hints["INFERENCE_NUM_THREADS"] = 1
+            hints |= {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
         return self._core.compile_model(model, "CPU", hints)
 
     def rest(self) -> None:
