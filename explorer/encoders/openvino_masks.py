@@ -114,7 +114,7 @@ class MaskedNetwork:
 
     def _compiled(self, model: Any, precision: str = "float32", hint: str = "LATENCY") -> Any:
         """A small model runs in one thread, which may move, so that it never waits for a stream on its core."""
-        hints = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": HINTS[precision]}
+        hints: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": HINTS[precision]}
         if hint == "LATENCY":
             hints |= {"INFERENCE_NUM_THREADS": 1, "ENABLE_CPU_PINNING": False}
         return self._core.compile_model(model, "CPU", hints)
