@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from explorer.attributions.question import Question
 from explorer.core.arrays import as_numpy
 from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.masks import MaskSettings
 from explorer.verbs import explain
 
@@ -37,7 +38,7 @@ class Contender:
     """
 
     title: str
-    run: Callable[[int, int, Callable[[], None]], Map | None]
+    run: Runner
     package: str = ""
     why_not: str = ""
 
@@ -53,7 +54,7 @@ def contenders(question: Question, image: Any, reference: Any) -> list[Contender
     encoder = question.encoder
     rows = np.repeat(question.pixels[None], encoder.batch_size, axis=0)
 
-    def alone(n: int, seed: int, tell: Callable[[], None]) -> None:
+    def alone(n: int, seed: int, tell: Callable[[], None]) -> Any:
         for start in range(0, n, len(rows)):
             encoder.embed_pixels(rows[: n - start])
 
@@ -69,11 +70,16 @@ def contenders(question: Question, image: Any, reference: Any) -> list[Contender
 
     found = [Contender("the network alone", alone), Contender("Distance Explorer", ours)]
     for title, package, make in PEERS:
-        module = package.replace("-", "_")
-        if importlib.util.find_spec(module) is None:
-            found.append(Contender(title, alone, package, f"not installed: pip install {package}"))
+        why_not = ""
+        run: Runner = alone
+        if importlib.util.find_spec(package.replace("-", "_")) is None:
+            why_not = f"not installed: pip install {package}"
         else:
-            found.append(Contender(title, make(question, _in_torch(question)), package))
+            try:
+                run = make(question, _in_torch(question))
+            except (InvalidInput, WeightsMissing) as error:  # it is no network in torch, or not here
+                why_not = str(error)
+        found.append(Contender(title, run, package, why_not))
     return found
 
 

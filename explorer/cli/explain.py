@@ -55,7 +55,7 @@ def _explain(options: argparse.Namespace) -> int:
     from explorer.results.summary import describe
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
-    refuse_overwriting(options.out, options.overwrite)  # before the costly work, not after it
+    refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     if options.method != OWN_METHOD:
         explained = _by_method(options, encoder, masking, selection)

@@ -39,7 +39,7 @@ def _explain_words(options: argparse.Namespace) -> int:
     from explorer.results.folders import refuse_overwriting
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
-    refuse_overwriting(options.out, options.overwrite)  # before the costly work, not after it
+    refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
     target = embed_reference(encoder, reference=options.reference, caption=options.caption)

@@ -1,13 +1,17 @@
 """The same work from a terminal: ``explorer explain``, ``explain-words``, ``study``, ``benchmark`` and the rest.
 
-Exit status: 0 done, 1 not enough memory, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C.
+Exit status: 0 done, 1 not enough memory, 2 bad input, 3 weights missing, 4 cannot write, 130 stopped by Ctrl-C or
+SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,7 +24,7 @@ from explorer.pictures.formats import refuse_bombs
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    with lasting_output() as output:
+    with lasting_output() as output, _terminated_as_interrupted():
         try:
             options = _parser().parse_args(arguments)
             refuse_bombs()
@@ -42,6 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("\nexplorer: stopped.", file=sys.stderr)
             return STOPPED
     return status
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, by which queues of clusters end what has used up its time, be Ctrl-C: what is done is kept."""
+    if threading.current_thread() is not threading.main_thread():  # only there can it be
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -18,7 +19,9 @@ from explorer.core.terms import SETTINGS
 from explorer.results.folders import PROBE_FILE, resume_probe, save_probe
 
 STOPPED = 130
-"""Exit status after Ctrl-C."""
+"""Exit status after Ctrl-C or SIGTERM."""
+KEPT_SECONDS = 60.0
+"""Between two times that a long run keeps what it has."""
 
 
 def add_output(command: argparse.ArgumentParser) -> None:
@@ -70,11 +73,14 @@ def grown(probe: Probe, options: argparse.Namespace) -> Probe | None:
     """Embed what a probe lacks; None after Ctrl-C, when what was reached is in the folder, as it is after an error."""
     if options.resume:
         probe = resume_probe(options.out / PROBE_FILE, probe)
-    reached = probe
+    reached, kept = probe, time.monotonic()
     try:
         with progress(options.quiet, "mask", probe.wanted, len(probe)) as step:
             for partial in grow(probe, on_progress=step):
                 reached = partial
+                if time.monotonic() - kept >= KEPT_SECONDS:  # or a power cut would cost everything
+                    save_probe(reached, options.out)
+                    kept = time.monotonic()
     except KeyboardInterrupt:
         _keep(reached, options.out)
         return None

@@ -42,6 +42,22 @@ class Box:
 WHOLE = Box()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a picture was called where it came from.
+
+    Attributes:
+        name: Of its file, without the folders; empty for what had none.
+        size: (H, W) of the whole picture; (0, 0) where there is none.
+    """
+
+    name: str = ""
+    size: tuple[int, int] = (0, 0)
+
+
+NOWHERE = Origin()
+
+
 @dataclass(frozen=True, eq=False)
 class Input:
     """What is explained or compared with, as an encoder sees it.
@@ -52,6 +68,7 @@ class Input:
         picture: (H, W, 3) uint8 for the screen; None where an array went through as it was.
         notices: What the user should know about it.
         sha256: ``Picture.sha256`` of the whole picture; empty where there is none.
+        origin: What the picture was called.
     """
 
     pixels: NDArray[Any]
@@ -59,6 +76,7 @@ class Input:
     picture: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
     sha256: str = ""
+    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True)

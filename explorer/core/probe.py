@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.embedder import WHOLE, Box, Embedder, Input
+from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
 from explorer.core.fills import apply_masks, make_background
 from explorer.core.limits import N_MASKS
@@ -39,6 +39,7 @@ class Probe:
         notices: What the user should know (animated picture, ...).
         picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
         precision: Relative rounding error of the numbers the encoder gave, where their type was coarser (float16).
+        origin: What the picture was called.
     """
 
     encoder: Embedder
@@ -53,6 +54,7 @@ class Probe:
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     precision: float = 0.0
+    origin: Origin = NOWHERE
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -102,6 +104,7 @@ def start(
         box=seen.box,
         notices=seen.notices + coarse,
         picture_sha256=seen.sha256,
+        origin=seen.origin,
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.captions import clean_caption
-from explorer.core.embedder import Embedder
+from explorer.core.embedder import NOWHERE, Embedder, Origin
 from explorer.core.errors import InvalidInput
 
 MANY = 1 / 3
@@ -34,6 +34,7 @@ class Reference:
         picture: (H, W, 3) uint8 for the screen, where it was a picture.
         notices: What the user should know about it.
         picture_sha256: As of a probe.
+        origin: As of a probe.
     """
 
     embedding: NDArray[np.floating]
@@ -41,6 +42,7 @@ class Reference:
     picture: NDArray[np.uint8] | None = None
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
+    origin: Origin = NOWHERE
 
 
 def embed_reference(
@@ -70,7 +72,7 @@ def embed_reference(
     seen = encoder.read(reference)
     row = encoder.embed_pixels(seen.pixels[None].copy())[0]  # a function may write in what it is shown
     label = "an array" if seen.picture is None else "a picture"
-    return Reference(row, label, seen.picture, seen.notices, seen.sha256)
+    return Reference(row, label, seen.picture, seen.notices, seen.sha256, seen.origin)
 
 
 def _from_caption(encoder: Embedder, caption: str) -> Reference:

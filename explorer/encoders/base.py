@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
-from explorer.core.embedder import Box, Embedder, Input
+from explorer.core.embedder import Box, Embedder, Input, Origin
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.labels import Labels
@@ -29,7 +30,10 @@ class Encoder(Embedder):
         """Read a picture: a path, a PIL image, an array, or a ``Picture``."""
         picture = as_picture(source)
         pixels, box = picture.view(self)
-        return Input(pixels, box, picture.screen, picture.notices, picture.sha256)
+        name = (
+            os.path.basename(source) if isinstance(source, str | os.PathLike) else ""
+        )  # folders are nobody's business
+        return Input(pixels, box, picture.screen, picture.notices, picture.sha256, Origin(str(name), picture.size))
 
     def embed_images(self, images: Any) -> NDArray[np.floating]:
         """Embed pictures.

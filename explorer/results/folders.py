@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from explorer.core.embedder import Origin
 from explorer.core.errors import CannotWrite, InvalidInput
 from explorer.core.explanation import WRITERS, Explanation, MethodExplanation
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
@@ -71,9 +72,23 @@ def _write_drawn(explanation: Explanation | MethodExplanation, folder: Path, wri
     write_whole(folder, write_all)
 
 
-def refuse_overwriting(folder: Path, overwrite: bool) -> None:
-    """Raise InvalidInput where results lie already and nobody asked to replace them."""
-    if not overwrite and any(os.path.exists(folder / name) for name in RESULT_FILES):  # no folder can be there: False
+def refuse_overwriting(folder: Path, overwrite: bool, *, resume: bool = True) -> None:
+    """Raise InvalidInput where results lie already and nobody asked to replace them.
+
+    Args:
+        folder: Where they would go.
+        overwrite: Whether somebody did.
+        resume: Whether a run that was stopped there may be gone on with; else it is refused as well.
+    """
+    if overwrite:
+        return
+    if not resume and os.path.exists(folder / PROBE_FILE):
+        raise InvalidInput(
+            f"{folder.name or folder} holds a run that was stopped; go on with it (--resume), name another folder, or "
+            "lose it (--overwrite).",
+            code="output_stopped",
+        )
+    if any(os.path.exists(folder / name) for name in RESULT_FILES):  # no folder can be there: False
         raise InvalidInput(
             f"{folder.name or folder} holds results already; name another folder, or overwrite them (--overwrite).",
             code="output_exists",
@@ -99,7 +114,9 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "closest": int((explanation.weights > 0).sum()),
             "farthest": int((explanation.weights < 0).sum()),
         },
+        "picture": _item(probe.origin, probe.picture_sha256),
         "reference": explanation.reference.label,
+        "compared_with": _item(explanation.reference.origin, explanation.reference.picture_sha256),
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
             "shape": list(explanation.attribution.shape),
@@ -110,6 +127,13 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "notices": list(explanation.notices),
         "versions": versions(),
     }
+
+
+def _item(origin: Origin, sha256: str) -> dict[str, Any]:
+    """What a picture is called and known by; a name alone may be that of another picture tomorrow."""
+    height, width = origin.size
+    size = {"width": width, "height": height} if height else {}
+    return {name: value for name, value in {"name": origin.name, "sha256": sha256}.items() if value} | size
 
 
 def versions() -> dict[str, str]:
@@ -144,7 +168,9 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
         "encoder": {"key": encoder.card.key, "fingerprint": encoder.fingerprint, "batch_size": encoder.batch_size},
         "method": {"key": explanation.method, "settings": dict(explanation.settings)},
         "distance": explanation.distance,
+        "picture": _item(explanation.seen.origin, explanation.seen.sha256),
         "reference": explanation.reference.label,
+        "compared_with": _item(explanation.reference.origin, explanation.reference.picture_sha256),
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
             "shape": list(explanation.attribution.shape),

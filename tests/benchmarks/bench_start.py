@@ -21,11 +21,11 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "browser"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "browser"))
 
 from conftest import CHROMIUM, FLAGS
 
+ROOT = Path(__file__).parents[2]
 EMPTY = """
 import gradio
 with gradio.Blocks() as demo:

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from explorer.core.errors import WeightsMissing
 from explorer.core.probe import prepare
 from explorer.encoders import cards
 from explorer.pictures import examples as presets
+from explorer.pictures.images import as_picture
 from explorer.results import wire
 from explorer.results.summary import describe
 from explorer.studies import store
@@ -191,6 +193,10 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkey
     assert [p.name for p in out.iterdir()] == ["probe.npz"]
     monkeypatch.setattr(cli, "grow", grow)
 
+    kept = (out / "probe.npz").read_bytes()
+    assert explain(out, "--reference", CUP, "--seed", "2") == 2  # it would take the place of what was stopped
+    assert "holds a run that was stopped; go on with it (--resume)" in complaint(capsys)
+    assert (out / "probe.npz").read_bytes() == kept
     assert explain(out, "--reference", CUP, "--seed", "2", "--resume") == 2
     assert "Cannot resume: seed changed 0 -> 2" in complaint(capsys)
     assert explain(out, "--reference", CUP, "--resume") == 0
@@ -311,6 +317,39 @@ def test_study_refuses_what_it_cannot_do(tmp_path: Path, capsys, tiny):
     assert "lacks bee.jpg" in complaint(capsys)
     (tmp_path / "file").write_text("in the way")
     assert study(tmp_path / "file", "figure-14") == 4
+
+
+def test_what_was_explained_is_named(tmp_path: Path) -> None:
+    assert explain(tmp_path / "out", "--reference", CUP) == 0
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    for item, path in (("picture", CAT), ("compared_with", CUP)):
+        picture = as_picture(path)
+        height, width = picture.size
+        assert facts[item] == {"name": Path(path).name, "sha256": picture.sha256, "width": width, "height": height}
+
+
+def test_sigterm_stops_as_ctrl_c_does(tmp_path: Path) -> None:
+    """Queues of clusters send it shortly before the end."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "explorer", "explain", CAT, "--reference", CUP, "--n-masks", "100000"]
+    script = (
+        "import sys, explorer.cli.shared_options as shared; from explorer.cli.main import main; "
+        "shared.KEPT_SECONDS = 0; sys.exit(main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *command[3:], "--out", str(out), "--quiet"],
+        cwd=ASSETS.parent, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        while not (out / "probe.npz").exists():  # a long run keeps what it has
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "/100000; the same command with --resume goes on" in said
 
 
 # What the machine lacks
