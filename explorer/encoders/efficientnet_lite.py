@@ -45,7 +45,7 @@ class Runner(Protocol):
         """(b, 224, 224, 3) pixels 0 to 255 -> (b, d) one of OUTPUTS."""
 
     def giving(self, output: str) -> Runner:
-        """The same network, asked for another of OUTPUTS."""
+        """The same network in float32, asked for another of OUTPUTS."""
 
     def replaced(self, new: Any) -> Runner:
         """The same for the torch network ``new``; nothing is kept in the cache."""
@@ -171,7 +171,7 @@ class OnGpu:
     def __init__(self, module: Any, precision: str) -> None:
         import torch
 
-        self._kind = getattr(torch, precision)
+        self._given, self._kind = module, getattr(torch, precision)
         self._module = copy.deepcopy(module).to("cuda", self._kind)
         self._precision, self.version = precision, f"torch {torch.__version__} cuda"
 
@@ -188,7 +188,7 @@ class OnGpu:
         return as_numpy(rows.float())
 
     def giving(self, output: str) -> OnGpu:
-        return OnGpu(_from_pixels(self._module.network, output), self._precision)
+        return OnGpu(_from_pixels(self._given.network, output), "float32")
 
     def replaced(self, new: Any) -> OnGpu:
         return OnGpu(new, self._precision)
@@ -213,7 +213,7 @@ class OnCpu:
         return self._network(pixels)
 
     def giving(self, output: str) -> OnCpu:
-        return OnCpu(self._key, self._made, self._precision, output)
+        return OnCpu(self._key, self._made, "float32", output)
 
     def replaced(self, new: Any) -> OnCpu:
         state = {name: as_numpy(array) for name, array in new.network.state_dict().items()}
