@@ -17,6 +17,7 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
+from explorer.evaluation.truth import truth
 from explorer.verbs import explain, explain_words, extend, probe, rank, stream
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "probe",
     "rank",
     "stream",
+    "truth",
 ]
 __version__ = "0.1.0"

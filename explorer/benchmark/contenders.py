@@ -32,7 +32,8 @@ class Contender:
     Attributes:
         title: What it is called.
         run: (passes, seed, tell) -> a map (h, w), higher where the picture is closer to the reference; None where it
-            makes none. It calls ``tell`` once it has a first map to show.
+            makes none. It calls ``tell`` once it has a first map to show. Those that draw
+            from a global generator draw on.
         package: What has to be installed.
         why_not: Why it cannot be run, in words; empty where it can.
     """
@@ -115,7 +116,6 @@ def _distance_explainer(question: Question, embed: Embed) -> Runner:
     from distance_explainer import DistanceExplainer
 
     def run(n: int, seed: int, tell: Callable[[], None]) -> Map:
-        np.random.seed(seed)
         explainer = DistanceExplainer(n_masks=n, feature_res=FEATURE_RES, p_keep=P_KEEP, axis_labels={2: "channels"})
         found = explainer.explain_image_distance(embed, _planes(question), question.target.embedding)
         return np.asarray(found).squeeze()
@@ -131,7 +131,6 @@ def _dianna(question: Question, embed: Embed) -> Runner:
         return _closeness(question, embed(np.asarray(planes)))[:, None]
 
     def run(n: int, seed: int, tell: Callable[[], None]) -> Map:
-        np.random.seed(seed)
         rise = RISEImage(n_masks=n, feature_res=FEATURE_RES, p_keep=P_KEEP, axis_labels={2: "channels"})
         found: Map = np.asarray(rise.explain(closeness, _planes(question), labels=[0], batch_size=BATCH))[0]
         return found
@@ -169,8 +168,6 @@ def _kernel_shap(question: Question, embed: Embed) -> Runner:
 
     def run(n: int, seed: int, tell: Callable[[], None]) -> Map:
         planes = torch.from_numpy(_planes(question)[None])
-        torch.manual_seed(seed)
-        np.random.seed(seed)
         found = KernelShap(closeness).attribute(
             planes, baselines=0.0, feature_mask=features, n_samples=n, perturbations_per_eval=BATCH
         )

@@ -46,7 +46,7 @@ class Runner(Protocol):
         """(b, 224, 224, 3) pixels 0 to 255 -> (b, d) one of OUTPUTS."""
 
     def giving(self, output: str) -> Runner:
-        """The same network, asked for another of OUTPUTS."""
+        """The same network in float32, asked for another of OUTPUTS."""
 
     def masked(self, after: NDArray[np.float32] | None = None) -> MaskedNetwork | None:
         """The same network behind masks, its answers times a matrix; None where copies are made in numpy."""
@@ -183,7 +183,7 @@ class OnGpu:
     def __init__(self, module: Any, precision: str) -> None:
         import torch
 
-        self._kind = getattr(torch, precision)
+        self._given, self._kind = module, getattr(torch, precision)
         self._module = copy.deepcopy(module).to("cuda", self._kind)
         self._precision, self.version = precision, f"torch {torch.__version__} cuda"
 
@@ -200,7 +200,7 @@ class OnGpu:
         return as_numpy(rows.float())
 
     def giving(self, output: str) -> OnGpu:
-        return OnGpu(_from_pixels(self._module.network, output), self._precision)
+        return OnGpu(_from_pixels(self._given.network, output), "float32")
 
     def masked(self, after: NDArray[np.float32] | None = None) -> None:
         return None
@@ -228,7 +228,7 @@ class OnCpu:
         return self._network(pixels)
 
     def giving(self, output: str) -> OnCpu:
-        return OnCpu(self._key, self._made, self._precision, output)
+        return OnCpu(self._key, self._made, "float32", output)
 
     def masked(self, after: NDArray[np.float32] | None = None) -> MaskedNetwork:
         return MaskedNetwork(self._network, after)

@@ -88,14 +88,14 @@ def test_every_contender_finds_the_only_part_that_counts(peer, monkeypatch) -> N
             self.scale = torch.nn.Parameter(torch.ones(1))
 
         def forward(self, planes):
-            corner = planes[:, :, :16, :16].mean((2, 3)) * self.scale
-            return torch.cat([corner, torch.ones_like(corner[:, :1])], 1)
+            corner = planes[:, :, :16, :16].mean((2, 3)) * self.scale - 0.4  # hidden, it points the other way
+            return torch.cat([corner, torch.full_like(corner[:, :1], 0.1)], 1)
 
     encoder = explorer.from_torch(Corner().eval())
     picture = np.random.default_rng(0).uniform(0.5, 1, (32, 32, 3)).astype(np.float32)
     question = make_question(picture, reference=picture, encoder=encoder)
     *_, ours, theirs = contenders(question, picture, picture)
     for runner in (ours, theirs):
-        found = runner.run(256, 0, lambda: None)
+        found = runner.run(1000, 0, lambda: None)
         assert found.shape == (32, 32)
         assert found[:16, :16].mean() > found[16:, 16:].mean(), runner.title

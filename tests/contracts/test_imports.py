@@ -35,8 +35,9 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("tensorflow", "keras", "openvino", "onnx", "open_clip"), (ENCODERS,)),
     "timm": (ENCODERS, "datasets."),
     **dict.fromkeys(("transformers", "tokenizers", "safetensors", "huggingface_hub"), (ENCODERS,)),
-    "torch": (ENCODERS, "attributions."),
-    "captum": ("attributions.",),
+    "torch": (ENCODERS, "attributions.", "benchmark.contenders"),
+    "captum": ("attributions.", "benchmark.contenders"),
+    **dict.fromkeys(("distance_explainer", "dianna", "xaitk_saliency"), ("benchmark.contenders",)),  # our peers
     "scipy": ("evaluation.information",),
     "h5py": (ENCODERS, "datasets."),
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),

@@ -272,8 +272,25 @@ def test_bfloat16_where_the_processor_has_it(pictures, probabilities):
         with pytest.raises(explorer.InvalidInput, match="no bfloat16"):
             explorer.load_encoder("efficientnet-lite0", precision="bfloat16")
         return
-    rows = explorer.load_encoder("efficientnet-lite0", precision="bfloat16").embed_pixels(pictures)
-    assert (rows.argmax(axis=1) == probabilities.argmax(axis=1)).all()
+    encoder = explorer.load_encoder("efficientnet-lite0", precision="bfloat16")
+    assert (encoder.embed_pixels(pictures).argmax(axis=1) == probabilities.argmax(axis=1)).all()
+    exact = explorer.load_encoder("efficientnet-lite0").classifier().embed_pixels(pictures)
+    np.testing.assert_array_equal(encoder.classifier().embed_pixels(pictures), exact)  # scores are float32 always
+
+
+def test_scores_are_float32_whatever_the_encoder_computes_in(monkeypatch):
+    asked = []
+
+    class Noted:
+        version = "noted"
+
+        def __init__(self, key: str, build: object, precision: str, shape: object, output: str) -> None:
+            asked.append((precision, output))
+
+    monkeypatch.setattr(efficientnet_lite, "Network", Noted)
+    monkeypatch.setattr(efficientnet_lite, "_cuda_here", lambda: False)
+    efficientnet_lite.load(find_card("efficientnet-lite0"), precision="bfloat16", weights=None).classifier()
+    assert asked == [("bfloat16", "probabilities"), ("float32", "scores")]
 
 
 def double() -> bytes:

@@ -1,0 +1,128 @@
+"""Whether a map tells the truth: how much of the distances it accounts for, of copies it was not made from.
+
+A map says what each pixel does. If that were all there is, the distance of a masked copy would follow from the sum of
+the map over what the copy kept; what does not follow is what pixels do together. A steady map can be steadily wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from explorer.core.arguments import described
+from explorer.core.arrays import as_numpy
+from explorer.core.distances import measure
+from explorer.core.errors import InvalidInput
+from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.probe import Probe
+from explorer.core.references import Reference
+from explorer.core.selections import select
+from explorer.evaluation.spearman import spearman
+
+ROWS = 64
+"""Masks rendered at once."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """How well mask times map follows the closeness of the masked copies.
+
+    Attributes:
+        spearman: Rank correlation, -1 to 1: 1 where the map puts all copies in their order, 0 where it knows nothing.
+        r2: Share of the variance, with the sign of the correlation, -1 to 1.
+        n: Masked copies that were looked at.
+    """
+
+    spearman: float
+    r2: float
+    n: int
+
+
+def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, folds: int = 5) -> Truth:
+    """How much of the order of the masked copies a map accounts for; embeds nothing.
+
+    Args:
+        explained: An ``Explanation``: its masks are dealt into ``folds`` parts by their numbers, and a map of all parts
+            but one, selected as this one is, answers for the copies of that part. Or any map (h, w), or the result of
+            another method, which must not have been made from the copies of ``probe``.
+        probe: Masked copies of the picture, for a map that is no ``Explanation``.
+        reference: What the map is about: an ``Explanation``, a ``Reference`` or an embedding (d,).
+        folds: 2 to the number of masks.
+
+    Returns:
+        The mean over the folds.
+
+    Raises:
+        InvalidInput: Too few masks, another size of map, or something missing.
+        UnusableEmbedding: Non-finite or zero-length embeddings.
+    """
+    if isinstance(explained, Explanation) and probe is None:
+        return _of_own_masks(explained, folds)
+    if probe is None or reference is None:
+        raise InvalidInput("For any map give probe= and reference= too; an Explanation has its own.", code="truth_of")
+    found = explained.relative if isinstance(explained, Explanation | MethodExplanation) else as_numpy(explained)
+    if found.shape != probe.masks.size or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
+        h, w = probe.masks.size
+        raise InvalidInput(f"The map must be finite numbers ({h}, {w}), got {described(found)}.", code="truth_map")
+    distance, embedding = _of_reference(reference)
+    closeness = -measure(distance, probe.embeddings, embedding)
+    (kept,) = _kept(probe, found[None])
+    return _agreement([kept], [closeness])
+
+
+def _of_own_masks(explanation: Explanation, folds: int) -> Truth:
+    n, distances = len(explanation.distances), explanation.distances
+    if not isinstance(folds, int | np.integer) or not 2 <= folds <= n // 2:
+        raise InvalidInput(f"folds must be 2 to half the masks ({n // 2}), got {folds}.", code="folds")
+    masks, part = explanation.probe.masks, np.arange(n) % folds
+    maps = []
+    for fold in range(folds):
+        rest = part != fold
+        weights = np.zeros(n)
+        weights[rest] = select(distances[rest], explanation.selection)
+        weights[rest] -= weights[rest].mean()  # a map of one side has the mean mask in it
+        maps.append(masks.weighted_sum(weights))
+    kept = _kept(explanation.probe, np.stack(maps))
+    held_out = [part == fold for fold in range(folds)]
+    return _agreement(
+        [row[own] for row, own in zip(kept, held_out, strict=True)], [-distances[own] for own in held_out]
+    )
+
+
+def _kept(probe: Probe, maps: NDArray[Any]) -> NDArray[np.float64]:
+    """The sum of each map (k, h, w) over what each copy kept, (k, n)."""
+    flat = maps.reshape(len(maps), -1).astype(np.float64)
+    return np.concatenate([rendered @ flat.T for rendered in _rendered(probe)]).T
+
+
+def _rendered(probe: Probe) -> Iterator[NDArray[np.float64]]:
+    for start in range(0, len(probe), ROWS):
+        masks = probe.masks.render(start, min(start + ROWS, len(probe)))
+        yield masks.reshape(len(masks), -1).astype(np.float64)
+
+
+def _agreement(kept: list[NDArray[np.float64]], closeness: list[NDArray[np.float64]]) -> Truth:
+    pairs = list(zip(kept, closeness, strict=True))
+    ranks = [_or_nothing(spearman, own, its) for own, its in pairs]
+    linear = [_or_nothing(lambda a, b: float(np.corrcoef(a, b)[0, 1]), own, its) for own, its in pairs]
+    return Truth(float(np.mean(ranks)), float(np.mean([r * abs(r) for r in linear])), sum(map(len, kept)))
+
+
+def _or_nothing(how: Any, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """A correlation; 0 where either is the same for all copies, so that the map accounts for nothing."""
+    scale = np.abs(one).max(initial=0)
+    flat = one.std() <= 1e-12 * scale or other.std() == 0 or not scale
+    return 0.0 if flat else float(how(one, other))
+
+
+def _of_reference(reference: Any) -> tuple[str, NDArray[np.floating]]:
+    if isinstance(reference, Explanation):
+        return reference.selection.distance, reference.reference.embedding
+    embedding = reference.embedding if isinstance(reference, Reference) else as_numpy(reference)
+    if embedding.ndim != 1:
+        raise InvalidInput(f"The reference must be a vector (d,), got {described(embedding)}.", code="truth_reference")
+    return "cosine", embedding

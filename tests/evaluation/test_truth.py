@@ -1,0 +1,117 @@
+"""Whether a map tells the truth: what is known of made-up distances, and of every shipped example."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+import explorer
+from explorer.core.masks import MaskSettings
+from explorer.core.rank import rank_against
+from explorer.core.selections import MODES, SelectionSettings
+from explorer.evaluation.truth import truth
+from explorer.pictures.examples import presets
+from explorer.results.wire import load_replay, replay_of, unpack
+
+PRESETS = [preset.key for preset in presets() if replay_of(preset.key)]
+
+
+def shown(key: str, **selection: object) -> explorer.Explanation:
+    probe, target = unpack(load_replay(replay_of(key)))
+    return rank_against(probe, target, SelectionSettings(**selection))
+
+
+@pytest.mark.parametrize("key", PRESETS)
+def test_true_above_blurred_above_shuffled_above_inverted(key: str) -> None:
+    explained = shown(key)
+    probe = explained.probe
+    found = explained.relative
+    rng = np.random.default_rng(0)
+    blurred = ndimage.gaussian_filter(found, 28)
+    blocks = found.reshape(8, 28, 8, 28).transpose(0, 2, 1, 3).reshape(64, 28, 28)
+    shuffled = blocks[rng.permutation(64)].reshape(8, 8, 28, 28).transpose(0, 2, 1, 3).reshape(224, 224)
+    values = [truth(one, probe=probe, reference=explained).spearman for one in (found, blurred, shuffled, -found)]
+    assert values == sorted(values, reverse=True), values
+    assert values[0] > 0.3
+    assert values[-1] == pytest.approx(-values[0])
+    own = truth(explained)  # of copies it was not made from: less than of those it was, and not nothing
+    assert 0.2 < own.spearman < values[0]
+    assert -1 <= own.r2 <= 1
+    assert own.n == len(probe)
+
+
+def additive(values: np.ndarray, n: int = 400) -> explorer.Explanation:
+    """A picture of which every pixel counts by itself: the distance is known from the mask."""
+    size = values.shape
+
+    def embed(batch: np.ndarray) -> np.ndarray:
+        angle = 1.2 + (batch[..., 0] * values).sum((1, 2)) / np.abs(values).sum() / 2
+        return np.stack([np.sin(angle), np.cos(angle)], 1)
+
+    encoder = explorer.from_function(embed)
+    return explorer.explain(
+        np.ones((*size, 1)), embedding=[1.0, 0.0], encoder=encoder, masking=MaskSettings(n_masks=n, feature_res=4),
+        selection=SelectionSettings(mode="rank_weighted", distance="angular"),
+    )  # fmt: skip
+
+
+def test_a_sum_is_accounted_for_whole_by_what_each_pixel_does() -> None:
+    values = np.random.default_rng(3).normal(size=(16, 16))
+    explained = additive(values)
+    exact = truth(values, probe=explained.probe, reference=explained)
+    assert exact.spearman == pytest.approx(1, abs=1e-6)
+    assert exact.r2 == pytest.approx(1, abs=1e-6)
+    assert truth(explained).spearman > 0.6
+
+
+def test_chance_accounts_for_nothing() -> None:
+    rng = np.random.default_rng(0)
+    encoder = explorer.from_function(lambda batch: rng.normal(size=(len(batch), 8)))
+    explained = explorer.explain(
+        np.random.default_rng(1).random((16, 16, 3)), embedding=np.ones(8), encoder=encoder,
+        masking=MaskSettings(n_masks=1000, feature_res=4),
+    )  # fmt: skip
+    assert abs(truth(explained).spearman) < 0.1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_by_the_slow_way(mode: str) -> None:
+    """Each fold ranked as a probe of its own, mask by mask, with scipy's correlation."""
+    explained = additive(np.random.default_rng(5).normal(size=(16, 16)), n=60)
+    masks, distances = explained.probe.masks.render(0, 60), explained.distances
+    selection = SelectionSettings(mode=mode, distance="angular")
+    own = rank_against(explained.probe, explained.reference, selection)
+    expected = []
+    for fold in range(3):
+        rest = np.arange(60) % 3 != fold
+        order = np.argsort(distances[rest], kind="stable")
+        low = {"closest": order[:4], "mirror": order[:4]}.get(mode, order[:0])
+        high = {"farthest": order[-4:], "mirror": order[-4:]}.get(mode, order[:0])
+        if mode == "rank_weighted":
+            found = sum((19.5 - place) * masks[rest][i] for place, i in enumerate(order))
+        else:
+            mean = masks[rest].mean(0)
+            found = sum(masks[rest][i] - mean for i in low) - sum(masks[rest][i] - mean for i in high)
+        kept = [(masks[i] * found).sum() for i in np.flatnonzero(~rest)]
+        expected.append(stats.spearmanr(kept, -distances[~rest]).statistic)
+    assert truth(own, folds=3).spearman == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"explained": np.ones((16, 16))}, "probe= and reference="),
+        ({"explained": np.ones((4, 4)), "probe": "its", "reference": "its"}, r"finite numbers \(16, 16\)"),
+        ({"explained": np.full((16, 16), np.nan), "probe": "its", "reference": "its"}, "finite numbers"),
+        ({"explained": np.ones((16, 16)), "probe": "its", "reference": np.ones((2, 2))}, "a vector"),
+        ({"folds": 1}, "folds must be 2 to half the masks"),
+        ({"folds": 500}, "folds must be 2 to half the masks"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(given: dict[str, object], words: str) -> None:
+    explained = additive(np.ones((16, 16)), n=40)
+    real = {"probe": explained.probe, "reference": explained}
+    given = {name: real[name] if isinstance(value, str) else value for name, value in given.items()}
+    with pytest.raises(explorer.InvalidInput, match=words):
+        truth(given.pop("explained", explained), **given)
