@@ -8,6 +8,7 @@ from typing import Any
 
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.examples import FIRST_PRESET, preset_named
+from tests.asked import watch
 
 FIRST_ENCODER = preset_named(FIRST_PRESET).encoder
 """What explains the first screen's pair."""
@@ -104,13 +105,7 @@ def choose_preset(page, title: str | re.Pattern[str]) -> None:
 def count_forward(monkeypatch, key: str) -> list[int]:
     """The rows each pass through an encoder embeds from now on."""
     encoder, rows = load_encoder(key), []
-    plain = encoder.embed_pixels
-
-    def counting(pixels, **options):
-        rows.append(len(pixels))
-        return plain(pixels, **options)
-
-    monkeypatch.setattr(encoder, "embed_pixels", counting)
+    watch(monkeypatch, encoder, rows.append)
     return rows
 
 
