@@ -71,6 +71,16 @@ class MasksInOpenVINO(Embedder):
         finally:
             copies.end()
 
+    def exercise(self, pixels: NDArray[Any], count: int) -> None:
+        with self._lock:
+            network = self._masked()
+            if network is not None:
+                network.rest()
+        if network is None:
+            super().exercise(pixels, count)
+        else:
+            network.exercise(pixels, count)
+
     def _asked(self, copies: MaskedCopies, start: int, stop: int) -> Answer:
         """Ask for some masks, unless long work has had them already."""
         memory = RECALL.get()
@@ -133,6 +143,19 @@ class MaskedNetwork:
             batch = openvino.Tensor(copies, [start, 0, 0, 0], [start + self.rows, *self.size])
             requests[-1].set_input_tensor(batch)
         return copies, requests
+
+    def exercise(self, pixels: NDArray[Any], count: int) -> None:
+        """Run the network on the same pixels (h, w, c) so many times, with every stream at work."""
+        pieces = [self.piece() for _ in range(self.pieces)]
+        requests = [request for _, own in pieces for request in own]
+        for copies, _ in pieces:
+            copies.data[:] = pixels
+        for turn in range(math.ceil(count / self.rows)):
+            request = requests[turn % len(requests)]
+            request.wait()
+            request.start_async()
+        for request in requests:
+            request.wait()
 
 
 class MaskedCopies:
