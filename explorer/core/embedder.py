@@ -8,22 +8,25 @@ fill is a background picture and one formula masks them all.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.extras import how_to_install, not_importable
+from explorer.core.fills import apply_masks
+from explorer.core.masks import MaskSet
 
 
 @dataclass(frozen=True)
@@ -210,12 +213,20 @@ def _is_named(part: Any) -> bool:
 
 
 Rows = NDArray[np.floating]
-RECALL: ContextVar[Callable[[Embedder, NDArray[Any], int, Callable[[], Rows]], Rows] | None] = ContextVar(
-    "recall", default=None
-)
-"""Asked for embeddings in place of the network where long work keeps what it has had, to go on from there later.
 
-Given the encoder, the pixels, the place in the batch and what asks the network."""
+
+class Memory(Protocol):
+    """Embeddings that long work has had, by a name for what was embedded, to go on from there later."""
+
+    def get(self, name: str) -> Rows | None:
+        """Those of that name, as a copy; None where they must be asked for."""
+
+    def keep(self, name: str, rows: Rows) -> None:
+        """Remember them."""
+
+
+RECALL: ContextVar[Memory | None] = ContextVar("recall", default=None)
+"""Asked for embeddings before the network is."""
 
 
 class Embedder(ABC):
@@ -300,10 +311,52 @@ class Embedder(ABC):
         Raises:
             UnusableEmbedding: The answer is not one vector for each item.
         """
-        recall = RECALL.get()
-        if recall is None:
+        memory = RECALL.get()
+        if memory is None:
             return self._embed(pixels, place)
-        return recall(self, pixels, place, lambda: self._embed(pixels, place))
+        name = self.name_of(place, pixels)
+        rows = memory.get(name)
+        if rows is None:
+            rows = self._embed(pixels, place)
+            memory.keep(name, rows)
+        return rows
+
+    def embed_masked(
+        self, pixels: NDArray[Any], background: NDArray[Any], masks: MaskSet, start: int, stop: int
+    ) -> Generator[Rows]:
+        """Embed the masked copies of one picture, batch by batch, in the order of the masks.
+
+        Batches sit on a fixed grid, so that mask i always has the same place in its batch. An encoder may make the
+        copies where it computes, and work ahead of who reads; closing the generator ends that.
+
+        Args:
+            pixels: (h, w, c) as in ``embed_pixels``.
+            background: What hidden pixels become; broadcasts to (h, w, c).
+            masks: Of size (h, w).
+            start: The first mask.
+            stop: After the last one.
+
+        Yields:
+            (b, d) embeddings of the masks up to the next multiple of ``batch_size``, or to ``stop``.
+
+        Raises:
+            UnusableEmbedding: As ``embed_pixels``.
+        """
+        while start < stop:
+            end = min((start // self.batch_size + 1) * self.batch_size, stop)
+            copies = apply_masks(pixels, background, masks.render(start, end))
+            yield self.embed_pixels(copies, place=start % self.batch_size)
+            start = end
+
+    def name_of(self, place: int, *arrays: NDArray[Any]) -> str:
+        """Names what is embedded at a place of a batch: the same has the same embeddings, to the last bit."""
+        first, *more = map(np.ascontiguousarray, arrays)
+        name = hashlib.sha256(f"{self.fingerprint}:{place}:{first.dtype}:{first.shape}".encode())
+        name.update(first.data)
+        for array in more:
+            name.update(f":{array.dtype}:{array.shape}".encode())
+            name.update(array.data)
+        return name.hexdigest()
 
     def _embed(self, pixels: NDArray[Any], place: int) -> Rows:
         batch = self._filled_up(pixels, place) if self.pads else np.asarray(pixels)

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.registry import Registry
 from explorer.core.streams import Stream, generator
-
-if TYPE_CHECKING:
-    from explorer.core.embedder import Embedder
 
 BLUR_SHARE = 0.06
 """Standard deviation of the blur as a share of the longer side: hides shapes, keeps colours."""
@@ -48,7 +45,27 @@ class Fill:
 FILLS: Registry[Fill] = Registry("fill")
 
 
-def make_background(fill: str, pixels: NDArray[Any], encoder: Embedder, seed: int) -> NDArray[Any]:
+class OwnFill(Protocol):
+    """The card of an encoder, as fills see it."""
+
+    @property
+    def fill(self) -> str:
+        """What ``auto`` stands for."""
+
+
+class Filled(Protocol):
+    """An encoder, as fills see it."""
+
+    @property
+    def card(self) -> OwnFill:
+        """The facts about it."""
+
+    @property
+    def zero_colour(self) -> NDArray[Any]:
+        """(3,) the pixel values that are zero in its network's input space."""
+
+
+def make_background(fill: str, pixels: NDArray[Any], encoder: Filled, seed: int) -> NDArray[Any]:
     """The background of a fill for one picture and one encoder.
 
     Args:
@@ -63,7 +80,7 @@ def make_background(fill: str, pixels: NDArray[Any], encoder: Embedder, seed: in
     return FILLS[own_fill(fill, encoder)].background(pixels, encoder.zero_colour, seed)
 
 
-def own_fill(fill: str, encoder: Embedder) -> str:
+def own_fill(fill: str, encoder: Filled) -> str:
     """A fill, that of the encoder's card in place of ``auto``."""
     return encoder.card.fill if fill == "auto" else fill
 

@@ -170,7 +170,7 @@ class GridMasks:
             (h, w) float32.
         """
         f, weights = self.feature_res, _as_weights(weights, len(self))
-        rows, columns = (_windows(side, f).astype(np.float64) for side in self.size)
+        rows, columns = (windows(side, f).astype(np.float64) for side in self.size)
         (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
         sums = np.zeros((cells_y, cells_x, f, f))
         for chosen in chunks(np.flatnonzero(weights), f * f):
@@ -301,7 +301,7 @@ def _cell(side: int, feature_res: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def _windows(side: int, feature_res: int) -> NDArray[np.float32]:
+def windows(side: int, feature_res: int) -> NDArray[np.float32]:
     """(cell, side, f): the rows of the interpolation matrix seen at each shift, as a read-only view."""
     cell = _cell(side, feature_res)
     matrix = _interpolation((feature_res + 1) * cell, feature_res)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
-from explorer.core.fills import apply_masks, make_background
+from explorer.core.fills import make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 
@@ -217,31 +217,27 @@ def _failed(error: Exception, reached: Probe) -> ExplorerError:
 
 def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe]:
     """Embed what is missing, yielding the probe after every batch (at least once)."""
-    size, wanted = probe.encoder.batch_size, probe.wanted
-    done, embeddings, precision = len(probe), probe.embeddings, probe.precision
+    wanted, done, embeddings, precision = probe.wanted, len(probe), probe.embeddings, probe.precision
     if done == wanted:
         yield probe
-    while done < wanted:
-        # Batches sit on a fixed grid, so that mask i always has the same place in its batch.
-        stop = min((done // size + 1) * size, wanted)
-        copies = apply_masks(probe.pixels, probe.background, probe.masks.render(done, stop))
-        given = probe.encoder.embed_pixels(copies, place=done % size)
-        rows = _as_floats(given, done)
-        if given.dtype.kind == "f":
-            precision = max(precision, float(np.finfo(given.dtype).eps))
-        if done and rows.shape[1] != embeddings.shape[1]:
-            raise UnusableEmbedding(
-                f"The model returned embeddings of length {rows.shape[1]} after ones of {embeddings.shape[1]}; "
-                "every copy needs the same length.",
-                code="embedding_length",
-            )
-        if len(embeddings) < wanted or np.result_type(embeddings, rows) != embeddings.dtype:
-            embeddings = _with_room(embeddings[:done], wanted, rows)
-        embeddings[done:stop] = rows
-        done = stop
-        if on_progress is not None:
-            on_progress(done, wanted)
-        yield replace(probe, embeddings=_read_only(embeddings[:done]), precision=precision)
+    with closing(probe.encoder.embed_masked(probe.pixels, probe.background, probe.masks, done, wanted)) as batches:
+        for given in batches:
+            rows, stop = _as_floats(given, done), done + len(given)
+            if given.dtype.kind == "f":
+                precision = max(precision, float(np.finfo(given.dtype).eps))
+            if done and rows.shape[1] != embeddings.shape[1]:
+                raise UnusableEmbedding(
+                    f"The model returned embeddings of length {rows.shape[1]} after ones of {embeddings.shape[1]}; "
+                    "every copy needs the same length.",
+                    code="embedding_length",
+                )
+            if len(embeddings) < wanted or np.result_type(embeddings, rows) != embeddings.dtype:
+                embeddings = _with_room(embeddings[:done], wanted, rows)
+            embeddings[done:stop] = rows
+            done = stop
+            if on_progress is not None:
+                on_progress(done, wanted)
+            yield replace(probe, embeddings=_read_only(embeddings[:done]), precision=precision)
 
 
 def _with_room(embeddings: NDArray[np.floating], wanted: int, rows: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -10,6 +10,7 @@ import importlib.util
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,11 @@ from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
 from explorer.encoders import efficientnet_lite, minilm_onnx
 from explorer.encoders.base import Encoder
+from explorer.encoders.efficientnet_lite import EfficientNetLite
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.labels import Labels, imagenet_classes, nearest_labels
 from explorer.encoders.layers import Arrays, LayeredEncoder, Layers
+from explorer.encoders.openvino_masks import MaskedNetwork, MasksInOpenVINO
 from explorer.encoders.openvino_runtime import Network, cached_array
 from explorer.encoders.weight_files import read_weights
 
@@ -109,7 +112,7 @@ class Sentences:
         return text[:end].rstrip(), text[end:].strip()
 
 
-class ConSE(LayeredEncoder):
+class ConSE(MasksInOpenVINO, LayeredEncoder):
     """Pictures and captions as 384 numbers.
 
     Args:
@@ -121,16 +124,20 @@ class ConSE(LayeredEncoder):
     """
 
     def __init__(
-        self, card: Card, classifier: LayeredEncoder, sentences: Sentences, classes: NDArray[np.float32]
+        self, card: Card, classifier: EfficientNetLite, sentences: Sentences, classes: NDArray[np.float32]
     ) -> None:
         super().__init__()
         self.card, self._classifier, self._sentences, self._classes = card, classifier, sentences, classes
         self.batch_size, self.input_size = classifier.batch_size, classifier.input_size
         self.zero_colour = classifier.zero_colour
         self.fingerprint = f"conse:{classifier.fingerprint}+minilm-l6:{sentences.digest}"
+        self._behind_masks = cache(lambda: classifier.behind_masks(classes))
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._classifier.embed_pixels(pixels) @ self._classes
+
+    def _masked(self) -> MaskedNetwork | None:
+        return self._behind_masks()
 
     def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
         return nearest_labels(embeddings, self._classes, imagenet_classes(), k)

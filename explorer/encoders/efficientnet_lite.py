@@ -23,6 +23,7 @@ from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, look_into
 from explorer.encoders.labels import Labels, class_labels, softmax
 from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.openvino_masks import MaskedNetwork, MasksInOpenVINO
 from explorer.encoders.openvino_runtime import Network
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.encoders.torch_settings import settled, usual_torch
@@ -47,11 +48,14 @@ class Runner(Protocol):
     def giving(self, output: str) -> Runner:
         """The same network in float32, asked for another of OUTPUTS."""
 
+    def masked(self, after: NDArray[np.float32] | None = None) -> MaskedNetwork | None:
+        """The same network behind masks, its answers times a matrix; None where copies are made in numpy."""
+
     def replaced(self, new: Any) -> Runner:
         """The same for the torch network ``new``; nothing is kept in the cache."""
 
 
-class EfficientNetLite(LayeredEncoder):
+class EfficientNetLite(MasksInOpenVINO, LayeredEncoder):
     """What one network says of a picture, one of OUTPUTS. Input (x - 127) / 128 at 224 x 224.
 
     Args:
@@ -72,9 +76,17 @@ class EfficientNetLite(LayeredEncoder):
         self.card, self._run, self.fingerprint, self._classes = card, run, fingerprint, classes
         self._access = cache(lambda: _layers_of(module()))
         self._scores = cache(self._make_classifier)
+        self._behind_masks = cache(run.masked)
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         return self._run(pixels)
+
+    def _masked(self) -> MaskedNetwork | None:
+        return self._behind_masks()
+
+    def behind_masks(self, after: NDArray[np.float32]) -> MaskedNetwork | None:
+        """Its network behind masks, its answers times a matrix (d, e); None where it does not run in OpenVINO."""
+        return self._run.masked(after)
 
     def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
         return class_labels(self._classes(embeddings), k)
@@ -190,6 +202,9 @@ class OnGpu:
     def giving(self, output: str) -> OnGpu:
         return OnGpu(_from_pixels(self._given.network, output), "float32")
 
+    def masked(self, after: NDArray[np.float32] | None = None) -> None:
+        return None
+
     def replaced(self, new: Any) -> OnGpu:
         return OnGpu(new, self._precision)
 
@@ -214,6 +229,9 @@ class OnCpu:
 
     def giving(self, output: str) -> OnCpu:
         return OnCpu(self._key, self._made, "float32", output)
+
+    def masked(self, after: NDArray[np.float32] | None = None) -> MaskedNetwork:
+        return MaskedNetwork(self._network.model, self._precision, after)
 
     def replaced(self, new: Any) -> OnCpu:
         state = {name: as_numpy(array) for name, array in new.network.state_dict().items()}

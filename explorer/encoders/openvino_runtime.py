@@ -53,6 +53,11 @@ class Network:
         shape: Fixed shape of the only input, which runs faster; None keeps every size dynamic.
         output: The name of what is wanted of it, where it has several outputs; no more of it is run.
 
+    Attributes:
+        model: The network as OpenVINO read it, to compile in other ways.
+        precision: As given.
+        version: OpenVINO's.
+
     Raises:
         InvalidInput: This processor has no bfloat16 arithmetic.
     """
@@ -76,6 +81,7 @@ class Network:
         if shape is not None:
             model.reshape(list(shape))
         self.version = f"openvino {openvino.__version__.split('-')[0]}"
+        self.model, self.precision = model, precision
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
         self._request = core.compile_model(model, "CPU", hints).create_infer_request()
 

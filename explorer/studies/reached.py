@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import zipfile
-from collections.abc import Callable
 from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from explorer.core.embedder import RECALL, Embedder, Rows
+from explorer.core.embedder import RECALL, Rows
 from explorer.core.steps import Steps, T, Work
 from explorer.core.storage import write_whole
 
@@ -47,7 +44,7 @@ class Reached:
             with np.load(path, allow_pickle=False) as stored:
                 self._old |= {name: stored[name] for name in stored.files}
         context = copy_context()  # the memory is this work's alone, whoever asks for its next step
-        context.run(RECALL.set, self._recall)
+        context.run(RECALL.set, self)
         work, done, before = Work(steps), 0, self.passes
         pieces = iter(work)
         for step in iter(lambda: context.run(next, pieces, None), None):
@@ -71,13 +68,11 @@ class Reached:
         for path in self._folder.glob(f"{PREFIX}*.npz"):
             path.unlink()
 
-    def _recall(self, encoder: Embedder, pixels: NDArray[Any], place: int, embed: Callable[[], Rows]) -> Rows:
-        """The same pixels at the same place of a batch have the same embeddings, to the last bit."""
-        array = np.ascontiguousarray(pixels)
-        name = hashlib.sha256(f"{encoder.fingerprint}:{place}:{array.dtype}:{array.shape}".encode())
-        name.update(array.data)
-        key = name.hexdigest()
-        rows: Rows | None = self._old.get(key)
-        if rows is None or not np.isfinite(rows).all():  # what failed may succeed another time
-            rows = self._new[key] = embed()
-        return rows.copy()
+    def get(self, name: str) -> Rows | None:
+        """Embeddings that are here; what failed may succeed another time."""
+        rows: Rows | None = self._old.get(name)
+        return None if rows is None or not np.isfinite(rows).all() else rows.copy()
+
+    def keep(self, name: str, rows: Rows) -> None:
+        """Keep embeddings for ``save``."""
+        self._new[name] = rows.copy()

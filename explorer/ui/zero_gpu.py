@@ -18,7 +18,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.embedder import Rows
+from explorer.core.embedder import Embedder, Rows
 from explorer.core.errors import Exhausted
 from explorer.encoders import cards
 from explorer.encoders.base import Encoder
@@ -100,6 +100,7 @@ def _borrowing(encoder: Encoder, key: str, precision: str) -> Encoder:
     vars(twin).update(
         source=None,
         _embed=ask,
+        embed_masked=functools.partial(Embedder.embed_masked, twin),  # masked here, embedded there
         batch_size=encoder.batch_size * max(1, ROWS // encoder.batch_size),
         fingerprint=f"{encoder.fingerprint}+zerogpu:torch {importlib.metadata.version('torch')}",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
@@ -17,6 +17,7 @@ from explorer.attributions.question import make_question
 from explorer.core.errors import Exhausted, Failed
 from explorer.core.probe import enlarge, grow, prepare
 from explorer.core.steps import run
+from explorer.encoders.functions import FunctionEncoder
 
 SIZE = (24, 40, 3)
 
@@ -156,6 +157,39 @@ def test_stopping_embeds_nothing_more(picture: np.ndarray) -> None:
     assert function.rows == [10]
     assert len(probe) == 10
     assert not probe.complete
+
+
+class LooksAhead(FunctionEncoder):
+    """Makes masked copies by itself, and works ahead of who reads."""
+
+    closed = False
+
+    def embed_masked(self, pixels: Any, background: Any, masks: Any, start: int, stop: int) -> Generator[np.ndarray]:
+        copies = background + masks.render(start, stop)[..., None] * (pixels - background)
+        rows = self.embed_pixels(copies) + 1
+        try:
+            yield from (rows[i : i + 16] for i in range(0, stop - start, 16))
+        finally:
+            self.closed = True
+
+
+def test_an_encoder_that_makes_masked_copies_by_itself(picture: np.ndarray, encoder: Encoder) -> None:
+    masking = MaskSettings(n_masks=40, fill="mean")
+    own = LooksAhead(encoder._function, 8)
+    snapshots = list(explorer.stream(picture.astype(np.float32), encoder=own, masking=masking))
+    assert [len(probe) for probe in snapshots] == [16, 32, 40]
+    plain = explorer.probe(picture.astype(np.float32), encoder=encoder, masking=masking)
+    np.testing.assert_allclose(snapshots[-1].embeddings, plain.embeddings + 1, rtol=1e-5)
+    assert own.closed
+
+
+def test_stopping_ends_what_an_encoder_has_under_way(picture: np.ndarray) -> None:
+    own = LooksAhead(Counting(), 8)
+    stream = explorer.stream(picture.astype(np.float32), encoder=own, masking=MaskSettings(n_masks=40))
+    next(stream)
+    assert not own.closed
+    stream.close()
+    assert own.closed
 
 
 def test_a_probe_cannot_shrink(picture: np.ndarray, encoder: Encoder) -> None:
