@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from explorer.encoders.cards import CARDS
 from explorer.evaluation.metrics import METRICS
 
 README = Path(__file__).parents[1] / "README.md"
+SPEED = Path(__file__).parent / "benchmarks" / "measured" / "bench.json"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -70,7 +72,45 @@ def metrics() -> str:
     return table(("key", "metric", "better is", "what it is", "source"), rows)
 
 
-TABLES = {"encoders": encoders, "modes": modes, "settings": settings, "methods": methods, "metrics": metrics}
+def speed() -> str:
+    """What ``explorer bench`` measured last; the command stands beside the table."""
+    facts = json.loads(SPEED.read_text(encoding="utf-8"))
+
+    def reached(seconds: float | None) -> str:
+        return "not reached" if seconds is None else f"{seconds:.1f} s"
+
+    rows = [
+        (
+            row["title"],
+            f"{row['wall']:.1f} s",
+            f"{row['cpu']:.1f} s",
+            f"{row['times_network_wall']:.2f}",
+            f"{row['times_network_cpu']:.2f}",
+            f"{row['first']:.2f} s",
+            f"{row['peak'] / 1e6:.0f} MB",
+            reached(row["seconds_to_agreement"]) if row["ladder"] else "",
+            reached(row["seconds_to_faithfulness"]) if row["ladder"] else "",
+        )
+        for row in facts["contenders"]
+    ]
+    wanted = (
+        f"to agreement {facts['agreement']:g}",
+        f"to {100 * facts['faithfulness']:.0f} % of the best deletion score",
+    )
+    head = "", "by the clock", "processor", "times the network: clock", "processor", "first map", "memory", *wanted
+    here = facts["machine"]
+    where = f"{here['processor']}, {here['cores']} cores"
+    return f"{table(head, rows)}\n\n{facts['passes']} passes, `{facts['encoder']}`, {facts['precision']}; {where}."
+
+
+TABLES = {
+    "speed": speed,
+    "encoders": encoders,
+    "modes": modes,
+    "settings": settings,
+    "methods": methods,
+    "metrics": metrics,
+}
 
 
 def generated(text: str) -> str:

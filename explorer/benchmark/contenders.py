@@ -53,11 +53,9 @@ def contenders(question: Question, image: Any, reference: Any) -> list[Contender
         reference: Its reference.
     """
     encoder = question.encoder
-    rows = np.repeat(question.pixels[None], encoder.batch_size, axis=0)
 
     def alone(n: int, seed: int, tell: Callable[[], None]) -> Any:
-        for start in range(0, n, len(rows)):
-            encoder.embed_pixels(rows[: n - start])
+        encoder.exercise(question.pixels, n)
 
     def ours(n: int, seed: int, tell: Callable[[], None]) -> Map:
         masking = MaskSettings(n_masks=n, feature_res=FEATURE_RES, p_keep=P_KEEP, seed=seed)

@@ -313,6 +313,15 @@ class Embedder(ABC):
         """
         return self._remembered(lambda: self._embed(pixels, place), place, pixels)
 
+    def exercise(self, pixels: NDArray[Any], count: int) -> None:
+        """Embed the same pixels (h, w, c) so many times and forget it: what the network alone costs.
+
+        As ``embed_masked`` runs it, so that what lies between the two is what masks and maps cost.
+        """
+        rows = np.repeat(pixels[None], self.batch_size, axis=0)
+        for start in range(0, count, len(rows)):
+            self.embed_pixels(rows[: count - start])
+
     def embed_masked(
         self, pixels: NDArray[Any], background: NDArray[Any], masks: MaskSet, start: int, stop: int
     ) -> Generator[Rows]:

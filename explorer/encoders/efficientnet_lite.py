@@ -231,7 +231,7 @@ class OnCpu:
         return OnCpu(self._key, self._made, "float32", output)
 
     def masked(self, after: NDArray[np.float32] | None = None) -> MaskedNetwork:
-        return MaskedNetwork(self._network.model, self._precision, after)
+        return MaskedNetwork(self._network, after)
 
     def replaced(self, new: Any) -> OnCpu:
         state = {name: as_numpy(array) for name, array in new.network.state_dict().items()}

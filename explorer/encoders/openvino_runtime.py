@@ -90,6 +90,10 @@ class Network:
         result = self._request.infer(list(inputs), share_inputs=True)
         return np.array(next(iter(result.values())), dtype=np.float32)
 
+    def rest(self) -> None:
+        """Give back the memory it needs while it runs, until it runs again."""
+        self._request.get_compiled_model().release_memory()
+
 
 def bfloat16_here() -> bool:
     """Whether this processor computes in bfloat16; where OpenVINO cannot be imported or started, nothing here does."""

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from explorer.core.embedder import Embedder
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.examples import FIRST_PRESET, preset_named
+from tests.asked import watch
 
 FIRST_ENCODER = preset_named(FIRST_PRESET).encoder
 """What explains the first screen's pair."""
@@ -105,20 +105,7 @@ def choose_preset(page, title: str | re.Pattern[str]) -> None:
 def count_forward(monkeypatch, key: str) -> list[int]:
     """The rows each pass through an encoder embeds from now on."""
     encoder, rows = load_encoder(key), []
-    plain, masked = encoder.embed_pixels, encoder.embed_masked
-
-    def counting(pixels, **options):
-        rows.append(len(pixels))
-        return plain(pixels, **options)
-
-    def counting_masked(*what):
-        for given in masked(*what):
-            rows.append(len(given))
-            yield given
-
-    monkeypatch.setattr(encoder, "embed_pixels", counting)
-    if type(encoder).embed_masked is not Embedder.embed_masked:  # which asks embed_pixels
-        monkeypatch.setattr(encoder, "embed_masked", counting_masked)
+    watch(monkeypatch, encoder, rows.append)
     return rows
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.asked import watch
+
 from .driving import FIRST_ENCODER, says, toast
 
 pytestmark = pytest.mark.browser
@@ -147,8 +149,7 @@ def test_run_pressed_many_times_embeds_once(page, monkeypatch):
     from explorer.encoders.cards import load_encoder
 
     encoder, rows = load_encoder(FIRST_ENCODER), []
-    plain = encoder.embed_pixels
-    monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
+    watch(monkeypatch, encoder, rows.append)
     page.get_by_text("Advanced").click()
     page.locator("#seed input").fill("123")
     page.locator("#seed input").blur()

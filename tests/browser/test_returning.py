@@ -11,6 +11,7 @@ import pytest
 
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.examples import FIRST_PRESET, preset_named
+from tests.asked import watch
 
 from .driving import FIRST_ENCODER, STATE, choose_preset, press_run, status, wait_done
 
@@ -76,15 +77,12 @@ def marked(page, text: str) -> None:
 def held_up(monkeypatch) -> tuple[Event, Event]:
     """What is set once the encoder is asked for something, and what then lets it go on."""
     begun, go = Event(), Event()
-    encoder = load_encoder(FIRST_ENCODER)
-    plain = encoder.embed_pixels
 
-    def waiting(pixels, **options):
+    def waiting(count: int) -> None:
         begun.set()
         assert go.wait(60)
-        return plain(pixels, **options)
 
-    monkeypatch.setattr(encoder, "embed_pixels", waiting)
+    watch(monkeypatch, load_encoder(FIRST_ENCODER), waiting)
     return begun, go
 
 

@@ -26,6 +26,7 @@ from explorer.results.folders import PROBE_FILE, load_probe
 from explorer.results.links import View, from_query, to_query
 from explorer.results.recipe import Recipe
 from explorer.results.wire import load_replay, unpack
+from tests.asked import watch
 
 KEPT = Path(__file__).parent
 PAIR = ("cat_and_espresso.jpg", "espresso.jpg")
@@ -102,15 +103,13 @@ def test_a_probe_is_taken_up(of_then, tmp_path: Path):
     probe = load_probe(KEPT / "probe" / PROBE_FILE, image=asset_path(PAIR[0]), encoder=encoder, masking=masking)
     assert (len(probe), probe.wanted) == (16, 40)
 
-    rows, plain = [], encoder.embed_pixels
-    encoder.embed_pixels = lambda pixels, **options: (rows.append(len(pixels)), plain(pixels, **options))[1]
-    try:
+    rows: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        watch(patch, encoder, rows.append)
         shutil.copytree(KEPT / "probe", tmp_path / "out")
         pair = [str(asset_path(name)) for name in PAIR]
         assert not main(["explain", pair[0], "--reference", pair[1], "--n-masks", "40", "--resume", "--quiet",
                          "--encoder", encoder.card.key, "--out", str(tmp_path / "out")])  # fmt: skip
-    finally:
-        del encoder.embed_pixels
     assert sum(rows) == 24 + 2  # the masks that were missing, the reference and the whole picture
     np.testing.assert_allclose(
         np.load(tmp_path / "out" / "attribution.npy"), np.load(KEPT / "result" / "attribution.npy"), atol=1e-3

@@ -21,6 +21,7 @@ from explorer.ui import jobs
 from explorer.ui.probe_cache import ProbeCache, loaded
 from explorer.ui.session import RunRequest, Session, on_screen
 from explorer.ui.tabs.explore import handlers
+from tests.asked import watch
 
 PLAIN = SelectionSettings()
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -34,8 +35,7 @@ def question(n_masks: int) -> RunRequest:
 
 def test_a_stopped_run_goes_on_where_it_stopped(monkeypatch: pytest.MonkeyPatch):
     encoder, rows = load_encoder("efficientnet-lite0"), []
-    plain = encoder.embed_pixels
-    monkeypatch.setattr(encoder, "embed_pixels", lambda pixels, **o: (rows.append(len(pixels)), plain(pixels, **o))[1])
+    watch(monkeypatch, encoder, rows.append)
     probes, session = ProbeCache(), Session()
     for step in probes.run(question(80), session, PLAIN):
         if step.done >= 24:
