@@ -23,7 +23,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.arrays import check_rows
+from explorer.core.errors import InvalidInput
 from explorer.core.extras import how_to_install, not_importable
 from explorer.core.fills import apply_masks
 from explorer.core.masks import MaskSet
@@ -440,17 +441,3 @@ class Embedder(ABC):
     def vocabulary(self, text: str) -> Vocabulary:
         """What it knows of the words of a caption; of no text side that never says so, nothing is unknown."""
         return Vocabulary()
-
-
-def check_rows(rows: NDArray[Any], count: int) -> Rows:
-    """The answer of a network; raises UnusableEmbedding unless it is one vector for each of so many items."""
-    if rows.ndim != 2 or len(rows) != count:
-        raise UnusableEmbedding(
-            f"The model returned {rows.shape} for {count} images; expected ({count}, d), one vector for each.",
-            code="embedding_shape",
-        )
-    if rows.dtype.kind not in "fiub":
-        raise UnusableEmbedding(
-            f"The model returned {rows.dtype} values; expected real numbers.", code="embedding_dtype"
-        )
-    return rows

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.arrays import as_numpy
-from explorer.core.embedder import RECALL, Rows, check_rows
+from explorer.core.arrays import as_numpy, check_rows
+from explorer.core.embedder import RECALL, Rows
 from explorer.core.masks import GridMasks, MaskSet, interpolation
 from explorer.encoders.layers import LayeredEncoder
 from explorer.encoders.torch_settings import settled
