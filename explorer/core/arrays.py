@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import InvalidInput, UnusableEmbedding
 
 UNREADABLE = (TypeError, ValueError, RuntimeError, AttributeError)
 """How numpy and the frameworks say that something is no array."""
@@ -59,3 +59,17 @@ def _read(given: Any) -> NDArray[Any]:
         return np.asarray(tensor)
     except TypeError:  # a type that numpy has not
         return np.asarray(tensor.float())
+
+
+def check_rows(rows: NDArray[Any], count: int) -> NDArray[Any]:
+    """The answer of a network; raises UnusableEmbedding unless it is one vector for each of so many items."""
+    if rows.ndim != 2 or len(rows) != count:
+        raise UnusableEmbedding(
+            f"The model returned {rows.shape} for {count} images; expected ({count}, d), one vector for each.",
+            code="embedding_shape",
+        )
+    if rows.dtype.kind not in "fiub":
+        raise UnusableEmbedding(
+            f"The model returned {rows.dtype} values; expected real numbers.", code="embedding_dtype"
+        )
+    return rows

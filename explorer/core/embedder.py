@@ -23,7 +23,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.errors import InvalidInput, UnusableEmbedding
+from explorer.core.arrays import check_rows
+from explorer.core.errors import InvalidInput
 from explorer.core.extras import how_to_install, not_importable
 from explorer.core.fills import apply_masks
 from explorer.core.masks import MaskSet
@@ -311,15 +312,7 @@ class Embedder(ABC):
         Raises:
             UnusableEmbedding: The answer is not one vector for each item.
         """
-        memory = RECALL.get()
-        if memory is None:
-            return self._embed(pixels, place)
-        name = self.name_of(place, pixels)
-        rows = memory.get(name)
-        if rows is None:
-            rows = self._embed(pixels, place)
-            memory.keep(name, rows)
-        return rows
+        return self._remembered(lambda: self._embed(pixels, place), place, pixels)
 
     def exercise(self, pixels: NDArray[Any], count: int) -> None:
         """Embed the same pixels (h, w, c) so many times and forget it: what the network alone costs.
@@ -357,6 +350,18 @@ class Embedder(ABC):
             yield self.embed_pixels(copies, place=start % self.batch_size)
             start = end
 
+    def _remembered(self, embed: Callable[[], Rows], place: int, *arrays: NDArray[Any]) -> Rows:
+        """What long work has had of the arrays at a place, or else what embeds them."""
+        memory = RECALL.get()
+        if memory is None:
+            return embed()
+        name = self.name_of(place, *arrays)
+        rows = memory.get(name)
+        if rows is None:
+            rows = embed()
+            memory.keep(name, rows)
+        return rows
+
     def name_of(self, place: int, *arrays: NDArray[Any]) -> str:
         """Names what is embedded at a place of a batch: the same has the same embeddings, to the last bit."""
         first, *more = map(np.ascontiguousarray, arrays)
@@ -370,18 +375,47 @@ class Embedder(ABC):
     def _embed(self, pixels: NDArray[Any], place: int) -> Rows:
         batch = self._filled_up(pixels, place) if self.pads else np.asarray(pixels)
         with self._lock:
-            rows = np.array(self._forward(batch))  # a copy, since a function may reuse what it returns
-        if rows.ndim != 2 or len(rows) != len(batch):
-            raise UnusableEmbedding(
-                f"The model returned {rows.shape} for {len(batch)} images; expected ({len(batch)}, d), "
-                "one vector for each.",
-                code="embedding_shape",
-            )
-        if rows.dtype.kind not in "fiub":
-            raise UnusableEmbedding(
-                f"The model returned {rows.dtype} values; expected real numbers.", code="embedding_dtype"
-            )
+            rows = check_rows(np.array(self._forward(batch)), len(batch))  # a copy, as a function may reuse its own
         return rows[place : place + len(pixels)] if self.pads else rows
+
+    def patches(self) -> tuple[int, int]:
+        """(rows, columns) of the patches that it reads a picture as and can leave out, for the fill ``drop``.
+
+        Raises:
+            InvalidInput: It can leave out none.
+        """
+        raise InvalidInput(
+            f"{self.card.title} cannot leave parts of a picture out, so hidden pixels have to become something: choose "
+            "another fill than drop, or a vision transformer with a class token, such as clip-vit-b32, "
+            "open_clip:ViT-B-16:openai or timm:vit_base_patch16_224.augreg_in21k_ft_in1k.",
+            code="no_patches",
+        )
+
+    def embed_kept(self, pixels: NDArray[Any], kept: NDArray[np.bool_]) -> Rows:
+        """Embed what is left of one picture without its hidden patches.
+
+        Args:
+            pixels: (h, w, 3) as in ``embed_pixels``.
+            kept: (b, rows, columns) the patches that stay; their company may move an embedding by rounding.
+
+        Returns:
+            (b, d) embeddings.
+
+        Raises:
+            InvalidInput: As ``patches``.
+            UnusableEmbedding: As ``embed_pixels``.
+        """
+        self.patches()
+
+        def embed() -> Rows:
+            with self._lock:
+                return check_rows(np.array(self._forward_kept(pixels, kept)), len(kept))
+
+        return self._remembered(embed, 0, pixels, kept)
+
+    def _forward_kept(self, pixels: NDArray[Any], kept: NDArray[np.bool_]) -> NDArray[np.floating]:
+        """As ``_forward``, of what is left of one picture."""
+        raise NotImplementedError
 
     def _filled_up(self, pixels: NDArray[Any], place: int) -> NDArray[Any]:
         """A whole batch, with the pixels at their place."""

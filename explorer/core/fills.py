@@ -2,6 +2,7 @@
 
 A masked copy is ``background + mask * (pixels - background)``. Most fills need no
 picture-sized array; they return something that broadcasts to (h, w, c).
+``drop`` fills nothing: see ``explorer.core.patches``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.errors import InvalidInput
 from explorer.core.registry import Registry
 from explorer.core.streams import Stream, generator
 
@@ -35,11 +37,14 @@ class Fill:
         label: What it is called where a user chooses it.
         background: Makes the background.
         looks: What hidden pixels are then, for "deleted pixels ...".
+        drops: Whether hidden patches leave what the network reads, so that nothing takes the place of pixels; the
+            background is what people are shown there.
     """
 
     label: str
     background: Background
     looks: str = ""
+    drops: bool = False
 
 
 FILLS: Registry[Fill] = Registry("fill")
@@ -76,13 +81,29 @@ def make_background(fill: str, pixels: NDArray[Any], encoder: Filled, seed: int)
 
     Returns:
         An array that broadcasts to (h, w, c).
+
+    Raises:
+        InvalidInput: No such fill, or one that puts nothing in the place of pixels.
     """
-    return FILLS[own_fill(fill, encoder)].background(pixels, encoder.zero_colour, seed)
+    chosen = FILLS[own_fill(fill, encoder)]
+    if chosen.drops:
+        raise InvalidInput(
+            f"The fill {fill} leaves whole patches out and so says nothing of single pixels; choose one of: "
+            f"{', '.join(key for key, fill in FILLS.items() if not fill.drops)}.",
+            code="fill_drops",
+        )
+    return chosen.background(pixels, encoder.zero_colour, seed)
 
 
 def own_fill(fill: str, encoder: Filled) -> str:
     """A fill, that of the encoder's card in place of ``auto``."""
     return encoder.card.fill if fill == "auto" else fill
+
+
+def pixel_fill(fill: str, encoder: Filled) -> str:
+    """What single pixels become beside masks of a fill: the same, or as in the paper where that leaves patches out."""
+    own = own_fill(fill, encoder)
+    return own_fill("auto", encoder) if FILLS[own].drops else own
 
 
 def apply_masks(pixels: NDArray[Any], background: NDArray[Any], masks: NDArray[np.float32]) -> NDArray[Any]:
@@ -147,3 +168,4 @@ FILLS.add("black", Fill("black", _black, "black"))
 FILLS.add("mean", Fill("mean colour", _mean, "in the picture's mean colour"))
 FILLS.add("blur", Fill("blurred picture", _blur, "blurred"))
 FILLS.add("noise", Fill("noise", _noise, "turned to noise"))
+FILLS.add("drop", Fill("nothing: left out (vision transformers)", _zero, "left out", drops=True))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -125,12 +125,15 @@ class GridMasks:
         shifts: (n, 2) int32, where the crop starts, (y, x), in pixels; 0 <= shift < cell.
         feature_res: f.
         size: (h, w) of a rendered mask.
+        blocks: Whether the cells are blocks of pixels with sharp edges, which are not shifted, as patches are that
+            leave the sequence of a transformer.
     """
 
     packed: NDArray[np.uint8]
     shifts: NDArray[np.int32]
     feature_res: int
     size: tuple[int, int]
+    blocks: bool = False
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -157,7 +160,10 @@ class GridMasks:
 
     def _seen(self, side: int, shift: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """The cells that the pixels of a side lie between, and the shares (side, 1), at a shift."""
-        low, share = _cells_between((self.feature_res + 1) * _cell(side, self.feature_res), self.feature_res)
+        if self.blocks:
+            low, share = _blocks(side, self.feature_res)
+        else:
+            low, share = _cells_between((self.feature_res + 1) * _cell(side, self.feature_res), self.feature_res)
         return low[shift : shift + side], share[shift : shift + side, None]
 
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -170,7 +176,7 @@ class GridMasks:
             (h, w) float32.
         """
         f, weights = self.feature_res, _as_weights(weights, len(self))
-        rows, columns = (windows(side, f).astype(np.float64) for side in self.size)
+        rows, columns = (windows(side, f, self.blocks).astype(np.float64) for side in self.size)
         (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
         sums = np.zeros((cells_y, cells_x, f, f))
         for chosen in chunks(np.flatnonzero(weights), f * f):
@@ -184,7 +190,7 @@ class GridMasks:
 
     def first(self, n: int) -> GridMasks:
         """The first n masks."""
-        return GridMasks(self.packed[:n], self.shifts[:n], self.feature_res, self.size)
+        return replace(self, packed=self.packed[:n], shifts=self.shifts[:n])
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,8 +292,9 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
             f"{min(size)} pixels; use at most {min(size)}.",
             code="feature_res_side",
         )
-    cells = np.array([_cell(side, masking.feature_res) for side in size])
-    return GridMasks(*SCHEMES[masking.scheme].draw(masking, cells), masking.feature_res, size)
+    blocks = FILLS[masking.fill].drops
+    cells = np.array([1 if blocks else _cell(side, masking.feature_res) for side in size])
+    return GridMasks(*SCHEMES[masking.scheme].draw(masking, cells), masking.feature_res, size, blocks)
 
 
 def chunks(indices: NDArray[np.intp], cells: int) -> Iterator[NDArray[np.intp]]:
@@ -301,12 +308,23 @@ def _cell(side: int, feature_res: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def windows(side: int, feature_res: int) -> NDArray[np.float32]:
-    """(cell, side, f): the rows of the interpolation matrix seen at each shift, as a read-only view."""
-    cell = _cell(side, feature_res)
-    matrix = _interpolation((feature_res + 1) * cell, feature_res)
-    windows = np.lib.stride_tricks.sliding_window_view(matrix, side, axis=0)[:cell]
+def windows(side: int, feature_res: int, blocks: bool = False) -> NDArray[np.float32]:
+    """(cell, side, f): the rows of the interpolation matrix seen at each shift, as a read-only view.
+
+    Of blocks, which have one shift, (1, side, f).
+    """
+    cells = 1 if blocks else _cell(side, feature_res)
+    matrix = interpolation(side, feature_res, blocks)
+    windows = np.lib.stride_tricks.sliding_window_view(matrix, side, axis=0)[:cells]
     return windows.transpose(0, 2, 1)
+
+
+def interpolation(side: int, feature_res: int, blocks: bool = False) -> NDArray[np.float32]:
+    """(up, f): what each pixel of an upsampled side has of each cell; a mask's side begins at its shift."""
+    if blocks:
+        low, _ = _blocks(side, feature_res)
+        return np.asarray(np.eye(feature_res, dtype=np.float32)[low])
+    return _interpolation((feature_res + 1) * _cell(side, feature_res), feature_res)
 
 
 def _interpolation(up: int, feature_res: int) -> NDArray[np.float32]:
@@ -328,6 +346,11 @@ def _cells_between(up: int, feature_res: int) -> tuple[NDArray[np.intp], NDArray
     at = (feature_res - 1) - np.abs(feature_res - 1 - at)
     low = np.minimum(at.astype(np.intp), feature_res - 2)
     return low, (at - low).astype(np.float32)
+
+
+def _blocks(side: int, feature_res: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """As ``_cells_between``, of cells with sharp edges: the cell that each pixel lies in, wholly."""
+    return np.arange(side) * feature_res // side, np.zeros(side, np.float32)
 
 
 def _mixed(rows: NDArray[np.float32], low: NDArray[np.intp], share: NDArray[np.float32]) -> NDArray[np.float32]:

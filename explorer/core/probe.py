@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin
+from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin, Rows
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
-from explorer.core.fills import make_background
+from explorer.core.fills import FILLS, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
+from explorer.core.patches import check_patches, embed_kept
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
@@ -92,13 +93,16 @@ def start(
         if error.code in ("feature_res_side", "masks_size") and seen.pixels.shape[0] in (1, 3, 4):
             raise InvalidInput(f"{error} {CHANNELS_LAST}", code=error.code) from error
         raise
+    drops = FILLS[masking.fill].drops
+    if drops:
+        check_patches(masks, encoder)
     return Probe(
         encoder=encoder,
         masking=masking,
         masks=masks,
         embeddings=np.empty((0, 0), np.float32),
         pixels=seen.pixels,
-        background=make_background(masking.fill, seen.pixels, encoder, masking.seed),
+        background=encoder.zero_colour if drops else make_background(masking.fill, seen.pixels, encoder, masking.seed),
         unmasked=_Unmasked(encoder, seen.pixels),
         picture=seen.picture,
         box=seen.box,
@@ -220,7 +224,7 @@ def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe
     wanted, done, embeddings, precision = probe.wanted, len(probe), probe.embeddings, probe.precision
     if done == wanted:
         yield probe
-    with closing(probe.encoder.embed_masked(probe.pixels, probe.background, probe.masks, done, wanted)) as batches:
+    with closing(_embed(probe)) as batches:
         for given in batches:
             rows, stop = _as_floats(given, done), done + len(given)
             if given.dtype.kind == "f":
@@ -238,6 +242,15 @@ def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe
             if on_progress is not None:
                 on_progress(done, wanted)
             yield replace(probe, embeddings=_read_only(embeddings[:done]), precision=precision)
+
+
+def _embed(probe: Probe) -> Generator[Rows]:
+    """The embeddings that are missing, batch by batch."""
+    encoder, masks, done = probe.encoder, probe.masks, len(probe)
+    if FILLS[probe.masking.fill].drops:
+        assert isinstance(masks, GridMasks)
+        return embed_kept(encoder, probe.pixels, probe.masking, masks, done)
+    return encoder.embed_masked(probe.pixels, probe.background, masks, done, len(masks))
 
 
 def _with_room(embeddings: NDArray[np.floating], wanted: int, rows: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -279,6 +292,11 @@ def _masks_for(
     if not hasattr(masks, "weighted_sum"):
         masks = masks_from_array(masks)
     assert not isinstance(masks, np.ndarray)
+    if getattr(masks, "blocks", False) and not FILLS[(masking or MaskSettings()).fill].drops:
+        raise InvalidInput(
+            'Masks of whole patches go with the fill drop: give masking=MaskSettings(fill="drop", ...) with them.',
+            code="masks_patches",
+        )
     if masks.size != (h, w):
         raise InvalidInput(
             f"The masks are {masks.size[0]} x {masks.size[1]}, but what the encoder sees is {h} x {w}; "

@@ -43,7 +43,7 @@ _SETTINGS = (
     Term(
         "Hidden pixels become",
         "What hidden pixels become: a colour, a blur or noise. The encoder sees it too, so another fill can tell "
-        "another story.",
+        "another story. Vision transformers can also do without: hidden patches are left out.",
         "fill",
     ),
     Term("How masks are drawn", "Each by itself, or balanced, so that all regions are hidden equally often.", "scheme"),

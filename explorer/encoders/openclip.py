@@ -25,10 +25,12 @@ from explorer.core.storage import file_hash
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
 from explorer.encoders.hub import Place, Source, absent, cached, check_choice, find_place, have
-from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.layers import Arrays
 from explorer.encoders.openclip_weights import CONFIG, FILES, IN_FOLDERS, build_network, make_tokenizer, read_config
+from explorer.encoders.patch_removal import PatchRemoval, find_transformer
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import TorchLayers, numbered_block
+from explorer.encoders.torch_masks import ON_GPU, MaskingEncoder
 from explorer.encoders.torch_settings import settled, usual_torch
 
 REPOSITORIES = {"ViT-B-32:openai": "timm/vit_base_patch32_clip_224.openai/"}
@@ -41,7 +43,7 @@ BATCH = 8
 """Rows at once: on two cores ViT-B-32 is as fast with 16 and slower with 32, and a small batch streams better."""
 
 
-class OpenClipEncoder(LayeredEncoder):
+class OpenClipEncoder(MaskingEncoder):
     """A picture and a text tower from open_clip, in float32, on a GPU where there is one.
 
     Args:
@@ -64,13 +66,16 @@ class OpenClipEncoder(LayeredEncoder):
         self.card, self._tokenizer, self.fingerprint = card, tokenizer, fingerprint
         self._network = private_copy(network)  # which is run, and may keep what it computes
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
+        self._removal: PatchRemoval | None = None
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
         steps = image_transform_v2(settings, is_train=False).transforms
         self._steps = picture_steps(steps, MaybeToTensor)
         self._device = next(network.parameters()).device
+        self.batch_size = ON_GPU if self._device.type == "cuda" else BATCH
         colours = torch.tensor([settings.mean, settings.std], device=self._device, dtype=torch.float32)
         self._mean, self._std = colours.view(2, 3, 1, 1)
         self.input_size = settings.input_size[1:]
+        self._transformer = find_transformer(self._from_pixels(), self.input_size)
         self.zero_colour = np.array(settings.mean, np.float32) * 255
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
@@ -82,8 +87,19 @@ class OpenClipEncoder(LayeredEncoder):
 
         with usual_torch(draws=False), settled(gradients=False):
             planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2) / 255
-            rows = self._network.encode_image((planes - self._mean) / self._std)
-        return as_numpy(rows.float())
+            rows = self._embed_planes((planes - self._mean) / self._std)
+        return as_numpy(rows)
+
+    def _embed_planes(self, planes: Any) -> Any:
+        with usual_torch(draws=False):
+            return self._network.encode_image(planes).float()
+
+    def _as_input(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
+        mean, std = (as_numpy(colour).ravel() for colour in (self._mean, self._std))
+        return np.asarray((colours / np.float32(255) - mean) / std)
+
+    def _place(self) -> Any:
+        return self._device
 
     def _layers(self) -> TorchLayers:
         return self._access
@@ -92,6 +108,19 @@ class OpenClipEncoder(LayeredEncoder):
         return gives_of(self._access.module.visual)
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
+        return look_into(self._from_pixels(), pixels)
+
+    def patches(self) -> tuple[int, int]:
+        return super().patches() if self._transformer is None else self._transformer.grid
+
+    def _forward_kept(self, pixels: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.floating]:
+        if self._removal is None:
+            assert self._transformer is not None
+            self._removal = PatchRemoval(self._from_pixels(), self._transformer)
+        return self._removal(pixels, kept)
+
+    def _from_pixels(self) -> Any:
+        """The picture tower from pixels (b, h, w, 3)."""
         import torch
 
         visual, mean, std = self._access.module.visual, self._mean, self._std
@@ -108,7 +137,7 @@ class OpenClipEncoder(LayeredEncoder):
                     return torch.nn.functional.normalize(rows[0], dim=-1)
                 return rows
 
-        return look_into(FromPixels(), pixels)
+        return FromPixels()
 
     def _block(self, layer: str) -> str:
         """The stem, each block of the transformer or ResNet, the head."""

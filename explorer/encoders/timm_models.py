@@ -26,9 +26,11 @@ from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
 from explorer.encoders.hub import Place, Source, absent, cached, check_choice, find_place, have
 from explorer.encoders.labels import Labels, class_labels, softmax
-from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.layers import Arrays
+from explorer.encoders.patch_removal import PatchRemoval, find_transformer
 from explorer.encoders.preprocessing import picture_steps, see
 from explorer.encoders.torch_layers import NUMBERED, TorchLayers, numbered_block
+from explorer.encoders.torch_masks import ON_GPU, MaskingEncoder
 from explorer.encoders.torch_settings import settled, usual_torch
 
 CONFIG = "config.json"
@@ -44,7 +46,7 @@ BATCH = 8
 """Rows at once, as for the other encoders."""
 
 
-class TimmEncoder(LayeredEncoder):
+class TimmEncoder(MaskingEncoder):
     """A classifier from timm, in float32, on a GPU where there is one: class probabilities.
 
     Args:
@@ -68,7 +70,10 @@ class TimmEncoder(LayeredEncoder):
         first, last = (_names(network.pretrained_cfg.get(key)) for key in ("first_conv", "classifier"))
         self._access = TorchLayers(self._module, "network", first=first, last=last)
         self._running: Any = None  # a copy, as a network may keep what it computes
+        self.batch_size = ON_GPU if self._place().type == "cuda" else BATCH
+        self._removal: PatchRemoval | None = None
         self.input_size = tuple(settings["input_size"][1:])
+        self._transformer = find_transformer(self._module, self.input_size)
         self.zero_colour = np.array(settings["mean"], np.float32) * 255
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
@@ -79,11 +84,25 @@ class TimmEncoder(LayeredEncoder):
         import torch
 
         with settled(gradients=False):
-            if self._running is None:
-                self._running = private_copy(self._module)
-            network = self._running
-            rows = network(torch.from_numpy(pixels).to(network.mean.device))
+            rows = self._run()(torch.from_numpy(pixels).to(self._place()))
         return as_numpy(rows.float())
+
+    def _run(self) -> Any:
+        """The copy that is run."""
+        if self._running is None:
+            self._running = private_copy(self._module)
+        return self._running
+
+    def _embed_planes(self, planes: Any) -> Any:
+        with usual_torch(draws=False):
+            return self._run().embed(planes).float()
+
+    def _as_input(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
+        mean, std = (as_numpy(colour).ravel() for colour in (self._module.mean, self._module.std))
+        return np.asarray((colours / np.float32(255) - mean) / std)
+
+    def _place(self) -> Any:
+        return self._module.mean.device
 
     def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
         return class_labels(embeddings if self._softmax else softmax(embeddings), k)
@@ -96,6 +115,15 @@ class TimmEncoder(LayeredEncoder):
 
     def differentiable(self, pixels: NDArray[Any]) -> Differentiable:
         return look_into(self._module, pixels)
+
+    def patches(self) -> tuple[int, int]:
+        return super().patches() if self._transformer is None else self._transformer.grid
+
+    def _forward_kept(self, pixels: NDArray[np.float32], kept: NDArray[np.bool_]) -> NDArray[np.floating]:
+        if self._removal is None:
+            assert self._transformer is not None
+            self._removal = PatchRemoval(self._module, self._transformer)
+        return self._removal(pixels, kept)
 
     def classifier(self) -> TimmEncoder:
         if not self._softmax:
@@ -128,8 +156,11 @@ def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], 
 
         def forward(self, pixels: Any) -> Any:
             with usual_torch(draws=False):
-                rows = self.network((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
-                return rows.softmax(1) if softmax else rows
+                return self.embed((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
+
+        def embed(self, planes: Any) -> Any:
+            rows = self.network(planes)
+            return rows.softmax(1) if softmax else rows
 
     return FromPixels().eval()
 

@@ -17,10 +17,11 @@ from explorer.core.errors import InvalidInput
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.encoders.gradients import Differentiable, as_tensor, check_named, gives_of, look_into, private_copy
-from explorer.encoders.layers import Arrays, LayeredEncoder
+from explorer.encoders.layers import Arrays
 from explorer.encoders.torch_admission import admitted, ask, check_steady
 from explorer.encoders.torch_caches import Caches
 from explorer.encoders.torch_copies import a_copy, copied, leaves
+from explorer.encoders.torch_masks import MaskingEncoder
 from explorer.encoders.torch_settings import random_numbers, same_random_numbers, settled
 
 CHECKED = 2
@@ -216,7 +217,7 @@ def numbered_block(layer: str, names: Sequence[str]) -> str:
     return "stem" if not numbered or names.index(layer) < names.index(numbered[0]) else "head"
 
 
-class TorchEncoder(LayeredEncoder, FunctionEncoder):
+class TorchEncoder(MaskingEncoder, FunctionEncoder):
     """Any torch network as an encoder; arrays reach it as they are, channels first.
 
     Args:
@@ -243,18 +244,32 @@ class TorchEncoder(LayeredEncoder, FunctionEncoder):
         self._draws = True
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
-        with settled(gradients=False), same_random_numbers() if self._draws else nullcontext():
+        with settled(gradients=False):
+            return as_numpy(self._embed_planes(as_tensor(self._access.module, pixels).permute(0, 3, 1, 2)))
+
+    def _embed_planes(self, planes: Any) -> Any:
+        given = planes.permute(0, 2, 3, 1)
+        with same_random_numbers() if self._draws else nullcontext():
             if self._running is None:
-                self._running = private_copy(self._own_module(pixels[0]))
+                self._running = private_copy(self._own_module(given[0].cpu().numpy()))
             network = self._running
-            given = as_tensor(network, pixels)
             drawn = random_numbers()
             rows = ask(network, given)
             if self._unchecked:
                 check_steady(network, given, rows)
                 self._unchecked -= 1
             self._draws = given.is_cuda or random_numbers() != drawn
-        return as_numpy(rows)
+        return rows
+
+    def _as_input(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
+        return colours
+
+    def _place(self) -> Any:
+        import torch
+
+        module = self._access.module
+        arrays = (*module.parameters(), *module.buffers())
+        return arrays[0].device if arrays else torch.device("cpu")
 
     def _own_module(self, pixels: NDArray[Any]) -> Any:
         """The network, rid of what it holds of other weights."""

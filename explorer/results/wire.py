@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from explorer.core.distances import measure
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, MAX_MEGAPIXELS, MAX_UPLOAD_BYTES, N_MASKS
 from explorer.core.masks import GridMasks, MaskSettings
 from explorer.core.probe import Probe, grow, prepare
@@ -138,6 +139,7 @@ def _masks(probe: Probe) -> dict[str, Any]:
         "wanted": len(masks),
         "packed": _text(masks.packed),
         "shifts": _text(masks.shifts.astype("<u2")),
+        **({"blocks": True} if masks.blocks else {}),
     }
 
 
@@ -296,8 +298,8 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
     if not isinstance(wire, Mapping) or wire.get("version") != VERSION:
         raise _damaged("version")
     encoder, reference = _part(wire, "encoder", dict), _part(wire, "reference", dict)
-    masks = _read_masks(wire)
     masking = MaskSettings.from_dict(_part(wire, "masking", dict))
+    masks = _read_masks(wire, FILLS[masking.fill].drops)
     if (masking.n_masks, masking.feature_res) != (len(masks), masks.feature_res):
         raise _damaged("masking")
     points = _points(wire, len(masks))
@@ -327,7 +329,7 @@ def unpack(wire: Mapping[str, Any], *, picture: Any = None) -> tuple[Probe, Refe
     return probe, target
 
 
-def _read_masks(wire: Mapping[str, Any]) -> GridMasks:
+def _read_masks(wire: Mapping[str, Any], blocks: bool) -> GridMasks:
     f = FEATURE_RES.check(wire.get("feature_res"))
     h, w = _numbers(wire.get("size"), "size", 2)
     n = _part(wire, "wanted", int)
@@ -337,9 +339,9 @@ def _read_masks(wire: Mapping[str, Any]) -> GridMasks:
         raise _damaged("wanted")
     packed = np.frombuffer(_bytes(wire, "packed", n * -(-f * f // 8)), np.uint8).reshape(n, -1)
     shifts = np.frombuffer(_bytes(wire, "shifts", n * 4), "<u2").reshape(n, 2).astype(np.int32)
-    if (shifts >= np.ceil([h / f, w / f])).any():
+    if (shifts >= (1 if blocks else np.ceil([h / f, w / f]))).any():
         raise _damaged("shifts")
-    return GridMasks(packed, shifts, f, (int(h), int(w)))
+    return GridMasks(packed, shifts, f, (int(h), int(w)), blocks)
 
 
 def _points(wire: Mapping[str, Any], n: int) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TypeVar
 
 from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, THRESHOLD, Range
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.registry import Registry
@@ -179,7 +180,11 @@ def _p_keep(masking: MaskSettings, selection: SelectionSettings, values: Values 
     own=FEATURE_RES,
 )
 def _feature_res(masking: MaskSettings, selection: SelectionSettings, values: Sequence[int] | None = None) -> Tiles:
-    values = values or _among(masking.feature_res, (2, 4, 6, 8, 12, 16, 24, 32, 64, 128))
+    now = masking.feature_res
+    usual = [2, 4, 6, 8, 12, 16, 24, 32, 64, 128]
+    if FILLS[masking.fill].drops:  # where so many cells are whole patches, so are as many as divide them
+        usual = [f for f in range(2, now) if now % f == 0]
+    values = values or _among(now, usual)
     return tuple(Tile(f"feature_res {f}", replace(masking, feature_res=f), selection) for f in values)
 
 
@@ -207,7 +212,7 @@ def _detail(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
     """Figure 13: 2000, 4000 and 8000 masks at 16 cells, 2000, 8000 and 32000 at 32."""
     return tuple(
         Tile(f"feature_res {f}, {n} masks", replace(masking, n_masks=n, feature_res=f), selection, f"feature_res {f}")
-        for f in _among(masking.feature_res, (16, 32))
+        for f in _among(masking.feature_res, () if FILLS[masking.fill].drops else (16, 32))
         for n in (masking.n_masks * (4 if f >= 32 else 2) ** step for step in range(3))
         if n <= N_MASKS.high
     )

@@ -10,6 +10,7 @@ from dataclasses import replace
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder
+from explorer.core.fills import FILLS
 from explorer.core.probe import Probe, enlarge, first, grow, prepare
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
@@ -120,7 +121,7 @@ class ProbeCache(Desk):
             yield Step("", done, probe.wanted, seconds, len(probe) - known, agreement, bool(stable) or probe.complete)
             if stable:
                 break
-        if len(probe) > known:
+        if len(probe) > known and not FILLS[question.masking.fill].drops:  # whose passes cost less than those of others
             each = (time.monotonic() - began) / (len(probe) - known)
             self.rates.note(question.encoder, question.precision, MASKED, each)
 

@@ -100,6 +100,7 @@ def _borrowing(encoder: Encoder, key: str, precision: str) -> Encoder:
     vars(twin).update(
         source=None,
         _embed=ask,
+        patches=functools.partial(Embedder.patches, twin),  # a picture and its patches have no way there
         embed_masked=functools.partial(Embedder.embed_masked, twin),  # masked here, embedded there
         batch_size=encoder.batch_size * max(1, ROWS // encoder.batch_size),
         fingerprint=f"{encoder.fingerprint}+zerogpu:torch {importlib.metadata.version('torch')}",

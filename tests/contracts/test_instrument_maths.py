@@ -21,7 +21,7 @@ from explorer import Explanation, MaskSettings, Probe, SelectionSettings, Unusab
 from explorer.core.agreement import ROUNDING, expected_agreement, split_half, wobble
 from explorer.core.distances import DISTANCES
 from explorer.core.embedder import WHOLE, Box
-from explorer.core.masks import GridMasks
+from explorer.core.masks import GridMasks, sample_masks
 from explorer.core.probe import prepare
 from explorer.core.references import Reference
 from explorer.core.selections import MODES
@@ -160,6 +160,7 @@ def wire(probe: Probe, plane: np.ndarray | None = None, radius: float = RADIUS, 
         "feature_res": masks.feature_res,
         "packed": text(masks.packed, "u1"),
         "shifts": text(masks.shifts, "<u2"),
+        "blocks": masks.blocks,
         "plane": text(probe.embeddings if plane is None else plane, "<f8"),
         "reference_length": radius,
         "eps": float(np.finfo(probe.embeddings.dtype).eps),
@@ -213,6 +214,23 @@ def test_explain(js: Js, size: tuple[int, int], f: int, n: int, distance: str) -
     probe = probe_of(points(n), size, f, p_keep=0.4)
     explained = compare(js, probe, wire(probe), selections(distance))
     assert any(e.weights.any() for e in explained)
+
+
+@pytest.mark.parametrize(("size", "f", "n"), [((24, 40), 8, 57), ((32, 32), 1, 57), ((35, 21), 7, 200)], ids=str)
+def test_masks_of_whole_patches(js: Js, size: tuple[int, int], f: int, n: int) -> None:
+    drawn = probe_of(points(n), size, f, p_keep=0.4)
+    masking = replace(drawn.masking, fill="drop")
+    masks = sample_masks(masking, size)
+    probe = replace(drawn, masking=masking, masks=masks)
+    given = wire(probe)
+    assert any(e.weights.any() for e in compare(js, probe, given, selections("cosine")))
+    rendered = masks.render(0, n)
+    for i in (0, n - 1):
+        mask = js("maths.renderMask(maths.decode(given).masks, i)", given=given, i=i)
+        np.testing.assert_array_equal(mask.reshape(size), rendered[i])
+    for y, x in ((0, 0), (size[0] - 1, size[1] - 1), (size[0] // 2, 3)):
+        values = js("maths.maskValues(maths.decode(given).masks, n, y, x)", given=given, n=n, y=y, x=x)
+        np.testing.assert_array_equal(values, rendered[:, y, x])
 
 
 @pytest.mark.parametrize("distance", DISTANCES)

@@ -11,6 +11,7 @@ import pytest
 import explorer
 from explorer import Explanation, MaskSettings, Probe, SelectionSettings
 from explorer.core.agreement import expected_agreement, split_half, wobble
+from explorer.core.masks import sample_masks
 from explorer.core.probe import prepare
 from explorer.core.references import Reference
 from explorer.core.selections import MODES
@@ -124,6 +125,17 @@ def test_wobble_is_the_papers_table_2(n: int, paper: float) -> None:
 def test_wobble_is_seen_over_seeds(mode: str, p_keep: float, size: tuple[int, int], feature_res: int) -> None:
     seeds = range(800 if feature_res == 1 else 150)  # one cell: each run tells one number
     runs = [ranked(unrelated(MaskSettings(200, feature_res, p_keep, seed), size, seed), mode=mode) for seed in seeds]
+    seen = np.sqrt(np.square([run.relative for run in runs]).mean())
+    assert wobble(runs[0]) == pytest.approx(seen, rel=0.12)
+
+
+def test_wobble_of_whole_patches_is_seen_over_seeds() -> None:
+    """Sharp edges: no pixel lies between two cells, so each is hidden or kept wholly."""
+    size, runs = (40, 56), []
+    for seed in range(150):
+        masking = MaskSettings(200, 4, 0.3, seed)
+        masks = sample_masks(replace(masking, fill="drop"), size)
+        runs.append(ranked(replace(unrelated(masking, size, seed), masks=masks)))
     seen = np.sqrt(np.square([run.relative for run in runs]).mean())
     assert wobble(runs[0]) == pytest.approx(seen, rel=0.12)
 

@@ -8,10 +8,10 @@ from scipy.ndimage import gaussian_filter
 
 import explorer
 from explorer import InvalidInput, MaskSettings
-from explorer.core.fills import BLUR_SHARE, FILLS, apply_masks, make_background
+from explorer.core.fills import BLUR_SHARE, FILLS, apply_masks, make_background, pixel_fill
 from explorer.core.masks import sample_masks
 
-REAL = [key for key in FILLS if key != "auto"]
+REAL = [key for key, fill in FILLS.items() if key != "auto" and not fill.drops]
 
 
 def a_view(size: tuple[int, int] = (24, 40), seed: int = 0) -> np.ndarray:
@@ -97,10 +97,17 @@ def test_auto_is_what_the_card_says() -> None:
         assert make_background("auto", pixels, encoder, 0).any() == (expected == "zero")
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", ["auto", *REAL])
 def test_a_function_sees_zero_as_zero(fill: str, picture: np.ndarray, encoder: explorer.Encoder) -> None:
     probe = explorer.probe(picture, encoder=encoder, masking=MaskSettings(n_masks=10, fill=fill))
     assert bool(probe.background.any()) is (fill not in ("auto", "zero", "black"))
+
+
+def test_what_leaves_patches_out_fills_no_pixels(picture_encoder: explorer.Encoder) -> None:
+    with pytest.raises(InvalidInput, match="nothing of single pixels; choose one of: auto, zero, black, mean, blur"):
+        make_background("drop", a_view(), picture_encoder, 0)
+    assert pixel_fill("drop", picture_encoder) == pixel_fill("auto", picture_encoder) == "zero"
+    assert pixel_fill("blur", picture_encoder) == "blur"
 
 
 def test_unknown_fill_names_the_nearest() -> None:

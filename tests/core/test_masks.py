@@ -108,6 +108,20 @@ def test_rendered_masks_are_the_papers(size: tuple[int, int], feature_res: int) 
     np.testing.assert_allclose(masks.render(0, 10), by_hand, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("size", "feature_res"), [((32, 32), 4), ((24, 40), 8), ((18, 16), 1), ((35, 21), 7)], ids=str)
+def test_masks_of_whole_patches_are_their_grids(size: tuple[int, int], feature_res: int, scheme: str) -> None:
+    """Sharp edges, no shifts; and the cells are those that other fills of the seed have."""
+    masking = MaskSettings(n_masks=30, feature_res=feature_res, scheme=scheme, seed=3, fill="drop")
+    masks, (h, w) = sample_masks(masking, size), size
+    cells = masks.grids().repeat(h // feature_res, axis=1).repeat(w // feature_res, axis=2)
+    np.testing.assert_array_equal(masks.render(0, 30), cells)
+    weights = np.random.default_rng(0).normal(size=30)
+    np.testing.assert_allclose(masks.weighted_sum(weights), slow.weighted_sum(weights, cells.astype(float)), atol=1e-6)
+    np.testing.assert_array_equal(masks.first(7).render(0, 7), cells[:7])
+    np.testing.assert_array_equal(masks.packed, sample_masks(replace(masking, fill="auto"), size).packed)
+
+
 # Weighted sums
 
 

@@ -265,3 +265,10 @@ def test_the_app_has_caps_of_its_own() -> None:
     assert SWEEPS["feature_res"].over([128], *DEFAULT)
     with pytest.raises(InvalidInput, match="1 to 64"):
         SWEEPS["feature_res"].over([128], *DEFAULT, app=True)
+
+
+def test_cells_of_whole_patches_only() -> None:
+    """Where patches are left out, as many cells as now fit into them, and as many as divide that."""
+    left_out = MaskSettings(feature_res=14, fill="drop")
+    assert [tile.masking.feature_res for tile in tiles("feature_res", left_out)] == [2, 7, 14]
+    assert {tile.masking.feature_res for tile in tiles("detail", left_out)} == {14}

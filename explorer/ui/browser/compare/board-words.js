@@ -89,7 +89,7 @@ export function whyNoDifference({ result: a }, { result: b }) {
 
 /** Whether two results of one size were made with the same masks, as far as both go. */
 export function sameMasks(a, b) {
-  const settings = ({ masking }) => JSON.stringify(Object.entries({ ...masking, n_masks: 0, fill: "" }).sort());
+  const settings = ({ masking, blocks = false }) => JSON.stringify(Object.entries({ ...masking, n_masks: 0, fill: "", blocks }).sort());
   return settings(a) === settings(b);
 }
 
@@ -105,7 +105,7 @@ export function difference({ result, explanation: a }, { result: other, explanat
   if (!sameMasks(result, other)) return { map, limit, wobble: Math.hypot(a.wobble, b.wobble) };
   // The same masks err in the same direction, so only what is weighed differently can differ by chance.
   const weights = Float64Array.from({ length: Math.max(a.n, b.n) }, (_, i) => (a.weights[i] ?? 0) - (b.weights[i] ?? 0));
-  return { map, limit, wobble: wobble(weights, result.masking.p_keep, result.masking.feature_res) };
+  return { map, limit, wobble: wobble(weights, result) };
 }
 
 const LIKENESS = [

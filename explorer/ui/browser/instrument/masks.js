@@ -7,6 +7,7 @@
  * @property {number} f Cells along each side of a grid.
  * @property {number} h Height of a rendered mask, in pixels.
  * @property {number} w Width of a rendered mask, in pixels.
+ * @property {boolean} blocks Whether cells have sharp edges and are not shifted, as patches that are left out.
  */
 
 /**
@@ -26,13 +27,13 @@ let unpacked = { packed: "", f: 0, bits: null };
 /**
  * Unpack the masks of a wire (GridMasks.grids in explorer/core/masks.py).
  *
- * @param {{size: number[], feature_res: number, packed: string, shifts: string}} wire
+ * @param {{size: number[], feature_res: number, packed: string, shifts: string, blocks?: boolean}} wire
  * @returns {Masks}
  */
-export function decodeMasks({ size: [h, w], feature_res: f, packed, shifts }) {
+export function decodeMasks({ size: [h, w], feature_res: f, packed, shifts, blocks = false }) {
   if (unpacked.packed !== packed || unpacked.f !== f) unpacked = { packed, f, bits: unpack(packed, f) };
   const { bits } = unpacked; // those of the last wire: another reference comes with the same masks
-  return { bits, shifts: new Uint16Array(bytesOf(shifts)), f, h, w };
+  return { bits, shifts: new Uint16Array(bytesOf(shifts)), f, h, w, blocks };
 }
 
 function unpack(packed, f) {
@@ -57,9 +58,9 @@ function unpack(packed, f) {
  * @returns {Float32Array|Float64Array} (h * w)
  */
 export function weightedSum(masks, weights, Kind = Float32Array) {
-  const { f, h, w } = masks;
-  const down = axis(h, f);
-  const along = axis(w, f);
+  const { f, h, w, blocks } = masks;
+  const down = axis(h, f, blocks);
+  const along = axis(w, f, blocks);
   const sums = cleared("sums", down.cell * f * along.cell * f);
   addUp(masks, weights, along.cell, sums);
   const half = cleared("half", along.cell * f * h);
@@ -121,9 +122,9 @@ function interpolate(sums, { cell, side, f, at, column, change }, width, out) {
  * @param {number} x Column, 0 to w - 1.
  * @returns {Float64Array} (n) in [0, 1], 1 = kept.
  */
-export function maskValues({ bits, shifts, f, h, w }, n, y, x) {
-  const down = axis(h, f);
-  const along = axis(w, f);
+export function maskValues({ bits, shifts, f, h, w, blocks }, n, y, x) {
+  const down = axis(h, f, blocks);
+  const along = axis(w, f, blocks);
   const values = new Float64Array(n);
   for (let i = 0; i < n; i++) {
     const row = shifts[2 * i] + y;
@@ -147,9 +148,9 @@ export function maskValues({ bits, shifts, f, h, w }, n, y, x) {
  * @param {number} i Number of the mask.
  * @returns {Float32Array} (h * w) in [0, 1], 1 = kept.
  */
-export function renderMask({ bits, shifts, f, h, w }, i) {
-  const down = axis(h, f);
-  const along = axis(w, f);
+export function renderMask({ bits, shifts, f, h, w, blocks }, i) {
+  const down = axis(h, f, blocks);
+  const along = axis(w, f, blocks);
   const mask = new Float32Array(h * w);
   const line = new Float64Array(f);
   for (let y = 0; y < h; y++) {
@@ -172,19 +173,24 @@ function mix(first, second, share) {
 const axes = new Map();
 
 /** How pixels lie between cells along one side, and where that changes (_interpolation in explorer/core/masks.py). */
-function axis(side, f) {
-  const key = `${side}/${f}`;
-  if (!axes.has(key)) axes.set(key, makeAxis(side, f));
+function axis(side, f, blocks) {
+  const key = `${side}/${f}/${blocks}`;
+  if (!axes.has(key)) axes.set(key, makeAxis(side, f, blocks));
   return axes.get(key);
 }
 
-function makeAxis(side, f) {
-  const cell = Math.ceil(side / f);
-  const up = (f + 1) * cell;
+function makeAxis(side, f, blocks) {
+  const cell = blocks ? 1 : Math.ceil(side / f);
+  const up = blocks ? side : (f + 1) * cell;
   const next = f > 1 ? 1 : 0;
   const low = new Uint16Array(up);
   const share = new Float64Array(up); // of the cell after `low`
-  for (let k = 0; k < up && f > 1; k++) {
+  for (let k = 0; k < up && blocks; k++) {
+    const own = Math.floor((k * f) / side); // wholly of the cell it lies in
+    low[k] = Math.min(own, Math.max(f - 2, 0));
+    share[k] = own - low[k];
+  }
+  for (let k = 0; k < up && f > 1 && !blocks; k++) {
     let place = Math.abs(((k + 0.5) * f) / up - 0.5); // mirrored about the first cell's centre, then the last's
     place = f - 1 - Math.abs(f - 1 - place);
     low[k] = Math.min(Math.trunc(place), f - 2);

@@ -194,7 +194,7 @@ export function explain(result, selection, upto = null) {
   const ranking = n < result.n ? whole.filter((i) => i < n) : whole;
   const measured = distances(result, selection.distance).subarray(0, n);
   const ranked = mapOf(result, selection, ranking, measured);
-  const spread = wobble(ranked.weights, result.masking.p_keep, result.masks.f);
+  const spread = wobble(ranked.weights, result);
   const more = { limit: colourLimit(ranked.map), n, wobble: spread, meaning: meaning(ranked.weights, ranking) };
   return { ...ranked, distances: measured, order: ranking, ...more };
 }
@@ -328,14 +328,13 @@ export function correlation(a, b) {
  * How far a pixel of the map is expected to lie from 0 by chance alone (wobble in explorer/core/agreement.py).
  *
  * @param {Float64Array} weights (n)
- * @param {number} p Share of the cells kept.
- * @param {number} f Cells along each side of a grid.
+ * @param {Result} result Which masks they weigh.
  * @returns {number} Standard deviation, in units of the map.
  */
-export function wobble(weights, p, f) {
+export function wobble(weights, { masking: { p_keep: p, feature_res: f }, blocks }) {
   const mean = sum(weights) / weights.length || 0;
   const squares = sum(weights.map((weight) => (weight - mean) ** 2));
-  return Math.sqrt((f === 1 ? 1 : 4 / 9) * p * (1 - p) * squares);
+  return Math.sqrt((blocks || f === 1 ? 1 : 4 / 9) * p * (1 - p) * squares);
 }
 
 /** Where in a map (row, column) a place of the picture lies, or null outside of it. */

@@ -23,9 +23,8 @@ function mirror(result, selection, upto) {
   const closest = view(result, { ...selection, mode: "closest" }, upto);
   const farthest = view(result, { ...selection, mode: "farthest" }, upto);
   const map = sum(closest.map, farthest.map), weights = sum(closest.weights, farthest.weights);
-  const { p_keep: kept, feature_res: cells } = result.masking;
   const noSignal = closest.noSignal && farthest.noSignal;
-  return { ...closest, noSignal, map, weights, limit: colourLimit(map), wobble: wobble(weights, kept, cells) };
+  return { ...closest, noSignal, map, weights, limit: colourLimit(map), wobble: wobble(weights, result) };
 }
 
 function sum(a, b) {

@@ -45,7 +45,7 @@ DEPENDS = "It depends on what deleted pixels become"
 _FILLS = (
     (SEVERAL, "three things in turn: does it matter?"),
     ("map", "as in the map"),
-    *((key, fill.label) for key, fill in FILLS.items()),
+    *((key, fill.label) for key, fill in FILLS.items() if not fill.drops),
 )
 
 

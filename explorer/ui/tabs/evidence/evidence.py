@@ -15,7 +15,7 @@ from explorer.attributions.question import DistanceExplainer, Method, Question, 
 from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation
-from explorer.core.fills import own_fill
+from explorer.core.fills import pixel_fill
 from explorer.core.probe import first
 from explorer.core.rank import rank_against
 from explorer.core.selections import CLOSER, MODES, SelectionSettings
@@ -130,10 +130,10 @@ class Subject:
         return f"{made}, {n_masks} masks" if has_masks(METHODS[method]) else made
 
     def fill(self, chosen: str = "auto") -> str:
-        """A fill as it is for this encoder."""
+        """What deleted pixels become by a fill, for this encoder; see ``pixel_fill``."""
         encoder = self.explanation.probe.encoder
         assert isinstance(encoder, Encoder)
-        return own_fill(chosen, encoder)
+        return pixel_fill(chosen, encoder)
 
     def wire(self, method: str = OWN) -> dict[str, Any]:
         """For the browser, which map this is, and for people.
