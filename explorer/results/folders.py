@@ -114,9 +114,11 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "closest": int((explanation.weights > 0).sum()),
             "farthest": int((explanation.weights < 0).sum()),
         },
-        "picture": _item(probe.origin, probe.picture_sha256),
+        **_items(
+            picture=(probe.origin, probe.picture_sha256),
+            compared_with=(explanation.reference.origin, explanation.reference.picture_sha256),
+        ),
         "reference": explanation.reference.label,
-        "compared_with": _item(explanation.reference.origin, explanation.reference.picture_sha256),
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
             "shape": list(explanation.attribution.shape),
@@ -129,11 +131,14 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _item(origin: Origin, sha256: str) -> dict[str, Any]:
-    """What a picture is called and known by; a name alone may be that of another picture tomorrow."""
-    height, width = origin.size
-    size = {"width": width, "height": height} if height else {}
-    return {name: value for name, value in {"name": origin.name, "sha256": sha256}.items() if value} | size
+def _items(**pictures: tuple[Origin, str]) -> dict[str, Any]:
+    """What pictures are called and known by, where there are any; a name may be that of another one tomorrow."""
+    found = {}
+    for role, (origin, sha256) in pictures.items():
+        height, width = origin.size
+        facts = {"name": origin.name, "sha256": sha256, "width": width, "height": height}
+        found[role] = {name: value for name, value in facts.items() if value}
+    return {role: facts for role, facts in found.items() if facts}
 
 
 def versions() -> dict[str, str]:
@@ -168,9 +173,11 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
         "encoder": {"key": encoder.card.key, "fingerprint": encoder.fingerprint, "batch_size": encoder.batch_size},
         "method": {"key": explanation.method, "settings": dict(explanation.settings)},
         "distance": explanation.distance,
-        "picture": _item(explanation.seen.origin, explanation.seen.sha256),
+        **_items(
+            picture=(explanation.seen.origin, explanation.seen.sha256),
+            compared_with=(explanation.reference.origin, explanation.reference.picture_sha256),
+        ),
         "reference": explanation.reference.label,
-        "compared_with": _item(explanation.reference.origin, explanation.reference.picture_sha256),
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
             "shape": list(explanation.attribution.shape),

@@ -116,7 +116,8 @@ def test_a_probe_is_taken_up(of_then, tmp_path: Path):
     )
     np.testing.assert_allclose(column(tmp_path / "out", "distance"), column(KEPT / "result", "distance"), atol=1e-4)
     now = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
-    changes = {"created", "versions", "unmasked_distance"}
+    assert set(now) - set(facts) == {"picture", "compared_with"}  # which are new
+    changes = {"created", "versions", "unmasked_distance", "picture", "compared_with"}
     assert {k: v for k, v in now.items() if k not in changes} == {k: v for k, v in facts.items() if k not in changes}
 
 
