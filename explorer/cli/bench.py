@@ -31,7 +31,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--rounds", metavar="N", type=int, default=3,
                          help="all take turns so many times (default: %(default)s)")  # fmt: skip
     command.add_argument("--only", metavar="TEXT,..", default="", help="those whose name has one of these in it")
-    command.add_argument("--agreement", metavar="R", type=float, default=0.9,
+    command.add_argument("--agreement", metavar="R", type=float, default=0.8,
                          help="of two runs, to which it is timed (default: %(default)s)")  # fmt: skip
     command.add_argument("--faithfulness", metavar="SHARE", type=float, default=0.9,
                          help="of the best deletion score, to which it is timed (default: %(default)s)")  # fmt: skip
