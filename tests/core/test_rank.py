@@ -201,7 +201,7 @@ def test_a_dead_model_that_rounds(picture: np.ndarray, distance: str) -> None:
     assert_flat(found, "all masked copies lie equally far from the reference")
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", [key for key, fill in FILLS.items() if not fill.drops])
 @pytest.mark.parametrize("colour", [0, 100, 255])
 def test_a_uniform_picture(picture_encoder: Encoder, fill: str, colour: int) -> None:
     """Whatever is put in its place: where a grey picture was masked says nothing about the picture."""

@@ -59,7 +59,7 @@ def test_as_if_made_in_numpy_on_every_preset(preset: Any) -> None:
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", [key for key, fill in FILLS.items() if not fill.drops])
 def test_as_if_made_in_numpy_with_every_fill(key: str, fill: str) -> None:
     assert_near(lion(key, n_masks=10, fill=fill))
 
