@@ -214,6 +214,7 @@ def test_stop_here_ends_a_run_begun_elsewhere(page):
     press_run(page, 2000)
     says(page, "#status", r"^[1-9]\d* of 2000")
     page.get_by_role("tab", name="Words").first.click()
+    page.locator("#words-run").wait_for()
     # The left column, its Run and its encoder are those of the tab at hand, and Stop is one for all.
     shown = page.locator("button:visible").all_inner_texts()
     assert [text.split(":")[0] for text in shown if re.match("Run|Explain|Stop", text)] == ["Explain", "Stop"]
