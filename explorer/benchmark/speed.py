@@ -81,12 +81,12 @@ class Standing:
 def measured(act: Callable[[Callable[[], None]], Any]) -> tuple[Cost, Any]:
     """Run once; the argument is to be called when there is something to show."""
     told: list[float] = []
-    peak = _Peak()
-    cpu, start = _cpu(), time.perf_counter()
+    peak = PeakMemory()
+    cpu, start = time.process_time(), time.perf_counter()  # the former of all threads
     with peak:
         found = act(lambda: told.append(time.perf_counter()))
     end = time.perf_counter()
-    return Cost(end - start, _cpu() - cpu, (told[0] if told else end) - start, peak.above), found
+    return Cost(end - start, time.process_time() - cpu, (told[0] if told else end) - start, peak.above), found
 
 
 def race(standings: Sequence[Standing], n: int, rounds: int) -> Iterator[int]:
@@ -163,18 +163,14 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _cpu() -> float:
-    return time.process_time()  # of all threads
-
-
-class _Peak:
-    """The largest resident size while the block runs, above that at its beginning."""
+class PeakMemory:
+    """Resident bytes before the block, and how many more it had at most while it ran; NaN where nobody tells."""
 
     above = float("nan")
 
-    def __enter__(self) -> _Peak:
-        self._done, self._before = threading.Event(), _resident()
-        self._most = self._before
+    def __enter__(self) -> PeakMemory:
+        self._done, self.before = threading.Event(), _resident()
+        self._most = self.before
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -182,7 +178,7 @@ class _Peak:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._thread.join()
-        self.above = max(self._most, _resident()) - self._before
+        self.above = max(self._most, _resident()) - self.before
 
     def _watch(self) -> None:
         while not self._done.wait(LOOK_SECONDS):
