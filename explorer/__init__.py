@@ -18,6 +18,7 @@ from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.truth import truth
+from explorer.results.saved import load
 from explorer.verbs import explain, explain_words, extend, probe, rank, stream
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "extend",
     "from_function",
     "from_torch",
+    "load",
     "load_encoder",
     "masks_from_array",
     "probe",

@@ -188,6 +188,15 @@ class GridMasks:
         )
         return (rows.transpose(1, 0, 2).reshape(h, cells_y * f) @ across).astype(np.float32)
 
+    def begins(self, longer: GridMasks) -> bool:
+        """Whether these are the first masks of others, as far as both go."""
+        n = min(len(self), len(longer))
+        return (
+            (self.size, self.feature_res, self.blocks) == (longer.size, longer.feature_res, longer.blocks)
+            and np.array_equal(self.packed[:n], longer.packed[:n])
+            and np.array_equal(self.shifts[:n], longer.shifts[:n])
+        )
+
     def first(self, n: int) -> GridMasks:
         """The first n masks."""
         return replace(self, packed=self.packed[:n], shifts=self.shifts[:n])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.arguments import described
-from explorer.core.arrays import as_numpy
+from explorer.core.arrays import array_hash, as_numpy
 from explorer.core.captions import clean_caption
-from explorer.core.embedder import NOWHERE, Embedder, Origin
+from explorer.core.embedder import NOWHERE, Embedder, Input, Origin
 from explorer.core.errors import InvalidInput
 
 MANY = 1 / 3
@@ -35,6 +35,8 @@ class Reference:
         notices: What the user should know about it.
         picture_sha256: As of a probe.
         origin: As of a probe.
+        caption: What it was where it was a caption, as far as the encoder reads.
+        encoder: The fingerprint of what embedded it; empty for an embedding of somebody's own.
     """
 
     embedding: NDArray[np.floating]
@@ -43,6 +45,16 @@ class Reference:
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     origin: Origin = NOWHERE
+    caption: str = ""
+    encoder: str = ""
+
+
+def named(seen: Input) -> Input:
+    """An input that can be told from others by its ``sha256``, also an array, of which nobody has made one yet."""
+    if seen.sha256:
+        return seen
+    height, width = seen.pixels.shape[:2]
+    return replace(seen, sha256=array_hash(seen.pixels), origin=Origin(seen.origin.name, (height, width)))
 
 
 def embed_reference(
@@ -69,10 +81,23 @@ def embed_reference(
         return _from_caption(encoder, caption)
     if embedding is not None:
         return Reference(_as_vector(embedding), "an embedding")
-    seen = encoder.read(reference)
+    if isinstance(reference, Reference):
+        return check_embedded_by(encoder, reference)
+    seen = named(encoder.read(reference))
     row = encoder.embed_pixels(seen.pixels[None].copy())[0]  # a function may write in what it is shown
     label = "an array" if seen.picture is None else "a picture"
-    return Reference(row, label, seen.picture, seen.notices, seen.sha256, seen.origin)
+    return Reference(row, label, seen.picture, seen.notices, seen.sha256, seen.origin, encoder=encoder.fingerprint)
+
+
+def check_embedded_by(encoder: Embedder, reference: Reference) -> Reference:
+    """A reference that is embedded already; raises InvalidInput where another encoder did it."""
+    if reference.encoder not in ("", encoder.fingerprint):
+        raise InvalidInput(
+            f"The reference was embedded by {reference.encoder}, the picture by {encoder.fingerprint}; embed both by "
+            "the same encoder.",
+            code="reference_encoder",
+        )
+    return reference
 
 
 def _from_caption(encoder: Embedder, caption: str) -> Reference:
@@ -81,7 +106,8 @@ def _from_caption(encoder: Embedder, caption: str) -> Reference:
     notices = check_words(encoder, kept, "caption")
     if dropped:
         notices += (f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",)
-    return Reference(encoder.embed_texts([kept])[0], f"“{kept}”", notices=notices)
+    row = encoder.embed_texts([kept])[0]
+    return Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
 
 
 def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from explorer.core.arguments import as_folder
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder, Input
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import WRITERS, Explanation
+from explorer.core.explanation import Explanation
 from explorer.core.limits import MAX_CAPTION
 from explorer.core.masks import SCHEMES, ArrayMasks, MaskSettings
 from explorer.core.probe import Probe, start
@@ -29,6 +29,7 @@ from explorer.core.rank import EQUAL, rank_against
 from explorer.core.references import Reference, check_words
 from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
+from explorer.core.writers import WRITERS
 
 HIDINGS = {"drop": "left out", "ellipsis": "replaced by …"}
 """What a hidden word becomes, and what that is called where a user chooses it."""
@@ -156,7 +157,7 @@ class MaskedSentence(Embedder):
         super().__init__()
         self.sentence, self.hide = sentence, hide
         self.card, self.fingerprint, self.batch_size = by.card, by.fingerprint, by.batch_size
-        self._by = by
+        self.by = by
         self._known: dict[str, NDArray[np.floating]] = {}
 
     def _parts(self) -> Iterable[Any]:
@@ -183,7 +184,7 @@ class MaskedSentence(Embedder):
         texts = self.copies(pixels[:, 0, :, 0])
         fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
         if fresh:
-            self._known.update(zip(fresh, self._by.embed_texts(fresh), strict=True))
+            self._known.update(zip(fresh, self.by.embed_texts(fresh), strict=True))
         return np.stack([self._known[text] for text in texts])
 
 
@@ -283,9 +284,9 @@ class WordsExplanation:
         exact = probe.complete and tries_all(len(self.words), probe.masking)
         return 0.0 if exact else wobble(self.ranked)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False, keep: bool = False) -> Path:
         """Write ``words.csv``, ``distances.csv`` and ``manifest.json``: all or nothing; as ``Explanation.save``."""
-        return WRITERS["words"](self, as_folder(folder), overwrite)
+        return WRITERS["words"](self, as_folder(folder), overwrite, keep)
 
 
 def rank_words(probe: Probe, target: Reference, selection: SelectionSettings | None = None) -> WordsExplanation:

@@ -82,7 +82,7 @@ def write_whole(folder: Path, write: Callable[[Path], object]) -> None:
 
 def _move_all(scratch: Path, folder: Path) -> None:
     """Move every file, or put back what was there."""
-    new, old = sorted(scratch.iterdir()), scratch / "old"
+    new, old = sorted(scratch.iterdir()), scratch / ".replaced"
     old.mkdir()
     moved = []
     try:
