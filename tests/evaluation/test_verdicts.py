@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from explorer.core.masks import MaskSet, MaskSettings, sample_masks
+from explorer.core.spearman import spearman
 from explorer.evaluation.deletion import Deletion, several_fills
 from explorer.evaluation.randomization import Randomization
-from explorer.evaluation.spearman import spearman
 from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.evaluation.verdicts import (
     SAME,
