@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
 from explorer.attributions.question import Question, make_question
 from explorer.core.arguments import check_kind
-from explorer.core.distances import check_reference
+from explorer.core.distances import check_reference, check_shape
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
 from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
 from explorer.core.rank import rank_against
-from explorer.core.references import embed_reference
+from explorer.core.references import embed_reference, named
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
 from explorer.core.steps import run
@@ -267,7 +267,8 @@ def explain(
     if METHODS.check(method) != OWN_METHOD:
         given = {"masking": masking, "masks": masks}
         settings = {name: value for name, value in given.items() if value is not None}
-        seen = encoder.read(image)
+        check_method(method, encoder, settings, selection)
+        seen = named(encoder.read(image))
         asked = make_question(
             seen,
             reference=reference,
@@ -276,12 +277,29 @@ def explain(
             encoder=encoder,
             distance=selection.distance,
         )
+        check_reference(selection.distance, asked.target.embedding)
+        if embedding is not None:  # of which nobody knows yet whether it is as long as the encoder's
+            check_shape(asked.target.embedding, encoder.embed_pixels(seen.pixels[None].copy()).shape[1:])
         return explain_by(method, asked, seen, settings, selection, on_progress)
+    begun = _prepared(image, encoder, masking, masks)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
-    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
+    done = complete(begun, on_progress, target)
     with keeping(done):
         return rank_against(done, target, selection)
+
+
+def check_method(method: str, encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings) -> None:
+    """Refuse what does not go together, before anything is embedded; as ``explain_by``."""
+    kind = METHODS[method]
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
+        raise InvalidInput(
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+        )
 
 
 def explain_by(
@@ -306,14 +324,7 @@ def explain_by(
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
     kind, encoder = METHODS[method], question.encoder
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
+    check_method(method, encoder, settings, selection)
     chosen = kind(**settings)
     total = chosen.passes(question)
     progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)
@@ -369,7 +380,7 @@ def explain_words(
     _check(masking=masking, selection=selection, on_progress=on_progress)
     if reference is not None:
         _check_pictures(reference=reference)
-    start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
+    begun = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
-    return rank_words(complete(start, on_progress), target, selection)
+    return rank_words(complete(begun, on_progress, target), target, selection)

@@ -5,7 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
+from explorer.cli.shared_options import (
+    STOPPED,
+    add_encoder,
+    add_number,
+    add_output,
+    check_output,
+    grown,
+    report,
+    save,
+    settings,
+)
 from explorer.core.distances import DISTANCES, check_reference
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
@@ -36,10 +46,9 @@ def add_command(commands: Any) -> None:
 def _explain_words(options: argparse.Namespace) -> int:
     from explorer.core.references import embed_reference
     from explorer.encoders.cards import load_encoder
-    from explorer.results.folders import refuse_overwriting
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
-    refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
+    check_output(options, resume=options.resume)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
     target = embed_reference(encoder, reference=options.reference, caption=options.caption)
@@ -48,8 +57,8 @@ def _explain_words(options: argparse.Namespace) -> int:
     if reached is None:
         return STOPPED
     explained = rank_words(reached, target, selection)
-    explained.save(options.out, overwrite=options.overwrite)
-    if report(explained, options.out):
+    save(explained, options)
+    if report(explained, options.out, keep=options.keep):
         print(table(explained))
     return 0
 

@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.arguments import as_file
+from explorer.core.distances import check_shape
 from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin, Rows
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
 from explorer.core.fills import FILLS, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 from explorer.core.patches import check_patches, embed_kept
-from explorer.core.references import named
+from explorer.core.references import Reference, named
 from explorer.core.writers import WRITERS
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
@@ -204,8 +205,13 @@ def first(probe: Probe, n_masks: int) -> Probe:
     return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
 
 
-def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
+def complete(probe: Probe, on_progress: Progress | None = None, target: Reference | None = None) -> Probe:
     """Embed what is missing.
+
+    Args:
+        probe: Complete or not.
+        on_progress: As ``explorer.probe``.
+        target: What it shall be compared with; where it is of another length than the first batch, it is refused then.
 
     Raises:
         ExplorerError: The encoder failed, or its answer is no embedding; the error's ``probe`` is what was reached.
@@ -222,9 +228,22 @@ def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
             raise said from error
         if grown is None:
             return reached
+        if target is not None and len(reached) == len(probe) < len(grown):
+            with keeping(grown), ending(steps):
+                check_shape(target.embedding, grown.embeddings.shape[1:])
         if on_progress is not None and len(grown) > len(reached):
             on_progress(len(grown), grown.wanted)
         reached = grown
+
+
+@contextmanager
+def ending(steps: Generator[Probe]) -> Iterator[None]:
+    """Let an encoder that works ahead stop at an error."""
+    try:
+        yield
+    except ExplorerError:
+        steps.close()
+        raise
 
 
 @contextmanager
@@ -249,7 +268,7 @@ def _failed(error: Exception, reached: Probe) -> ExplorerError:
     )
 
 
-def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe]:
+def grow(probe: Probe, *, on_progress: Progress | None = None) -> Generator[Probe]:
     """Embed what is missing, yielding the probe after every batch (at least once)."""
     wanted, done, embeddings, precision = probe.wanted, len(probe), probe.embeddings, probe.precision
     if done == wanted:

@@ -27,6 +27,7 @@ from explorer.core.references import Reference
 from explorer.core.selections import MEANINGS
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
 from explorer.core.storage import file_hash, write_whole
+from explorer.core.truth import own_truth
 from explorer.core.writers import WRITERS
 from explorer.encoders.saved import encoder_facts
 from explorer.pictures.images import as_picture
@@ -136,6 +137,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "box": asdict(probe.box),
             "sign": MEANINGS[explanation.meaning].sign.format("region"),
         },
+        "truth": asdict(told) if (told := own_truth(explanation)) else None,
         "no_signal": explanation.no_signal,
         "notices": list(explanation.notices),
         "versions": versions(),

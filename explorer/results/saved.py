@@ -350,6 +350,10 @@ class LostMasks:
         """As ``render``."""
         self.render(0, 0)
 
+    def sums_kept(self, maps: NDArray[np.float64]) -> NoReturn:
+        """As ``render``."""
+        self.render(0, 0)
+
     def first(self, n: int) -> LostMasks:
         """As many fewer."""
         return replace(self, count=n)

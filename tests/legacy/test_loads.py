@@ -116,7 +116,7 @@ def test_a_probe_is_taken_up(of_then, tmp_path: Path):
     )
     np.testing.assert_allclose(column(tmp_path / "out", "distance"), column(KEPT / "result", "distance"), atol=1e-4)
     now = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
-    new = {"picture", "compared_with", "reference_embedding", "scheme_version"}
+    new = {"picture", "compared_with", "reference_embedding", "scheme_version", "truth"}
     assert set(now) - set(facts) == new
     changes = {"created", "versions", "unmasked_distance", "encoder", *new}
     assert now["encoder"] == facts["encoder"] | {"precision": "float32"}
