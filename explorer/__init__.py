@@ -14,6 +14,7 @@ from explorer.core.masks import MaskSettings, masks_from_array
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.core.truth import truth
+from explorer.encoders.banks import embed
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
@@ -32,6 +33,7 @@ __all__ = [
     "SelectionSettings",
     "UnusableEmbedding",
     "WeightsMissing",
+    "embed",
     "encoders",
     "explain",
     "explain_words",

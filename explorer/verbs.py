@@ -19,9 +19,16 @@ from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
 from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
 from explorer.core.rank import rank_against
-from explorer.core.references import embed_reference, named
+from explorer.core.references import Reference, References, embed_reference, named
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.core.sentences import (
+    ALL_COUNT,
+    SENTENCE_ENCODER,
+    MaskedSentence,
+    WordsExplanation,
+    prepare_words,
+    rank_words,
+)
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
@@ -35,7 +42,7 @@ WANTED = {
 }  # fmt: skip
 """The kinds of arguments that may be left out."""
 MASKS = "an array (n, height, width), or what masks_from_array made of one"
-PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, list, tuple, Picture)
+PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, list, tuple, Picture, Reference)
 ARRAYS = ("__array__", "__array_interface__", "__dlpack__")
 """What the arrays, tensors and pictures of other packages have, one or the other."""
 
@@ -154,6 +161,18 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
     return complete(enlarge(probe, n_masks), on_progress)
 
 
+@overload
+def rank(
+    probe: Probe,
+    *,
+    reference: References,
+    caption: None = None,
+    embedding: None = None,
+    selection: SelectionSettings | None = None,
+) -> list[Explanation]: ...
+
+
+@overload
 def rank(
     probe: Probe,
     *,
@@ -161,20 +180,32 @@ def rank(
     caption: str | None = None,
     embedding: Any = None,
     selection: SelectionSettings | None = None,
-) -> Explanation:
+) -> Explanation: ...
+
+
+def rank(
+    probe: Probe,
+    *,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    selection: SelectionSettings | None = None,
+) -> Explanation | list[Explanation]:
     """Rank a probe's masked copies by their distance to a reference and map what separates them.
 
     No masked copy is embedded and no mask is rendered.
 
     Args:
         probe: From ``probe``, ``stream`` or ``extend``; complete or not.
-        reference: Another picture; give exactly one of this and the next two.
+        reference: Another picture, one that ``explorer.embed`` has embedded, or all that it has; give exactly one of
+            this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
         selection: Mode, threshold and distance; the defaults are the paper's.
 
     Returns:
-        The explanation; its ``no_signal`` says why a map is all zero.
+        The explanation; its ``no_signal`` says why a map is all zero. A list of them, in their order, for all the
+        references of ``explorer.embed``.
 
     Raises:
         InvalidInput: No mask done yet, or a reference that cannot be used.
@@ -182,6 +213,13 @@ def rank(
     """
     _check(selection=selection)
     _check_probe(probe)
+    if isinstance(probe.encoder, MaskedSentence):
+        raise InvalidInput(
+            "This is the probe of a sentence; rank it by explorer rank, or explain the sentence by explain_words.",
+            code="probe_of_words",
+        )
+    if isinstance(reference, References) and caption is None and embedding is None:
+        return [rank(probe, reference=one, selection=selection) for one in reference]
     if reference is not None:
         _check_pictures(reference=reference)
     target = embed_reference(probe.encoder, reference=reference, caption=caption, embedding=embedding)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,39 @@ class Reference:
     origin: Origin = NOWHERE
     caption: str = ""
     encoder: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class References(Sequence[Reference]):
+    """Many references of one encoder, without their pictures: iterate, or take one by its place or its label.
+
+    Attributes:
+        embeddings: (n, d), in the order they were given.
+        labels: (n,) what each is called: a picture's file, a caption's text; no two alike.
+        encoder: The fingerprint of what embedded them.
+        items: (n,) each as ``embed_reference`` gives it.
+    """
+
+    embeddings: NDArray[np.floating]
+    labels: tuple[str, ...]
+    encoder: str
+    items: tuple[Reference, ...] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @overload
+    def __getitem__(self, place: int | str) -> Reference: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> References: ...
+
+    def __getitem__(self, place: int | str | slice) -> Reference | References:
+        if isinstance(place, slice):
+            return References(self.embeddings[place], self.labels[place], self.encoder, self.items[place])
+        if isinstance(place, str) and place not in self.labels:
+            raise KeyError(place)
+        return self.items[self.labels.index(place) if isinstance(place, str) else place]
 
 
 def named(seen: Input) -> Input:
@@ -101,13 +135,19 @@ def check_embedded_by(encoder: Embedder, reference: Reference) -> Reference:
 
 
 def _from_caption(encoder: Embedder, caption: str) -> Reference:
+    kept, notices = read_caption(encoder, caption)
+    row = encoder.embed_texts([kept])[0]
+    return Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
+
+
+def read_caption(encoder: Embedder, caption: str) -> tuple[str, tuple[str, ...]]:
+    """What an encoder reads of a caption, and what the user should know about it; raises InvalidInput as it can."""
     text = clean_caption(caption)
     kept, dropped = encoder.fit_text(text)
     notices = check_words(encoder, kept, "caption")
     if dropped:
         notices += (f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",)
-    row = encoder.embed_texts([kept])[0]
-    return Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
+    return kept, notices
 
 
 def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:

@@ -49,6 +49,16 @@ MOST_SCANNED = 1_000_000_000
 _UNREADABLE = f"Not an image we can read ({', '.join(FORMATS)})."
 
 
+ENDINGS = (*(".jpg", ".jpeg", ".jpe", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".pbm"),
+           ".pnm", ".avif")  # fmt: skip
+"""How the names of picture files end; nothing but what is in them says what they are."""
+
+
+def is_picture_name(text: str) -> bool:
+    """Whether a text is the name of a picture's file, by its end, and so no caption."""
+    return text.lower().endswith(ENDINGS)
+
+
 def read_file(source: str | os.PathLike[str]) -> bytes:
     """A file's bytes, if it is one and not too large.
 
