@@ -19,6 +19,7 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
+from explorer.pictures.rules import allow_pictures
 from explorer.results.saved import load
 from explorer.verbs import explain, explain_words, extend, probe, rank, stream
 
@@ -33,6 +34,7 @@ __all__ = [
     "SelectionSettings",
     "UnusableEmbedding",
     "WeightsMissing",
+    "allow_pictures",
     "embed",
     "encoders",
     "explain",

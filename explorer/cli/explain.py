@@ -9,9 +9,11 @@ from explorer.attributions.method import METHODS, OWN_METHOD
 from explorer.cli.shared_options import (
     STOPPED,
     add_encoder,
+    add_limits,
     add_number,
     add_output,
     add_selection,
+    allow_larger,
     check_output,
     grown,
     progress,
@@ -28,13 +30,14 @@ from explorer.core.probe import prepare
 from explorer.core.selections import SelectionSettings
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+from explorer.pictures.rules import OWN_FORMATS
 
 
 def add_command(commands: Any) -> None:
     """Add ``explain`` to the command line's parsers."""
     explain = commands.add_parser("explain", help="explain one picture against another or a caption")
     explain.set_defaults(run=_explain)
-    explain.add_argument("picture", metavar="PICTURE", help="the picture to explain: JPEG, PNG, WEBP or GIF")
+    explain.add_argument("picture", metavar="PICTURE", help=f"the picture to explain: {', '.join(OWN_FORMATS)}")
     reference = explain.add_mutually_exclusive_group(required=True)
     reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
     reference.add_argument("--caption", metavar="TEXT", help="the caption to compare it with")
@@ -51,6 +54,7 @@ def add_command(commands: Any) -> None:
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
     add_selection(explain, "mirror")
+    add_limits(explain)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -62,6 +66,7 @@ def _explain(options: argparse.Namespace) -> int:
     from explorer.results.summary import describe, describe_truth
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
+    allow_larger(options)
     check_output(options, resume=options.resume)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     if options.method != OWN_METHOD:

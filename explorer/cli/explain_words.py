@@ -8,8 +8,10 @@ from typing import Any
 from explorer.cli.shared_options import (
     STOPPED,
     add_encoder,
+    add_limits,
     add_number,
     add_output,
+    allow_larger,
     check_output,
     grown,
     report,
@@ -35,6 +37,7 @@ def add_command(commands: Any) -> None:
     reference.add_argument("--caption", metavar="TEXT", help="the sentence to compare it with")
     reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
     add_output(command)
+    add_limits(command)
     add_encoder(command, SENTENCE_ENCODER, "one that reads captions; see: explorer models")
     command.add_argument("--hide", choices=list(HIDINGS), default="drop", help="what hidden words become")
     command.add_argument("--mode", choices=list(MODES), default=ALL_COUNT.mode, help="which masks count")
@@ -48,6 +51,7 @@ def _explain_words(options: argparse.Namespace) -> int:
     from explorer.encoders.cards import load_encoder
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
+    allow_larger(options)
     check_output(options, resume=options.resume)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.shared_options import add_selection, check_output, report, save, settings
+from explorer.cli.shared_options import add_limits, add_selection, allow_larger, check_output, report, save, settings
 from explorer.core.errors import InvalidInput
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, MaskedSentence, WordsExplanation, rank_words
@@ -29,6 +29,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--precision", default="float32", help="of that encoder (default: %(default)s)")
     command.add_argument("--weights", metavar="FILE", help="of that encoder")
     add_selection(command, None)
+    add_limits(command)
 
 
 def _rank(options: argparse.Namespace) -> int:
@@ -39,6 +40,7 @@ def _rank(options: argparse.Namespace) -> int:
     row = probe.encoder if isinstance(probe.encoder, MaskedSentence) else None
     options.mode = options.mode or (SelectionSettings() if row is None else ALL_COUNT).mode
     selection = settings(SelectionSettings, options)
+    allow_larger(options)
     check_output(options)
     target = embed_reference(
         probe.encoder if row is None else row.by,

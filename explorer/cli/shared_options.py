@@ -19,6 +19,7 @@ from explorer.core.probe import Probe, Progress, grow
 from explorer.core.selections import MODES
 from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
+from explorer.pictures.rules import allow_pictures
 from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe, save_probe
 
 STOPPED = 130
@@ -124,6 +125,18 @@ def progress(quiet: bool, unit: str, total: int | None = None, done: int = 0) ->
             bar.update(done - bar.n)
 
         yield step
+
+
+def add_limits(command: argparse.ArgumentParser) -> None:
+    """Larger pictures than usual."""
+    limits = command.add_argument_group("larger pictures")
+    for name, what, usual in (("max-mb", "megabytes of a file", 10), ("max-megapixels", "megapixels", 25)):
+        limits.add_argument(f"--{name}", type=float, metavar="N", help=f"most {what} (default: {usual})")
+
+
+def allow_larger(options: argparse.Namespace) -> None:
+    """Raise the limits as ``add_limits`` was told."""
+    allow_pictures(megabytes=options.max_mb, megapixels=options.max_megapixels)
 
 
 def check_output(options: argparse.Namespace, *, resume: bool = False) -> None:

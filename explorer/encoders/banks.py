@@ -55,7 +55,7 @@ def embed(
     texts = [i for i, item in enumerate(given) if _is_caption(item)]
     if texts and not by.card.captions:
         raise InvalidInput(
-            f"No such file: {os.path.abspath(given[texts[0]])}. If it is meant as a caption: {by.card.title} cannot "
+            f"No such file: {given[texts[0]]:.200}. If it is meant as a caption: {by.card.title} cannot "
             "read captions; choose an encoder that compares image and caption.",
             code="no_such_file",
         )
@@ -95,7 +95,7 @@ def _check_files(items: Iterable[Any]) -> None:
     """Say of a file that is not there before the first batch, not after the last but one."""
     for item in items:
         if isinstance(item, str | os.PathLike) and not os.path.isfile(item):
-            raise InvalidInput(f"No such file: {os.path.abspath(os.fsdecode(item))}", code="no_such_file")
+            raise InvalidInput(f"No such file: {os.fsdecode(item)}", code="no_such_file")
 
 
 def _of_captions(encoder: Encoder, captions: list[str]) -> Iterator[Reference]:
