@@ -21,6 +21,8 @@ class Stream(IntEnum):
     BENCHMARK_ITEMS = 8
     PROJECTIONS = 9
     SHUFFLED_MAP = 10
+    BOOTSTRAP = 11
+    ROAD_NOISE = 12
     BALANCED_MASKS = 1 << 32
     """And all that follow: each block of masks has a stream, named by its number."""
 

@@ -87,9 +87,13 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
     if found.shape != probe.masks.size or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
         h, w = probe.masks.size
         raise InvalidInput(f"The map must be finite numbers ({h}, {w}), got {described(found)}.", code="truth_map")
-    distance, embedding = _of_reference(reference)
-    closeness = -measure(distance, probe.embeddings, embedding)
-    (kept,) = probe.masks.first(len(closeness)).sums_kept(found[None].astype(np.float64))
+    return truth_of(found, probe, *_of_reference(reference))
+
+
+def truth_of(values: NDArray[Any], probe: Probe, distance: str, reference: Reference) -> Truth:
+    """``truth`` of a map (h, w) that was checked already."""
+    closeness = -measure(distance, probe.embeddings, reference.embedding)
+    (kept,) = probe.masks.first(len(closeness)).sums_kept(values[None].astype(np.float64))
     return _agreement([kept], [closeness])
 
 
@@ -134,10 +138,12 @@ def _or_nothing(how: Any, one: NDArray[np.float64], other: NDArray[np.float64]) 
     return 0.0 if flat else float(how(one, other))
 
 
-def _of_reference(reference: Any) -> tuple[str, NDArray[np.floating]]:
+def _of_reference(reference: Any) -> tuple[str, Reference]:
     if isinstance(reference, Explanation):
-        return reference.selection.distance, reference.reference.embedding
-    embedding = reference.embedding if isinstance(reference, Reference) else as_numpy(reference)
+        return reference.selection.distance, reference.reference
+    if isinstance(reference, Reference):
+        return "cosine", reference
+    embedding = as_numpy(reference)
     if embedding.ndim != 1:
         raise InvalidInput(f"The reference must be a vector (d,), got {described(embedding)}.", code="truth_reference")
-    return "cosine", embedding
+    return "cosine", Reference(embedding, "an embedding")

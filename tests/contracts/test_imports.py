@@ -38,7 +38,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     "torch": (ENCODERS, "attributions.", "benchmark.contenders"),
     "captum": ("attributions.", "benchmark.contenders"),
     **dict.fromkeys(("distance_explainer", "dianna", "xaitk_saliency"), ("benchmark.contenders",)),  # our peers
-    "scipy": ("evaluation.information",),
+    "scipy": ("evaluation.information", "evaluation.road"),
     "h5py": (ENCODERS, "datasets."),
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
     **dict.fromkeys(("gradio", "starlette", "fastapi", "uvicorn"), (UI,)),
