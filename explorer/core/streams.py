@@ -23,6 +23,7 @@ class Stream(IntEnum):
     SHUFFLED_MAP = 10
     BOOTSTRAP = 11
     ROAD_NOISE = 12
+    SCENES = 13
     BALANCED_MASKS = 1 << 32
     """And all that follow: each block of masks has a stream, named by its number."""
 

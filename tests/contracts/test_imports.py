@@ -44,7 +44,12 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("gradio", "starlette", "fastapi", "uvicorn"), (UI,)),
     "spaces": ("ui.zero_gpu",),
     "matplotlib": ("results.plots", "results.lettering", "results.export", "reports.drawing"),  # export: its SVG's salt
-    "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
+    "PIL": (
+        "pictures.",
+        UI,
+        "encoders.preprocessing",
+        "datasets.scenes",
+    ),  # libraries preprocess PIL images
     "tqdm": ("cli.",),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
