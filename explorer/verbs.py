@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, overload
 
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
 from explorer.attributions.question import Question, make_question
 from explorer.core.arguments import check_kind
+from explorer.core.bars import check_progress, told
 from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
@@ -31,7 +31,6 @@ WANTED = {
     "masking": (MaskSettings, "MaskSettings, such as MaskSettings(n_masks=500); MaskSettings.from_dict reads a dict"),
     "selection": (SelectionSettings, 'SelectionSettings, such as SelectionSettings(mode="closest"); '
                                      "SelectionSettings.from_dict reads a dict"),
-    "on_progress": (Callable, "a function of two numbers: what is done, and how much there is"),
 }  # fmt: skip
 """The kinds of arguments that may be left out."""
 MASKS = "an array (n, height, width), or what masks_from_array made of one"
@@ -49,16 +48,6 @@ def _check(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             check_kind(name, value, *WANTED[name])
-    if given.get("on_progress") is not None:
-        try:
-            inspect.signature(given["on_progress"]).bind(0, 1)
-        except TypeError as error:
-            raise InvalidInput(
-                f"on_progress must be {WANTED['on_progress'][1]}; it cannot be called with two ({error}).",
-                code="on_progress_type",
-            ) from error
-        except ValueError:  # no signature
-            return
 
 
 def _check_masks(masks: Any) -> None:
@@ -84,6 +73,7 @@ def probe(
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Probe:
     """Embed every masked copy of a picture.
 
@@ -94,6 +84,7 @@ def probe(
         masking: How to mask; the defaults are the paper's.
         masks: Masks of your own (``masks_from_array``) in place of random ones.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The complete probe.
@@ -105,8 +96,10 @@ def probe(
         ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
             embedded before; give it to ``extend`` to go on.
     """
-    _check(on_progress=on_progress)
-    return complete(_prepared(image, encoder, masking, masks), on_progress)
+    check_progress(on_progress, progress)
+    start = _prepared(image, encoder, masking, masks)
+    with told(on_progress, progress) as tell:
+        return complete(start, tell)
 
 
 def stream(
@@ -116,14 +109,20 @@ def stream(
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Iterator[Probe]:
     """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
 
     Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
     Arguments and errors are those of ``probe``.
     """
-    _check(on_progress=on_progress)
-    return grow(_prepared(image, encoder, masking, masks), on_progress=on_progress)
+    check_progress(on_progress, progress)
+    return _streamed(_prepared(image, encoder, masking, masks), on_progress, progress)
+
+
+def _streamed(start: Probe, on_progress: Progress | None, progress: bool) -> Iterator[Probe]:
+    with told(on_progress, progress) as tell:
+        yield from grow(start, on_progress=tell)
 
 
 def _prepared(
@@ -135,7 +134,7 @@ def _prepared(
     return prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
 
 
-def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
+def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, progress: bool = False) -> Probe:
     """Continue a probe; only the masks it does not have yet are embedded.
 
     The result equals a probe that was never interrupted, bit for bit on the same machine.
@@ -144,14 +143,17 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
         probe: Complete or stopped early.
         n_masks: How many masks there shall be.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
         ExplorerError: The encoder failed; as ``probe``.
     """
-    _check(on_progress=on_progress)
+    check_progress(on_progress, progress)
     _check_probe(probe)
-    return complete(enlarge(probe, n_masks), on_progress)
+    start = enlarge(probe, n_masks)
+    with told(on_progress, progress) as tell:
+        return complete(start, tell)
 
 
 def rank(
@@ -200,6 +202,7 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation: ...
 
 
@@ -216,6 +219,7 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation: ...
 
 
@@ -231,6 +235,7 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation:
     """Explain which regions of a picture bring it closer to a reference, and which push it away.
 
@@ -247,6 +252,7 @@ def explain(
         masks: Masks of your own in place of random ones, for methods that mask.
         selection: Which masks count; other methods take the distance of it.
         on_progress: Called with (passes done, passes in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The map with everything it was made from.
@@ -257,7 +263,8 @@ def explain(
         WeightsMissing: The encoder's weights are not here.
         ExplorerError: The encoder failed; where copies were embedded before, they are the error's ``probe``.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     _check_masks(masks)
     _check_pictures(image=image)
     if reference is not None:
@@ -276,10 +283,11 @@ def explain(
             encoder=encoder,
             distance=selection.distance,
         )
-        return explain_by(method, asked, seen, settings, selection, on_progress)
+        with told(on_progress, progress, "pass") as tell:
+            return explain_by(method, asked, seen, settings, selection, tell)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
-    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
+    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
     with keeping(done):
         return rank_against(done, target, selection)
 
@@ -316,8 +324,8 @@ def explain_by(
         )
     chosen = kind(**settings)
     total = chosen.passes(question)
-    progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)
-    attribution = run(chosen(question), progress)
+    tell = None if on_progress is None else lambda done: on_progress(min(done, total), total)
+    attribution = run(chosen(question), tell)
     return MethodExplanation(
         attribution=attribution,
         method=method,
@@ -342,6 +350,7 @@ def explain_words(
     selection: SelectionSettings | None = None,
     hide: str = "drop",
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> WordsExplanation:
     """Explain which words of a sentence bring it closer to a reference, and which push it away.
 
@@ -357,6 +366,7 @@ def explain_words(
         selection: Which masks count; every one by its rank when None.
         hide: What a hidden word becomes, a key of ``HIDINGS``.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The values of the words with everything they were made from.
@@ -366,10 +376,12 @@ def explain_words(
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     if reference is not None:
         _check_pictures(reference=reference)
     start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
-    return rank_words(complete(start, on_progress), target, selection)
+    with told(on_progress, progress, "sentence") as tell:
+        return rank_words(complete(start, tell), target, selection)

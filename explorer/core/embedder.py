@@ -28,6 +28,7 @@ from explorer.core.errors import InvalidInput
 from explorer.core.extras import how_to_install, not_importable
 from explorer.core.fills import apply_masks
 from explorer.core.masks import MaskSet
+from explorer.core.views import shape, short
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Origin:
 NOWHERE = Origin()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Input:
     """What is explained or compared with, as an encoder sees it.
 
@@ -82,6 +83,9 @@ class Input:
     sha256: str = ""
     origin: Origin = NOWHERE
 
+    def __repr__(self) -> str:
+        return f"<Input {short(self.origin.name) if self.origin.name else 'of no name'}: {shape(self.pixels)}>"
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -98,7 +102,7 @@ class Vocabulary:
     pieced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """The facts about one encoder, as data; the code is named by ``family`` and imported late.
 
@@ -150,6 +154,9 @@ class Card:
     inside_extra: str = ""
     language: str = ""
     nonnegative: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Card {self.key}: {self.comparing}, {self.embedding}>"
 
     @property
     def captions(self) -> bool:
@@ -254,6 +261,9 @@ class Embedder(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.card.key}: {self.card.embedding}>"
 
     def __copy__(self) -> Self:
         """Itself: it never changes, and is safe to share."""

@@ -116,7 +116,7 @@ class MaskSet(Protocol):
         """The first n masks."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GridMasks:
     """Compact masks: n grids of f x f bits and their shifts.
 
@@ -134,6 +134,10 @@ class GridMasks:
     feature_res: int
     size: tuple[int, int]
     blocks: bool = False
+
+    def __repr__(self) -> str:
+        cells, (h, w) = self.feature_res, self.size
+        return f"<GridMasks: {len(self)} of {cells} x {cells} cells, {h} x {w}>"
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -193,11 +197,15 @@ class GridMasks:
         return replace(self, packed=self.packed[:n], shifts=self.shifts[:n])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ArrayMasks:
     """Masks given as an array (n, h, w) float32."""
 
     array: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        h, w = self.size
+        return f"<ArrayMasks: {len(self)} of {h} x {w}>"
 
     def __len__(self) -> int:
         return len(self.array)

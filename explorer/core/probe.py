@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from explorer.core.fills import FILLS, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 from explorer.core.patches import check_patches, embed_kept
+from explorer.core.views import shape, short
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
@@ -23,7 +24,7 @@ STEPS = 32
 """Whole numbers need so many steps between hidden and kept for masks to be about what they say."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
     """The costly stage's result: the masks and the embeddings of the masked copies.
 
@@ -49,13 +50,18 @@ class Probe:
     embeddings: NDArray[np.floating]
     pixels: NDArray[Any]
     background: NDArray[Any]
-    unmasked: Callable[[], NDArray[np.floating]] = field(repr=False)
+    unmasked: Callable[[], NDArray[np.floating]]
     picture: NDArray[np.uint8] | None = None
     box: Box = WHOLE
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     precision: float = 0.0
     origin: Origin = NOWHERE
+
+    def __repr__(self) -> str:
+        done = f"{len(self)} masks" if self.complete else f"{len(self)} of {self.wanted} masks"
+        what = short(self.origin.name) if self.origin.name else "a picture" if self.picture is not None else "an array"
+        return f"<Probe of {what}: {done}, embeddings {shape(self.embeddings)}, {self.encoder.card.key}>"
 
     def __len__(self) -> int:
         return len(self.embeddings)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "explorer"
 FILES = [*sorted(PACKAGE.rglob("*.py")), ROOT / "app.py"]
 HEAVY = ("torch", "tensorflow", "keras", "openvino", "onnx", "gradio", "matplotlib", "PIL", "timm", "transformers",
-         "open_clip", "tokenizers", "scipy", "sklearn", "skimage", "pandas", "ray")  # fmt: skip
+         "open_clip", "tokenizers", "scipy", "sklearn", "skimage", "pandas", "ray", "tqdm")  # fmt: skip
 
 FLOORS = (
     {"core"},
@@ -43,9 +43,17 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pycocotools", "torchvision"), ("datasets.",)),
     **dict.fromkeys(("gradio", "starlette", "fastapi", "uvicorn"), (UI,)),
     "spaces": ("ui.zero_gpu",),
-    "matplotlib": ("results.plots", "results.lettering", "results.export", "reports.drawing"),  # export: its SVG's salt
+    # of export only its SVG's salt; of views below only the type of what they give
+    "matplotlib": (
+        "results.plots",
+        "results.lettering",
+        "results.export",
+        "results.views",
+        "reports.drawing",
+        "core.views",
+    ),
     "PIL": ("pictures.", UI, "encoders.preprocessing"),  # libraries' own preprocessing takes PIL images
-    "tqdm": ("cli.",),
+    "tqdm": ("cli.", "core.bars"),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
     "jinja2": ("reports.page",),
