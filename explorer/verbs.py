@@ -8,7 +8,18 @@ from typing import Any, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
+from explorer.attributions.method import (
+    METHODS,
+    OWN_METHOD,
+    Attribution,
+    has_masks,
+    is_method,
+    is_signed,
+    key_of,
+    lack,
+    offered,
+    plain_settings,
+)
 from explorer.attributions.question import Question, make_question
 from explorer.core.arguments import check_kind
 from explorer.core.bars import check_progress, told
@@ -21,7 +32,7 @@ from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keepin
 from explorer.core.rank import rank_against
 from explorer.core.references import embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
+from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
@@ -210,7 +221,7 @@ def explain(
 def explain(
     image: Any,
     *,
-    method: str,
+    method: str | Attribution,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -226,7 +237,7 @@ def explain(
 def explain(
     image: Any,
     *,
-    method: str = OWN_METHOD,
+    method: str | Attribution = OWN_METHOD,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -243,7 +254,8 @@ def explain(
 
     Args:
         image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
-        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder.
+        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder. Or one
+            with settings of your own, such as ``explorer.attributions.dix.Dix3(steps=20)``.
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
@@ -271,7 +283,7 @@ def explain(
         _check_pictures(reference=reference)
     encoder = resolve(encoder)
     selection = selection or SelectionSettings()
-    if METHODS.check(method) != OWN_METHOD:
+    if is_method(method) or METHODS.check(method) != OWN_METHOD:
         given = {"masking": masking, "masks": masks}
         settings = {name: value for name, value in given.items() if value is not None}
         seen = encoder.read(image)
@@ -293,7 +305,7 @@ def explain(
 
 
 def explain_by(
-    method: str,
+    method: str | Attribution,
     question: Question,
     seen: Input,
     settings: Mapping[str, Any],
@@ -303,7 +315,7 @@ def explain_by(
     """``explain`` for a question that is made already and a method that is not Distance Explainer.
 
     Args:
-        method: A key of the methods.
+        method: A key of the methods, or one with settings of your own.
         question: From ``make_question``.
         seen: Its picture.
         settings: ``masking`` and ``masks`` where they are given.
@@ -313,7 +325,7 @@ def explain_by(
     Raises:
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
-    kind, encoder = METHODS[method], question.encoder
+    kind, encoder = METHODS[method] if isinstance(method, str) else type(method), question.encoder
     if lacking := lack(kind, encoder):
         raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
     if settings and not has_masks(kind):
@@ -322,13 +334,17 @@ def explain_by(
         raise InvalidInput(
             f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
         )
-    chosen = kind(**settings)
+    if settings and not isinstance(method, str):
+        raise InvalidInput(
+            f"This {kind.title} has its settings already; give {' and '.join(settings)} to it.", code="method_masks"
+        )
+    chosen = kind(**settings) if isinstance(method, str) else method
     total = chosen.passes(question)
     tell = None if on_progress is None else lambda done: on_progress(min(done, total), total)
     attribution = run(chosen(question), tell)
     return MethodExplanation(
         attribution=attribution,
-        method=method,
+        method=key_of(kind),
         settings=plain_settings(chosen),
         encoder=encoder,
         seen=seen,
@@ -348,7 +364,7 @@ def explain_words(
     encoder: str | Encoder = SENTENCE_ENCODER,
     masking: MaskSettings | None = None,
     selection: SelectionSettings | None = None,
-    hide: str = "drop",
+    hide: HideKey = "drop",
     on_progress: Progress | None = None,
     progress: bool = False,
 ) -> WordsExplanation:

@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
-from explorer.core.fills import FILLS
+from explorer.core.fills import FILLS, FillKey
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.registry import Registry
 from explorer.core.settings import Settings
 
+SchemeKey = Literal["philox", "orthogonal", "dianna"]
+"""The keys of ``SCHEMES``, for users' type checkers."""
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
 
@@ -54,8 +56,8 @@ class MaskSettings(Settings):
     feature_res: int = int(FEATURE_RES.default)
     p_keep: float = P_KEEP.default
     seed: int = int(SEED.default)
-    fill: str = "auto"
-    scheme: str = "philox"
+    fill: FillKey = "auto"
+    scheme: SchemeKey = "philox"
 
     def __post_init__(self) -> None:
         for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,8 @@ from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
 from explorer.core.views import Shown, short
 
+HideKey = Literal["drop", "ellipsis"]
+"""The keys of ``HIDINGS``, for users' type checkers."""
 HIDINGS = {"drop": "left out", "ellipsis": "replaced by …"}
 """What a hidden word becomes, and what that is called where a user chooses it."""
 ELLIPSIS = "…"
