@@ -14,6 +14,7 @@ from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
+from explorer.core.version import VERSION
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
@@ -48,4 +49,4 @@ __all__ = [
     "stream",
     "truth",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
@@ -205,6 +205,7 @@ def rank(
 def explain(
     image: Any,
     *,
+    method: Literal["distance-explainer"] = ...,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -254,8 +255,8 @@ def explain(
 
     Args:
         image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
-        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder. Or one
-            with settings of your own, such as ``explorer.attributions.dix.Dix3(steps=20)``.
+        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder. Or
+            one with settings of your own, such as ``explorer.attributions.dix.Dix3(steps=20)``.
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.

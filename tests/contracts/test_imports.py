@@ -26,7 +26,8 @@ FLOORS = (
     {"verbs"},
     {"evaluation", "datasets", "reports"},
     {"studies", "benchmark"},
-    {"cli", "ui"},
+    {"ui"},
+    {"cli"},  # one of its commands opens the app
 )
 """The rooms from the ground up; each may import those below it and itself."""
 
@@ -129,7 +130,7 @@ def test_every_room_has_a_floor() -> None:
 def test_nobody_imports_the_app_but_its_entry_point() -> None:
     assert inner_edges("app") == {"ui"}
     importers = {name for name in MODULES for edge in inner_edges(name) if edge == "ui" or edge.startswith(UI)}
-    assert {name for name in importers if not (name == "ui" or name.startswith(UI))} == {"app"}
+    assert {name for name in importers if not (name == "ui" or name.startswith(UI))} == {"app", "cli.app"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
