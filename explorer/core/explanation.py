@@ -44,6 +44,7 @@ class Explanation(Painted):
         probe: The probe that was ranked.
         no_signal: Why the map is all zero, or an empty string when there is a signal.
         notices: What the user should know.
+        second: The map of another p_keep, where the pilot of ``p_keep="auto"`` found that the two tell two stories.
     """
 
     attribution: NDArray[np.float32]
@@ -54,6 +55,7 @@ class Explanation(Painted):
     probe: Probe
     no_signal: str = ""
     notices: tuple[str, ...] = ()
+    second: Explanation | None = None
 
     def __repr__(self) -> str:
         probe, chosen = self.probe, self.selection

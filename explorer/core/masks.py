@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,9 @@ from explorer.core.settings import Settings
 
 SchemeKey = Literal["philox", "orthogonal", "dianna"]
 """The keys of ``SCHEMES``, for users' type checkers."""
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+"""In place of a number that a run shall choose by itself."""
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
 
@@ -40,16 +43,18 @@ class MaskSettings(Settings):
     """How the picture is masked: everything the costly stage depends on besides picture and encoder.
 
     Attributes:
-        n_masks: Number of random masks, 10 to 100000 (10000 in the app).
+        n_masks: Number of random masks, 10 to 100000 (10000 in the app); or ``"auto"``: until two such runs would agree
+            at 0.9, at most 4000 (``explorer.core.settling``).
         feature_res: Cells along each side of a mask's grid, 1 to 128 (64 in the app).
-        p_keep: Probability that a cell is kept, 0.01 to 0.99.
+        p_keep: Probability that a cell is kept, 0.01 to 0.99; or ``"auto"``: the one of 0.1 to 0.9 that a pilot of 200
+            masks each recommends (``explorer.core.pilot``). A result holds the numbers that were chosen.
         seed: Names the random masks, 0 to 2**32 - 1.
         fill: What a hidden pixel becomes, a key of ``FILLS``.
         scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep), ``"orthogonal"``
             (so too; fewer masks needed; p_keep 0.5 only) or ``"dianna"`` (the stream DIANNA draws, for comparison).
 
     Raises:
-        InvalidInput: A value its range refuses, or a p_keep that the scheme does not draw.
+        InvalidInput: A value its range refuses, or a p_keep or ``"auto"`` that the scheme does not go with.
     """
 
     n_masks: int = int(N_MASKS.default)
@@ -59,9 +64,37 @@ class MaskSettings(Settings):
     fill: FillKey = "auto"
     scheme: SchemeKey = "philox"
 
+    if TYPE_CHECKING:  # what is left open is settled before anybody computes with it
+
+        def __init__(
+            self,
+            n_masks: int | Auto = ...,
+            feature_res: int = ...,
+            p_keep: float | Auto = ...,
+            seed: int = ...,
+            fill: FillKey = ...,
+            scheme: SchemeKey = ...,
+        ) -> None: ...
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What is left to the run to choose."""
+        values: dict[str, Any] = {"n_masks": self.n_masks, "p_keep": self.p_keep}
+        return tuple(name for name, value in values.items() if isinstance(value, str) and value == AUTO)
+
+    def refuse_open(self) -> None:
+        """Raise InvalidInput where a number is left open and nobody is there to choose it."""
+        if self.open:
+            raise InvalidInput(
+                f"{' and '.join(self.open)} can be auto where explorer.explain or explorer.probe hide regions of a "
+                "picture with masks of their own; give a number here.",
+                code="auto_open",
+            )
+
     def __post_init__(self) -> None:
         for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-            object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
+            if cap.name not in self.open:
+                object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
         FILLS.check(self.fill)
         SCHEMES.check(self.scheme)
         scheme, only = SCHEMES[self.scheme], SCHEMES[self.scheme].p_keep
@@ -69,8 +102,14 @@ class MaskSettings(Settings):
             others = ", ".join(f'{key}, "{one.label}"' for key, one in SCHEMES.items() if one.p_keep is None)
             raise InvalidInput(
                 f'Masks of the scheme {self.scheme} ("{scheme.label}") are drawn for p_keep {only:g} only, got '
-                f"{self.p_keep:g}; set p_keep to {only:g}, or take another scheme ({others}).",
+                f"{self.p_keep if 'p_keep' in self.open else f'{self.p_keep:g}'}; set p_keep to {only:g}, or take another scheme ({others}).",
                 code="scheme_p_keep",
+            )
+        if "n_masks" in self.open and not scheme.grows:
+            raise InvalidInput(
+                f"Masks of the scheme {self.scheme} depend on how many there are, so n_masks cannot be auto with them; "
+                "give a number, or take another scheme.",
+                code="scheme_auto",
             )
 
 
@@ -296,6 +335,7 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
     Raises:
         InvalidInput: ``feature_res`` is above the shorter side.
     """
+    masking.refuse_open()
     if masking.feature_res > min(size):
         raise InvalidInput(
             f"feature_res must not be above the image's shorter side: {masking.feature_res} cells on "

@@ -196,6 +196,7 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     The arguments and errors are those of ``explain_words``.
     """
     masking = masking or MaskSettings()
+    masking.refuse_open()
     if not encoder.card.captions:
         raise InvalidInput(
             f"{encoder.card.title} cannot read sentences; choose an encoder that compares image and caption.",

@@ -109,6 +109,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "masking": probe.masking.to_dict(),
         "masks": "drawn" if isinstance(probe.masks, GridMasks) else "given",
         "masks_done": len(probe),
+        **({"chosen": dict(probe.chosen)} if probe.chosen else {}),
         "selection": explanation.selection.to_dict(),
         "selected": {
             "closest": int((explanation.weights > 0).sum()),
