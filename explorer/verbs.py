@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
@@ -26,14 +27,15 @@ from explorer.core.bars import check_progress, told
 from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.explanation import Explanation, MethodExplanation, with_second
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, keeping, start
 from explorer.core.rank import rank_against
-from explorer.core.references import embed_reference
+from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
-from explorer.core.steps import run
+from explorer.core.settling import Run, plan_run
+from explorer.core.steps import run as run_steps
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
 from explorer.pictures.images import Picture
@@ -108,9 +110,9 @@ def probe(
             embedded before; give it to ``extend`` to go on.
     """
     check_progress(on_progress, progress)
-    start = _prepared(image, encoder, masking, masks)
+    seen, by = _checked(image, encoder, masking, masks)
     with told(on_progress, progress) as tell:
-        return complete(start, tell)
+        return _run(seen, by, masking, masks, tell).complete(tell)
 
 
 def stream(
@@ -128,21 +130,39 @@ def stream(
     Arguments and errors are those of ``probe``.
     """
     check_progress(on_progress, progress)
-    return _streamed(_prepared(image, encoder, masking, masks), on_progress, progress)
+    seen, by = _checked(image, encoder, masking, masks)
+    settled = None if masking is not None and masking.open else _run(seen, by, masking, masks)  # refused now, not later
+
+    def streamed() -> Iterator[Probe]:
+        with told(on_progress, progress) as tell:
+            yield from (settled or _run(seen, by, masking, masks, tell)).grow(tell)
+
+    return streamed()
 
 
-def _streamed(start: Probe, on_progress: Progress | None, progress: bool) -> Iterator[Probe]:
-    with told(on_progress, progress) as tell:
-        yield from grow(start, on_progress=tell)
-
-
-def _prepared(
+def _checked(
     image: Any, encoder: str | Encoder, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
-) -> Probe:
+) -> tuple[Input, Encoder]:
     _check(masking=masking)
     _check_masks(masks)
     _check_pictures(image=image)
-    return prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
+    by = resolve(encoder)
+    return by.read(image), by
+
+
+def _run(
+    seen: Input,
+    encoder: Encoder,
+    masking: MaskSettings | None,
+    masks: MaskSet | NDArray[Any] | None,
+    on_progress: Progress | None = None,
+    targets: Sequence[Reference] = (),
+    selection: SelectionSettings | None = None,
+) -> Run:
+    """What embeds the masked copies; settings that are left open are chosen for the targets."""
+    if masks is None and masking is not None and masking.open:
+        return plan_run(seen, encoder, masking, targets, selection, on_progress)
+    return Run(start(seen, encoder, masking, masks), None, targets, selection or SelectionSettings())
 
 
 def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, progress: bool = False) -> Probe:
@@ -162,9 +182,9 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, p
     """
     check_progress(on_progress, progress)
     _check_probe(probe)
-    start = enlarge(probe, n_masks)
+    larger = enlarge(probe, n_masks)
     with told(on_progress, progress) as tell:
-        return complete(start, tell)
+        return complete(larger, tell)
 
 
 def rank(
@@ -300,9 +320,15 @@ def explain(
             return explain_by(method, asked, seen, settings, selection, tell)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
-    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
-    with keeping(done):
-        return rank_against(done, target, selection)
+    with told(on_progress, progress) as tell:
+        run = _run(encoder.read(image), encoder, masking, masks, tell, [target], selection)
+        done = run.complete(tell)
+        with keeping(done):
+            explained = rank_against(done, target, selection)
+        if run.second is None:
+            return explained
+        other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(tell)
+        return with_second(explained, rank_against(other, target, selection))
 
 
 def explain_by(
@@ -342,7 +368,7 @@ def explain_by(
     chosen = kind(**settings) if isinstance(method, str) else method
     total = chosen.passes(question)
     tell = None if on_progress is None else lambda done: on_progress(min(done, total), total)
-    attribution = run(chosen(question), tell)
+    attribution = run_steps(chosen(question), tell)
     return MethodExplanation(
         attribution=attribution,
         method=key_of(kind),
@@ -397,8 +423,8 @@ def explain_words(
     check_progress(on_progress, progress)
     if reference is not None:
         _check_pictures(reference=reference)
-    start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
+    begun = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
     with told(on_progress, progress, "sentence") as tell:
-        return rank_words(complete(start, tell), target, selection)
+        return rank_words(complete(begun, tell), target, selection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,13 @@ class Explanation(Painted):
                 all else was kept.
         """
         return WRITERS["picture"](self, as_folder(folder), overwrite)
+
+
+def with_second(explained: Explanation, other: Explanation) -> Explanation:
+    """An explanation that has another beside it, and says so."""
+    p_keep, more = explained.probe.masking.p_keep, other.probe.masking.p_keep
+    said = f"This is the map of p_keep {p_keep:g}; that of p_keep {more:g} is its second."
+    return replace(explained, second=other, notices=(*explained.notices, said))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

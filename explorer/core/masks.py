@@ -99,10 +99,11 @@ class MaskSettings(Settings):
         SCHEMES.check(self.scheme)
         scheme, only = SCHEMES[self.scheme], SCHEMES[self.scheme].p_keep
         if only is not None and only != self.p_keep:
+            got = AUTO if "p_keep" in self.open else f"{self.p_keep:g}"
             others = ", ".join(f'{key}, "{one.label}"' for key, one in SCHEMES.items() if one.p_keep is None)
             raise InvalidInput(
                 f'Masks of the scheme {self.scheme} ("{scheme.label}") are drawn for p_keep {only:g} only, got '
-                f"{self.p_keep if 'p_keep' in self.open else f'{self.p_keep:g}'}; set p_keep to {only:g}, or take another scheme ({others}).",
+                f"{got}; set p_keep to {only:g}, or take another scheme ({others}).",
                 code="scheme_p_keep",
             )
         if "n_masks" in self.open and not scheme.grows:

@@ -139,10 +139,7 @@ def two_stories(trials: Sequence[Trial], taken: int) -> tuple[int | None, str]:
         pair = [number for number, one in enumerate(trials) if one is end or one is middle]
         others = [number for number in pair if number != taken]
         other = min(others, key=lambda number: _shared(trials[number], trials[taken])[0])
-        return (
-            other,
-            f"{said} The map of p_keep {trials[other].p_keep:g} is there as well, as the explanation's second.",
-        )
+        return other, said
     return None, ""
 
 

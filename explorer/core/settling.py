@@ -6,7 +6,7 @@ machine is: everything is judged at fixed numbers of masks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from explorer.core.agreement import expected_agreement, split_half
@@ -14,7 +14,7 @@ from explorer.core.embedder import Embedder, Input
 from explorer.core.limits import AGREEMENT, P_KEEP
 from explorer.core.masks import MaskSettings
 from explorer.core.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Trial, recommended, trial, two_stories
-from explorer.core.probe import Probe, Progress, complete, enlarge, first, start
+from explorer.core.probe import Probe, Progress, complete, enlarge, first, grow, start
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
 
@@ -68,6 +68,7 @@ class Run:
         targets: What it is compared with.
         selection: Which masks count.
         second: Another, of another p_keep, where the two tell two stories.
+        spent: Masks that the pilot embedded, beside those of the start.
     """
 
     start: Probe
@@ -75,6 +76,7 @@ class Run:
     targets: Sequence[Reference]
     selection: SelectionSettings
     second: Run | None = None
+    spent: int = 0
 
     def watch(self) -> Stability | None:
         """What ends it, where anything does before its last mask."""
@@ -83,8 +85,22 @@ class Run:
     def complete(self, on_progress: Progress | None = None) -> Probe:
         """Embed what is missing; errors are those of ``core.probe.complete``."""
         watch = self.watch()
-        probe = complete(self.start, on_progress, enough=None if watch is None else watch.reached)
+        tell = None if on_progress is None else lambda done, total: on_progress(self.spent + done, self.spent + total)
+        probe = complete(self.start, tell, enough=None if watch is None else watch.reached)
         return self.settled(probe, watch)
+
+    def grow(self, on_progress: Progress | None = None) -> Iterator[Probe]:
+        """Embed what is missing, yielding the probe after every batch; the last one is what ``complete`` gives."""
+        watch = self.watch()
+        for grown in grow(self.start):
+            ended = watch.reached(grown) if watch else None
+            if ended is not None or grown.complete:
+                grown = self.settled(ended or grown, watch)
+            if on_progress is not None and len(grown) > len(self.start):
+                on_progress(self.spent + len(grown), self.spent + grown.wanted)
+            yield grown
+            if ended is not None:
+                return
 
     def settled(self, probe: Probe, watch: Stability | None) -> Probe:
         """The probe at which a run ended, with why it did."""
@@ -95,7 +111,9 @@ class Run:
         said += f"{watch.agreement or 0.0:.2f}"
         if watch.agreement is None or watch.agreement < watch.until:
             said += f", short of {watch.until:g}: it is the most that auto takes, so look at what is not settled"
-        return replace(probe, chosen={**probe.chosen, "n_masks": f"{said}."})
+        embeddings = probe.embeddings.copy()  # so that the room for the most is given back
+        embeddings.flags.writeable = False
+        return replace(probe, embeddings=embeddings, chosen={**probe.chosen, "n_masks": f"{said}."})
 
 
 def itself(probe: Probe) -> Reference:
@@ -143,8 +161,9 @@ def plan_run(
 
     def run(one: Probe, second: Run | None = None) -> Run:
         wanted = enlarge(one, most) if most >= len(one) else first(one, most)
-        return Run(replace(wanted, chosen=chosen), ends, targets, selection, second)
+        return Run(replace(wanted, chosen=chosen), ends, targets, selection, second, spent)
 
+    spent = MASKS_EACH * (len(P_KEEPS) - 1)
     return run(probe, None if other is None else run(lead[other].explanation.probe))
 
 
