@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.embedder import Embedder, Input
+from explorer.core.errors import UnusableEmbedding
 from explorer.core.limits import AGREEMENT, P_KEEP
 from explorer.core.masks import MaskSettings
 from explorer.core.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Trial, recommended, trial, two_stories
@@ -175,9 +176,10 @@ def _pilot(
     selection: SelectionSettings,
     on_progress: Progress | None,
 ) -> list[list[Trial]]:
-    """For each of ``P_KEEPS`` a trial beside each reference."""
+    """For each of ``P_KEEPS`` whose copies have distances, a trial beside each reference."""
     every = replace(EVERY_MASK, distance=selection.distance)
     total, trials = MASKS_EACH * len(P_KEEPS), []
+    unusable: UnusableEmbedding | None = None
     for number, p_keep in enumerate(P_KEEPS):
         before = number * MASKS_EACH
 
@@ -187,7 +189,14 @@ def _pilot(
 
         begun = start(seen, encoder, replace(masking, n_masks=MASKS_EACH, p_keep=p_keep))
         probe = complete(begun, tell)
-        trials.append([trial(probe, target, every) for target in targets or [itself(probe)]])
+        try:
+            trials.append([trial(probe, target, every) for target in targets or [itself(probe)]])
+        except UnusableEmbedding as error:  # copies of which too little is left have no angle to anything
+            if error.code != "embedding_zero":
+                raise
+            unusable = error
+    if not trials and unusable is not None:
+        raise unusable
     return trials
 
 
