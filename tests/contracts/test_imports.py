@@ -58,7 +58,7 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
         UI,
         "encoders.preprocessing",
         "datasets.scenes",
-    ),  # libraries' own preprocessing takes PIL images
+    ),  # libraries preprocess PIL images
     "tqdm": ("cli.", "core.bars"),
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
