@@ -18,7 +18,7 @@ from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.truth import truth
-from explorer.verbs import explain, explain_words, extend, probe, rank, stream
+from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
 
 __all__ = [
     "CannotWrite",
@@ -33,6 +33,7 @@ __all__ = [
     "WeightsMissing",
     "encoders",
     "explain",
+    "explain_classes",
     "explain_words",
     "extend",
     "from_function",

@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from explorer.core.arguments import check_kind, path_text
 from explorer.core.embedder import Card
@@ -20,8 +22,10 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
+from explorer.encoders.functions import from_function
 from explorer.encoders.hub import PLACE
 from explorer.encoders.tensorflow_beside_torch import settle_triton
+from explorer.encoders.torch_layers import from_torch
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
@@ -283,14 +287,28 @@ def _reloaded(key: str, precision: str, weights: str | None, fingerprint: str) -
     return encoder
 
 
-def resolve(encoder: str | Encoder) -> Encoder:
-    """An encoder from its key, or the encoder itself.
+EncoderLike = str | Encoder | Callable[..., Any]
+"""A key, an encoder, or a network or function that one is made of."""
+
+
+def resolve(encoder: Any) -> Encoder:
+    """An encoder from its key, a network or a function, or the encoder itself.
+
+    Args:
+        encoder: A key, an encoder, a torch network as ``from_torch`` takes it, or anything else that can be called (a
+            function, a Keras network) as ``from_function`` takes it.
 
     Raises:
-        InvalidInput: Neither of the two, or as ``load_encoder``.
+        InvalidInput: None of these, or as ``load_encoder``, ``from_torch`` and ``from_function``.
     """
     if isinstance(encoder, Encoder):
         return encoder
+    keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
+    of_keras = keras is not None and isinstance(encoder, keras.Layer)  # which is a torch module where Keras is on torch
+    if torch is not None and isinstance(encoder, torch.nn.Module) and not of_keras:
+        return from_torch(encoder)
+    if callable(encoder) and not isinstance(encoder, type):
+        return from_function(encoder)
     makers = "load_encoder, from_torch and from_function make them"
     check_kind("encoder", encoder, str, f"a key such as {DEFAULT_ENCODER!r}, or an encoder ({makers})")
     return load_encoder(encoder)
