@@ -145,11 +145,15 @@ CARDS.add(
     ),
 )
 
-OPEN_CLIP, TIMM = "open_clip:", "timm:"
-"""Prefixes of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists, and ``timm:NAME``, any
-ARCHITECTURE.TAG that timm lists and that tells the classes of ImageNet apart."""
+OPEN_CLIP, TIMM, TIMM_FEATURES = "open_clip:", "timm:", "timm-features:"
+"""Prefixes of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists; ``timm:NAME``, any
+ARCHITECTURE.TAG that timm lists, and ``timm-features:NAME``, the features it pools. A network of timm that does not
+tell the classes of ImageNet apart becomes the latter by itself."""
 
 LONGEST_KEY = 120
+
+HALVES = ("float32", "bfloat16", "float16")
+"""What torch computes in."""
 
 
 def find_card(key: str) -> Card:
@@ -171,7 +175,7 @@ def _own_card(key: str) -> Card:
 
 
 def _made_card(key: str) -> Card | None:
-    family = next((prefix for prefix in (TIMM, OPEN_CLIP) if key.startswith(prefix)), None)
+    family = next((prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP) if key.startswith(prefix)), None)
     if family is None:
         return None
     name = key.removeprefix(family)
@@ -179,6 +183,8 @@ def _made_card(key: str) -> Card | None:
     short = Path(told[2]).name if told and told[1].lower().startswith("local") else name
     if family == TIMM:
         return _timm_card(name, short)
+    if family == TIMM_FEATURES:
+        return features_of(_timm_card(name, short))
     return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {short}", weights=name, revision=None,
                    size="downloaded on first use", licence="see its model card", source="open_clip",
                    language="")  # fmt: skip
@@ -189,7 +195,7 @@ def _timm_card(name: str, short: str = "") -> Card:
         key=f"{TIMM}{name}",
         title=f"timm {short or name}",
         compares=("image-image",),
-        embedding="ImageNet class probabilities",
+        embedding="ImageNet class probabilities, or pooled features of a network that tells other classes or none",
         nonnegative=True,
         family="timm_models",
         packages=("timm", "huggingface-hub", "safetensors"),
@@ -197,8 +203,22 @@ def _timm_card(name: str, short: str = "") -> Card:
         size="downloaded on first use",
         licence="see its model card",
         source="timm",
+        precisions=HALVES,
         gives=("gradients",),  # besides layers or attention, which only the network itself can tell
         weights=name,
+    )
+
+
+def features_of(card: Card) -> Card:
+    """The card of the features that a network of timm pools, of that of the network."""
+    name = card.key.removeprefix(TIMM)
+    return replace(
+        card,
+        key=card.key if name == card.key else f"{TIMM_FEATURES}{name}",
+        title=f"{card.title} features",
+        embedding="the features it pools before its classifier",
+        nonnegative=False,
+        family="timm_features",
     )
 
 
