@@ -20,7 +20,7 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
-from explorer.verbs import explain, explain_words, extend, probe, rank, stream
+from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
 
 if TYPE_CHECKING:  # at run time it is the room of that name, which answers when called
     from explorer.encoders.cards import encoders
@@ -38,6 +38,7 @@ __all__ = [
     "WeightsMissing",
     "encoders",
     "explain",
+    "explain_classes",
     "explain_words",
     "extend",
     "from_function",
