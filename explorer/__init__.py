@@ -8,6 +8,7 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 """
 
 # Now and not when first used: `encoders` is also the name of a folder, which importing it later would put in its place.
+from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
@@ -33,6 +34,7 @@ __all__ = [
     "WeightsMissing",
     "encoders",
     "explain",
+    "explain_many",
     "explain_words",
     "extend",
     "from_function",

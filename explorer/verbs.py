@@ -284,6 +284,29 @@ def explain(
         return rank_against(done, target, selection)
 
 
+def check_method(method: str, encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings) -> None:
+    """Refuse a method that is not Distance Explainer where it does not go with the rest.
+
+    Args:
+        method: A key of the methods.
+        encoder: The one asked.
+        settings: ``masking`` and ``masks`` where they are given.
+        selection: What was chosen.
+
+    Raises:
+        InvalidInput: It does not go with the encoder, or has no such settings.
+    """
+    kind = METHODS[method]
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
+        raise InvalidInput(
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+        )
+
+
 def explain_by(
     method: str,
     question: Question,
@@ -306,14 +329,7 @@ def explain_by(
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
     kind, encoder = METHODS[method], question.encoder
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
+    check_method(method, encoder, settings, selection)
     chosen = kind(**settings)
     total = chosen.passes(question)
     progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)

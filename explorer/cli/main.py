@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from explorer.cli import bench, benchmark, examples, explain, explain_words, models, study
+from explorer.cli import batch, bench, benchmark, examples, explain, explain_words, models, study
 from explorer.cli.output import lasting_output
 from explorer.cli.shared_options import STOPPED
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, in_words
@@ -71,7 +71,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="explorer", description="Why are these two things close, or far, in an embedding space?")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (explain, explain_words, study, benchmark, bench, models, examples):
+    for command in (explain, explain_words, batch, study, benchmark, bench, models, examples):
         command.add_command(commands)
     return parser
 

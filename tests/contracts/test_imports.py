@@ -25,7 +25,7 @@ FLOORS = (
     {"attributions", "results"},
     {"verbs"},
     {"evaluation", "datasets", "reports"},
-    {"studies", "benchmark"},
+    {"studies", "benchmark", "batch"},
     {"cli", "ui"},
 )
 """The rooms from the ground up; each may import those below it and itself."""
@@ -49,6 +49,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
     "jinja2": ("reports.page",),
+    "pyarrow": ("batch.tables",),
+    "ray": ("batch.ray_engine",),
     "numpy": ("",),
 }
 """Where a package from outside may be imported; a trailing dot means the whole folder."""

@@ -1,0 +1,64 @@
+"""Who does the work: this process, or the workers of a cluster. The plan, and every bit of a result, are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from explorer.core.errors import InvalidInput
+from explorer.core.registry import Registry
+
+Answer = int | tuple[int, Any]
+"""Passes that were made, or something finished and its number."""
+Task = Callable[[Any], Iterator[Answer]]
+"""A picklable thing that does one unit of work."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where an engine that is not this process works.
+
+    Attributes:
+        address: Of a cluster that runs already; empty for one on this machine, for as long as it takes.
+        workers: How many; None for as many as there are GPUs, or one for each two processors.
+    """
+
+    address: str = ""
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and (
+            isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 1
+        ):
+            raise InvalidInput("workers must be a whole number, at least 1.", code="workers_range")
+
+
+class Engine(Protocol):
+    """Does units of work in any order, each once or, where a worker was lost, again."""
+
+    def __call__(self, task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
+        """Yield what the task does of each."""
+
+
+ENGINES: Registry[Engine] = Registry("engine", "explorer.batch.ray_engine")
+
+
+def local(task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
+    """One unit after another, in this process."""
+    return (answer for unit in units for answer in task(unit))
+
+
+ENGINES.add("local", local)
+
+
+def chosen(name: str, address: str = "", workers: int | None = None) -> tuple[Engine, Cluster]:
+    """An engine, and where it works.
+
+    Raises:
+        InvalidInput: No such engine, or one that works nowhere else.
+    """
+    engine, cluster = ENGINES[name], Cluster(address, workers)
+    if engine is local and cluster != Cluster():
+        raise InvalidInput("address and workers are for the engine ray; leave them out.", code="engine_cluster")
+    return engine, cluster
