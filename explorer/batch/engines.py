@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import Failed, InvalidInput
 from explorer.core.registry import Registry
 
 Answer = int | tuple[int, Any]
@@ -62,3 +63,27 @@ def chosen(name: str, address: str = "", workers: int | None = None) -> tuple[En
     if engine is local and cluster != Cluster():
         raise InvalidInput("address and workers are for the engine ray; leave them out.", code="engine_cluster")
     return engine, cluster
+
+
+def every_answer(
+    do: Engine, task: Task, units: Sequence[Any], cluster: Cluster, wanted: Iterable[int]
+) -> Generator[Answer, None, None]:
+    """What an engine does, each number wanted answered exactly once: doubles left out, what nobody answered an error.
+
+    Args:
+        do: The engine.
+        task: What it does.
+        units: With what.
+        cluster: Where.
+        wanted: The numbers that the units answer.
+    """
+    missing = set(wanted)
+    with closing(do(task, units, cluster)) as steps:
+        for step in steps:
+            if isinstance(step, int):
+                yield step
+            elif step[0] in missing:  # a worker may have been lost after it gave some
+                missing.discard(step[0])
+                yield step
+    for number in sorted(missing):
+        yield number, Failed("Every worker that was given this was lost; is there enough memory for it?", code="lost")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.batch.engines import Cluster, Engine, every_answer, local
 from explorer.core.embedder import Input, Origin
 from explorer.core.errors import ExplorerError, Failed, in_words
 from explorer.core.references import Reference, embed_reference
@@ -24,6 +25,8 @@ Item = tuple[str, Any]
 """``PICTURE`` and its source, or ``CAPTION`` and its text."""
 Whole = Reference | ExplorerError
 """An item embedded, or why it cannot be."""
+FEW = 16
+"""Pieces of work for which no workers are started."""
 CHUNK = 4
 """Batches that are one piece of work."""
 
@@ -100,6 +103,17 @@ def units_of(items: Sequence[Item], encoder: Encoder) -> list[list[tuple[int, It
     """Items in pieces of work, always the same ones: what shares a batch may move a last bit."""
     numbered, size = list(enumerate(items)), CHUNK * encoder.batch_size
     return [numbered[start : start + size] for start in range(0, len(numbered), size)]
+
+
+def embedded(
+    do: Engine, encoder: Encoder, units: Sequence[Sequence[tuple[int, Item]]], cluster: Cluster
+) -> Generator[int | tuple[int, Any], None, None]:
+    """Pieces of ``units_of`` embedded: passes, and each item's number and embedding.
+
+    A few are embedded by this process, as starting workers for them would take longer.
+    """
+    wanted = [number for unit in units for number, _ in unit]
+    return every_answer(local if len(units) <= FEW else do, Embedding(encoder), units, cluster, wanted)
 
 
 class Bank(Sequence[Reference | None]):

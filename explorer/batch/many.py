@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from explorer.attributions.method import METHODS, OWN_METHOD
-from explorer.batch.engines import Cluster, Engine, chosen
-from explorer.batch.items import Bank, Embedding, Whole, units_of
+from explorer.batch.engines import Cluster, Engine, chosen, every_answer
+from explorer.batch.items import Bank, Whole, embedded, units_of
 from explorer.batch.plan import Plan
 from explorer.batch.rows import Manner, Row, every_pair, given_pairs, listed, listed_captions, without_twins
 from explorer.batch.tables import read_table
@@ -120,17 +120,17 @@ def _explained(
             on_progress(min(done, total), total)
 
     wholes: dict[int, Whole] = {}
-    with closing(do(Embedding(encoder), units_of(plan.items, encoder), cluster)) as steps:
-        for step in steps:
-            if isinstance(step, int):
-                told(step)
-            else:
-                wholes[step[0]] = step[1]
+    for step in embedded(do, encoder, units_of(plan.items, encoder), cluster):
+        if isinstance(step, int):
+            told(step)
+        else:
+            wholes[step[0]] = step[1]
     waiting: dict[int, Explained | ExplorerError] = dict(plan.known_wrong(wholes))
     bank = Bank([wholes[number] for number in range(len(plan.items))])
     turn = 0
     units = plan.units(set(waiting))
-    with closing(do(Explaining(encoder, bank, whole), units, cluster)) as steps:
+    wanted = [ask.row for unit in units for ask in unit.asks]
+    with closing(every_answer(do, Explaining(encoder, bank, whole), units, cluster, wanted)) as steps:
         for step in steps:
             if isinstance(step, int):
                 told(step)

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.batch.engines import Cluster, Engine
-from explorer.batch.items import Bank, Embedding, units_of
+from explorer.batch.engines import Cluster, Engine, every_answer
+from explorer.batch.items import Bank, embedded, units_of
 from explorer.batch.plan import Neighbours, Plan, digest
 from explorer.batch.record import Recording
 from explorer.batch.store import Folder
@@ -76,7 +76,7 @@ def run_batch(batch: Batch, do: Engine, cluster: Cluster) -> Steps[None]:
     plan, folder, encoder = batch.plan, batch.folder, batch.encoder
     wholes = folder.items()
     units = [unit for unit in units_of(plan.items, encoder) if any(number not in wholes for number, _ in unit)]
-    with closing(do(Embedding(encoder), units, cluster)) as steps:
+    with closing(embedded(do, encoder, units, cluster)) as steps:
         for step in steps:
             if isinstance(step, int):
                 yield step
@@ -91,15 +91,14 @@ def run_batch(batch: Batch, do: Engine, cluster: Cluster) -> Steps[None]:
             folder.keep_error(row, error)
             done.add(row)
     bank = Bank([wholes[number] for number in range(len(plan.items))])
-    with closing(do(Explaining(encoder, bank, Recording(batch.maps)), plan.units(done), cluster)) as steps:
+    explaining, pictures = Explaining(encoder, bank, Recording(batch.maps)), plan.units(done)
+    wanted = [ask.row for unit in pictures for ask in unit.asks]
+    with closing(every_answer(do, explaining, pictures, cluster, wanted)) as steps:
         for step in steps:
             if isinstance(step, int):
                 yield step
                 continue
             row, answer = step
-            if row in done:  # a worker that was lost had given it already
-                continue
-            done.add(row)
             if isinstance(answer, ExplorerError):
                 folder.keep_error(row, answer)
             else:

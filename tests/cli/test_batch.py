@@ -15,8 +15,6 @@ import pyarrow.parquet
 import pytest
 
 import explorer
-from explorer.batch import run as running
-from explorer.batch.items import Embedding
 from explorer.batch.store import Folder
 from explorer.cli.main import main
 from explorer.core.agreement import expected_agreement, split_half
@@ -104,8 +102,6 @@ def test_a_stopped_batch_goes_on_without_losing_or_doubling_a_row(
     with (out / "rows.jsonl").open("ab") as file:
         file.write(b'{"row": 5, "dist')  # as SIGKILL may leave it
     monkeypatch.setattr(Folder, "keep", keep)
-    asked = []
-    monkeypatch.setattr(running, "Embedding", lambda encoder: asked.append(encoder) or Embedding(encoder))
     before: int = tiny.rows  # type: ignore[attr-defined]
     assert batch(pairs, out, "--maps", "npy") == 0
     assert rows_in(out) == rows_in(tmp_path / "whole")
