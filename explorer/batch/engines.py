@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from explorer.core.errors import Failed, InvalidInput
 from explorer.core.registry import Registry
+from explorer.encoders.base import Encoder
 
 Answer = int | tuple[int, Any]
 """Passes that were made, or something finished and its number."""
-Task = Callable[[Any], Iterator[Answer]]
-"""A picklable thing that does one unit of work."""
+
+
+class Task(Protocol):
+    """A picklable thing that does a unit of work."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """Whom it asks."""
+
+    def __call__(self, unit: Any) -> Iterator[Answer]:
+        """Do one unit."""
 
 
 @dataclass(frozen=True)

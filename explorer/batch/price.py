@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,10 +88,23 @@ class Cost:
         ]
 
 
-def cost_of(batch: Batch) -> Cost:
-    """What is left of a batch, at rates measured now; nothing is measured where nothing is left."""
+UNMEASURED = Rates(float("inf"), float("inf"), 0, 0, 0)
+
+
+def cost_of(batch: Batch, *, timed: bool = True) -> Cost:
+    """What is left of a batch, at rates measured now unless that is of no use."""
     left = batch.counted()
-    return Cost(*left, measured(batch.encoder, batch.plan.manner, batch.maps) if any(left) else Rates(1, 1, 0, 0, 0))
+    rates = measured(batch.encoder, batch.plan.manner, batch.maps) if timed and any(left) else UNMEASURED
+    return Cost(*left, rates)
+
+
+def on_paper(cost: Cost, machines: Sequence[int] = (1, 10, 100)) -> list[tuple[int, float, float]]:
+    """How long work takes on machines like this one: rows of machines, hours, and references' bytes in each's memory.
+
+    Every machine is taken to run at the rates measured here; what is embedded whole goes to all of them.
+    """
+    hours = sum(cost.seconds) / 3600
+    return [(count, hours / count, cost.items * cost.rates.item_bytes * 3 / 4) for count in machines]
 
 
 def measured(encoder: Encoder, manner: Manner, maps: tuple[str, ...] = ()) -> Rates:
@@ -111,9 +125,10 @@ def measured(encoder: Encoder, manner: Manner, maps: tuple[str, ...] = ()) -> Ra
         probe = prepare(pixels, encoder=encoder, masking=manner.masking)
         rows = _spread(probe.wanted * len(row)).astype(row.dtype).reshape(probe.wanted, len(row))
         probe = replace(probe, embeddings=rows)
+        files = record(ask, rank_against(probe, bank[0], manner.selection), bank)[1]  # the first has tables to make
         started = time.perf_counter()
         for _ in range(TIMED_MAPS):
-            files = record(ask, rank_against(probe, bank[0], manner.selection), bank)[1]
+            record(ask, rank_against(probe, bank[0], manner.selection), bank)
         each = (time.perf_counter() - started) / TIMED_MAPS
     kept = sum(map(len, files.values()))
     return Rates(passes_each_second(encoder), masked, each, row.nbytes * 4 / 3 + ITEM_BYTES, kept + LINE_BYTES)

@@ -5,16 +5,19 @@ Each worker is an actor that loads the encoder once. The only place that imports
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import pickle
 import signal
 import threading
+import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
 from explorer.batch.engines import ENGINES, Answer, Cluster, Task
+from explorer.batch.items import Caught
 from explorer.core.errors import ExplorerError, Failed, WeightsMissing
 from explorer.core.extras import how_to_install, not_importable
 
@@ -24,6 +27,7 @@ MOST_BLOCKS = 4096
 """Pieces that units are given out in; a lost worker's piece is done again from its beginning."""
 RETRIES = 3
 """Of a piece whose worker was lost; a picture that ends every worker must not do so for ever."""
+ENCODER = "encoder"
 TOGETHER = 64
 """Finished things that come back at once."""
 OWN = {
@@ -66,21 +70,43 @@ class Worker:
 
     def __call__(self, units: dict[str, Any]) -> Iterator[dict[str, list[Any]]]:
         """Do units of work; what is finished comes in rows of passes and pickled lists."""
-        for data in units["unit"]:
-            passes, found = 0, list[tuple[int, Any]]()
-            for answer in self._task(pickle.loads(data)):  # noqa: S301 - written by the driver
-                if isinstance(answer, int):
-                    passes += answer
-                else:
-                    found.append(answer)
-                if len(found) == TOGETHER:
-                    yield _row(passes, found)
-                    passes, found = 0, []
-            yield _row(passes, found)
+        with Caught() as caught:
+            for data in units["unit"]:
+                yield from self._rows(data)
+        if caught.error is not None:
+            yield _row(self._task, 0, caught.error)
+
+    def _rows(self, data: bytes) -> Iterator[dict[str, list[Any]]]:
+        passes, found = 0, list[tuple[int, Any]]()
+        for answer in self._task(_read(self._task, data)):
+            if isinstance(answer, int):
+                passes += answer
+            else:
+                found.append(answer)
+            if len(found) == TOGETHER:
+                yield _row(self._task, passes, found)
+                passes, found = 0, []
+        yield _row(self._task, passes, found)
 
 
-def _row(passes: int, found: list[tuple[int, Any]]) -> dict[str, list[Any]]:
-    return {"passes": [passes], "found": [pickle.dumps(found)]}
+def _row(task: Task, passes: int, found: Any) -> dict[str, list[Any]]:
+    return {"passes": [passes], "found": [_written(task, found)]}
+
+
+def _written(task: Task, thing: Any) -> bytes:
+    """A thing as bytes, without the encoder, which is at both ends."""
+    file = io.BytesIO()
+    pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
+    pickler.persistent_id = lambda one: ENCODER if one is task.encoder else None  # type: ignore[method-assign]
+    pickler.dump(thing)
+    return file.getvalue()
+
+
+def _read(task: Task, data: bytes) -> Any:
+    """What ``_written`` wrote, at one end or the other."""
+    reader = pickle.Unpickler(io.BytesIO(data))  # noqa: S301
+    reader.persistent_load = lambda name: task.encoder  # type: ignore[method-assign]
+    return reader.load()
 
 
 def ray_data(task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
@@ -88,28 +114,35 @@ def ray_data(task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[An
     if not units:
         return
     ray = import_ray()
+    ray.cloudpickle.dumps(task.encoder)  # one that cannot be is refused before anything is started
     with _connected(ray, cluster), _settings_of(ray.data.DataContext.get_current()):
         lying = ray.put(task)
         resources = ray.cluster_resources()
         gpus, processors = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
         size = min(cluster.workers or gpus or max(1, processors // PROCESSORS), len(units))
-        share = {"num_gpus": 1} if gpus else {"num_cpus": min(PROCESSORS, max(1, processors // size))}
-        rows = [{"unit": pickle.dumps(unit)} for unit in units]
-        done = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS)).map_batches(
-            Worker,
-            fn_constructor_args=([lying],),
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
-            ray_remote_args_fn=lambda: {"max_task_retries": RETRIES},
-            **share,
-        )
+        share = {"num_gpus": min(1, gpus / size)} if gpus else {"num_cpus": min(PROCESSORS, processors / size)}
+        rows = [{"unit": _written(task, unit)} for unit in units]
+        given = ray.data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
+        with warnings.catch_warnings():  # of the limit of retries, which has no other name before Ray 2.64
+            warnings.simplefilter("ignore", DeprecationWarning)
+            done = given.map_batches(
+                Worker,
+                fn_constructor_args=([lying],),
+                batch_size=1,
+                compute=ray.data.ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=2),
+                max_task_retries=RETRIES,
+                **share,
+            )
         batches = done.iter_batches(batch_size=None, prefetch_batches=0)
         with closing(iter(batches)) as steps:
             try:
                 for step in steps:
                     for passes, found in zip(step["passes"], step["found"], strict=True):
                         yield int(passes)
-                        yield from pickle.loads(found)  # noqa: S301 - written by a worker
+                        answers = _read(task, found)
+                        if isinstance(answers, ExplorerError):
+                            raise answers
+                        yield from answers
             except ray.exceptions.RayError as error:
                 raise _in_words(error) from error
 
@@ -156,7 +189,7 @@ def _settings_of(context: Any) -> Iterator[None]:
     level = loud.level
     for name, value in OWN.items():
         setattr(context, name, value)
-    loud.setLevel(logging.ERROR)
+    loud.setLevel(logging.CRITICAL + 1)  # what is lost is told of by its rows
     try:
         yield
     finally:

@@ -97,8 +97,9 @@ def _batch(options: argparse.Namespace) -> int:
         batch.folder.open(batch.recipe, overwrite=options.overwrite)
         if options.retry:
             batch.folder.forget_errors()
-    cost = cost_of(batch)
-    if not options.quiet or options.price:
+    told = options.price or not options.quiet
+    cost = cost_of(batch, timed=told)
+    if told:
         _say_price(cost)
     if options.price:
         return 0
