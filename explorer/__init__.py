@@ -9,6 +9,7 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 
 from typing import TYPE_CHECKING
 
+from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
@@ -39,6 +40,7 @@ __all__ = [
     "encoders",
     "explain",
     "explain_classes",
+    "explain_many",
     "explain_words",
     "extend",
     "from_function",

@@ -389,6 +389,30 @@ def explain_classes(
         return [rank_against(done, one.target, chosen) for one in questions]
 
 
+def check_method(
+    kind: type[Attribution], encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings
+) -> None:
+    """Refuse a method that is not Distance Explainer where it does not go with the rest.
+
+    Args:
+        kind: The method.
+        encoder: The one asked.
+        settings: ``masking`` and ``masks`` where they are given.
+        selection: What was chosen.
+
+    Raises:
+        InvalidInput: It does not go with the encoder, or has no such settings.
+    """
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
+        raise InvalidInput(
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+        )
+
+
 def explain_by(
     method: str | Attribution,
     question: Question,
@@ -411,14 +435,7 @@ def explain_by(
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
     kind, encoder = METHODS[method] if isinstance(method, str) else type(method), question.encoder
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
+    check_method(kind, encoder, settings, selection)
     if settings and not isinstance(method, str):
         raise InvalidInput(
             f"This {kind.title} has its settings already; give {' and '.join(settings)} to it.", code="method_masks"

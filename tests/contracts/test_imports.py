@@ -25,7 +25,7 @@ FLOORS = (
     {"attributions", "results"},
     {"verbs"},
     {"evaluation", "datasets", "reports"},
-    {"studies", "benchmark"},
+    {"studies", "benchmark", "batch"},
     {"ui"},
     {"cli"},  # one of its commands opens the app
 )
@@ -63,6 +63,8 @@ THIRD_PARTY: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("pooch", "requests"), ("pictures.examples",)),
     "platformdirs": ("core.storage",),
     "jinja2": ("reports.page",),
+    "pyarrow": ("batch.tables",),
+    "ray": ("batch.ray_engine",),
     "numpy": ("",),
 }
 """Where a package from outside may be imported; a trailing dot means the whole folder."""
