@@ -11,6 +11,7 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
+from explorer.core.match import match
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
@@ -39,6 +40,7 @@ __all__ = [
     "from_torch",
     "load_encoder",
     "masks_from_array",
+    "match",
     "probe",
     "rank",
     "stream",
