@@ -14,11 +14,11 @@ from explorer.core.masks import MaskSettings, masks_from_array
 from explorer.core.match import match
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
+from explorer.core.truth import truth
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.torch_layers import from_torch
-from explorer.evaluation.truth import truth
 from explorer.verbs import explain, explain_words, extend, probe, rank, stream
 
 __all__ = [

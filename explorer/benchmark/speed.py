@@ -22,7 +22,7 @@ from explorer.attributions.question import Question
 from explorer.benchmark.contenders import Contender
 from explorer.core.agreement import correlation
 from explorer.core.steps import run
-from explorer.evaluation.deletion import deletion
+from explorer.evaluation.deletion import symmetric_gain
 
 LOOK_SECONDS = 0.005
 LEAST = 64
@@ -56,7 +56,7 @@ class Standing:
     """Seconds by passes."""
     agreements: dict[int, float] = field(default_factory=dict)
     """By passes: correlation of the maps of two seeds."""
-    contrasts: dict[int, float] = field(default_factory=dict)
+    gains: dict[int, float] = field(default_factory=dict)
     """By passes: area between the deletion curves of the least and of the most important pixels first."""
 
     def median(self, what: str) -> float:
@@ -113,12 +113,12 @@ def climb(question: Question, standing: Standing, most: int) -> None:
             return
         standing.ladder[n] = float(np.mean([first.wall, second.wall]))
         standing.agreements[n] = correlation(one, other)
-        standing.contrasts[n] = float(np.mean([_contrast(question, found) for found in (one, other)]))
+        standing.gains[n] = float(np.mean([_srg(question, found) for found in (one, other)]))
         n *= 2
 
 
-def _contrast(question: Question, attribution: NDArray[Any]) -> float:
-    return run(deletion(question, attribution, seeds=(0,))).contrast
+def _srg(question: Question, attribution: NDArray[Any]) -> float:
+    return run(symmetric_gain(question, attribution))
 
 
 def table(standings: Sequence[Standing], agreement: float, faithfulness: float) -> list[dict[str, Any]]:
@@ -130,7 +130,7 @@ def table(standings: Sequence[Standing], agreement: float, faithfulness: float) 
         faithfulness: Wanted area between the deletion curves, as a share of the best that anyone reached.
     """
     alone, ours = standings[:2]
-    best = max((value for each in standings for value in each.contrasts.values()), default=float("nan"))
+    best = max((value for each in standings for value in each.gains.values()), default=float("nan"))
     return [
         {
             "title": each.contender.title,
@@ -140,10 +140,10 @@ def table(standings: Sequence[Standing], agreement: float, faithfulness: float) 
             "times_ours_wall": each.ratio(ours, "wall"),
             "times_ours_cpu": each.ratio(ours, "cpu"),
             "seconds_to_agreement": each.reached(each.agreements, agreement),
-            "seconds_to_faithfulness": each.reached(each.contrasts, faithfulness * best),
+            "seconds_to_faithfulness": each.reached(each.gains, faithfulness * best),
             "costs": [asdict(cost) for cost in each.costs],
             "ladder": [
-                {"passes": n, "seconds": s, "agreement": each.agreements[n], "contrast": each.contrasts[n]}
+                {"passes": n, "seconds": s, "agreement": each.agreements[n], "srg": each.gains[n]}
                 for n, s in each.ladder.items()
             ],
         }

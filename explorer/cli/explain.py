@@ -48,11 +48,13 @@ def add_command(commands: Any) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
+    from explorer.core.explanation import Explanation
     from explorer.core.rank import rank_against
     from explorer.core.references import embed_reference
+    from explorer.core.truth import own_truth
     from explorer.encoders.cards import load_encoder
     from explorer.results.folders import refuse_overwriting
-    from explorer.results.summary import describe
+    from explorer.results.summary import describe, describe_truth
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
     refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
@@ -70,6 +72,8 @@ def _explain(options: argparse.Namespace) -> int:
     explained.save(options.out, overwrite=options.overwrite)
     if report(explained, options.out):
         print(describe(explained))
+        if told := describe_truth(own_truth(explained) if isinstance(explained, Explanation) else None):
+            print(told)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,20 +71,24 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
         InvalidInput: The reference has another length than the embeddings, or is no vector.
         UnusableEmbedding: Non-finite values, or zero-length vectors where the distance needs a direction.
     """
-    rows, vector = embeddings.astype(np.float64), np.asarray(reference, dtype=np.float64)
-    if vector.shape != rows.shape[1:]:
+    vector = np.asarray(reference, dtype=np.float64)
+    if vector.shape != embeddings.shape[1:]:
         raise InvalidInput(
-            f"The reference embedding must have shape ({rows.shape[1]},) like the picture's, got {vector.shape}.",
+            f"The reference embedding must have shape ({embeddings.shape[1]},) like the picture's, got {vector.shape}.",
             code="reference_shape",
         )
     distance = DISTANCES[key]
     check_reference(key, vector)
     if distance.needs_length:
-        rows, vector = fair(rows), fair(vector[None])[0]
-    lengths = lengths_of(rows)
+        vector = fair(vector[None])[0]
+    lengths, found = np.empty(len(embeddings)), np.empty(len(embeddings))
+    for part, rows in _in_parts(embeddings):
+        if distance.needs_length:
+            rows = fair(rows)
+        lengths[part] = lengths_of(rows)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # both are looked at below
+            found[part] = distance.measure(rows, lengths[part], vector)
     _check(lengths, distance.needs_length)
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = distance.measure(rows, lengths, vector)
     if not np.isfinite(found).all():
         raise UnusableEmbedding(
             f"The embeddings are so long that no number can hold their {distance.label}; use the cosine distance, or "
@@ -133,7 +137,7 @@ def indistinct(key: str, distances: Distances, embeddings: Floats, reference: Fl
         return indistinct(key, measure(key, embeddings, reference), embeddings, reference, precision)
     kind = embeddings.dtype if embeddings.dtype.kind == "f" else np.float64
     precision = max(precision, float(np.finfo(kind).eps))
-    longest = float(lengths_of(embeddings.astype(np.float64)).max())
+    longest = max(float(lengths_of(rows).max()) for _, rows in _in_parts(embeddings))
     length = float(lengths_of(np.asarray(reference, dtype=np.float64)[None])[0])
     return bool(np.ptp(distances) <= 8 * distance.rounding(distances, precision, longest, length))
 
@@ -151,6 +155,17 @@ def similarity(key: str, embeddings: Floats, reference: Floats) -> Distances:
 
 FAIR = (1e-140, 1e140)
 """Lengths whose squares float64 holds."""
+
+
+PART = 1024
+"""Rows that are float64 at once."""
+
+
+def _in_parts(embeddings: Floats) -> Iterator[tuple[slice, Distances]]:
+    """Some rows after the other in float64, so that a long probe is not in memory twice and three times over."""
+    for start in range(0, len(embeddings), PART):
+        part = slice(start, start + PART)
+        yield part, embeddings[part].astype(np.float64)
 
 
 def lengths_of(rows: Distances) -> Distances:

@@ -112,6 +112,9 @@ class MaskSet(Protocol):
     def weighted_sum(self, weights: NDArray[np.float64]) -> NDArray[np.float32]:
         """Sum of weight times mask over the first ``len(weights)`` masks, (h, w) float32."""
 
+    def sums_kept(self, maps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum of each map (k, h, w) over what each mask keeps, (k, n)."""
+
     def first(self, n: int) -> MaskSet:
         """The first n masks."""
 
@@ -188,6 +191,24 @@ class GridMasks:
         )
         return (rows.transpose(1, 0, 2).reshape(h, cells_y * f) @ across).astype(np.float32)
 
+    def sums_kept(self, maps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum of each map (k, h, w) over what each mask keeps, (k, n), without rendering any.
+
+        What a map has of each cell at each shift does for all masks.
+        """
+        f = self.feature_res
+        rows, columns = (windows(side, f, self.blocks).astype(np.float64) for side in self.size)
+        (cells_y, h, _), (cells_x, w, _) = rows.shape, columns.shape
+        down, across = rows.transpose(0, 2, 1).reshape(-1, h), columns.transpose(1, 0, 2).reshape(w, -1)
+        kept = np.empty((len(maps), len(self)))
+        for place, values in enumerate(maps):
+            cells = (down @ values @ across).reshape(cells_y, f, cells_x, f)
+            for chosen in chunks(np.arange(len(self)), f * f):
+                grids = np.unpackbits(self.packed[chosen], axis=1, count=f * f).reshape(-1, f, f)
+                own = cells[self.shifts[chosen, 0], :, self.shifts[chosen, 1]]
+                kept[place, chosen] = np.einsum("nij,nij->n", own, grids)
+        return kept
+
     def first(self, n: int) -> GridMasks:
         """The first n masks."""
         return replace(self, packed=self.packed[:n], shifts=self.shifts[:n])
@@ -220,6 +241,13 @@ class ArrayMasks:
         for chosen in chunks(np.flatnonzero(weights), math.prod(self.size)):
             total += np.tensordot(weights[chosen], self.array[chosen].astype(np.float64), axes=1)
         return total.astype(np.float32)
+
+    def sums_kept(self, maps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sum of each map (k, h, w) over what each mask keeps, (k, n)."""
+        kept = np.empty((len(maps), len(self)))
+        for chosen in chunks(np.arange(len(self)), math.prod(self.size)):
+            kept[:, chosen] = np.tensordot(maps, self.array[chosen].astype(np.float64), axes=([1, 2], [1, 2]))
+        return kept
 
     def first(self, n: int) -> ArrayMasks:
         """The first n masks."""

@@ -52,10 +52,7 @@ class MasksInOpenVINO(Embedder):
     def embed_masked(
         self, pixels: NDArray[Any], background: NDArray[Any], masks: MaskSet, start: int, stop: int
     ) -> Generator[Rows]:
-        with self._lock:
-            network = self._masked() if isinstance(masks, GridMasks) else None
-            if network is not None:
-                network.rest()
+        network = self._rested() if isinstance(masks, GridMasks) else None
         if network is None or not isinstance(masks, GridMasks):
             yield from super().embed_masked(pixels, background, masks, start, stop)
             return
@@ -72,14 +69,19 @@ class MasksInOpenVINO(Embedder):
             copies.end()
 
     def exercise(self, pixels: NDArray[Any], count: int) -> None:
-        with self._lock:
-            network = self._masked()
-            if network is not None:
-                network.rest()
+        network = self._rested()
         if network is None:
             super().exercise(pixels, count)
         else:
             network.exercise(pixels, count)
+
+    def _rested(self) -> MaskedNetwork | None:
+        """The network behind masks; the one that reads pixels has given its memory back."""
+        with self._lock:
+            network = self._masked()
+            if network is not None:
+                network.rest()
+            return network
 
     def _asked(self, copies: MaskedCopies, start: int, stop: int) -> Answer:
         """Ask for some masks, unless long work has had them already."""

@@ -19,7 +19,7 @@ from explorer.attributions.question import Question
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import make_background
 from explorer.core.limits import SEED
-from explorer.core.steps import Parts
+from explorer.core.steps import Parts, Steps
 from explorer.core.streams import Stream, generator
 from explorer.evaluation.maps import as_map
 
@@ -73,8 +73,12 @@ class Deletion:
         return self.area(order, upto) - self.area("random", upto)
 
     @property
-    def contrast(self) -> float:
-        """Area between ``lodf`` and ``hidf``: how much the map tells, whatever deleting at random does."""
+    def srg(self) -> float:
+        """Symmetric relevance gain: the area between ``lodf`` and ``hidf``, in units of distance.
+
+        What deleting at random does drops out of it, and with that most of what deleted pixels become: it ranks maps
+        alike whatever that is, where one curve alone does not (Blücher et al. 2024, arXiv:2401.06654).
+        """
         return self.area("lodf") - self.area("hidf")
 
     def band(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -149,6 +153,22 @@ def deletion(
         distances[start : start + size] = yield from question.distances(islice(copies, size))
         yield _arranged(distances, counts, len(drawn))
     return _arranged(distances, counts, len(drawn))
+
+
+def symmetric_gain(
+    question: Question, attribution: NDArray[Any], *, steps: int = 20, fill: str = "auto", seed: int = 0
+) -> Steps[float]:
+    """``Deletion.srg`` without the random orders, which it does not need; arguments and errors as ``deletion``."""
+    counts = _counts(question, steps, None)
+    values, background = _prepare(question, attribution, fill, seed)
+    orders = (pixel_order(values, order) for order in ("lodf", "hidf"))
+    copies = chain((question.pixels, background), _between(question.pixels, background, orders, counts[1:-1]))
+    return _arranged((yield from question.distances(copies)), counts, 0).srg
+
+
+def symmetric_passes(question: Question, *, steps: int = 20) -> int:
+    """How many pictures ``symmetric_gain`` embeds."""
+    return 2 + 2 * (len(_counts(question, steps, None)) - 2)
 
 
 def deletion_passes(

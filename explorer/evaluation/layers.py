@@ -19,10 +19,10 @@ from explorer.attributions.question import DistanceExplainer, Question
 from explorer.core.distances import measure
 from explorer.core.explanation import Explanation
 from explorer.core.limits import SEED
+from explorer.core.spearman import spearman
 from explorer.core.steps import Parts
 from explorer.encoders.base import Encoder
 from explorer.evaluation.randomization import check_choices, names_of, pose
-from explorer.evaluation.spearman import spearman
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,10 @@ from explorer.core.arrays import as_numpy
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.limits import SEED
+from explorer.core.spearman import spearman
 from explorer.core.steps import Parts, Steps
 from explorer.encoders.base import Encoder
 from explorer.encoders.layers import HOW as WAYS
-from explorer.evaluation.spearman import spearman
 
 ORDERS = ("top_down", "bottom_up", "independent")
 HOW = tuple(WAYS)

@@ -20,8 +20,8 @@ from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
+from explorer.core.spearman import spearman
 from explorer.core.streams import Stream, generator
-from explorer.evaluation.spearman import spearman
 
 HOW = ("truncate", "project", "principal")
 """The first coordinates, random directions, or the directions along which the copies' embeddings are longest."""

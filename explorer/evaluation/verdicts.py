@@ -81,7 +81,7 @@ def likeness(correlation: float) -> Likeness:
 
 
 class Effect(Enum):
-    """What deleting by the map does, against deleting at random."""
+    """What deleting by the map does, against deleting at random, or red first against blue first."""
 
     MORE = 1
     CHANCE = 0
@@ -90,9 +90,11 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class DeletionVerdict:
-    """Both orders against chance.
+    """One order against the other, which is what counts, and both against chance.
 
     Attributes:
+        gain: Whether deleting red first raises the distance more than deleting blue first, by more than chance.
+        srg: By how much: ``Deletion.srg``.
         red: Whether deleting red first (LoDF) raises the distance more.
         blue: Whether deleting blue first (HiDF) keeps it lower.
         gaps: By order, its area less the mean random area; above 0 for ``lodf`` and below for ``hidf`` if faithful.
@@ -101,6 +103,8 @@ class DeletionVerdict:
         orders: How many random orders are whole.
     """
 
+    gain: Effect
+    srg: float
     red: Effect
     blue: Effect
     gaps: Mapping[str, float]
@@ -124,28 +128,33 @@ def judge_deletion(result: Deletion) -> DeletionVerdict | None:
     gaps = {order: done.against_random(order) for order in ("lodf", "hidf")}
     early = {order: done.against_random(order, EARLY) / EARLY for order in gaps}
     return DeletionVerdict(
-        _effect(gaps["lodf"], spread), _effect(-gaps["hidf"], spread), gaps, early, spread, len(whole)
+        gain=_effect(done.srg, math.sqrt(2) * spread),  # as two random orders differ
+        srg=done.srg,
+        red=_effect(gaps["lodf"], spread),
+        blue=_effect(-gaps["hidf"], spread),
+        gaps=gaps,
+        early=early,
+        spread=spread,
+        orders=len(whole),
     )
 
 
 @dataclass(frozen=True)
 class FillsVerdict:
-    """Both orders against chance, for each of several things that deleted pixels became.
+    """One map's deletion, for each of several things that deleted pixels became.
 
     Attributes:
         each: By fill, of those that can be judged.
-        red: What deleting red first does by each of them; None where that depends on the fill.
-        blue: The same of deleting blue first.
+        gain: What each of them says; None where that depends on the fill.
     """
 
     each: Mapping[str, DeletionVerdict]
-    red: Effect | None
-    blue: Effect | None
+    gain: Effect | None
 
     @property
     def depends(self) -> bool:
         """Whether the verdict hangs on the fill."""
-        return self.red is None or self.blue is None
+        return self.gain is None
 
 
 def judge_fills(results: Mapping[str, Deletion]) -> FillsVerdict | None:
@@ -153,22 +162,18 @@ def judge_fills(results: Mapping[str, Deletion]) -> FillsVerdict | None:
     each = {fill: verdict for fill, result in results.items() if (verdict := judge_deletion(result)) is not None}
     if not each:
         return None
-    reds, blues = {verdict.red for verdict in each.values()}, {verdict.blue for verdict in each.values()}
-    return FillsVerdict(each, _only(reds), _only(blues))
-
-
-def _only(effects: set[Effect]) -> Effect | None:
-    return next(iter(effects)) if len(effects) == 1 else None
+    gains = {verdict.gain for verdict in each.values()}
+    return FillsVerdict(each, next(iter(gains)) if len(gains) == 1 else None)
 
 
 def _effect(gap: float, spread: float) -> Effect:
     return Effect.CHANCE if math.isnan(spread) or abs(gap) <= spread else Effect.MORE if gap > 0 else Effect.LESS
 
 
-def tells_most(contrasts: Mapping[str, float]) -> str | None:
-    """Whose ``Deletion.contrast`` is the largest; None where none is above 0."""
-    best = max(contrasts, key=contrasts.__getitem__, default=None)
-    return best if best is not None and contrasts[best] > 0 else None
+def tells_most(gains: Mapping[str, float]) -> str | None:
+    """Whose ``Deletion.srg`` is the largest; None where none is above 0."""
+    best = max(gains, key=gains.__getitem__, default=None)
+    return best if best is not None and gains[best] > 0 else None
 
 
 # Stability

@@ -25,6 +25,7 @@ from explorer.core.probe import Probe, prepare
 from explorer.core.selections import MEANINGS
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
 from explorer.core.storage import write_whole
+from explorer.core.truth import own_truth
 from explorer.pictures.images import as_picture
 
 SCHEMA_VERSION = 1
@@ -125,6 +126,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "box": asdict(probe.box),
             "sign": MEANINGS[explanation.meaning].sign.format("region"),
         },
+        "truth": asdict(told) if (told := own_truth(explanation)) else None,
         "no_signal": explanation.no_signal,
         "notices": list(explanation.notices),
         "versions": versions(),

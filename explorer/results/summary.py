@@ -10,6 +10,7 @@ from explorer.core.embedder import Box
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.places import place_name
 from explorer.core.selections import MEANINGS
+from explorer.core.truth import Truth
 from explorer.results.plots import colour_limit
 
 FAINT = 0.2
@@ -17,6 +18,22 @@ FAINT = 0.2
 UNSETTLED = 2
 """Values nearer zero than so many times what chance moves them by have no settled sign; the app hatches them."""
 NOT_SETTLED = "Nothing here is settled: chance alone could have made this map."
+
+TRUTH = {
+    "tells": "This map alone puts two copies it was not made from in their right order about {} times in 100 (a coin: "
+    "50); the rest is regions acting together, or chance.",
+    "little": "This map tells little of the truth: it puts two copies it was not made from in their right order about "
+    "{} times in 100 (a coin: 50).",
+    "nothing": "This map does not tell the truth: it orders copies it was not made from no better than a coin.",
+    "against": "This map says the opposite of the truth: it puts two copies it was not made from in their right order "
+    "only about {} times in 100 (a coin: 50).",
+}
+"""By ``Truth.verdict``, with ``Truth.in_order`` as times in 100."""
+
+
+def describe_truth(found: Truth | None) -> str:
+    """Say how much of the distances a map accounts for; nothing where there is nothing to say."""
+    return "" if found is None else TRUTH[found.verdict].format(int(100 * found.in_order + 0.5))
 
 
 def describe(explanation: Explanation | MethodExplanation, *, box: Box | None = None) -> str:

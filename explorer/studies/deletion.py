@@ -137,6 +137,7 @@ def _said(result: Deletion, verdict: DeletionVerdict) -> tuple[str, ...]:
                 "deleted one by one all over the picture are a pattern that disturbs a network by itself, so the "
                 "random curve is no neutral ground later on."
             )
+    lines.append(f"LoDF less HiDF, the symmetric relevance gain, is {verdict.srg:+.4f}.")
     lines.append(
         f"The distance goes from {result.lodf[0]:.4f} (whole) to {result.lodf[-1]:.4f} (all deleted); LoDF reaches "
         f"{result.lodf.max():.3f}, HiDF gets down to {result.hidf.min():.3f}."

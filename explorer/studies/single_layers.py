@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.attributions.question import DistanceExplainer
+from explorer.core.spearman import spearman
 from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
 from explorer.evaluation.layers import LayerFact, layer_facts, layer_facts_passes
 from explorer.evaluation.mprt_variants import efficient, efficient_passes
-from explorer.evaluation.spearman import spearman
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing
 from explorer.studies.needs import Arrays, WorkNeed, counted

@@ -15,7 +15,7 @@ from explorer.core.rank import EQUAL, IDENTICAL, NOT_CLOSER, ONE_SIDED, UNIFORM
 from explorer.core.selections import MEANINGS, MODES, SelectionSettings
 from explorer.encoders.cards import CARDS
 from explorer.results.plots import BEYOND
-from explorer.results.summary import NOT_SETTLED
+from explorer.results.summary import NOT_SETTLED, TRUTH
 
 FOLDERS = {path.stem: path.parent.name for path in (Path(__file__).parent / "browser").glob("*/*.js")}
 """Where each script lies."""
@@ -88,6 +88,7 @@ def words() -> dict[str, Any]:
         "nonnegative": [key for key, card in CARDS.items() if card.nonnegative],
         "meanings": {key: asdict(meaning) for key, meaning in MEANINGS.items()},
         "not_settled": NOT_SETTLED,
+        "truth": TRUTH,
         "not_closer": NOT_CLOSER,
         "beyond": BEYOND,
         "flat": {

@@ -105,8 +105,8 @@ def _wire_runs(
     c, everything, shown = page.controls, page.everything(), [page.status, page.view]
     run.click(handlers.queue, everything, [page.status, page.session], **LIGHT)  # before the run, or it would wait
     pressed = run.click(handlers.run, everything, shown, **page.queued())
-    left = preset.chosen(handlers.leave, {preset, page.session}, None, cancels=[pressed], **LIGHT)
-    chosen = left.then(handlers.apply_preset, {preset, page.session}, [story, *c.question_places(), *shown], **LIGHT)
+    left = preset.chosen(handlers.leave, handlers.chosen_example(), None, cancels=[pressed], **LIGHT)
+    chosen = left.then(handlers.apply_preset, handlers.chosen_example(), [story, *c.question_places(), *shown], **LIGHT)
     chosen.success(handlers.after_preset, everything, [reader], **LIGHT)
     handlers.hold_against(chosen)
     running = [pressed, *others]
@@ -125,8 +125,9 @@ def _wire_hints(handlers: Handlers, page: Page, run: gr.Button, reader: gr.HTML)
     c, everything = page.controls, page.everything()
     for asked in (c.reference.input, c.caption.submit):
         handlers.hold_against(asked(handlers.compare, everything, [page.status, page.view], **LIGHT))
-    kind = c.kind.input(handlers.choose_kind, {c.kind, c.encoder}, [c.reference, c.caption, c.encoder], **LIGHT)
-    encoder = c.encoder.input(handlers.choose_encoder, {c.kind, c.encoder}, [c.reference, c.caption, c.kind], **LIGHT)
+    network = {c.kind, c.encoder} | handlers.chosen_example()
+    kind = c.kind.input(handlers.choose_kind, network, [c.reference, c.caption, c.encoder], **LIGHT)
+    encoder = c.encoder.input(handlers.choose_encoder, network, [c.reference, c.caption, c.kind], **LIGHT)
     for chosen in (kind, encoder):  # each may set the other
         handlers.hold_against(chosen)
     for priced in (c.n_masks, c.encoder, c.precision, c.until):

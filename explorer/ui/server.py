@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from fastapi import FastAPI
 from gradio.block_function import BlockFunction
 from gradio.context import Context
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
 from explorer.core.errors import ExplorerError, InvalidInput
-from explorer.core.limits import MAX_UPLOAD_BYTES
+from explorer.core.limits import MAX_UPLOAD_BYTES, MIN_SIDE
 from explorer.encoders.cards import DEFAULT_ENCODER, find_card
 from explorer.pictures.formats import refuse_bombs
 from explorer.results.plots import import_matplotlib
@@ -201,7 +202,8 @@ def load_ahead() -> None:
     if not find_card(DEFAULT_ENCODER).here:
         return
     try:
-        load_encoder(DEFAULT_ENCODER)
+        encoder = load_encoder(DEFAULT_ENCODER)
+        encoder.exercise(encoder.read(np.zeros((MIN_SIDE, MIN_SIDE, 3), np.uint8)).pixels, 1)  # compiles the network
     except ExplorerError as error:
         log.warning("%s could not be loaded ahead: %s", DEFAULT_ENCODER, error)  # whoever runs it is told as well
 

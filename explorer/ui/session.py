@@ -95,6 +95,7 @@ class Session(Job):
 
     Attributes:
         replay: The key of the example shown without a model, if one is.
+        example: The key of the example that was chosen last; None before any.
         changed: Whether the page says that the controls ask for something else than what is on screen.
         awaited: What was opened, until a run or an example takes its place.
     """
@@ -103,6 +104,7 @@ class Session(Job):
         super().__init__()
         self._kept: Kept[Result] | None = None
         self.replay: str | None = None
+        self.example: str | None = None
         self.changed = False
         self.awaited: Awaited | None = None
         self._turn = 0
@@ -175,6 +177,7 @@ class Session(Job):
             self.stop(cancelled=True)
             self.end()
             self.replay, self.changed, self.awaited = key, False, None
+            self.example = key or self.example
 
     def wanted(self) -> Recipe | None:
         """What names the result that was asked for, with all its masks; None before there is one."""

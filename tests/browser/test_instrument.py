@@ -12,7 +12,9 @@ import pytest
 from explorer.core.distances import DISTANCES
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.truth import truth
 from explorer.pictures.examples import FIRST_PRESET
+from explorer.results.summary import describe_truth
 from explorer.results.wire import load_replay, replay_of, unpack
 
 from .driving import STATE, ink, painted, press_run, wait_done
@@ -26,6 +28,9 @@ MAP = """async () => {
 }"""
 
 
+BUILD_UP = """async (upto) => {
+    (await import(new URL('browser/instrument/store.js', document.baseURI))).store.set({ upto });
+}"""
 RESTYLED = "UpdateLayoutTree"
 """What Chromium calls it when it looks at elements' style again."""
 
@@ -216,6 +221,20 @@ def test_the_noise_meter_says_how_settled_the_map_is(quiet):
     assert "Two runs of 1000 masks like this one would agree by about 0.9" in text
     assert "±0.047" in text  # sqrt(4/9 * 0.25 * 2/100)
     quiet.wait_for_function("document.querySelector('#agreement-curve').getAttribute('aria-label').includes('700: 0.')")
+
+
+def test_the_truth_meter_says_what_the_library_says(quiet):
+    """With no request, of the whole run and at points of the build-up."""
+    probe, target = unpack(load_replay(replay_of(FIRST_PRESET)))
+    for upto in (None, 300):
+        part = probe if upto is None else replace(probe, embeddings=probe.embeddings[:upto])
+        told = truth(rank_against(part, target, SelectionSettings()))
+        quiet.evaluate(BUILD_UP, upto)
+        expected = f"{describe_truth(told)} Rank correlation {told.spearman:.2f}."
+        quiet.wait_for_function("text => document.querySelector('#truth').innerText === text", arg=expected)
+    quiet.evaluate(BUILD_UP, 12)
+    quiet.wait_for_function("document.querySelector('#truth').innerText === 'Too few masks to say.'")
+    quiet.evaluate(BUILD_UP, None)
 
 
 def test_the_first_screen_needs_no_model(chromium, served):

@@ -17,11 +17,12 @@ from explorer.cli import shared_options as cli
 from explorer.cli.main import main
 from explorer.core.errors import WeightsMissing
 from explorer.core.probe import prepare
+from explorer.core.truth import own_truth
 from explorer.encoders import cards
 from explorer.pictures import examples as presets
 from explorer.pictures.images import as_picture
 from explorer.results import wire
-from explorer.results.summary import describe
+from explorer.results.summary import describe, describe_truth
 from explorer.studies import store
 from explorer.studies.study import STUDIES
 
@@ -73,6 +74,7 @@ def test_explain_writes_what_the_library_computes(tmp_path: Path, capsys):
     said = capsys.readouterr().out
     assert f"{e.unmasked_distance:.4f}" in said
     assert describe(e) in said
+    assert describe_truth(own_truth(e)) in said
 
 
 def test_slices_and_captions(tmp_path: Path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -36,6 +38,22 @@ def test_against_scipy_and_loops(key: str, dtype: type) -> None:
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, scipys(key, rows.astype(float), vector.astype(float)), atol=1e-12)
     np.testing.assert_allclose(found, [slow.DISTANCES[key](row, vector) for row in rows], atol=1e-12)
+
+
+@pytest.mark.parametrize("key", DISTANCES)
+def test_long_probes_are_not_in_memory_twice(key: str) -> None:
+    rows, vector = some_rows(9000, 64)
+    few = np.float32(rows)
+    tracemalloc.start()
+    found = measure(key, few, vector)
+    indistinct(key, found, few, vector)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < few.nbytes
+    np.testing.assert_allclose(found, scipys(key, few.astype(float), vector), atol=1e-12)
+    few[[5, 8000], 0] = np.nan
+    with pytest.raises(UnusableEmbedding, match="non-finite values for 2 of 9000 masked copies"):
+        measure(key, few, vector)
 
 
 def test_cosine_is_the_reference_implementations() -> None:

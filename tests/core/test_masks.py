@@ -138,6 +138,18 @@ def test_weighted_sum_is_the_sum_of_rendered_masks(size: tuple[int, int], scheme
     np.testing.assert_allclose(found, by_hand, rtol=0, atol=1e-5)
 
 
+@pytest.mark.parametrize(("size", "fill"), [((24, 40), "auto"), ((33, 50), "auto"), ((35, 21), "drop")])
+def test_what_masks_keep_of_maps(size: tuple[int, int], fill: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks = sample_masks(MaskSettings(n_masks=60, feature_res=5, seed=3, fill=fill), size)
+    maps = np.random.default_rng(2).normal(size=(3, *size))
+    rendered = masks.render(0, 60).astype(float)
+    by_hand = [[(mask * values).sum() for mask in rendered] for values in maps]
+    np.testing.assert_allclose(masks.sums_kept(maps), by_hand, rtol=0, atol=1e-4)
+    monkeypatch.setattr("explorer.core.masks.CHUNK_CELLS", 25 * 7)
+    np.testing.assert_allclose(masks.sums_kept(maps), by_hand, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(masks_from_array(rendered).sums_kept(maps), by_hand, rtol=0, atol=1e-4)
+
+
 def test_weighted_sum_takes_the_first_masks_and_any_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     masks = sample_masks(MaskSettings(n_masks=60), (40, 56))
     weights = np.random.default_rng(1).normal(size=35)

@@ -14,8 +14,21 @@ import explorer
 from explorer import InvalidInput, MaskSettings, Probe
 from explorer.attributions.question import Question, make_question
 from explorer.core.fills import FILLS, make_background
+from explorer.core.rank import rank_against
+from explorer.core.selections import SelectionSettings
 from explorer.core.steps import run
-from explorer.evaluation.deletion import ORDERS, Deletion, deleted_copies, deletion, deletion_passes, pixel_order
+from explorer.evaluation.deletion import (
+    ORDERS,
+    Deletion,
+    deleted_copies,
+    deletion,
+    deletion_passes,
+    pixel_order,
+    symmetric_gain,
+    symmetric_passes,
+)
+from explorer.pictures.examples import preset_named
+from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles import deletion as slow
 
 PaperImage = Callable[[str], Path]
@@ -102,6 +115,11 @@ def test_every_distance_is_that_of_loops(
         assert row.tolist() == expected(drawn)
     for order, curve in (("lodf", found.lodf), ("hidf", found.hidf)):
         assert found.area(order) == pytest.approx(slow.area(found.shares.tolist(), curve.tolist()), abs=1e-12)
+    gain = slow.symmetric_gain(found.shares.tolist(), *(expected(slow.order(attribution, sign)) for sign in (1, -1)))
+    assert found.srg == pytest.approx(gain, rel=1e-9, abs=1e-12)
+    if pixels_per_step is None:
+        alone = symmetric_gain(question, attribution, steps=steps, fill=fill, seed=5)
+        assert run(alone) == pytest.approx(gain, rel=1e-9, abs=1e-12)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 100])
@@ -245,6 +263,19 @@ def test_areas_up_to_a_share(upto: float) -> None:
     assert found.against_random("lodf", upto) == pytest.approx(upto**2 / 2 - 0.05 * upto)
 
 
+def test_the_symmetric_gain_forgets_what_deleting_at_random_does() -> None:
+    assert straight().srg == pytest.approx(1)
+    assert straight(random=(0.4, 0.5)).srg == straight().srg
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 20])
+def test_the_price_of_the_symmetric_gain(small: np.ndarray, attribution: np.ndarray, steps: int) -> None:
+    sums = Sums()
+    question = case_of(small, sums)
+    told = sum(step for step in symmetric_gain(question, attribution, steps=steps) if isinstance(step, int))
+    assert told == len(sums.shown) == symmetric_passes(question, steps=steps)
+
+
 def test_the_band_holds_every_random_order() -> None:
     low, high = straight(random=(0.1, -0.2, 0.0)).band()
     assert low == pytest.approx([0.0] * 5)
@@ -266,6 +297,23 @@ def test_a_faithful_map_and_its_opposite() -> None:
     assert true.area("hidf") < lowest
     assert true.against_random("lodf") > 0 > true.against_random("hidf")
     assert false.against_random("lodf") < 0 < false.against_random("hidf")
+
+
+def test_the_gain_puts_maps_in_one_order_whatever_deleted_pixels_become() -> None:
+    """A map, the same with a wrong one mixed in, the wrong one, and the opposite, on a shipped example."""
+    preset = preset_named("two-espresso")
+    probe, target = unpack(load_replay(replay_of(preset.key)))
+    found = rank_against(probe, target, SelectionSettings()).relative
+    blocks = found.reshape(8, 28, 8, 28).transpose(0, 2, 1, 3).reshape(64, 28, 28)
+    mixed = blocks[np.random.default_rng(0).permutation(64)].reshape(8, 8, 28, 28)
+    shuffled = mixed.transpose(0, 2, 1, 3).reshape(224, 224)
+    folder = Path(explorer.__file__).parents[1] / "assets"
+    question = make_question(folder / preset.image, reference=folder / preset.reference, encoder=preset.encoder)
+    for fill in ("black", "mean", "blur", "noise"):
+        maps = (found, found + 1.5 * shuffled, shuffled, -found)
+        gains = [run(symmetric_gain(question, one, steps=6, fill=fill)) for one in maps]
+        assert gains == sorted(gains, reverse=True), (fill, gains)
+        assert gains[-1] == pytest.approx(-gains[0], abs=1e-3)
 
 
 # Refusals

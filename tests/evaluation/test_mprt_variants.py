@@ -10,11 +10,11 @@ import pytest
 from explorer.attributions.question import DistanceExplainer
 from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSettings
+from explorer.core.spearman import spearman
 from explorer.core.steps import run
 from explorer.encoders.torch_layers import TorchLayers
 from explorer.evaluation.mprt_variants import Efficient, Smoothed, discrete_entropy, efficient, efficient_passes
 from explorer.evaluation.randomization import pose, randomization
-from explorer.evaluation.spearman import spearman
 from tests.evaluation.networks import EXPLAINER, SIDE, explain_for_quantus, fresh_as_quantus, plain_cnn, question
 
 FEW = DistanceExplainer(MaskSettings(n_masks=10, feature_res=4))

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from explorer.attributions.question import Question, make_class_question
+from explorer.core.spearman import spearman
 from explorer.core.steps import Steps, run
 from explorer.encoders.torch_layers import from_torch
 from explorer.evaluation.randomization import Randomization, randomised_target, randomization
-from explorer.evaluation.spearman import spearman
 from tests.evaluation import networks
 from tests.evaluation.classes import Classes, about_class, noise_map
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from explorer.core.masks import MaskSet, MaskSettings, sample_masks
+from explorer.core.spearman import spearman
 from explorer.evaluation.deletion import Deletion, several_fills
 from explorer.evaluation.randomization import Randomization
-from explorer.evaluation.spearman import spearman
 from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.evaluation.verdicts import (
     SAME,
@@ -113,6 +113,10 @@ def test_app_and_study_judge_a_deletion_alike(height: float, effect: Effect, app
     assert verdict is not None
     assert (verdict.red, verdict.blue) == (effect, effect)
     assert verdict.spread == pytest.approx(2 * found.random_areas().std(ddof=1))
+    assert verdict.srg == found.srg
+    assert verdict.gain is (
+        Effect.MORE if height > 0 else Effect.LESS
+    )  # of two sides 1.5 deviations are enough
     assert app in deletion_verdict({"mean": found}, stopped=False)[1]
     said = words_of_deletion(found, verdict)
     assert any(study in line for line in said)
@@ -122,13 +126,14 @@ def test_app_and_study_judge_a_deletion_alike(height: float, effect: Effect, app
 
 def test_a_verdict_by_several_fills_is_none_where_they_disagree() -> None:
     red, blue = (SHARES + sign * 0.2 * np.sin(np.pi * SHARES) for sign in (1, -1))
-    faithful, unsure = Deletion(SHARES, red, blue, EVEN), Deletion(SHARES, red, EVEN[0], EVEN)
+    faithful, unsure = Deletion(SHARES, red, blue, EVEN), Deletion(SHARES, blue, red, EVEN)
     nothing = Deletion(SHARES, red, blue, np.full((2, 11), np.nan))
     agreed, split = judge_fills({"black": faithful, "blur": faithful}), judge_fills({"black": faithful, "blur": unsure})
     assert agreed is not None
     assert split is not None
-    assert (agreed.red, agreed.blue, agreed.depends) == (Effect.MORE, Effect.MORE, False)
-    assert (split.red, split.blue, split.depends) == (Effect.MORE, None, True)
+    assert (agreed.gain, agreed.depends) == (Effect.MORE, False)
+    assert (split.gain, split.depends) == (None, True)
+    assert (split.each["black"].gain, split.each["blur"].gain) == (Effect.MORE, Effect.LESS)
     part = judge_fills({"black": faithful, "blur": nothing})
     assert part is not None
     assert list(part.each) == ["black"]
@@ -146,7 +151,7 @@ def test_the_early_part_is_a_mean_distance() -> None:
     assert verdict.red is Effect.CHANCE  # one order says nothing about chance
 
 
-def test_the_largest_contrast_tells_most() -> None:
+def test_the_largest_gain_tells_most() -> None:
     assert tells_most({"a": 0.1, "b": 0.3, "c": -1}) == "b"
     assert tells_most({"a": 0.0, "c": -1}) is None
     assert tells_most({}) is None

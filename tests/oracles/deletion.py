@@ -74,3 +74,12 @@ def area(shares: Sequence[float], distances: Sequence[float]) -> float:
     """Under a curve, by trapezoids."""
     sides = zip(shares[:-1], shares[1:], distances[:-1], distances[1:], strict=True)
     return math.fsum((right - left) * (low + high) / 2 for left, right, low, high in sides)
+
+
+def symmetric_gain(shares: Sequence[float], most_first: Sequence[float], least_first: Sequence[float]) -> float:
+    """Blücher et al. 2024, arXiv:2401.06654: least relevant first less most relevant first, of the closeness.
+
+    That is the distance negated; slice by slice.
+    """
+    gaps = [-least + most for least, most in zip(least_first, most_first, strict=True)]
+    return area(shares, gaps)

@@ -19,6 +19,7 @@ from PIL import ExifTags, Image
 import explorer
 from explorer import CannotWrite, Encoder, Explanation, InvalidInput, MaskSettings, Probe, SelectionSettings
 from explorer.core.probe import prepare
+from explorer.core.truth import truth
 from explorer.pictures.images import as_picture
 from explorer.results.folders import PROBE_FILE, RESULT_FILES, load_probe, save_probe
 
@@ -83,6 +84,8 @@ def test_manifest(explanation: Explanation, tmp_path: Path) -> None:
     assert manifest["map"]["shape"] == [32, 32]
     assert manifest["map"]["box"] == {"left": 0.0, "top": 0.0, "right": 1.0, "bottom": 1.0}
     assert manifest["map"]["sign"] == "positive = keeping this region brings the pair closer"
+    told = truth(explanation)
+    assert manifest["truth"] == {"spearman": told.spearman, "r2": told.r2, "n": 40}
     assert manifest["no_signal"] == ""
     assert manifest["notices"] == []
     assert manifest["versions"]["numpy"] == np.__version__

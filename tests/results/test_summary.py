@@ -15,9 +15,10 @@ from explorer.core.embedder import Box
 from explorer.core.explanation import MethodExplanation
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES
+from explorer.core.truth import Truth
 from explorer.encoders.base import Encoder
 from explorer.pictures.examples import shipped_presets
-from explorer.results.summary import NOT_SETTLED, UNSETTLED, describe
+from explorer.results.summary import NOT_SETTLED, UNSETTLED, describe, describe_truth
 from explorer.results.wire import load_replay, replay_of, unpack
 from tests.oracles.colours import strongest_regions
 
@@ -121,3 +122,13 @@ def test_slices_in_no_order_are_called_what_they_are(explanation: Explanation, s
     assert sentence.startswith(tuple(said.split("|"))) or sentence == NOT_SETTLED
     assert "closer" not in sentence
     assert any("only what they kept" in notice for notice in shown.notices)
+
+
+def test_how_true_a_map_is() -> None:
+    assert describe_truth(None) == ""
+    assert describe_truth(Truth(0.5, 0.25, 1000)) == (
+        "This map alone puts two copies it was not made from in their right order about 67 times in 100 (a coin: 50); "
+        "the rest is regions acting together, or chance."
+    )
+    assert "no better than a coin" in describe_truth(Truth(0.01, 0.0, 1000))
+    assert "the opposite of the truth" in describe_truth(Truth(-0.5, -0.25, 1000))

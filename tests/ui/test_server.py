@@ -21,7 +21,7 @@ import pytest
 
 from explorer.core.errors import WeightsMissing
 from explorer.core.limits import MAX_UPLOAD_BYTES
-from explorer.encoders.cards import DEFAULT_ENCODER
+from explorer.encoders.cards import DEFAULT_ENCODER, load_encoder
 from explorer.pictures import examples as presets
 from explorer.ui import server
 from explorer.ui.gate import static
@@ -37,10 +37,10 @@ def uploaded(url) -> dict[str, Any]:
 
 
 def test_the_first_encoder_is_loaded_ahead(monkeypatch, caplog) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(server, "load_encoder", asked.append)
+    encoder, passes = load_encoder(DEFAULT_ENCODER), list[tuple[tuple[int, ...], int]]()
+    monkeypatch.setattr(type(encoder), "exercise", lambda self, pixels, count: passes.append((pixels.shape, count)))
     server.load_ahead()
-    assert asked == [DEFAULT_ENCODER]
+    assert passes == [((224, 224, 3), 1)]  # its first pass, which compiles the network behind masks
 
     def broken(key: str) -> None:
         raise WeightsMissing("Its file is damaged.", code="weights_hash")

@@ -114,6 +114,43 @@ function interpolate(sums, { cell, side, f, at, column, change }, width, out) {
 }
 
 /**
+ * The sum of a map over what some masks keep, without rendering any (GridMasks.sums_kept in explorer/core/masks.py).
+ *
+ * @param {Masks} masks
+ * @param {Float32Array} map (h * w)
+ * @param {Uint32Array} own (m) numbers of the masks.
+ * @returns {Float64Array} (m)
+ */
+export function sumsKept({ bits, shifts, f, h, w, blocks }, map, own) {
+  const down = axis(h, f, blocks), along = axis(w, f, blocks), stride = along.cell * f;
+  const turned = gathered(map, down, w, cleared("kept down", down.cell * f * w)); // (w, cell * f)
+  const cells = gathered(turned, along, down.cell * f, cleared("kept along", stride * down.cell * f)); // (cell * f, cell * f)
+  return Float64Array.from(own, (i) => {
+    let total = 0, from = i * f * f, to = shifts[2 * i] * f * stride + shifts[2 * i + 1] * f;
+    for (let row = 0; row < f; row++, to += stride) {
+      for (let k = 0; k < f; k++) total += bits[from++] * cells[to + k];
+    }
+    return total;
+  });
+}
+
+/** What `values` (side, width) have of each cell at each shift, turned over: `out` (width, cell * f). */
+function gathered(values, { cell, side, f, low, next, share }, width, out) {
+  const line = cleared("kept line", side);
+  for (let k = 0, to = 0; k < width; k++) {
+    for (let y = 0; y < side; y++) line[y] = values[y * width + k];
+    for (let shift = 0; shift < cell; shift++, to += f) {
+      for (let y = 0; y < side; y++) {
+        const own = to + low[shift + y], part = share[shift + y] * line[y];
+        out[own] += line[y] - part;
+        out[own + next] += part;
+      }
+    }
+  }
+  return out;
+}
+
+/**
  * The value of every mask at one pixel.
  *
  * @param {Masks} masks

@@ -242,7 +242,7 @@ export function beyond(map, limit, sentence) {
 }
 
 /** Weights and map of the masks in `ranking` alone; mask numbers stay those of the result. */
-function mapOf(result, selection, ranking, measured) {
+export function mapOf(result, selection, ranking, measured) {
   const weights = select(ranking, measured, selection);
   const noSignal = whyFlat(result, selection.distance, ranking, weights);
   if (noSignal) weights.fill(0);

@@ -1,21 +1,24 @@
-// How far the map can be trusted: agreement of two halves of the masks, and what chance moves a pixel by.
+// How far the map can be trusted: agreement of two halves of the masks, what chance moves a pixel by, and whether it
+// foretells copies it was not made from.
 import { digitsOf } from "./colour-bar.js";
 import { el, textScale, write } from "./dom.js";
 import { ANYWHERE, follow } from "./follow.js";
 import { splitHalf } from "./maths.js";
 import { onScreen } from "./stage.js";
 import { store } from "./store.js";
+import { FEWEST, FOLDS, inOrder, meanTruth, partTruth, truthVerdict } from "./truth.js";
 import { limitOf, view } from "./views.js";
 
 const LADDER = [20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000];
 const PATIENCE = 120; // ms without a move before the costly numbers are computed
 const curve = { run: "", known: new Map(), turn: 0 };
+const NOTHING_CLAIMED = "These slices do not say what brings the pair closer, so there is no truth to measure.";
 const SIZE = { width: 260, height: 70 };
 
 /** Build the panel. */
 export function meterPanel() {
-  const needle = el("i"), bar = el("div", { class: "gauge", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": "agreement of two runs" }, needle);
-  const agreement = el("p", { id: "agreed" }), wobble = el("p", { id: "wobble" });
+  const steady = gauge("agreement of two runs"), true_ = gauge("rank correlation of the map with copies it was not made from");
+  const agreement = el("p", { id: "agreed" }), wobble = el("p", { id: "wobble" }), told = el("p", { id: "truth" });
   const canvas = el("canvas", { role: "img", "aria-label": "no agreement known yet", id: "agreement-curve" });
   let timer = 0;
   const soon = (state) => {
@@ -23,15 +26,47 @@ export function meterPanel() {
     curve.turn += 1;
     sayWobble(wobble, state);
     timer = setTimeout(() => {
-      sayAgreement({ agreement, bar, needle }, store.state);
-      goOn(canvas, curve.turn);
+      sayAgreement({ agreement, ...steady }, store.state);
+      sayTruth({ told, ...true_ }, curve.turn, () => goOn(canvas, curve.turn));
     }, PATIENCE);
   };
-  const panel = el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is" },
-    el("div", {}, el("h2", {}, "Is it noise?"), bar, agreement, wobble), el("figure", {}, canvas,
-      el("figcaption", {}, "agreement against number of masks")));
+  const panel = el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is, and how true" },
+    el("div", {}, el("h2", {}, "Is it noise?"), steady.bar, agreement, wobble),
+    el("div", {}, el("h2", {}, "Does it tell the truth?"), true_.bar, told),
+    el("figure", {}, canvas, el("figcaption", {}, "agreement against number of masks")));
   follow(panel, ["result", "selection", "upto"], soon, ANYWHERE);
   return panel;
+}
+
+function gauge(label) {
+  const needle = el("i"), bar = el("div", { class: "gauge", role: "meter", "aria-valuemin": 0, "aria-valuemax": 1, "aria-label": label }, needle);
+  return { bar, needle };
+}
+
+function point({ bar, needle }, value) {
+  needle.style.width = `${100 * Math.max(0, value)}%`;
+  bar.setAttribute("aria-valuenow", value.toFixed(2));
+}
+
+/** Find how true the map is, one part of the masks after another, giving way to the visitor in between. */
+function sayTruth({ told, bar, needle }, turn, then, parts = []) {
+  const { result, selection, upto, words } = store.state;
+  if (turn !== curve.turn || !result) return;
+  const { n, noSignal, meaning } = view(result, selection, upto), silent = n < FEWEST || noSignal || meaning !== "closer";
+  if (!silent && parts.length < FOLDS) {
+    parts.push(partTruth(result, selection, upto, parts.length));
+    setTimeout(() => sayTruth({ told, bar, needle }, turn, then, parts), 15);
+    return;
+  }
+  bar.hidden = Boolean(silent);
+  if (silent) write(told, n < FEWEST ? "Too few masks to say." : noSignal ? "" : NOTHING_CLAIMED);
+  else {
+    const found = meanTruth(parts, n);
+    point({ bar, needle }, Math.max(0, found.spearman));
+    const number = found.spearman.toFixed(n < 300 ? 1 : 2).replace("-", "−");
+    write(told, `${words.truth[truthVerdict(found)].replace("{}", inOrder(found))} Rank correlation ${number}.`);
+  }
+  then();
 }
 
 function sayWobble(place, state) {
@@ -46,8 +81,7 @@ function sayAgreement({ agreement, bar, needle }, state) {
   bar.hidden = Boolean(few || noSignal);
   if (bar.hidden) return write(agreement, few ? "Too few masks to say." : "");
   const { expected } = splitHalf(result, selection, upto);
-  needle.style.width = `${100 * Math.max(0, expected)}%`;
-  bar.setAttribute("aria-valuenow", expected.toFixed(2));
+  point({ bar, needle }, expected);
   const digits = n < 300 ? 1 : 2; // of few masks even the agreement is noise
   return write(agreement, `Two runs of ${n} masks like this one would agree by about ${expected.toFixed(digits)} ` +
     `(correlation; 1 = the same map): ${verdict(expected, upto)}`);

@@ -123,7 +123,7 @@ def methods_section(page: Page) -> None:
 
 def verdict(answers: list[Answer], stopped: bool) -> list[str]:
     """Which map its own red and blue speak for most."""
-    judged = {a.key: a.faithful.contrast for a in answers if a.faithful is not None}
+    judged = {a.key: a.faithful.srg for a in answers if a.faithful is not None}
     said = ["Stopped before all had answered."] if stopped else []
     if not judged:
         return [*said, "No map says anything here, so none can be judged."]
@@ -148,7 +148,7 @@ def _cost(answer: Answer) -> str:
 def _facts(answer: Answer) -> str:
     if answer.faithful is None:
         return f"{_cost(answer)}; " + ("says nothing here" if is_blank(answer.attribution) else "being judged …")
-    return f"{_cost(answer)}; deletion area {signed(answer.faithful.contrast)}"
+    return f"{_cost(answer)}; deletion area {signed(answer.faithful.srg)}"
 
 
 def _table(answers: list[Answer]) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _table(answers: list[Answer]) -> dict[str, Any]:
         areas = ["", "", ""]
         if answer.faithful is not None:
             found = answer.faithful
-            areas = [signed(v) for v in (found.contrast, found.against_random("lodf"), found.against_random("hidf"))]
+            areas = [signed(v) for v in (found.srg, found.against_random("lodf"), found.against_random("hidf"))]
         passes = plain(answer.passes, 0)
         rows.append([METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, METHODS[answer.key].source])
     return {

@@ -28,18 +28,16 @@ TONES = {"lodf": "closer", "hidf": "apart", "random": "rest"}
 DASHES = {"lodf": None, "hidf": "7 3", "random": "2 3"}
 """So that the lines can be told apart without their colours."""
 HEADS = {
-    (Effect.MORE, Effect.MORE): "Faithful both ways: red brings the pair closer and blue pushes it apart, as the map "
-    "says.",
-    (Effect.MORE, Effect.CHANCE): "Faithful in its red; its blue is no better than chance.",
-    (Effect.CHANCE, Effect.MORE): "Faithful in its blue; its red is no better than chance.",
-    (Effect.CHANCE, Effect.CHANCE): "No better than chance, in its red and in its blue.",
+    Effect.MORE: "Faithful: the distance rises more when the red goes first than when the blue does.",
+    Effect.CHANCE: "No better than chance: red first and blue first do about the same.",
+    Effect.LESS: "Against the map: the distance rises more when the blue goes first than when the red does.",
 }
+OUTCOMES = {Effect.MORE: "faithful", Effect.CHANCE: "no better than chance", Effect.LESS: "against the map"}
 SIDES = {
     Effect.MORE: "is faithful",
     Effect.CHANCE: "is no better than chance",
     Effect.LESS: "does less than chance, or the opposite",
 }
-AGAINST = "Against the map: deleting by it does less than chance, or the opposite."
 SEVERAL = "several"
 DEPENDS = "It depends on what deleted pixels become"
 _FILLS = (
@@ -56,7 +54,8 @@ class DeletionEvidence(Evidence):
     title = "Is the map faithful? Delete the red first"
     read = (
         "Pixels are taken out of the picture step by step. If red really brings the pair closer, deleting red first "
-        "should raise the distance sooner than deleting at random, and deleting blue first should keep it lower."
+        "should raise the distance sooner than deleting at random, and deleting blue first should keep it lower. The "
+        "area between those two lines, the symmetric relevance gain (SRG), is what the verdict goes by."
     )
     limits = (
         "A picture with holes looks like no photograph, and specks at random spoil it otherwise than whole regions do, "
@@ -205,7 +204,7 @@ def _rows(result: Deletion) -> list[list[str]]:
 
 
 def deletion_verdict(results: Mapping[str, Deletion], stopped: bool) -> list[str]:
-    """Both orders against chance, in words, and whether that hangs on what deleted pixels become."""
+    """One order against the other, and both against chance, in words; and whether it hangs on the fill."""
     found = judge_fills(results)
     if found is None:
         return ["Stopped before there was a random order to compare with; the lines show how far it came."]
@@ -219,18 +218,20 @@ def deletion_verdict(results: Mapping[str, Deletion], stopped: bool) -> list[str
 
 
 def _head(found: FillsVerdict) -> str:
-    if found.red is not None and found.blue is not None:
-        return HEADS.get((found.red, found.blue), AGAINST)
-    sides = {"red": found.red, "blue": found.blue}
-    held = "".join(f"; its {side} {SIDES[effect]} each time" for side, effect in sides.items() if effect is not None)
-    return f"{DEPENDS}{held}."
+    if found.gain is not None:
+        return HEADS[found.gain]
+    by_effect: dict[Effect, list[str]] = {}
+    for fill, verdict in found.each.items():
+        by_effect.setdefault(verdict.gain, []).append(FILLS[fill].looks)
+    parts = [f"{OUTCOMES[effect]} where they are {' or '.join(looks)}" for effect, looks in by_effect.items()]
+    return f"{DEPENDS}: {', '.join(parts)}."
 
 
 def _words(verdict: DeletionVerdict) -> str:
     words = (
-        f"Deleting red first {_moves(verdict.red, 'raises the distance more')} ({signed(verdict.gaps['lodf'])} on "
-        f"average, the area between the lines); deleting blue first {_moves(verdict.blue, 'keeps it lower')} "
-        f"({signed(verdict.gaps['hidf'])})."
+        f"The area between the two lines (SRG) is {signed(verdict.srg)}. Held against deleting at random, red first "
+        f"{_moves(verdict.red, 'raises the distance more')} ({signed(verdict.gaps['lodf'])} on average); blue first "
+        f"{_moves(verdict.blue, 'keeps it lower')} ({signed(verdict.gaps['hidf'])})."
     )
     return f"{words} {_chance(verdict)}."
 
@@ -239,8 +240,8 @@ def _short(fill: str, verdict: DeletionVerdict) -> str:
     red, blue = (f"{side} {SIDES[effect]}" for side, effect in (("red", verdict.red), ("blue", verdict.blue)))
     gaps = (signed(verdict.gaps[order]) for order in ("lodf", "hidf"))
     return (
-        f"Deleted pixels {FILLS[fill].looks}: {red} ({next(gaps)} on average, the area between the lines), {blue} "
-        f"({next(gaps)}). {_chance(verdict)}."
+        f"Deleted pixels {FILLS[fill].looks}: {OUTCOMES[verdict.gain]}, SRG {signed(verdict.srg)}; against deleting at "
+        f"random {red} ({next(gaps)} on average), {blue} ({next(gaps)}). {_chance(verdict)}."
     )
 
 

@@ -131,6 +131,10 @@ class Handlers:
         """
         event.then(None, None, None, js=HOLD, **QUIET)
 
+    def chosen_example(self) -> set[Any]:
+        """The inputs that tell whether an example was chosen."""
+        return {self._preset, self._page.session}
+
     def held(self) -> set[Any]:
         """The inputs of ``stale``."""
         return self._page.everything() | {self._preset}
@@ -200,11 +204,19 @@ class Handlers:
         return f" The encoder is now {CARDS[now].title}{reader}; the maps are by {find_card(before).title}."
 
     def _of_example(self, values: Values, asked: Recipe | None) -> bool:
-        """Whether the pair is that of the example whose name and story stand above it, if one's do."""
-        if not (key := values[self._preset]):
+        """Whether the pair is that of the example whose name and story stand above it, if one's do.
+
+        Also where another was chosen since these values were sent: they are not about that one.
+        """
+        if not (key := values[self._preset]) or self._overtaken(values):
             return True
         recipe = preset_recipe(key)
         return asked is not None and all(getattr(asked, name) == getattr(recipe, name) for name in PAIR)
+
+    def _overtaken(self, values: Values) -> bool:
+        """Whether another example was chosen since these values were sent."""
+        key, last = values[self._preset], self.session(values).example
+        return bool(key) and last is not None and key != last
 
     @told
     def stop(self, values: Values) -> None:
@@ -255,6 +267,8 @@ class Handlers:
     @told
     def choose_kind(self, values: Values) -> list[Any]:
         """Show the input for the chosen kind of reference, and an encoder that can read it."""
+        if self._overtaken(values):
+            return [gr.skip()] * 3
         by_caption = values[self._controls.kind] == CAPTION
         encoder = values[self._controls.encoder]
         if by_caption and not find_card(encoder).captions:
@@ -264,6 +278,8 @@ class Handlers:
     @told
     def choose_encoder(self, values: Values) -> list[Any]:
         """Go back to a picture as reference where the encoder cannot read captions."""
+        if self._overtaken(values):
+            return [gr.skip()] * 3
         by_caption = values[self._controls.kind] == CAPTION and find_card(values[self._controls.encoder]).captions
         return [gr.update(visible=not by_caption), gr.update(visible=by_caption), CAPTION if by_caption else PICTURE]
 

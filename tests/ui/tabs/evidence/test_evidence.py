@@ -306,18 +306,19 @@ ABOVE, BELOW = np.array([0.2, 0.45, 0.5, 0.5, 0.5]), np.array([0.2, 0.1, 0.1, 0.
 @pytest.mark.parametrize(
     ("lodf", "hidf", "said"),
     [
-        (ABOVE, BELOW, "Faithful both ways"),
-        (ABOVE, RANDOM.mean(axis=0), "Faithful in its red"),
-        (RANDOM.mean(axis=0), BELOW, "Faithful in its blue"),
+        (ABOVE, BELOW, "Faithful: "),
+        (ABOVE, RANDOM.mean(axis=0), "Faithful: "),
+        (RANDOM.mean(axis=0), BELOW, "Faithful: "),
         (RANDOM[0], RANDOM[1], "No better than chance"),
         (BELOW, ABOVE, "Against the map"),
-        (ABOVE, ABOVE, "Against the map"),
+        (ABOVE, ABOVE, "No better than chance"),  # both above deleting at random: that is the specks', not the map's
     ],
 )
 def test_deletion_is_judged_against_the_random_orders(lodf, hidf, said: str):
     result = Deletion(SHARES, lodf, hidf, RANDOM)
     head, words = deletion_verdict({"black": result}, stopped=False)[:2]
     assert head.startswith(said)
+    assert f"(SRG) is {signed(result.srg)}." in words
     assert signed(result.against_random("lodf")) in words
     assert signed(result.against_random("hidf")) in words
     assert plain(2 * result.random_areas().std(ddof=1)) in words
@@ -326,9 +327,19 @@ def test_deletion_is_judged_against_the_random_orders(lodf, hidf, said: str):
 @pytest.mark.parametrize(
     ("other", "head", "outcome"),
     [
-        ((ABOVE, BELOW), "Faithful both ways", "Faithful both ways"),
-        ((ABOVE, RANDOM[0]), "It depends on what deleted pixels become; its red is faithful each time.", "It depends"),
-        ((BELOW, ABOVE), "It depends on what deleted pixels become.", "It depends"),
+        ((ABOVE, BELOW), "Faithful: ", "Faithful: "),
+        (
+            (ABOVE, ABOVE),
+            "It depends on what deleted pixels become: faithful where they are black, no better than chance where "
+            "they are blurred.",
+            "It depends",
+        ),
+        (
+            (BELOW, ABOVE),
+            "It depends on what deleted pixels become: faithful where they are black, against the map where they are "
+            "blurred.",
+            "It depends",
+        ),
     ],
 )
 def test_a_verdict_says_whether_it_hangs_on_what_deleted_pixels_become(other, head: str, outcome: str):
@@ -340,12 +351,13 @@ def test_a_verdict_says_whether_it_hangs_on_what_deleted_pixels_become(other, he
         "Deleted pixels black",
         "Deleted pixels blurred",
     ]
+    assert f"black: faithful, SRG {signed(results['black'].srg)}; " in report["verdict"][1]
     assert "red is faithful (+" in report["verdict"][1]
     assert len(report["charts"]) == 2
     assert report["table"]["rows"][0][0] == "0 %, black"
     part = results | {"blur": Deletion(SHARES, ABOVE, BELOW, np.full_like(RANDOM, np.nan))}
     stopped = deletion_report(part, "cosine distance", stopped=True)["verdict"]
-    assert stopped[0].startswith("Stopped with 1 of 2 ways to delete judged. Faithful both ways")
+    assert stopped[0].startswith("Stopped with 1 of 2 ways to delete judged. Faithful: ")
     assert len(stopped) == 2
 
 
@@ -387,7 +399,7 @@ def test_a_stopped_deletion_counts_the_random_orders_that_are_whole():
     part = RANDOM.copy()
     part[2, 2:-1] = np.nan
     head, words = deletion_verdict({"black": Deletion(SHARES, ABOVE, BELOW, part)}, stopped=True)[:2]
-    assert head.startswith("Stopped after 2 random orders. Faithful both ways")
+    assert head.startswith("Stopped after 2 random orders. Faithful: ")
     assert signed(Deletion(SHARES, ABOVE, BELOW, part[:2]).against_random("lodf")) in words
     part[1:, 1] = np.nan
     head, words = deletion_verdict({"black": Deletion(SHARES, ABOVE, BELOW, part)}, stopped=True)[:2]

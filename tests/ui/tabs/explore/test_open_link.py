@@ -25,12 +25,12 @@ from PIL import Image
 from explorer import MaskSettings, SelectionSettings
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import N_MASKS
-from explorer.pictures.examples import FIRST_PRESET, asset_path
+from explorer.pictures.examples import FIRST_PRESET, asset_path, preset_named, presets
 from explorer.pictures.images import as_picture
 from explorer.results.links import CONTROLS, TABS, View, preset_recipe, to_query
 from explorer.results.recipe import Recipe, example_sha256
 from explorer.results.wire import load_replay, replay_of
-from explorer.ui.controls import Controls
+from explorer.ui.controls import CAPTION, Controls
 from explorer.ui.page import SESSION_SECONDS
 from explorer.ui.tabs.share.layout import LABELS, OPENED
 from tests.ui.talk import at_first
@@ -513,6 +513,21 @@ def test_an_export_that_cannot_be_written_says_so(page, monkeypatch, tmp_path):
     assert "cannot store files now" in error
     assert str(tmp_path) not in error
     assert answers == {}
+
+
+# An example
+
+
+@pytest.mark.parametrize("name", ["Handlers.stale", "Handlers.choose_kind", "Handlers.choose_encoder"])
+def test_an_event_from_before_an_example_does_not_undo_it(page, name):
+    page.follow("")
+    other = next(preset.key for preset in presets() if preset.key != FIRST_PRESET and replay_of(preset.key))
+    before = {"preset": FIRST_PRESET, "kind": CAPTION}
+    assert page.send(name, **before)[0]  # as long as no other is chosen
+    assert page.send("Handlers.apply_preset", preset=other)[0]["story"] == preset_named(other).story
+    answers, error = page.send(name, **before)
+    assert error == ""
+    assert not answers.keys() & {"preset", "story", "kind", "encoder"}
 
 
 # A class

@@ -6,7 +6,7 @@ the map over what the copy kept; what does not follow is what pixels do together
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +20,14 @@ from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
-from explorer.core.selections import select
-from explorer.evaluation.spearman import spearman
+from explorer.core.selections import CLOSER, select
+from explorer.core.spearman import spearman
 
-ROWS = 64
-"""Masks rendered at once."""
+FOLDS = 5
+FEWEST = 20
+"""Masks below which a map's truth is not told: its parts would hold three copies and less."""
+LITTLE = 0.3
+"""A rank correlation below this is little: three copies in five in their right order."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,24 @@ class Truth:
     r2: float
     n: int
 
+    @property
+    def in_order(self) -> float:
+        """About the share of pairs of copies that the map puts in their right order, 0 to 1; a coin has 0.5.
 
-def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, folds: int = 5) -> Truth:
+        As of numbers that are jointly normal (Kruskal 1958, doi:10.1080/01621459.1958.10501481, table 1).
+        """
+        return 0.5 + math.asin(min(1.0, max(-1.0, 2 * math.sin(math.pi * self.spearman / 6)))) / math.pi
+
+    @property
+    def verdict(self) -> str:
+        """What that is, a key of ``explorer.results.summary.TRUTH``: within 2 / sqrt(n) of nothing it may be chance."""
+        chance = 2 / math.sqrt(self.n)
+        if abs(self.spearman) <= chance:
+            return "nothing"
+        return "against" if self.spearman < 0 else "little" if self.spearman < LITTLE else "tells"
+
+
+def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, folds: int = FOLDS) -> Truth:
     """How much of the order of the masked copies a map accounts for; embeds nothing.
 
     Args:
@@ -70,14 +89,22 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
         raise InvalidInput(f"The map must be finite numbers ({h}, {w}), got {described(found)}.", code="truth_map")
     distance, embedding = _of_reference(reference)
     closeness = -measure(distance, probe.embeddings, embedding)
-    (kept,) = _kept(probe, found[None])
+    (kept,) = probe.masks.first(len(closeness)).sums_kept(found[None].astype(np.float64))
     return _agreement([kept], [closeness])
+
+
+def own_truth(explanation: Explanation) -> Truth | None:
+    """``truth`` of a map by its own copies; None where it does not say what brings closer, or has too few masks."""
+    silent = explanation.no_signal or explanation.meaning != CLOSER or len(explanation.distances) < FEWEST
+    return None if silent else truth(explanation)
 
 
 def _of_own_masks(explanation: Explanation, folds: int) -> Truth:
     n, distances = len(explanation.distances), explanation.distances
     if not isinstance(folds, int | np.integer) or not 2 <= folds <= n // 2:
         raise InvalidInput(f"folds must be 2 to half the masks ({n // 2}), got {folds}.", code="folds")
+    if explanation.no_signal:
+        return Truth(0.0, 0.0, n)
     masks, part = explanation.probe.masks, np.arange(n) % folds
     maps = []
     for fold in range(folds):
@@ -86,23 +113,11 @@ def _of_own_masks(explanation: Explanation, folds: int) -> Truth:
         weights[rest] = select(distances[rest], explanation.selection)
         weights[rest] -= weights[rest].mean()  # a map of one side has the mean mask in it
         maps.append(masks.weighted_sum(weights))
-    kept = _kept(explanation.probe, np.stack(maps))
-    held_out = [part == fold for fold in range(folds)]
+    kept = masks.first(n).sums_kept(np.stack(maps).astype(np.float64))
+    held_out = [np.flatnonzero(part == fold) for fold in range(folds)]
     return _agreement(
         [row[own] for row, own in zip(kept, held_out, strict=True)], [-distances[own] for own in held_out]
     )
-
-
-def _kept(probe: Probe, maps: NDArray[Any]) -> NDArray[np.float64]:
-    """The sum of each map (k, h, w) over what each copy kept, (k, n)."""
-    flat = maps.reshape(len(maps), -1).astype(np.float64)
-    return np.concatenate([rendered @ flat.T for rendered in _rendered(probe)]).T
-
-
-def _rendered(probe: Probe) -> Iterator[NDArray[np.float64]]:
-    for start in range(0, len(probe), ROWS):
-        masks = probe.masks.render(start, min(start + ROWS, len(probe)))
-        yield masks.reshape(len(masks), -1).astype(np.float64)
 
 
 def _agreement(kept: list[NDArray[np.float64]], closeness: list[NDArray[np.float64]]) -> Truth:

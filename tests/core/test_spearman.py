@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import rankdata, spearmanr
 
-from explorer.evaluation.spearman import average_ranks, spearman
+from explorer.core.spearman import average_ranks, spearman
 
 NUMBERS = arrays(np.float64, (12,), elements=st.integers(-3, 3))  # few values, so many are equal
 

@@ -10,7 +10,7 @@ import explorer
 from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
-from explorer.evaluation.truth import truth
+from explorer.core.truth import FEWEST, Truth, own_truth, truth
 from explorer.pictures.examples import presets
 from explorer.results.wire import load_replay, replay_of, unpack
 
@@ -96,6 +96,44 @@ def test_by_the_slow_way(mode: str) -> None:
         kept = [(masks[i] * found).sum() for i in np.flatnonzero(~rest)]
         expected.append(stats.spearmanr(kept, -distances[~rest]).statistic)
     assert truth(own, folds=3).spearman == pytest.approx(np.mean(expected), abs=1e-9)
+
+
+@pytest.mark.parametrize("correlation", [-0.9, -0.3, 0.0, 0.4, 0.8, 1.0])
+def test_pairs_in_order(correlation: float) -> None:
+    """Of normal numbers, counted."""
+    rng = np.random.default_rng(0)
+    one, other = rng.normal(size=(2, 20_000))
+    other = correlation * one + np.sqrt(1 - correlation**2) * other
+    found = Truth(float(stats.spearmanr(one, other).statistic), 0.0, 100)
+    counted = ((one[::2] < one[1::2]) == (other[::2] < other[1::2])).mean()
+    assert found.in_order == pytest.approx(counted, abs=0.015)
+
+
+@pytest.mark.parametrize(
+    ("spearman", "n", "verdict"),
+    [(0.6, 1000, "tells"), (0.2, 1000, "little"), (0.05, 1000, "nothing"), (-0.05, 1000, "nothing"),
+     (-0.6, 1000, "against"), (0.4, 20, "nothing")],
+)  # fmt: skip
+def test_what_it_says(spearman: float, n: int, verdict: str) -> None:
+    assert Truth(spearman, 0.0, n).verdict == verdict
+
+
+def test_silent_maps_have_none() -> None:
+    """A uniform picture; slices in no order; too few masks."""
+    values = np.random.default_rng(3).normal(size=(16, 16))
+    known = additive(values, n=100)
+    assert own_truth(known) == truth(known)
+    slices = SelectionSettings(closest=(0.3, 0.5), farthest=(0.1, 0.2), distance="angular")
+    assert own_truth(rank_against(known.probe, known.reference, slices)) is None
+    assert own_truth(additive(values, n=FEWEST - 1)) is None
+    constant = explorer.from_function(lambda batch: np.ones((len(batch), 3)))
+    flat = explorer.explain(
+        np.ones((16, 16, 1)), embedding=np.ones(3), encoder=constant,
+        masking=MaskSettings(n_masks=40, feature_res=4),
+    )  # fmt: skip
+    assert flat.no_signal
+    assert own_truth(flat) is None
+    assert truth(flat) == Truth(0.0, 0.0, 40)
 
 
 @pytest.mark.parametrize(
