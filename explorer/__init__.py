@@ -13,6 +13,7 @@ from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
+from explorer.core.match import match
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.core.truth import truth
@@ -47,6 +48,7 @@ __all__ = [
     "from_torch",
     "load_encoder",
     "masks_from_array",
+    "match",
     "probe",
     "rank",
     "stream",
