@@ -278,13 +278,17 @@ def offences(tree: ast.AST) -> list[str]:
     return found
 
 
-PUTS_BACK = {"encoders.keras_applications": ["import random"]}
-"""Keras draws from Python's global generator; this module puts it back where it was."""
+PERMITTED = {
+    "encoders.keras_applications": ["import random"],
+    "batch.ray_engine": ["pickle.Pickler", "pickle.HIGHEST_PROTOCOL", "pickle.Unpickler"],
+}
+"""Keras draws from Python's global generator, and the module puts it back where it was. Between a driver and its own
+workers Ray pickles whatever goes over; here it goes without the encoder, which is at both ends."""
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_nothing_forbidden(name: str) -> None:
-    assert offences(TREES[name][1]) == PUTS_BACK.get(name, [])
+    assert offences(TREES[name][1]) == PERMITTED.get(name, [])
 
 
 @pytest.mark.parametrize(
