@@ -24,6 +24,7 @@ class Stream(IntEnum):
     BOOTSTRAP = 11
     ROAD_NOISE = 12
     SCENES = 13
+    SHUFFLED_PAIRS = 15
     BALANCED_MASKS = 1 << 32
     """And all that follow: each block of masks has a stream, named by its number."""
 

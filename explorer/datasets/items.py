@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.core.storage import file_hash
 from explorer.pictures.images import as_picture
@@ -144,4 +145,7 @@ def wrong_layout(title: str, layout: str, found: str) -> InvalidInput:
 
 def package_missing(title: str, package: str) -> WeightsMissing:
     """What to raise where the package that reads a data set is not installed."""
-    return WeightsMissing(f"Reading {title} needs {package}; pip install {package}.", code="packages_missing")
+    return WeightsMissing(
+        f"Reading {title} needs {package}; pip install {package}, or {how_to_install('benchmark')}.",
+        code="packages_missing",
+    )

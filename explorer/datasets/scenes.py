@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from explorer.core.errors import InvalidInput
 from explorer.core.streams import Stream, generator
@@ -130,6 +129,8 @@ def _half(left: bool) -> tuple[float, float, float, float]:
 
 def _cutout(file: Path, share: float) -> NDArray[np.float64]:
     """(h, w, 4) of a cutout, its longest side a share of the scene's; colours 0 to 255, opacity 0 to 1."""
+    from PIL import Image
+
     try:
         with Image.open(file) as opened:
             picture = opened.convert("RGBA")

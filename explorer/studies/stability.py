@@ -83,7 +83,7 @@ def _need(
     counts: Sequence[int],
     seeds: Sequence[int],
 ) -> WorkNeed:
-    question, masking = setup.question(pair), MaskSettings(scheme=scheme)
+    question, masking = setup.question(pair), MaskSettings().but(scheme=scheme)
 
     def work(_: Setup) -> Steps[Arrays]:
         found = yield from counted(
