@@ -13,7 +13,7 @@ from explorer.core.embedder import Card
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.selections import MODES
-from explorer.core.terms import SETTINGS
+from explorer.core.terms import SETTINGS, TERMS
 from explorer.encoders.cards import CARDS
 from explorer.evaluation.metrics import METRICS
 
@@ -103,7 +103,13 @@ def speed() -> str:
     return f"{table(head, rows)}\n\n{facts['passes']} passes, `{facts['encoder']}`, {facts['precision']}; {where}."
 
 
+def glossary() -> str:
+    rows = [(term.label, f"`{term.name}`" if term.name else "", term.about) for term in TERMS.values()]
+    return table(("word", "name", "meaning"), rows)
+
+
 TABLES = {
+    "glossary": glossary,
     "speed": speed,
     "encoders": encoders,
     "modes": modes,
