@@ -21,8 +21,8 @@ from explorer.attributions.method import (
     offered,
     plain_settings,
 )
-from explorer.attributions.question import Question, make_question
-from explorer.core.arguments import check_kind
+from explorer.attributions.question import Question, make_question, question_of_class
+from explorer.core.arguments import check_kind, described
 from explorer.core.bars import check_progress, told
 from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
@@ -37,7 +37,7 @@ from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsE
 from explorer.core.settling import Run, plan_run
 from explorer.core.steps import run as run_steps
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.images import Picture
 
 WANTED = {
@@ -82,7 +82,7 @@ def _check_probe(probe: Any) -> None:
 def probe(
     image: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
@@ -93,7 +93,8 @@ def probe(
     Args:
         image: A path, PIL image or array (H, W, 3), uint8 or float in [0, 1]. With an encoder made by
             ``from_function``, any array (h, w, c); it goes through as it is.
-        encoder: A key of the cards, or an encoder.
+        encoder: A key of the cards, an encoder, or a network or function of your own, see ``from_torch`` and
+            ``from_function``.
         masking: How to mask; the defaults are the paper's.
         masks: Masks of your own (``masks_from_array``) in place of random ones.
         on_progress: Called with (masks done, masks in all) after every batch.
@@ -118,7 +119,7 @@ def probe(
 def stream(
     image: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
@@ -141,7 +142,7 @@ def stream(
 
 
 def _checked(
-    image: Any, encoder: str | Encoder, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
+    image: Any, encoder: EncoderLike, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
 ) -> tuple[Input, Encoder]:
     _check(masking=masking)
     _check_masks(masks)
@@ -229,7 +230,7 @@ def explain(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
@@ -246,7 +247,7 @@ def explain(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
@@ -262,7 +263,7 @@ def explain(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
@@ -280,7 +281,8 @@ def explain(
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
-        encoder: A key of the cards, or an encoder.
+        encoder: A key of the cards, an encoder, or a network or function of your own, see ``from_torch`` and
+            ``from_function``.
         masking: How to mask, for methods that do.
         masks: Masks of your own in place of random ones, for methods that mask.
         selection: Which masks count; other methods take the distance of it.
@@ -331,6 +333,86 @@ def explain(
         return with_second(explained, rank_against(other, target, selection))
 
 
+def explain_classes(
+    image: Any,
+    classes: Sequence[int],
+    *,
+    encoder: EncoderLike = DEFAULT_ENCODER,
+    method: str = OWN_METHOD,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    selection: SelectionSettings | None = None,
+    on_progress: Progress | None = None,
+    progress: bool = False,
+) -> list[Explanation | MethodExplanation]:
+    """Explain which regions of a picture speak for each of some classes; the masked copies are embedded once for all.
+
+    "Closer" is a higher score before the softmax, of an encoder that tells classes apart, or a network or function of
+    your own that gives the scores.
+
+    Args:
+        image: As for ``explain``.
+        classes: Their numbers, counted from 0.
+        encoder: As for ``explain``.
+        method: A key of the methods.
+        masking: How to mask, for methods that do.
+        masks: Masks of your own in place of random ones, for methods that mask.
+        selection: Which masks count; its distance is always ``"dot"`` here.
+        on_progress: Called with (passes done, passes in all) after every batch; of each class by itself for methods
+            other than Distance Explainer.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        An explanation for each class, in their order.
+
+    Raises:
+        InvalidInput: As ``explain``; an encoder without classes, or no such class.
+    """
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
+    _check_masks(masks)
+    _check_pictures(image=image)
+    if not isinstance(classes, list | tuple | range) or not classes:
+        raise InvalidInput(
+            f"classes must be a list of numbers of classes, such as [207, 281]; got {described(classes)}.",
+            code="classes_type",
+        )
+    scores, own = resolve(encoder).classifier(), METHODS.check(method) == OWN_METHOD
+    settings = {name: value for name, value in {"masking": masking, "masks": masks}.items() if value is not None}
+    seen, chosen = scores.read(image), replace(selection or SelectionSettings(), distance="dot")
+    questions = [question_of_class(scores, seen, class_index=number) for number in classes]
+    if not own:
+        with told(on_progress, progress, "pass") as tell:
+            return [explain_by(method, one, seen, settings, chosen, tell) for one in questions]
+    done = probe(image, encoder=scores, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
+    with keeping(done):
+        return [rank_against(done, one.target, chosen) for one in questions]
+
+
+def check_method(
+    kind: type[Attribution], encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings
+) -> None:
+    """Refuse a method that is not Distance Explainer where it does not go with the rest.
+
+    Args:
+        kind: The method.
+        encoder: The one asked.
+        settings: ``masking`` and ``masks`` where they are given.
+        selection: What was chosen.
+
+    Raises:
+        InvalidInput: It does not go with the encoder, or has no such settings.
+    """
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
+        raise InvalidInput(
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+        )
+
+
 def explain_by(
     method: str | Attribution,
     question: Question,
@@ -353,14 +435,7 @@ def explain_by(
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
     kind, encoder = METHODS[method] if isinstance(method, str) else type(method), question.encoder
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
+    check_method(kind, encoder, settings, selection)
     if settings and not isinstance(method, str):
         raise InvalidInput(
             f"This {kind.title} has its settings already; give {' and '.join(settings)} to it.", code="method_masks"
@@ -388,7 +463,7 @@ def explain_words(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = SENTENCE_ENCODER,
+    encoder: EncoderLike = SENTENCE_ENCODER,
     masking: MaskSettings | None = None,
     selection: SelectionSettings | None = None,
     hide: HideKey = "drop",

@@ -159,7 +159,7 @@ class MaskedSentence(Embedder):
         super().__init__()
         self.sentence, self.hide = sentence, hide
         self.card, self.fingerprint, self.batch_size = by.card, by.fingerprint, by.batch_size
-        self._by = by
+        self.by = by
         self._known: dict[str, NDArray[np.floating]] = {}
 
     def _parts(self) -> Iterable[Any]:
@@ -186,7 +186,7 @@ class MaskedSentence(Embedder):
         texts = self.copies(pixels[:, 0, :, 0])
         fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
         if fresh:
-            self._known.update(zip(fresh, self._by.embed_texts(fresh), strict=True))
+            self._known.update(zip(fresh, self.by.embed_texts(fresh), strict=True))
         return np.stack([self._known[text] for text in texts])
 
 
