@@ -13,6 +13,7 @@ from explorer import InvalidInput, MaskSettings, SelectionSettings
 from explorer.encoders.base import Encoder
 from tests.asked import watch
 from tests.batch.tables import pictures, table
+from tests.conftest import quarters
 
 MASKS = MaskSettings(n_masks=40)
 
@@ -165,3 +166,26 @@ def test_folders_of_pictures(picture_encoder: Encoder, tmp_path: Path) -> None:
 def test_what_cannot_be_begun_is_refused_when_called(encoder: Encoder, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         explorer.explain_many(**arguments, encoder=encoder)
+
+
+@pytest.mark.parametrize("masking", [MaskSettings(n_masks="auto", feature_res=4), MASKS.but(p_keep="auto")])
+def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettings) -> None:
+    """As explain does; a copy that two rows of a picture need is embedded once."""
+    batches: list[int] = []
+
+    def counted(batch: Any) -> Any:
+        batches.append(len(batch))
+        return quarters(batch)
+
+    encoder = explorer.from_function(counted, batch_size=8)
+    shown, against = [array + 1 for array in arrays(1)], arrays(3, 9)
+    alone = [explorer.explain(shown[0], reference=one, encoder=encoder, masking=masking) for one in against]
+    by_themselves, batches[:] = sum(batches), []
+    for _, found in explorer.explain_many(shown, against, encoder=encoder, masking=masking):
+        assert isinstance(found, explorer.Explanation)
+        one = alone.pop(0)
+        assert found.probe.masking == one.probe.masking
+        assert dict(found.probe.chosen) == dict(one.probe.chosen)
+        assert np.array_equal(found.attribution, one.attribution)
+    assert not alone
+    assert sum(batches) <= by_themselves * 0.6
