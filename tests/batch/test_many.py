@@ -165,3 +165,14 @@ def test_folders_of_pictures(picture_encoder: Encoder, tmp_path: Path) -> None:
 def test_what_cannot_be_begun_is_refused_when_called(encoder: Encoder, arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         explorer.explain_many(**arguments, encoder=encoder)
+
+
+def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, other = arrays(1), arrays(1, 9)[0]
+    alone = explorer.explain(shown[0], reference=other, encoder=encoder, masking=MASKS)
+    batches: list[int] = []
+    watch(monkeypatch, encoder, batches.append)
+    given = [alone.reference, alone.reference.embedding]
+    found = dict(explorer.explain_many(shown, given, encoder=encoder, masking=MASKS))
+    assert sum(batches) == 40
+    assert all(np.array_equal(found[number].attribution, alone.attribution) for number in (0, 1))
