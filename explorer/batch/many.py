@@ -16,6 +16,7 @@ from explorer.batch.rows import Manner, Row, every_pair, given_pairs, listed, li
 from explorer.batch.tables import read_table
 from explorer.batch.work import Explained, Explaining, whole
 from explorer.core.arguments import check_kind
+from explorer.core.bars import check_progress
 from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.masks import MaskSettings
 from explorer.core.probe import Progress
@@ -70,7 +71,8 @@ def explain_many(
         InvalidInput: Arguments or a table that cannot be used at all.
         WeightsMissing: The encoder's weights, or the engine's packages, are not here.
     """
-    for name, value in (("masking", masking), ("selection", selection), ("on_progress", on_progress)):
+    check_progress(on_progress)
+    for name, value in (("masking", masking), ("selection", selection)):
         if value is not None:
             check_kind(name, value, *WANTED[name])
     do, cluster = chosen(engine, address, workers)
@@ -79,7 +81,7 @@ def explain_many(
     plan.add(without_twins(_rows(pictures, references, captions, pairs, manner)))
     loaded = resolve(encoder)
     if method != OWN_METHOD:
-        check_method(method, loaded, {} if masking is None else {"masking": masking}, manner.selection)
+        check_method(METHODS[method], loaded, {} if masking is None else {"masking": masking}, manner.selection)
     return _explained(plan, loaded, do, cluster, on_progress)
 
 

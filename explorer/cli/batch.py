@@ -136,7 +136,7 @@ def _planned(options: argparse.Namespace) -> Batch:
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     if options.method != OWN_METHOD:
         given = {} if manner.masking == MaskSettings() else {"masking": manner.masking}
-        check_method(options.method, encoder, given, manner.selection)
+        check_method(METHODS[options.method], encoder, given, manner.selection)
     kinds = (*options.maps, "overlay") if options.gallery else options.maps
     return Batch(plan, encoder, Folder(options.out), tuple(kind for kind in MAPS if kind in kinds), neighbours)
 
