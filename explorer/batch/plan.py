@@ -43,10 +43,13 @@ class Unit:
     Attributes:
         picture: What ``explain`` takes.
         asks: The rows.
+        every: The same with those that are done, where settings choose themselves by all that a picture is compared
+            with; else empty.
     """
 
     picture: Any
     asks: tuple[Ask, ...]
+    every: tuple[Ask, ...] = ()
 
 
 class Plan:
@@ -118,13 +121,18 @@ class Plan:
         asks: dict[Any, list[Ask]] = {}
         pictures: dict[Any, Any] = {}
         for number, (row, (whole, against)) in enumerate(zip(self.rows, self._pairs, strict=True)):
-            if number in done or against is None:
+            if against is None:
                 continue
             manner, source = self.manner_of(row), self.source(row.picture)
             key = _named(source), manner.masking, manner.method
             pictures.setdefault(key, source)
             asks.setdefault(key, []).append(Ask(number, against, whole, manner))
-        return [Unit(pictures[key], tuple(of_one)) for key, of_one in asks.items()]
+        units = []
+        for key, every in asks.items():
+            left = tuple(ask for ask in every if ask.row not in done)
+            if left:
+                units.append(Unit(pictures[key], left, tuple(every) if left[0].manner.masking.open else ()))
+        return units
 
 
 def _named(source: Any) -> Any:

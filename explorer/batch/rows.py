@@ -17,7 +17,9 @@ from explorer.core.arguments import check_kind, described
 from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
+from explorer.core.pilot import MASKS_EACH, P_KEEPS
 from explorer.core.selections import SelectionSettings
+from explorer.core.settling import MOST
 from explorer.datasets.items import pictures_in
 
 NUMBERS = {cap.name: cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, THRESHOLD)}
@@ -25,6 +27,8 @@ MASKING = tuple(one.name for one in fields(MaskSettings))
 SELECTION = ("mode", "threshold", "distance")
 OWN = ("method", *MASKING, *SELECTION)
 """What a row may have settings of its own of."""
+PILOT = MASKS_EACH * (len(P_KEEPS) - 1)
+"""Masks that choosing a share embeds beside those of the run."""
 COLUMNS = ("id", "picture", "reference", "caption", *OWN)
 
 
@@ -43,7 +47,8 @@ class Manner:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
 
     def __post_init__(self) -> None:
-        METHODS.check(self.method)
+        if METHODS.check(self.method) != OWN_METHOD:
+            self.masking.refuse_open()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -58,8 +63,16 @@ class Manner:
 
     @property
     def masks(self) -> int:
-        """How many masks are embedded for a picture, whatever it is compared with; 0 where the method has none."""
-        return self.masking.n_masks if has_masks(METHODS[self.method]) else 0
+        """How many masks are embedded for a picture, at most; 0 where the method has none."""
+        if not has_masks(METHODS[self.method]):
+            return 0
+        return self.settled.n_masks + (PILOT if "p_keep" in self.masking.open else 0)
+
+    @property
+    def settled(self) -> MaskSettings:
+        """The masking, with the most masks and the usual share in place of what chooses itself."""
+        most: dict[str, Any] = {"n_masks": MOST, "p_keep": P_KEEP.default}
+        return replace(self.masking, **{name: most[name] for name in self.masking.open})
 
     def with_own(self, values: Mapping[str, Any]) -> Manner:
         """With a row's own values, as text or as what they are, in place of some of these.

@@ -76,7 +76,7 @@ def add_command(commands: Any) -> None:
                 f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME")  # fmt: skip
     masks = command.add_argument_group("masks (costly: every one is a model call for each picture)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap)
+        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
     selection = command.add_argument_group("selection")
