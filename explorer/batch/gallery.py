@@ -51,10 +51,9 @@ def _signs(batch: Batch) -> str:
     """What the colours say."""
     methods = {batch.plan.manner_of(row).method for row in batch.plan.rows}
     signed = {method for method in methods if is_signed(METHODS[method])}
-    said = ["Red brings the pair closer, blue pushes it apart."] if signed else []
-    return " ".join(
-        [*said, *(["Green is what matters, where a method tells no signs apart."] if methods - signed else [])]
-    )
+    red = "Red brings the pair closer, blue pushes it apart." if signed else ""
+    green = "Green is what matters, where a method tells no signs apart." if methods - signed else ""
+    return f"{red} {green}".strip()
 
 
 def _against(line: dict[str, Any]) -> str:
