@@ -4,7 +4,8 @@
 
 Both do the same rows with ConSE-Lite0, in turns. "Working" is from the first answer of all to the last: what starting
 Ray and loading the encoder take is a matter of seconds, whatever the size of a batch. Goal: >= 0.9. The answers of the
-two must be the same, bit for bit. Then what a million pairs would take, on paper, at the rates measured here; ``--check 0.01`` does one in a hundred of them (some minutes more).
+two must be the same, bit for bit. Then what a million pairs would take, on paper, at the rates measured here;
+``--check 0.01`` does one in a hundred of them, which takes some minutes more.
 """
 
 from __future__ import annotations
