@@ -141,10 +141,10 @@ class Match:
         gain, shuffled = self.r2 - self.r2_first, self.chance > SURE
         if gain >= WORTH and not shuffled:
             return ""
+        adds, alone = (100 * max(share, 0) for share in (gain, self.r2_first))
         return (
-            "The two have nothing in common that shows: what both keep together adds "
-            f"{max(gain, 0):.1%} to the {max(self.r2_first, 0):.0%} of the variance that each accounts for by itself"
-            f"{', no more than shuffled pairs do' * shuffled}."
+            f"The two have nothing in common that shows: what both keep together adds {adds:.1f} % to the {alone:.0f} "
+            f"% that what each keeps by itself accounts for{', no more than shuffled pairs do' * shuffled}."
         )
 
     @property
@@ -320,8 +320,8 @@ def _cell_name(probe: Probe, cell: Any, grid: Any, name: str) -> str:
 
 
 def _accounts(found: Match) -> str:
-    first, both = max(found.r2_first, 0), max(found.r2, 0)
+    first, both = (100 * max(share, 0) for share in (found.r2_first, found.r2))
     return (
-        f"This match takes what is accounted for of {found.n} pairs of copies that it was not made from, "
-        f"from {first:.0%} to {both:.0%}."
+        f"Of how alike {found.n} other pairs of masked copies are, what each keeps by itself accounts for {first:.0f} "
+        f"%, and with the match {both:.0f} %."
     )

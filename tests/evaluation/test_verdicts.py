@@ -114,9 +114,7 @@ def test_app_and_study_judge_a_deletion_alike(height: float, effect: Effect, app
     assert (verdict.red, verdict.blue) == (effect, effect)
     assert verdict.spread == pytest.approx(2 * found.random_areas().std(ddof=1))
     assert verdict.srg == found.srg
-    assert verdict.gain is (
-        Effect.MORE if height > 0 else Effect.LESS
-    )  # of two sides 1.5 deviations are enough
+    assert verdict.gain is (Effect.MORE if height > 0 else Effect.LESS)  # of two sides 1.5 deviations are enough
     assert app in deletion_verdict({"mean": found}, stopped=False)[1]
     said = words_of_deletion(found, verdict)
     assert any(study in line for line in said)
