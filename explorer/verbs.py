@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, overload
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
-from explorer.attributions.question import Question, make_question
-from explorer.core.arguments import check_kind
-from explorer.core.distances import check_reference, check_shape
+from explorer.attributions.answers import check_method, check_target, explain_by
+from explorer.attributions.method import METHODS, OWN_METHOD, Attribution, is_method
+from explorer.attributions.question import make_question, question_of_class
+from explorer.core.arguments import check_kind, described
+from explorer.core.bars import check_progress, told
+from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, keeping, start
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference, References, embed_reference, named
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import (
-    ALL_COUNT,
-    SENTENCE_ENCODER,
-    MaskedSentence,
-    WordsExplanation,
-    prepare_words,
-    rank_words,
-)
-from explorer.core.steps import run
+from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
+from explorer.core.settling import Run, explain_run, plan_run
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.images import Picture
 
 WANTED = {
     "masking": (MaskSettings, "MaskSettings, such as MaskSettings(n_masks=500); MaskSettings.from_dict reads a dict"),
     "selection": (SelectionSettings, 'SelectionSettings, such as SelectionSettings(mode="closest"); '
                                      "SelectionSettings.from_dict reads a dict"),
-    "on_progress": (Callable, "a function of two numbers: what is done, and how much there is"),
 }  # fmt: skip
 """The kinds of arguments that may be left out."""
 MASKS = "an array (n, height, width), or what masks_from_array made of one"
@@ -56,16 +50,6 @@ def _check(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             check_kind(name, value, *WANTED[name])
-    if given.get("on_progress") is not None:
-        try:
-            inspect.signature(given["on_progress"]).bind(0, 1)
-        except TypeError as error:
-            raise InvalidInput(
-                f"on_progress must be {WANTED['on_progress'][1]}; it cannot be called with two ({error}).",
-                code="on_progress_type",
-            ) from error
-        except ValueError:  # no signature
-            return
 
 
 def _check_masks(masks: Any) -> None:
@@ -87,20 +71,23 @@ def _check_probe(probe: Any) -> None:
 def probe(
     image: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Probe:
     """Embed every masked copy of a picture.
 
     Args:
         image: A path, PIL image or array (H, W, 3), uint8 or float in [0, 1]. With an encoder made by
             ``from_function``, any array (h, w, c); it goes through as it is.
-        encoder: A key of the cards, or an encoder.
+        encoder: A key of the cards, an encoder, or a network or function of your own, see ``from_torch`` and
+            ``from_function``.
         masking: How to mask; the defaults are the paper's.
         masks: Masks of your own (``masks_from_array``) in place of random ones.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The complete probe.
@@ -112,37 +99,63 @@ def probe(
         ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
             embedded before; give it to ``extend`` to go on.
     """
-    _check(on_progress=on_progress)
-    return complete(_prepared(image, encoder, masking, masks), on_progress)
+    check_progress(on_progress, progress)
+    seen, by = _checked(image, encoder, masking, masks)
+    with told(on_progress, progress) as tell:
+        return _run(seen, by, masking, masks, tell).complete(tell)
 
 
 def stream(
     image: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Iterator[Probe]:
     """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
 
     Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
     Arguments and errors are those of ``probe``.
     """
-    _check(on_progress=on_progress)
-    return grow(_prepared(image, encoder, masking, masks), on_progress=on_progress)
+    check_progress(on_progress, progress)
+    seen, by = _checked(image, encoder, masking, masks)
+    settled = None if masking is not None and masking.open else _run(seen, by, masking, masks)  # refused now, not later
+
+    def streamed() -> Iterator[Probe]:
+        with told(on_progress, progress) as tell:
+            yield from (settled or _run(seen, by, masking, masks, tell)).grow(tell)
+
+    return streamed()
 
 
-def _prepared(
-    image: Any, encoder: str | Encoder, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
-) -> Probe:
+def _checked(
+    image: Any, encoder: EncoderLike, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
+) -> tuple[Input, Encoder]:
     _check(masking=masking)
     _check_masks(masks)
     _check_pictures(image=image)
-    return prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
+    by = resolve(encoder)
+    return by.read(image), by
 
 
-def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
+def _run(
+    seen: Input,
+    encoder: Encoder,
+    masking: MaskSettings | None,
+    masks: MaskSet | NDArray[Any] | None,
+    on_progress: Progress | None = None,
+    targets: Sequence[Reference] = (),
+    selection: SelectionSettings | None = None,
+) -> Run:
+    """What embeds the masked copies; settings that are left open are chosen for the targets."""
+    if masks is None and masking is not None and masking.open:
+        return plan_run(seen, encoder, masking, targets, selection, on_progress)
+    return Run(start(seen, encoder, masking, masks), None, targets, selection or SelectionSettings())
+
+
+def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, progress: bool = False) -> Probe:
     """Continue a probe; only the masks it does not have yet are embedded.
 
     The result equals a probe that was never interrupted, bit for bit on the same machine.
@@ -151,14 +164,17 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
         probe: Complete or stopped early.
         n_masks: How many masks there shall be.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
         ExplorerError: The encoder failed; as ``probe``.
     """
-    _check(on_progress=on_progress)
+    check_progress(on_progress, progress)
     _check_probe(probe)
-    return complete(enlarge(probe, n_masks), on_progress)
+    larger = enlarge(probe, n_masks)
+    with told(on_progress, progress) as tell:
+        return complete(larger, tell)
 
 
 @overload
@@ -213,11 +229,6 @@ def rank(
     """
     _check(selection=selection)
     _check_probe(probe)
-    if isinstance(probe.encoder, MaskedSentence):
-        raise InvalidInput(
-            "This is the probe of a sentence; rank it by explorer rank, or explain the sentence by explain_words.",
-            code="probe_of_words",
-        )
     if isinstance(reference, References) and caption is None and embedding is None:
         return [rank(probe, reference=one, selection=selection) for one in reference]
     if reference is not None:
@@ -230,14 +241,16 @@ def rank(
 def explain(
     image: Any,
     *,
+    method: Literal["distance-explainer"] = ...,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation: ...
 
 
@@ -245,30 +258,32 @@ def explain(
 def explain(
     image: Any,
     *,
-    method: str,
+    method: str | Attribution,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation: ...
 
 
 def explain(
     image: Any,
     *,
-    method: str = OWN_METHOD,
+    method: str | Attribution = OWN_METHOD,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation:
     """Explain which regions of a picture bring it closer to a reference, and which push it away.
 
@@ -276,15 +291,18 @@ def explain(
 
     Args:
         image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
-        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder.
+        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder. Or
+            one with settings of your own, such as ``explorer.attributions.dix.Dix3(steps=20)``.
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
-        encoder: A key of the cards, or an encoder.
+        encoder: A key of the cards, an encoder, or a network or function of your own, see ``from_torch`` and
+            ``from_function``.
         masking: How to mask, for methods that do.
         masks: Masks of your own in place of random ones, for methods that mask.
         selection: Which masks count; other methods take the distance of it.
         on_progress: Called with (passes done, passes in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The map with everything it was made from.
@@ -295,17 +313,18 @@ def explain(
         WeightsMissing: The encoder's weights are not here.
         ExplorerError: The encoder failed; where copies were embedded before, they are the error's ``probe``.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     _check_masks(masks)
     _check_pictures(image=image)
     if reference is not None:
         _check_pictures(reference=reference)
     encoder = resolve(encoder)
     selection = selection or SelectionSettings()
-    if METHODS.check(method) != OWN_METHOD:
+    if is_method(method) or METHODS.check(method) != OWN_METHOD:
         given = {"masking": masking, "masks": masks}
         settings = {name: value for name, value in given.items() if value is not None}
-        check_method(method, encoder, settings, selection)
+        check_method(METHODS[method] if isinstance(method, str) else type(method), encoder, settings, selection)
         seen = named(encoder.read(image))
         asked = make_question(
             seen,
@@ -315,69 +334,70 @@ def explain(
             encoder=encoder,
             distance=selection.distance,
         )
-        check_reference(selection.distance, asked.target.embedding)
-        if embedding is not None:  # of which nobody knows yet whether it is as long as the encoder's
-            check_shape(asked.target.embedding, encoder.embed_pixels(seen.pixels[None].copy()).shape[1:])
-        return explain_by(method, asked, seen, settings, selection, on_progress)
-    begun = _prepared(image, encoder, masking, masks)
+        check_target(asked, own=embedding is not None)
+        with told(on_progress, progress, "pass") as tell:
+            return explain_by(method, asked, seen, settings, selection, tell)
+    seen = encoder.read(image)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
-    done = complete(begun, on_progress, target)
-    with keeping(done):
-        return rank_against(done, target, selection)
+    with told(on_progress, progress) as tell:
+        return explain_run(_run(seen, encoder, masking, masks, tell, [target], selection), tell)
 
 
-def check_method(method: str, encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings) -> None:
-    """Refuse what does not go together, before anything is embedded; as ``explain_by``."""
-    kind = METHODS[method]
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
-
-
-def explain_by(
-    method: str,
-    question: Question,
-    seen: Input,
-    settings: Mapping[str, Any],
-    selection: SelectionSettings,
+def explain_classes(
+    image: Any,
+    classes: Sequence[int],
+    *,
+    encoder: EncoderLike = DEFAULT_ENCODER,
+    method: str = OWN_METHOD,
+    masking: MaskSettings | None = None,
+    masks: MaskSet | NDArray[Any] | None = None,
+    selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
-) -> MethodExplanation:
-    """``explain`` for a question that is made already and a method that is not Distance Explainer.
+    progress: bool = False,
+) -> list[Explanation | MethodExplanation]:
+    """Explain which regions of a picture speak for each of some classes; the masked copies are embedded once for all.
+
+    "Closer" is a higher score before the softmax, of an encoder that tells classes apart, or a network or function of
+    your own that gives the scores.
 
     Args:
+        image: As for ``explain``.
+        classes: Their numbers, counted from 0.
+        encoder: As for ``explain``.
         method: A key of the methods.
-        question: From ``make_question``.
-        seen: Its picture.
-        settings: ``masking`` and ``masks`` where they are given.
-        selection: What was chosen, of which nothing but the distance can matter.
-        on_progress: Called with (passes done, passes in all) after every batch.
+        masking: How to mask, for methods that do.
+        masks: Masks of your own in place of random ones, for methods that mask.
+        selection: Which masks count; its distance is always ``"dot"`` here.
+        on_progress: Called with (passes done, passes in all) after every batch; of each class by itself for methods
+            other than Distance Explainer.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        An explanation for each class, in their order.
 
     Raises:
-        InvalidInput: The method does not go with the encoder, or has no such settings.
+        InvalidInput: As ``explain``; an encoder without classes, or no such class.
     """
-    kind, encoder = METHODS[method], question.encoder
-    check_method(method, encoder, settings, selection)
-    chosen = kind(**settings)
-    total = chosen.passes(question)
-    progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)
-    attribution = run(chosen(question), progress)
-    return MethodExplanation(
-        attribution=attribution,
-        method=method,
-        settings=plain_settings(chosen),
-        encoder=encoder,
-        seen=seen,
-        reference=question.target,
-        distance=question.distance,
-        signed=is_signed(kind),
-        no_signal="" if attribution.any() else "The method's map is the same everywhere: it says nothing here.",
-    )
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
+    _check_masks(masks)
+    _check_pictures(image=image)
+    if not isinstance(classes, list | tuple | range) or not classes:
+        raise InvalidInput(
+            f"classes must be a list of numbers of classes, such as [207, 281]; got {described(classes)}.",
+            code="classes_type",
+        )
+    scores, own = resolve(encoder).classifier(), METHODS.check(method) == OWN_METHOD
+    settings = {name: value for name, value in {"masking": masking, "masks": masks}.items() if value is not None}
+    seen, chosen = scores.read(image), replace(selection or SelectionSettings(), distance="dot")
+    questions = [question_of_class(scores, seen, class_index=number) for number in classes]
+    if not own:
+        with told(on_progress, progress, "pass") as tell:
+            return [explain_by(method, one, seen, settings, chosen, tell) for one in questions]
+    done = probe(image, encoder=scores, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
+    with keeping(done):
+        return [rank_against(done, one.target, chosen) for one in questions]
 
 
 def explain_words(
@@ -386,11 +406,12 @@ def explain_words(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = SENTENCE_ENCODER,
+    encoder: EncoderLike = SENTENCE_ENCODER,
     masking: MaskSettings | None = None,
     selection: SelectionSettings | None = None,
-    hide: str = "drop",
+    hide: HideKey = "drop",
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> WordsExplanation:
     """Explain which words of a sentence bring it closer to a reference, and which push it away.
 
@@ -406,6 +427,7 @@ def explain_words(
         selection: Which masks count; every one by its rank when None.
         hide: What a hidden word becomes, a key of ``HIDINGS``.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The values of the words with everything they were made from.
@@ -415,10 +437,12 @@ def explain_words(
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     if reference is not None:
         _check_pictures(reference=reference)
     begun = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
-    return rank_words(complete(begun, on_progress, target), target, selection)
+    with told(on_progress, progress, "sentence") as tell:
+        return rank_words(complete(begun, tell, targets=[target]), target, selection)

@@ -66,9 +66,11 @@ SETTINGS = ("masking", "selection", "on_progress")
 REFERENCES = ("reference", "caption", "embedding")
 # What is asked, the argument, and which of WRONG are right for it.
 CASES: list[tuple[Callable[..., Any], str, tuple[str, ...]]] = [
-    *((explain, name, ()) for name in ("image", *REFERENCES, "encoder", "method", "masks", "masking", "selection")),
+    *((explain, name, ()) for name in ("image", *REFERENCES, "method", "masks", "masking", "selection")),
+    (explain, "encoder", ("function",)),
     (explain, "on_progress", ("function", "class")),
-    *((probe, name, ()) for name in ("image", "encoder", "masking", "masks")),
+    *((probe, name, ()) for name in ("image", "masking", "masks")),
+    (probe, "encoder", ("function",)),
     (probe, "on_progress", ("function", "class")),
     *((words, name, ()) for name in ("sentence", *REFERENCES, "encoder", "masking", "selection", "hide")),
     (words, "on_progress", ("function", "class")),

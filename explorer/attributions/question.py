@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import check_kind
 from explorer.core.distances import measure
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
@@ -20,9 +21,9 @@ from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.steps import Steps
+from explorer.core.steps import Steps, run
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,15 @@ class Question:
     def with_encoder(self, encoder: Encoder) -> Question:
         """The same question put to another encoder of the same input size, which embeds the reference itself."""
         return replace(self, encoder=encoder)
+
+    def answered_by(self, method: Method, on_progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
+        """The map (h, w) of a method, positive = keeping this region brings the pair closer.
+
+        Args:
+            method: Any, with its settings, such as ``Dix3()``.
+            on_progress: Called with the number of pictures embedded so far.
+        """
+        return run(method(self), on_progress)
 
     def distances(self, copies: Iterable[NDArray[Any]]) -> Steps[NDArray[np.float64]]:
         """Distances (n,) of altered copies to the reference.
@@ -93,7 +103,7 @@ def make_question(
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     distance: str = "cosine",
 ) -> Question:
     """The question ``explain`` answers, for evaluations; arguments and errors are those of ``explain``.
@@ -112,7 +122,7 @@ def make_question(
 
 
 def make_class_question(
-    image: Any, *, class_index: int | None = None, encoder: str | Encoder = DEFAULT_ENCODER
+    image: Any, *, class_index: int | None = None, encoder: EncoderLike = DEFAULT_ENCODER
 ) -> Question:
     """The question a classifier is asked: what speaks for a class?
 
@@ -122,7 +132,7 @@ def make_class_question(
     Args:
         image: The picture to explain.
         class_index: Which class; the one the encoder finds most likely if none is given.
-        encoder: A key, or an encoder that tells classes apart.
+        encoder: A key, or an encoder that tells classes apart; or a network or function that gives their scores.
 
     Raises:
         InvalidInput: The encoder has no classes, or no such class.
@@ -135,13 +145,15 @@ def question_of_class(classes: Encoder, image: Any, *, class_index: int | None =
 
     Args:
         classes: Embeds a picture as the scores of its classes, see ``Encoder.classifier``.
-        image: As for ``make_class_question``.
+        image: As for ``make_class_question``, or as the encoder has read it already.
         class_index: As for ``make_class_question``.
 
     Raises:
         InvalidInput: No such class.
     """
-    pixels = classes.read(image).pixels
+    if class_index is not None:
+        check_kind("class_index", class_index, int | np.integer, "the number of a class, counted from 0")
+    pixels = (image if isinstance(image, Input) else classes.read(image)).pixels
     scores = classes.embed_pixels(pixels[None].copy())[0]
     chosen = int(scores.argmax()) if class_index is None else class_index
     if not 0 <= chosen < len(scores):
@@ -191,7 +203,7 @@ class DistanceExplainer:
     def explain(self, question: Question) -> Steps[Explanation]:
         """The map with the distances and weights it was made from."""
         done = yield from probe_question(question, self.masking, self.masks)
-        return rank_against(done, question.target, replace(self.selection, distance=question.distance))
+        return rank_against(done, question.target, self.selection.but(distance=question.distance))
 
 
 def probe_question(question: Question, masking: MaskSettings, masks: MaskSet | None = None) -> Steps[Probe]:

@@ -26,8 +26,9 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.masks import SCHEMES, MaskSettings
-from explorer.core.probe import prepare
+from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
+from explorer.core.settling import Run, plan_run
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 from explorer.pictures.rules import OWN_FORMATS
@@ -49,7 +50,7 @@ def add_command(commands: Any) -> None:
     )
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap)
+        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
@@ -58,7 +59,7 @@ def add_command(commands: Any) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from explorer.core.explanation import Explanation
+    from explorer.core.explanation import Explanation, with_second
     from explorer.core.rank import rank_against
     from explorer.core.references import embed_reference
     from explorer.core.truth import own_truth
@@ -72,13 +73,22 @@ def _explain(options: argparse.Namespace) -> int:
     if options.method != OWN_METHOD:
         explained = _by_method(options, encoder, masking, selection)
     else:
-        probe = prepare(options.picture, encoder=encoder, masking=masking)
+        seen = encoder.read(options.picture)
         target = embed_reference(encoder, reference=options.reference, caption=options.caption)
         check_reference(selection.distance, target.embedding)
-        reached = grown(probe, options)
+        with progress(options.quiet or "p_keep" not in masking.open, "mask") as step:  # of the pilot
+            run = plan_run(seen, encoder, masking, [target], selection, step)
+        reached = _reached(run, options)
         if reached is None:
             return STOPPED
         explained = rank_against(reached, target, selection)
+        if run.second is not None:  # if that is stopped, the first of the two is there
+            save(explained, options)
+            options.resume, options.overwrite = False, True
+            other = _reached(run.second, options)
+            if other is None:
+                return STOPPED
+            explained = with_second(explained, rank_against(other, target, selection))
     save(explained, options)
     if report(explained, options.out, keep=options.keep):
         print(describe(explained))
@@ -87,15 +97,20 @@ def _explain(options: argparse.Namespace) -> int:
     return 0
 
 
+def _reached(run: Run, options: argparse.Namespace) -> Probe | None:
+    watch = run.watch()
+    probe = grown(run.start, options, None if watch is None else watch.reached)
+    return None if probe is None else run.settled(probe, watch)
+
+
 def _by_method(options: argparse.Namespace, encoder: Any, masking: MaskSettings, selection: SelectionSettings) -> Any:
     """The map of another method, which is made in one go."""
     from explorer.verbs import explain
 
     for name in ("resume", "keep"):
         if getattr(options, name):
-            raise InvalidInput(
-                f"Only maps of distance-explainer can be resumed or kept; leave --{name} out.", code=f"method_{name}"
-            )
+            said = f"Only maps of distance-explainer can be resumed or kept; leave --{name} out."
+            raise InvalidInput(said, code=f"method_{name}")
     with progress(options.quiet, "pass") as step:
         return explain(
             options.picture,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 from explorer.core.patches import check_patches, embed_kept
 from explorer.core.references import Reference, named
+from explorer.core.views import shape, short
 from explorer.core.writers import WRITERS
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
@@ -28,7 +29,7 @@ STEPS = 32
 """Whole numbers need so many steps between hidden and kept for masks to be about what they say."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
     """The costly stage's result: the masks and the embeddings of the masked copies.
 
@@ -46,6 +47,7 @@ class Probe:
         picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
         precision: Relative rounding error of the numbers the encoder gave, where their type was coarser (float16).
         origin: What the picture was called.
+        chosen: Of settings that were ``"auto"``: why they are what they are, by name.
     """
 
     encoder: Embedder
@@ -54,13 +56,19 @@ class Probe:
     embeddings: NDArray[np.floating]
     pixels: NDArray[Any]
     background: NDArray[Any]
-    unmasked: Callable[[], NDArray[np.floating]] = field(repr=False)
+    unmasked: Callable[[], NDArray[np.floating]]
     picture: NDArray[np.uint8] | None = None
     box: Box = WHOLE
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     precision: float = 0.0
     origin: Origin = NOWHERE
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        done = f"{len(self)} masks" if self.complete else f"{len(self)} of {self.wanted} masks"
+        what = short(self.origin.name) if self.origin.name else "a picture" if self.picture is not None else "an array"
+        return f"<Probe of {what}: {done}, embeddings {shape(self.embeddings)}, {self.encoder.card.key}>"
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -103,14 +111,14 @@ def prepare(
     masks: MaskSet | NDArray[Any] | None = None,
 ) -> Probe:
     """Everything but the embeddings: a probe with no mask done, to be given to ``grow``."""
-    return start(named(encoder.read(image)), encoder, masking, masks)
+    return start(encoder.read(image), encoder, masking, masks)
 
 
 def start(
     seen: Input, encoder: Embedder, masking: MaskSettings | None = None, masks: MaskSet | NDArray[Any] | None = None
 ) -> Probe:
     """``prepare`` for an item that is read already: the one place where probes begin."""
-    coarse = _coarse(seen.pixels)
+    seen, coarse = named(seen), _coarse(seen.pixels)
     try:
         masking, masks = _masks_for(seen.pixels, masking, masks)
     except InvalidInput as error:
@@ -191,27 +199,40 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
     masks = sample_masks(masking, probe.masks.size)
     if not probe.masks.begins(masks):  # given, or drawn by an earlier version of the scheme
         raise _not_growing()
-    return replace(probe, masking=masking, masks=masks)
+    return replace(probe, masking=masking, masks=masks, chosen=_kept_choices(probe))
 
 
 def _not_growing() -> InvalidInput:
     return InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
 
 
+def _kept_choices(probe: Probe) -> dict[str, str]:
+    """What was chosen for it, but for a number of masks that is another now."""
+    return {name: why for name, why in probe.chosen.items() if name != "n_masks"}
+
+
 def first(probe: Probe, n_masks: int) -> Probe:
     """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
     masking = replace(probe.masking, n_masks=n_masks)
     masks = probe.masks.first(n_masks) if SCHEMES[masking.scheme].grows else sample_masks(masking, probe.masks.size)
-    return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
+    embeddings, chosen = probe.embeddings[:n_masks], _kept_choices(probe)
+    return replace(probe, masking=masking, masks=masks, embeddings=embeddings, chosen=chosen)
 
 
-def complete(probe: Probe, on_progress: Progress | None = None, target: Reference | None = None) -> Probe:
+def complete(
+    probe: Probe,
+    on_progress: Progress | None = None,
+    enough: Callable[[Probe], Probe | None] | None = None,
+    targets: Sequence[Reference] = (),
+) -> Probe:
     """Embed what is missing.
 
     Args:
-        probe: Complete or not.
-        on_progress: As ``explorer.probe``.
-        target: What it shall be compared with; where it is of another length than the first batch, it is refused then.
+        probe: Complete or stopped early.
+        on_progress: Called with (masks done, masks in all) after every batch.
+        enough: Asked after every batch for the probe to end with, if that is here.
+        targets: What it shall be compared with; where one is of another length than the first batch, it is refused
+            then.
 
     Raises:
         ExplorerError: The encoder failed, or its answer is no embedding; the error's ``probe`` is what was reached.
@@ -228,11 +249,17 @@ def complete(probe: Probe, on_progress: Progress | None = None, target: Referenc
             raise said from error
         if grown is None:
             return reached
-        if target is not None and len(reached) == len(probe) < len(grown):
+        if len(reached) == len(probe) < len(grown):
             with keeping(grown), ending(steps):
-                check_shape(target.embedding, grown.embeddings.shape[1:])
-        if on_progress is not None and len(grown) > len(reached):
-            on_progress(len(grown), grown.wanted)
+                for target in targets:
+                    check_shape(target.embedding, grown.embeddings.shape[1:])
+        ended = None if enough is None else enough(grown)
+        told = ended or grown
+        if on_progress is not None and len(told) > len(reached):
+            on_progress(len(told), told.wanted)
+        if ended is not None:
+            steps.close()
+            return ended
         reached = grown
 
 
@@ -335,6 +362,8 @@ def _masks_for(
 ) -> tuple[MaskSettings, MaskSet]:
     """The settings and masks of a probe: drawn, or the caller's own after a look at them."""
     h, w = pixels.shape[:2]
+    if masking is not None:
+        masking.refuse_open()
     if masks is None:
         masking = masking or MaskSettings()
         return masking, sample_masks(masking, (h, w))

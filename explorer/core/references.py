@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import numpy as np
@@ -15,6 +15,7 @@ from explorer.core.arrays import array_hash, as_numpy
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import NOWHERE, Embedder, Input, Origin
 from explorer.core.errors import InvalidInput
+from explorer.core.views import shape, short
 
 MANY = 1 / 3
 """Share of the words of a text from which those a text model has only in pieces are named.
@@ -25,7 +26,7 @@ FEW = 3
 """So many words are named."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reference:
     """What the picture is compared with, embedded.
 
@@ -49,8 +50,16 @@ class Reference:
     caption: str = ""
     encoder: str = ""
 
+    @property
+    def named(self) -> str:
+        """Its file's name, or else what it was, short enough for a line."""
+        return short(self.origin.name) if self.origin.name else short(self.label)[1:-1]
 
-@dataclass(frozen=True, eq=False)
+    def __repr__(self) -> str:
+        return f"<Reference {self.named}: {shape(self.embedding)}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class References(Sequence[Reference]):
     """Many references of one encoder, without their pictures: iterate, or take one by its place or its label.
 
@@ -64,10 +73,13 @@ class References(Sequence[Reference]):
     embeddings: NDArray[np.floating]
     labels: tuple[str, ...]
     encoder: str
-    items: tuple[Reference, ...] = field(repr=False)
+    items: tuple[Reference, ...]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"<References: {len(self)} of {self.encoder}, {shape(self.embeddings)}>"
 
     @overload
     def __getitem__(self, place: int | str) -> Reference: ...

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,11 @@ from explorer.core.rank import EQUAL, rank_against
 from explorer.core.references import Reference, check_words
 from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
+from explorer.core.views import Shown, short
 from explorer.core.writers import WRITERS
 
+HideKey = Literal["drop", "ellipsis"]
+"""The keys of ``HIDINGS``, for users' type checkers."""
 HIDINGS = {"drop": "left out", "ellipsis": "replaced by …"}
 """What a hidden word becomes, and what that is called where a user chooses it."""
 ELLIPSIS = "…"
@@ -178,7 +181,10 @@ class MaskedSentence(Embedder):
 
     def read(self, source: Any) -> NoReturn:
         """Nothing but its own sentence is shown to it."""
-        raise AssertionError("a masked sentence reads no pictures")
+        raise InvalidInput(
+            "This is the probe of a sentence, which is compared by explorer rank or explain_words.",
+            code="probe_of_words",
+        )
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         texts = self.copies(pixels[:, 0, :, 0])
@@ -194,6 +200,7 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     The arguments and errors are those of ``explain_words``.
     """
     masking = masking or MaskSettings()
+    masking.refuse_open()
     if not encoder.card.captions:
         raise InvalidInput(
             f"{encoder.card.title} cannot read sentences; choose an encoder that compares image and caption.",
@@ -218,8 +225,8 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     return replace(start(Input(shown, notices=notices), row, masks=masks), masking=masking)
 
 
-@dataclass(frozen=True, eq=False)
-class WordsExplanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class WordsExplanation(Shown):
     """What each word does to the distance, and everything that was made from.
 
     Attributes:
@@ -229,6 +236,13 @@ class WordsExplanation:
 
     ranked: Explanation
     sentence: Sentence
+
+    def __repr__(self) -> str:
+        against, probe = self.ranked.reference.named, self.ranked.probe
+        return (
+            f"<WordsExplanation {short(self.sentence.text)} against {against}: {len(self.words)} words, "
+            f"{len(probe)} masks, {probe.encoder.card.key}{', no signal' if self.no_signal else ''}>"
+        )
 
     @property
     def words(self) -> tuple[str, ...]:

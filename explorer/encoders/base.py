@@ -133,7 +133,7 @@ class Encoder(Embedder):
     def classifier(self) -> Encoder:
         """An encoder that embeds a picture as the scores of its classes before the softmax.
 
-        A class is then a direction in the space of embeddings, see ``explorer.attributions.question.class_case``.
+        A class is then a direction in the space of embeddings, see ``make_class_question``.
 
         Raises:
             InvalidInput: It tells no classes apart.

@@ -11,8 +11,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from explorer.core.arguments import check_kind, path_text
 from explorer.core.embedder import Card
@@ -20,8 +22,10 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
+from explorer.encoders.functions import from_function
 from explorer.encoders.hub import PLACE
 from explorer.encoders.tensorflow_beside_torch import settle_triton
+from explorer.encoders.torch_layers import from_torch
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
@@ -141,11 +145,15 @@ CARDS.add(
     ),
 )
 
-OPEN_CLIP, TIMM = "open_clip:", "timm:"
-"""Prefixes of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists, and ``timm:NAME``, any
-ARCHITECTURE.TAG that timm lists and that tells the classes of ImageNet apart."""
+OPEN_CLIP, TIMM, TIMM_FEATURES = "open_clip:", "timm:", "timm-features:"
+"""Prefixes of keys made on the fly: ``open_clip:MODEL:TAG``, any pair open_clip lists; ``timm:NAME``, any
+ARCHITECTURE.TAG that timm lists, and ``timm-features:NAME``, the features it pools. A network of timm that does not
+tell the classes of ImageNet apart becomes the latter by itself."""
 
 LONGEST_KEY = 120
+
+HALVES = ("float32", "bfloat16", "float16")
+"""What torch computes in."""
 
 
 def find_card(key: str) -> Card:
@@ -167,7 +175,7 @@ def _own_card(key: str) -> Card:
 
 
 def _made_card(key: str) -> Card | None:
-    family = next((prefix for prefix in (TIMM, OPEN_CLIP) if key.startswith(prefix)), None)
+    family = next((prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP) if key.startswith(prefix)), None)
     if family is None:
         return None
     name = key.removeprefix(family)
@@ -175,6 +183,8 @@ def _made_card(key: str) -> Card | None:
     short = Path(told[2]).name if told and told[1].lower().startswith("local") else name
     if family == TIMM:
         return _timm_card(name, short)
+    if family == TIMM_FEATURES:
+        return features_of(_timm_card(name, short))
     return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {short}", weights=name, revision=None,
                    size="downloaded on first use", licence="see its model card", source="open_clip",
                    language="")  # fmt: skip
@@ -185,7 +195,7 @@ def _timm_card(name: str, short: str = "") -> Card:
         key=f"{TIMM}{name}",
         title=f"timm {short or name}",
         compares=("image-image",),
-        embedding="ImageNet class probabilities",
+        embedding="ImageNet class probabilities, or pooled features of a network that tells other classes or none",
         nonnegative=True,
         family="timm_models",
         packages=("timm", "huggingface-hub", "safetensors"),
@@ -193,8 +203,22 @@ def _timm_card(name: str, short: str = "") -> Card:
         size="downloaded on first use",
         licence="see its model card",
         source="timm",
+        precisions=HALVES,
         gives=("gradients",),  # besides layers or attention, which only the network itself can tell
         weights=name,
+    )
+
+
+def features_of(card: Card) -> Card:
+    """The card of the features that a network of timm pools, of that of the network."""
+    name = card.key.removeprefix(TIMM)
+    return replace(
+        card,
+        key=card.key if name == card.key else f"{TIMM_FEATURES}{name}",
+        title=f"{card.title} features",
+        embedding="the features it pools before its classifier",
+        nonnegative=False,
+        family="timm_features",
     )
 
 
@@ -283,14 +307,28 @@ def _reloaded(key: str, precision: str, weights: str | None, fingerprint: str) -
     return encoder
 
 
-def resolve(encoder: str | Encoder) -> Encoder:
-    """An encoder from its key, or the encoder itself.
+EncoderLike = str | Encoder | Callable[..., Any]
+"""A key, an encoder, or a network or function that one is made of."""
+
+
+def resolve(encoder: Any) -> Encoder:
+    """An encoder from its key, a network or a function, or the encoder itself.
+
+    Args:
+        encoder: A key, an encoder, a torch network as ``from_torch`` takes it, or anything else that can be called (a
+            function, a Keras network) as ``from_function`` takes it.
 
     Raises:
-        InvalidInput: Neither of the two, or as ``load_encoder``.
+        InvalidInput: None of these, or as ``load_encoder``, ``from_torch`` and ``from_function``.
     """
     if isinstance(encoder, Encoder):
         return encoder
+    keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
+    of_keras = keras is not None and isinstance(encoder, keras.Layer)  # which is a torch module where Keras is on torch
+    if torch is not None and isinstance(encoder, torch.nn.Module) and not of_keras:
+        return from_torch(encoder)
+    if callable(encoder) and not isinstance(encoder, type):
+        return from_function(encoder)
     makers = "load_encoder, from_torch and from_function make them"
     check_kind("encoder", encoder, str, f"a key such as {DEFAULT_ENCODER!r}, or an encoder ({makers})")
     return load_encoder(encoder)

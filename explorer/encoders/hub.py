@@ -101,6 +101,8 @@ class Place:
         """
         try:
             return make()
+        except InvalidInput:
+            raise
         except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise InvalidInput(
                 f"The configuration of {self.card.title} does not fit its network.", code="model_config"

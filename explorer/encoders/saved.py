@@ -59,7 +59,7 @@ def saved_encoder(facts: Mapping[str, Any], given: str | Embedder | None = None,
     """
     if given is None:
         return SavedEncoder(facts, lost=lost)
-    own = resolve(given)  # type: ignore[arg-type]
+    own = resolve(given)
     if own.fingerprint != facts["fingerprint"]:
         raise InvalidInput(
             f"This was made with the encoder {facts['fingerprint']}; the one given is {own.fingerprint}. Give the same "

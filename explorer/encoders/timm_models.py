@@ -1,4 +1,4 @@
-"""Any timm network that tells the classes of ImageNet apart, with timm's own preprocessing.
+"""Any timm network, with timm's own preprocessing: class probabilities, or the features it pools before its classifier.
 
 A card's ``weights`` is ARCHITECTURE.TAG as timm lists them, e.g. ``resnet101.tv_in1k``; with a weights file of one's
 own ARCHITECTURE alone will do. It may also be hf-hub:OWNER/NAME or local-dir:FOLDER, as timm takes them. We fetch and
@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box, Card
 from explorer.core.errors import InvalidInput
 from explorer.core.storage import file_hash
+from explorer.encoders.cards import features_of
 from explorer.encoders.checkpoints import read_state, wrong_weights
 from explorer.encoders.gpu import gpu_here
 from explorer.encoders.gradients import Differentiable, gives_of, look_into, private_copy
@@ -42,28 +44,48 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 LISTED = "timm.list_models(pretrained=True) lists all that have weights."
 """What is said to a name that is near none."""
 
+FEATURES = "timm_features"
+"""The family of cards that ask for pooled features."""
+
+UNFIT = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration, AssertionError)
+"""How timm says that arrays are not those of a network."""
+
 BATCH = 8
 """Rows at once, as for the other encoders."""
 
 
 class TimmEncoder(MaskingEncoder):
-    """A classifier from timm, in float32, on a GPU where there is one: class probabilities.
+    """A network from timm, on a GPU where there is one: class probabilities.
 
     Args:
         card: The facts.
-        network: A model made by timm, in evaluation mode.
+        network: A model made by timm, in evaluation mode and float32.
         fingerprint: Names weights and run-time.
-        softmax: Whether the embedding is the probabilities, or the scores before the softmax.
+        softmax: Whether the embedding is the probabilities, or what the network gives before the softmax.
+        precision: What it embeds in; what lies inside is looked at in float32.
+        classes: The network whose classifier gives the scores, where this one has none; None where there are no
+            classes of ImageNet.
     """
 
     batch_size = BATCH
 
-    def __init__(self, card: Card, network: Any, fingerprint: str, *, softmax: bool = True) -> None:
+    def __init__(
+        self,
+        card: Card,
+        network: Any,
+        fingerprint: str,
+        *,
+        softmax: bool = True,
+        precision: str = "float32",
+        classes: Any = None,
+    ) -> None:
         super().__init__()
+        import torch
         from timm.data import create_transform, resolve_model_data_config
         from timm.data.transforms import MaybeToTensor
 
-        self.card, self.fingerprint, self._softmax = card, fingerprint, softmax
+        self.card, self.fingerprint, self._softmax, self._precision = card, fingerprint, softmax, precision
+        self._classes, self._kind = network if classes is None else classes, getattr(torch, precision)
         settings = resolve_model_data_config(network)
         self._steps = picture_steps(create_transform(**settings).transforms, MaybeToTensor)
         self._module = _from_pixels(network, settings["mean"], settings["std"], softmax=softmax)
@@ -91,6 +113,7 @@ class TimmEncoder(MaskingEncoder):
         """The copy that is run."""
         if self._running is None:
             self._running = private_copy(self._module)
+            self._running.network.to(self._kind)
         return self._running
 
     def _embed_planes(self, planes: Any) -> Any:
@@ -105,6 +128,8 @@ class TimmEncoder(MaskingEncoder):
         return self._module.mean.device
 
     def describe(self, embeddings: NDArray[np.floating], k: int = 3) -> Labels | None:
+        if self.card.family == FEATURES:
+            return None
         return class_labels(embeddings if self._softmax else softmax(embeddings), k)
 
     def _layers(self) -> TorchLayers:
@@ -126,9 +151,12 @@ class TimmEncoder(MaskingEncoder):
         return self._removal(pixels, kept)
 
     def classifier(self) -> TimmEncoder:
-        if not self._softmax:
+        if not _tells_classes(self._classes.num_classes):
+            return super().classifier()  # type: ignore[return-value]
+        if not self._softmax and self._classes is self._module.network:
             return self
-        return TimmEncoder(self.card, self._module.network, f"{self.fingerprint}-scores", softmax=False)
+        card = replace(self.card, family="timm_models")
+        return TimmEncoder(card, self._classes, f"{self.fingerprint}-scores", softmax=False, precision=self._precision)
 
     def _block(self, layer: str) -> str:
         """The stem, each numbered block, the head; of a network without numbered blocks each part of a part."""
@@ -138,7 +166,9 @@ class TimmEncoder(MaskingEncoder):
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TimmEncoder:
         network = self._access.replaced(weights).network
-        return TimmEncoder(self.card, network, f"{self.fingerprint}+{label}", softmax=self._softmax)
+        return TimmEncoder(
+            self.card, network, f"{self.fingerprint}+{label}", softmax=self._softmax, precision=self._precision
+        )
 
 
 def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], *, softmax: bool) -> Any:
@@ -159,7 +189,7 @@ def _from_pixels(network: Any, mean: tuple[float, ...], std: tuple[float, ...], 
                 return self.embed((pixels.permute(0, 3, 1, 2) / 255 - self.mean) / self.std)
 
         def embed(self, planes: Any) -> Any:
-            rows = self.network(planes)
+            rows = self.network(planes.to(next(self.network.parameters()).dtype)).float()
             return rows.softmax(1) if softmax else rows
 
     return FromPixels().eval()
@@ -184,24 +214,29 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
 
     Args:
         card: The facts.
-        precision: ``"float32"``.
+        precision: What it embeds in.
         weights: A ``.safetensors`` file, or a torch state dict, of the card's architecture.
 
+    Returns:
+        Class probabilities; of a network that does not tell the classes of ImageNet apart, or where the card asks for
+        them, the pooled features, by a card that says so.
+
     Raises:
-        InvalidInput: No such architecture or tag, it has no classes, or the file is not its weights.
+        InvalidInput: No such architecture or tag, or the file is not its weights.
         WeightsMissing: The weights are not here and cannot be had.
     """
     import torch
 
     place = find_place(card, card.weights)
     if place is None:
-        _check(card, needs_tag=weights is None)
+        classes = _check(card, needs_tag=weights is None)
         name, path, config = card.weights, weights or have(card, _source(card)), None
     else:
-        config = _read_config(place)
+        config, classes = _read_config(place)
         name, path = place.name(config), weights or place.find(FILES)
+    pools = card.family == FEATURES or not _tells_classes(classes)
     try:
-        network = _network(path, card, config).eval()
+        network = _network(path, card, config, pools=pools).eval()
     except InvalidInput as error:
         if weights is None and (place is None or place.folder is None):
             raise absent(card, "its file in the Hub's cache is damaged; delete it") from error
@@ -210,15 +245,51 @@ def load(card: Card, *, precision: str, weights: Path | None) -> TimmEncoder:
     runtime = f"timm {importlib.metadata.version('timm')}:torch {torch.__version__} {device}"
     fingerprint = f"timm:{name}:{file_hash(path)[:12]}:{runtime}:{precision}"
     network = network.to(device, torch.float32)
-    return (
-        TimmEncoder(card, network, fingerprint)
-        if place is None
-        else place.fit(lambda: TimmEncoder(card, network, fingerprint))
-    )
+
+    def made() -> TimmEncoder:
+        make = _pooling if pools else TimmEncoder
+        return make(card, network, fingerprint, precision=precision)
+
+    return made() if place is None else place.fit(made)
 
 
-def _read_config(place: Place) -> dict[str, Any]:
-    """The configuration of a network that timm does not list."""
+def _pooling(card: Card, network: Any, fingerprint: str, *, precision: str) -> TimmEncoder:
+    """An encoder of what a network pools before its classifier.
+
+    Raises:
+        InvalidInput: It pools no vector.
+    """
+    import torch
+
+    pooled = private_copy(network)
+    try:
+        with usual_torch():
+            pooled.reset_classifier(0)
+        side = _size(pooled)
+        with settled(gradients=False):
+            rows = private_copy(pooled)(next(pooled.parameters()).new_zeros(1, *side))
+        if not isinstance(rows, torch.Tensor) or rows.ndim != 2:
+            raise ValueError("no vector")
+    except (AttributeError, LookupError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"{card.title} does not pool its features into one vector; choose a network that does, or give it to "
+            "from_torch inside a torch.nn.Module that returns (b, d).",
+            code="no_features",
+        ) from error
+    card = replace(card if card.family == FEATURES else features_of(card), embedding=f"{rows.shape[1]} pooled features")
+    classes = network if _tells_classes(network.num_classes) else None
+    return TimmEncoder(card, pooled, f"{fingerprint}:features", softmax=False, precision=precision, classes=classes)
+
+
+def _size(network: Any) -> tuple[int, ...]:
+    """(c, h, w) of what a timm network sees."""
+    from timm.data import resolve_model_data_config
+
+    return tuple(resolve_model_data_config(network)["input_size"])
+
+
+def _read_config(place: Place) -> tuple[dict[str, Any], Any]:
+    """The configuration of a network that timm does not list, and how many classes it says there are."""
     import timm
 
     config = place.config(CONFIG)
@@ -227,12 +298,11 @@ def _read_config(place: Place) -> dict[str, Any]:
         raise InvalidInput(f"The {CONFIG} of {place.card.title} describes no timm network.", code="model_config")
     check_choice("timm network", architecture, timm.list_models(), LISTED)
     facts = config.get("pretrained_cfg", config)
-    _check_classes(place.card, config.get("num_classes") or (isinstance(facts, dict) and facts.get("num_classes")))
-    return config
+    return config, config.get("num_classes") or (isinstance(facts, dict) and facts.get("num_classes"))
 
 
-def _check(card: Card, *, needs_tag: bool) -> None:
-    """Refuse names that timm does not have, and networks without a classifier."""
+def _check(card: Card, *, needs_tag: bool) -> Any:
+    """How many classes a network tells apart; refuses names that timm does not have."""
     import timm
 
     architecture, _, tag = card.weights.partition(".")
@@ -240,18 +310,14 @@ def _check(card: Card, *, needs_tag: bool) -> None:
     if tag or needs_tag:
         tags = [name.partition(".")[2] for name in timm.list_models(f"{architecture}.*", pretrained=True)]
         check_choice(f"pretrained tag of {architecture}", tag, tags, LISTED)
-    _check_classes(card, timm.get_pretrained_cfg(card.weights).num_classes)
+    return timm.get_pretrained_cfg(card.weights).num_classes
 
 
-def _check_classes(card: Card, classes: Any) -> None:
+def _tells_classes(classes: Any) -> bool:
+    """Whether so many classes are those of ImageNet, or of a larger set that it is part of."""
     from timm.data import infer_imagenet_subset
 
-    if infer_imagenet_subset({"num_classes": classes}) is None:
-        raise InvalidInput(
-            f"{card.title} does not tell the classes of ImageNet apart; choose a network that does, such as one whose "
-            "tag ends in in1k, or for CLIP an open_clip:MODEL:TAG.",
-            code="no_classes",
-        )
+    return infer_imagenet_subset({"num_classes": classes}) is not None
 
 
 def _source(card: Card) -> Source:
@@ -268,24 +334,42 @@ def _source(card: Card) -> Source:
     return Source(repository, FILES, card.revision)
 
 
-def _network(path: Path, card: Card, config: Mapping[str, Any] | None) -> Any:
+def _network(path: Path, card: Card, config: Mapping[str, Any] | None, *, pools: bool) -> Any:
     """The network with weights from a file, whose arrays timm renames where they come from elsewhere.
 
     Args:
         path: Of the weights.
         card: The facts.
         config: The configuration of a network that timm does not list.
+        pools: Whether its classifier does not matter, so that the file may have none, or another.
     """
-    import timm
-
     try:
-        state = read_state(path)  # never empty, for which timm would turn to the network
-        given = {"state_dict": state, "source": "", "file": None} if config else {"state_dict": state}
-        with usual_torch(), tempfile.TemporaryDirectory(prefix="explorer-") as scratch:
-            (Path(scratch) / CONFIG).write_text(json.dumps(config), encoding="utf-8")
-            name = f"local-dir:{scratch}" if config else card.weights
-            network = timm.create_model(name, pretrained=True, pretrained_cfg_overlay=given)
-    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError, StopIteration, AssertionError) as error:
+        network = _made(path, card, config, pools=pools)
+    except UNFIT as error:
         raise wrong_weights(card.title if config else card.weights, error) from error
     network.pretrained_cfg.pop("state_dict")  # or the network keeps a second copy of its weights
     return network
+
+
+def _made(path: Path, card: Card, config: Mapping[str, Any] | None, *, pools: bool) -> Any:
+    import timm
+
+    state = read_state(path)  # never empty, for which timm would turn to the network
+    given = {"state_dict": state, "source": "", "file": None} if config else {"state_dict": state}
+
+    def make(**classes: int) -> Any:
+        with usual_torch(), tempfile.TemporaryDirectory(prefix="explorer-") as scratch:
+            (Path(scratch) / CONFIG).write_text(json.dumps(config), encoding="utf-8")
+            name = f"local-dir:{scratch}" if config else card.weights
+            return timm.create_model(name, pretrained=True, pretrained_cfg_overlay=given | classes, **classes)
+
+    if not pools:
+        return make()
+    facts = timm.get_pretrained_cfg(config["architecture"] if config else card.weights)
+    arrays = [state.get(f"{name}.weight") for name in _names(facts.classifier if facts else None)]
+    if found := next((len(array) for array in arrays if array is not None), 0):
+        return make(num_classes=found)
+    try:
+        return make()  # a file of another origin, whose arrays timm renames
+    except UNFIT:
+        return make(num_classes=0)

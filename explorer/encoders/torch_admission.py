@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
+from explorer.encoders.pooled_features import is_of_transformers, pooled
 from explorer.encoders.torch_copies import copied
 from explorer.encoders.torch_settings import settled
 
@@ -161,10 +162,10 @@ def ask(network: Any, pixels: Any) -> Any:
 
     kinds = {array.dtype for array in network.parameters() if array.is_floating_point()}
     planes = pixels.clone().permute(0, 3, 1, 2)  # a network may write in what it is shown
-    if kinds == {torch.float64}:
-        planes = planes.to(torch.float64)
+    if len(kinds) == 1 and kinds != {torch.float32}:
+        planes = planes.to(*kinds)
     try:
-        rows = network(planes)
+        rows = pooled(network, planes) if is_of_transformers(network) else network(planes)
     except Exception as error:
         raise _failure(error, planes) from error
     return _answer(rows)

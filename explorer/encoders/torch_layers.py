@@ -18,9 +18,12 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.functions import FunctionEncoder
 from explorer.encoders.gradients import Differentiable, as_tensor, check_named, gives_of, look_into, private_copy
 from explorer.encoders.layers import Arrays
+from explorer.encoders.own_drawing import own_drawing
+from explorer.encoders.preprocessing import Drawing, as_drawing
 from explorer.encoders.torch_admission import admitted, ask, check_steady
 from explorer.encoders.torch_caches import Caches
 from explorer.encoders.torch_copies import a_copy, copied, leaves
+from explorer.encoders.torch_devices import as_device, as_dtype, other_dtype
 from explorer.encoders.torch_masks import MaskingEncoder
 from explorer.encoders.torch_settings import random_numbers, same_random_numbers, settled
 
@@ -218,7 +221,7 @@ def numbered_block(layer: str, names: Sequence[str]) -> str:
 
 
 class TorchEncoder(MaskingEncoder, FunctionEncoder):
-    """Any torch network as an encoder; arrays reach it as they are, channels first.
+    """Any torch network as an encoder; arrays reach it as they are, or as pictures are drawn, channels first.
 
     Args:
         module: A private copy, in evaluation mode, which nobody runs: copies of it are.
@@ -226,6 +229,8 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
         fingerprint: Names its numbers.
         stages: See ``from_torch``.
         stale: What it may still hold of a network with other weights, which it is a copy of.
+        drawing: How pictures are drawn for it.
+        dtype: What it embeds in, where that is not its own; what lies inside is looked at in its own.
     """
 
     def __init__(
@@ -235,23 +240,27 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
         fingerprint: str,
         stages: tuple[str, ...] | None = None,
         stale: Caches | None = None,
+        *,
+        drawing: Drawing | None = None,
+        dtype: Any = None,
     ) -> None:
-        super().__init__(module, batch_size)
+        super().__init__(module, batch_size, drawing=drawing)
         self._access, self._caches = TorchLayers(module), Caches(module)
-        self.fingerprint, self._stages, self._stale = fingerprint, stages, stale
+        self.fingerprint, self._stages, self._stale, self._dtype = fingerprint, stages, stale, dtype
         self._running: Any = None
         self._unchecked = CHECKED
         self._draws = True
 
     def _forward(self, pixels: NDArray[Any]) -> NDArray[np.floating]:
         with settled(gradients=False):
-            return as_numpy(self._embed_planes(as_tensor(self._access.module, pixels).permute(0, 3, 1, 2)))
+            shown = as_tensor(self._access.module, self._as_input(pixels))
+            return as_numpy(self._embed_planes(shown.permute(0, 3, 1, 2)))
 
     def _embed_planes(self, planes: Any) -> Any:
         given = planes.permute(0, 2, 3, 1)
         with same_random_numbers() if self._draws else nullcontext():
             if self._running is None:
-                self._running = private_copy(self._own_module(given[0].cpu().numpy()))
+                self._running = private_copy(self._own_module(given[0].cpu().numpy())).to(self._dtype)
             network = self._running
             drawn = random_numbers()
             rows = ask(network, given)
@@ -262,7 +271,7 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
         return rows
 
     def _as_input(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
-        return colours
+        return self._shown(colours)
 
     def _place(self) -> Any:
         import torch
@@ -272,7 +281,7 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
         return arrays[0].device if arrays else torch.device("cpu")
 
     def _own_module(self, pixels: NDArray[Any]) -> Any:
-        """The network, rid of what it holds of other weights."""
+        """The network, rid of what it holds of other weights; ``pixels`` as it is shown them."""
         if self._stale is not None:
             self._stale.take_from(self._access.module, pixels)
             self._stale = None
@@ -286,7 +295,17 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> TorchEncoder:
         network, stale = self._access.replaced(weights), self._stale or self._caches
-        return TorchEncoder(network, self.batch_size, f"{self.fingerprint}+{label}", self._stages, stale)
+        made = type(self)(
+            network,
+            self.batch_size,
+            f"{self.fingerprint}+{label}",
+            self._stages,
+            stale,
+            drawing=self._drawing,
+            dtype=self._dtype,
+        )
+        made.card = self.card
+        return made
 
     def gives(self) -> tuple[str, ...]:
         return gives_of(self._access.module) if self._stages is None else ("gradients", "layers")
@@ -295,14 +314,18 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
         if self._unchecked == CHECKED:
             self._embed(pixels[None], 0)
         stages = None if self._stages is None else tuple(f"network.{path}" for path in self._stages)
-        return look_into(_from_pixels(self._own_module(pixels), draws=self._draws), pixels, stages)
-
-    def classifier(self) -> TorchEncoder:
-        return self
+        module = _from_pixels(self._own_module(self._as_input(pixels)), self._drawing, draws=self._draws)
+        return look_into(module, pixels, stages)
 
 
-def _from_pixels(module: Any, *, draws: bool) -> Any:
+def _from_pixels(module: Any, drawing: Drawing | None, *, draws: bool) -> Any:
     import torch
+
+    def shown(pixels: Any) -> Any:
+        if drawing is None:
+            return pixels
+        mean, std = (pixels.new_tensor(colour) for colour in (drawing.mean, drawing.std))
+        return (pixels / 255 - mean) / std
 
     class FromPixels(torch.nn.Module):
         def __init__(self) -> None:
@@ -311,7 +334,7 @@ def _from_pixels(module: Any, *, draws: bool) -> Any:
 
         def forward(self, pixels: Any) -> Any:
             with same_random_numbers() if draws else nullcontext():
-                return ask(self.network, pixels)
+                return ask(self.network, shown(pixels))
 
     return FromPixels()
 
@@ -349,28 +372,55 @@ def _spelt(value: Any) -> str:
     return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 
-def from_torch(module: Any, *, batch_size: int = 10, stages: Sequence[str] | None = None) -> Encoder:
+def from_torch(
+    module: Any,
+    *,
+    batch_size: int = 10,
+    stages: Sequence[str] | None = None,
+    size: int | tuple[int, int] | str | None = None,
+    mean: Any = None,
+    std: Any = None,
+    device: Any = None,
+    dtype: Any = None,
+) -> Encoder:
     """Make an encoder of a torch network, with layers that can be randomised, gradients, and what lies inside.
 
     The encoder has a copy of its own: the network stays as it is, and what becomes of it later changes nothing.
 
     Args:
-        module: In evaluation mode; (b, c, h, w) -> (b, d). It sees the array given to ``probe`` times each mask, in
-            that array's range and size, as float64 where all its parameters are, else as float32. One in half
-            precision is computed in float32.
+        module: In evaluation mode; (b, c, h, w) -> (b, d), or a network of Hugging Face's transformers, whose pooled
+            features are the embedding. It sees the array given to ``probe`` times each mask, in that array's range
+            and size, as float64 where all its parameters are, else as float32. One in half precision is computed in
+            float32.
         batch_size: Rows in a call.
         stages: Paths of the modules that end the last stage, the one before it, and so on, for the methods that look
             at layers; found by the sizes of their outputs where none are given.
+        size: (h, w) of pictures, or one number for both; the encoder then takes paths, PIL images and arrays of uint8
+            or floats in [0, 1], all of them drawn at that size, and the network sees float32 from 0 to 1.
+            ``"auto"``: size and colours as a network of timm or transformers says itself.
+        mean: Of each colour, 0 to 1, which is taken off then; three numbers, or one for all.
+        std: By which that is divided.
+        device: ``"cpu"``, ``"cuda"`` (or ``"cuda:1"``) or ``"mps"``; where the network is if none is given.
+        dtype: ``"float32"``, ``"bfloat16"`` or ``"float16"``, what it embeds in; gradients and layers are float32.
 
     Returns:
         An encoder without a text side. Its embedding also counts as the scores of classes before the softmax.
 
     Raises:
         InvalidInput: A network in training mode, or of a kind that cannot be looked into (scripted, quantised, lazy,
-            without numbers, with more than one input); a batch size below 1; or stages that name no modules.
+            without numbers, with more than one input); a batch size below 1; stages that name no modules; a size,
+            mean, std, device or dtype that is none, or that is not here.
     """
-    network = admitted(module)
+    place, kind = as_device(device), as_dtype(dtype)
+    drawing = None if isinstance(size, str) else as_drawing(size, mean, std)
+    network = admitted(module).to(place)
+    kind = other_dtype(network, kind)
+    if isinstance(size, str):
+        drawing = own_drawing(network, size, mean, std)
     if stages is not None:
         check_named(network, stages)
-    fingerprint = f"torch:{type(network).__qualname__}:{_digest(network)[:12]}"
-    return TorchEncoder(network, batch_size, fingerprint, None if stages is None else tuple(stages))
+    facts = (drawing.name if drawing else "", str(kind).removeprefix("torch.") if kind else "")
+    fingerprint = ":".join(("torch", type(network).__qualname__, _digest(network)[:12], *filter(None, facts)))
+    return TorchEncoder(
+        network, batch_size, fingerprint, None if stages is None else tuple(stages), drawing=drawing, dtype=kind
+    )

@@ -17,8 +17,7 @@ from explorer.attributions.question import Question, make_question
 from explorer.core.arrays import as_numpy
 from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.evaluation.maps import as_map
 from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture, resize
@@ -162,7 +161,7 @@ def box_region(size: tuple[int, int], box: Box | Sequence[float]) -> NDArray[np.
 
 
 def plant(
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     *,
     patch: Any = None,
     background: Any = None,

@@ -127,7 +127,10 @@ def as_array(image: Any) -> NDArray[Any]:
 def _how(image: Any, ndim: int) -> str:
     """How a picture of another kind becomes such an array."""
     if isinstance(image, str | os.PathLike | bytes):
-        return " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path))."
+        return (
+            " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path)); or say "
+            "how pictures are drawn for it: from_torch(network, size=224, mean=0.5, std=0.5), or from_function."
+        )
     if ndim == 4:
         return " That is a batch: give one picture of it, array[0]."
     return " A grey one has a channel, too: array[..., None]." if ndim == 2 else ""

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ SCHEMA_VERSION = 1
 OVERLAY = "overlay.png"
 MANIFEST = "manifest.json"
 RESULT_FILES = ("attribution.npy", "distances.csv", OVERLAY, MANIFEST)
+SECOND = "second"
+"""Where the second map of two that tell two stories goes."""
 
 
 def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False, keep: bool = False) -> Path:
@@ -51,6 +54,10 @@ def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = F
 
     refuse_overwriting(folder, overwrite)
     _write_drawn(explanation, folder, write)
+    if explanation.second is not None:
+        save_explanation(explanation.second, folder / SECOND, overwrite, keep)
+    elif overwrite and (folder / SECOND / "manifest.json").is_file():  # that of another map
+        shutil.rmtree(folder / SECOND)
     return folder
 
 
@@ -124,6 +131,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "scheme_version": SCHEMES[probe.masking.scheme].version,
         **_masks(probe),
         "masks_done": len(probe),
+        **({"chosen": dict(probe.chosen)} if probe.chosen else {}),
         "selection": explanation.selection.to_dict(),
         "selected": {
             "closest": int((explanation.weights > 0).sum()),

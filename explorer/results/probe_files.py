@@ -150,6 +150,7 @@ def _facts(probe: Probe) -> dict[str, Any]:
         "box": asdict(probe.box),
         "notices": probe.notices,
         "rounding": probe.precision,
+        "chosen": dict(probe.chosen),
     }
 
 
@@ -185,6 +186,11 @@ def masks_of(stored: Stored) -> MaskSet:
     if (shifts < 0).any() or (shifts >= cells).any():
         raise ValueError("shifted by more than a cell")
     return GridMasks(packed, shifts, feature_res, (h, w), bool(how["blocks"]))
+
+
+def chosen_of(facts: Mapping[str, Any]) -> dict[str, str]:
+    """What was chosen for it, and why."""
+    return {str(name): str(why) for name, why in facts.get("chosen", {}).items()}
 
 
 def box_of(facts: Mapping[str, Any]) -> Box:
@@ -256,6 +262,7 @@ def restored(stored: Stored, encoder: Embedder) -> Probe:
         embeddings=embeddings,
         notices=tuple(map(str, facts["notices"])),
         precision=float(facts["rounding"]),
+        chosen=chosen_of(facts),
         unmasked=Unmasked(encoder, pixels, row),
     )
     if isinstance(encoder, MaskedSentence):

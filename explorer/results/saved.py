@@ -28,13 +28,14 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.cards import resolve
 from explorer.encoders.saved import LOST, SavedEncoder, saved_encoder
 from explorer.pictures.images import GREY, SCREEN_SIDE
-from explorer.results.folders import MANIFEST, SCHEMA_VERSION, resume_probe
+from explorer.results.folders import MANIFEST, SCHEMA_VERSION, SECOND, resume_probe
 from explorer.results.probe_files import (
     PROBE_FILE,
     Stored,
     Unreadable,
     box_of,
     check_version,
+    chosen_of,
     damage_told,
     read_stored,
     restored,
@@ -149,7 +150,7 @@ def _result(folder: Path, asked: Asked) -> Result:
         probe = _probe_without(facts, attribution, asked)
     if probe.masks.size != attribution.shape:
         raise ValueError("the map has another size than the masks")
-    return _ranked(folder, facts, attribution, probe)
+    return _ranked(folder, facts, attribution, probe, asked)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -167,11 +168,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         return facts
 
 
-def _ranked(folder: Path, facts: Mapping[str, Any], attribution: NDArray[np.float32], probe: Probe) -> Explanation:
+def _ranked(
+    folder: Path, facts: Mapping[str, Any], attribution: NDArray[np.float32], probe: Probe, asked: Asked
+) -> Explanation:
     rows = _table(folder / "distances.csv")
     distances, weights = (np.array([float(row[name]) for row in rows]) for name in ("distance", "weight"))
     if len(rows) != facts["masks_done"] or [int(row["mask"]) for row in rows] != list(range(len(rows))):
         raise ValueError("other masks than the manifest says")
+    second = _result(folder / SECOND, asked) if (folder / SECOND / MANIFEST).exists() else None
+    assert second is None or isinstance(second, Explanation)
     explanation = Explanation(
         attribution=attribution,
         distances=distances,
@@ -181,6 +186,7 @@ def _ranked(folder: Path, facts: Mapping[str, Any], attribution: NDArray[np.floa
         probe=probe,
         no_signal=str(facts["no_signal"]),
         notices=tuple(map(str, facts["notices"])),
+        second=second,
     )
     _set_distance(explanation, facts)
     return explanation
@@ -222,7 +228,7 @@ def _of_words(folder: Path, facts: Mapping[str, Any], asked: Asked) -> WordsExpl
     assert isinstance(probe.encoder, MaskedSentence)
     if list(probe.encoder.sentence.words) != [row["word"] for row in words]:
         raise ValueError("other words than the sentence has")
-    return WordsExplanation(_ranked(folder, facts, values, probe), probe.encoder.sentence)
+    return WordsExplanation(_ranked(folder, facts, values, probe, asked), probe.encoder.sentence)
 
 
 def _map(folder: Path, facts: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -281,7 +287,7 @@ def _probe_without(facts: Mapping[str, Any], attribution: NDArray[np.float32], a
     masks: MaskSet = sample_masks(masking, (rows, columns)) if drawn else LostMasks((rows, columns), masking.n_masks)
     encoder = saved_encoder(facts["encoder"], asked.encoder, lost=asked.image is None)
     seen = _seen(facts, attribution, encoder, asked)
-    return _bare(encoder, masking, masks, seen)
+    return replace(_bare(encoder, masking, masks, seen), chosen=chosen_of(facts))
 
 
 def _seen(facts: Mapping[str, Any], attribution: NDArray[np.float32], encoder: Embedder, asked: Asked) -> Input:

@@ -21,7 +21,7 @@ from explorer.core.truth import own_truth
 from explorer.encoders import cards
 from explorer.pictures import examples as presets
 from explorer.pictures.images import as_picture
-from explorer.results import wire
+from explorer.results import match_wire, wire
 from explorer.results.summary import describe, describe_truth
 from explorer.studies import store
 from explorer.studies.study import STUDIES
@@ -215,12 +215,23 @@ def test_examples_record_writes_the_presets_named(tmp_path: Path, capsys, monkey
         (folder / "x.json").write_text("{}")
         return folder / "x.json"
 
+    matched = []
+
+    def note(preset, folder):
+        matched.append(preset.key)
+        return folder / "x.json"
+
     monkeypatch.setattr(wire, "record", record)
+    monkeypatch.setattr(match_wire, "record_match", note)
     monkeypatch.setattr(presets, "replay_folder", lambda: tmp_path)
     assert main(["examples", "record", "two-cat", "two-espresso", "--out", str(tmp_path)]) == 0
     assert asked == [("two-cat", tmp_path), ("two-espresso", tmp_path)]
     assert "two-cat" in capsys.readouterr().out
+    assert matched == ["two-cat", "two-espresso"]
     asked.clear()
+    assert main(["examples", "record", "two-cat", "--matches"]) == 0
+    assert asked == []
+    assert matched[2:] == ["two-cat"]
     assert main(["examples", "record"]) == 0
     assert asked == [(preset.key, tmp_path) for preset in presets.shipped_presets()]
 
@@ -445,3 +456,21 @@ def test_what_a_method_has_not_is_refused(tmp_path: Path, capsys, options, said)
     assert explain(tmp_path / "out", "--reference", CUP, *options) == 2
     assert said in complaint(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_auto_settles_as_the_library_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["explain", CAT, "--reference", CUP, "--out", str(tmp_path / "out"), "--quiet", "--feature-res", "2"]
+    assert main([*command, "--n-masks", "auto", "--mode", "rank_weighted"]) == 0
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    masking = explorer.MaskSettings(n_masks="auto", feature_res=2)
+    selection = explorer.SelectionSettings(mode="rank_weighted")
+    e = explorer.explain(CAT, reference=CUP, masking=masking, selection=selection)
+    assert facts["masks_done"] == len(e.probe) == facts["masking"]["n_masks"]
+    assert facts["chosen"] == dict(e.probe.chosen)
+    assert np.array_equal(np.load(tmp_path / "out" / "attribution.npy", allow_pickle=False), e.attribution)
+    assert f"n_masks auto: {len(e.probe)} masks were taken" in capsys.readouterr().err
+    for odd in ("automatic", "", "AUTO"):
+        assert "n_masks must be a whole number" in refused(capsys, *command, "--n-masks", odd)
+    assert "seed must be a whole number" in refused(capsys, *command, "--seed", "auto")
+    assert main([*command, "--overwrite", "--method", "rise", "--p-keep", "auto"]) == 2
+    assert "p_keep can be auto where" in complaint(capsys)

@@ -104,8 +104,6 @@ def test_a_function_gives_nothing() -> None:
     assert encoder.gives() == ()
     with pytest.raises(InvalidInput, match="gives no gradients"):
         encoder.differentiable(PIXELS)
-    with pytest.raises(InvalidInput, match="has no classes"):
-        encoder.classifier()
 
 
 def test_threads_that_embed_meanwhile_are_not_disturbed() -> None:

@@ -131,7 +131,7 @@ def test_words_are_told_as_before(of_then, tmp_path: Path):
     np.testing.assert_allclose(column(tmp_path / "w", "attribution", "words.csv"),
                                column(KEPT / "words", "attribution", "words.csv"), atol=1e-3)  # fmt: skip
     now = json.loads((tmp_path / "w" / "manifest.json").read_text(encoding="utf-8"))
-    changes = {"created", "versions", "unmasked_distance", "encoder", "caption", "reference_embedding"}
+    changes = {"created", "versions", "unmasked_distance", "encoder", "caption", "reference_embedding", "truth"}
     assert now["encoder"] == facts["encoder"] | {"precision": "float32"}
     assert {k: v for k, v in now.items() if k not in changes} == {k: v for k, v in facts.items() if k not in changes}
 
