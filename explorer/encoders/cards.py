@@ -150,6 +150,10 @@ OPEN_CLIP, TIMM, TIMM_FEATURES = "open_clip:", "timm:", "timm-features:"
 ARCHITECTURE.TAG that timm lists, and ``timm-features:NAME``, the features it pools. A network of timm that does not
 tell the classes of ImageNet apart becomes the latter by itself."""
 
+HUGGING_FACE = "hf:"
+"""Prefix of keys that are not for visitors, as they name any model of the Hub: ``hf:OWNER/NAME``, a vision network of
+Hugging Face's transformers, or ``hf:local-dir:FOLDER``."""
+
 LONGEST_KEY = 120
 
 HALVES = ("float32", "bfloat16", "float16")
@@ -165,17 +169,22 @@ def find_card(key: str) -> Card:
         InvalidInput: No such key.
     """
     card = _made_card(key) if isinstance(key, str) and len(key) <= LONGEST_KEY else None
-    return CARDS[key] if card is None or PLACE.fullmatch(card.weights) else card
+    return CARDS[key] if card is None or _is_own(card) else card
 
 
 def _own_card(key: str) -> Card:
     """The card of a key that may also name a folder, ``open_clip:local-dir:FOLDER``, or any model of the Hub."""
     card = _made_card(key) if isinstance(key, str) else None
-    return card if card and PLACE.fullmatch(card.weights) else find_card(key)
+    return card if card and _is_own(card) else find_card(key)
+
+
+def _is_own(card: Card) -> bool:
+    """Whether a card made on the fly names a folder, or any model of the Hub."""
+    return card.key.startswith(HUGGING_FACE) or PLACE.fullmatch(card.weights) is not None
 
 
 def _made_card(key: str) -> Card | None:
-    family = next((prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP) if key.startswith(prefix)), None)
+    family = next((prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP, HUGGING_FACE) if key.startswith(prefix)), None)
     if family is None:
         return None
     name = key.removeprefix(family)
@@ -183,6 +192,8 @@ def _made_card(key: str) -> Card | None:
     short = Path(told[2]).name if told and told[1].lower().startswith("local") else name
     if family == TIMM:
         return _timm_card(name, short)
+    if family == HUGGING_FACE:
+        return _hugging_face_card(name, short)
     if family == TIMM_FEATURES:
         return features_of(_timm_card(name, short))
     return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {short}", weights=name, revision=None,
@@ -203,6 +214,24 @@ def _timm_card(name: str, short: str = "") -> Card:
         size="downloaded on first use",
         licence="see its model card",
         source="timm",
+        precisions=HALVES,
+        gives=("gradients",),  # besides layers or attention, which only the network itself can tell
+        weights=name,
+    )
+
+
+def _hugging_face_card(name: str, short: str) -> Card:
+    return Card(
+        key=f"{HUGGING_FACE}{name}",
+        title=f"Hugging Face {short}",
+        compares=("image-image",),
+        embedding="pooled features",
+        family="huggingface",
+        packages=("torch", "transformers", "huggingface-hub", "safetensors"),
+        extra="huggingface",
+        size="downloaded on first use",
+        licence="see its model card",
+        source="transformers",
         precisions=HALVES,
         gives=("gradients",),  # besides layers or attention, which only the network itself can tell
         weights=name,
@@ -247,8 +276,8 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
     """Load an encoder once; later calls return the same object, whichever thread asks.
 
     Args:
-        key: A key of the cards, ``open_clip:MODEL:TAG`` or ``timm:NAME``; also, as in the two libraries, with
-            ``hf-hub:OWNER/NAME`` or ``local-dir:FOLDER`` for the model.
+        key: A key of the cards, ``open_clip:MODEL:TAG``, ``timm:NAME`` or ``timm-features:NAME``; also, as in the two
+            libraries, with ``hf-hub:OWNER/NAME`` or ``local-dir:FOLDER`` for the model; or ``hf:OWNER/NAME``.
         precision: ``"float32"``, or ``"bfloat16"`` (faster, slightly less exact) where the card and this
             machine's processor have it.
         weights: A local weights file to use in place of the card's.
