@@ -17,6 +17,7 @@ from explorer.core.truth import truth
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import encoders, load_encoder
 from explorer.encoders.functions import from_function
+from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.torch_layers import from_torch
 from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
 
@@ -37,6 +38,7 @@ __all__ = [
     "explain_words",
     "extend",
     "from_function",
+    "from_onnx",
     "from_torch",
     "load_encoder",
     "masks_from_array",
