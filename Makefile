@@ -1,6 +1,7 @@
 # make run              set up what the default encoder needs, then open the app on it; no network after that
 # make run EXTRAS=clip  and more: clip, keras, methods, benchmark or all; several as in EXTRAS="clip keras"
 # make test             set up everything, then lint, types and all tests
+# make reference        the API's pages, from its docstrings, in reference/
 # make space            as root: the app as a Hugging Face Space has it, on this machine
 PYTHON ?= python3
 EXTRAS ?=
@@ -10,7 +11,7 @@ space := $(subst ,, )
 extras := $(subst $(space),$(comma),$(strip app lite $(sort $(subst $(comma), ,$(EXTRAS)))))
 ready := .venv/ready-$(subst $(comma),-,$(extras))
 
-.PHONY: run test lint types readme screenshots benchmarks load space
+.PHONY: run test lint types readme reference screenshots benchmarks load space
 
 run: $(ready)
 	$(BIN)/python app.py
@@ -29,6 +30,12 @@ types: .venv/test-ready
 
 readme: .venv/test-ready
 	$(BIN)/python tests/readme.py --write
+
+# The API from its docstrings, as pages: reference/explorer.html and what its functions give.
+reference: .venv/test-ready
+	mkdir -p reference
+	cd reference && PYTHONPATH=.. ../$(BIN)/python -m pydoc -w explorer explorer.core.explanation explorer.core.sentences \
+		explorer.core.probe explorer.core.references explorer.attributions explorer.attributions.question explorer.evaluation
 
 screenshots: .venv/test-ready
 	$(BIN)/python tests/browser/screenshots.py

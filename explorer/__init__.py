@@ -7,19 +7,27 @@
 Importing this package loads numpy and nothing heavier; encoders bring their framework when loaded.
 """
 
-# Now and not when first used: `encoders` is also the name of a folder, which importing it later would put in its place.
+from typing import TYPE_CHECKING
+
+from explorer.batch.classes import explain_classes
+from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
 from explorer.core.masks import MaskSettings, masks_from_array
+from explorer.core.match import match
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.core.truth import truth
+from explorer.core.version import VERSION
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import encoders, load_encoder
+from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.torch_layers import from_torch
-from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
+from explorer.verbs import explain, explain_words, extend, probe, rank, stream
+
+if TYPE_CHECKING:  # at run time it is the room of that name, which answers when called
+    from explorer.encoders.cards import encoders
 
 __all__ = [
     "CannotWrite",
@@ -35,6 +43,7 @@ __all__ = [
     "encoders",
     "explain",
     "explain_classes",
+    "explain_many",
     "explain_words",
     "extend",
     "from_function",
@@ -42,9 +51,10 @@ __all__ = [
     "from_torch",
     "load_encoder",
     "masks_from_array",
+    "match",
     "probe",
     "rank",
     "stream",
     "truth",
 ]
-__version__ = "0.1.0"
+__version__ = VERSION

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.method import METHODS, OWN_METHOD, has_masks, is_signed, lack, offered, plain_settings
-from explorer.attributions.question import Question, make_question, question_of_class
-from explorer.core.arguments import check_kind, described
+from explorer.attributions.method import (
+    METHODS,
+    OWN_METHOD,
+    Attribution,
+    has_masks,
+    is_method,
+    is_signed,
+    key_of,
+    lack,
+    offered,
+    plain_settings,
+)
+from explorer.attributions.question import Question, make_question
+from explorer.core.arguments import check_kind
+from explorer.core.bars import check_progress, told
 from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.explanation import Explanation, MethodExplanation, with_second
 from explorer.core.masks import MaskSet, MaskSettings
-from explorer.core.probe import Probe, Progress, complete, enlarge, grow, keeping, prepare
+from explorer.core.probe import Probe, Progress, complete, enlarge, keeping, start
 from explorer.core.rank import rank_against
-from explorer.core.references import embed_reference
+from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, WordsExplanation, prepare_words, rank_words
-from explorer.core.steps import run
+from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
+from explorer.core.settling import Run, plan_run
+from explorer.core.steps import run as run_steps
+from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.images import Picture
 
@@ -31,7 +44,6 @@ WANTED = {
     "masking": (MaskSettings, "MaskSettings, such as MaskSettings(n_masks=500); MaskSettings.from_dict reads a dict"),
     "selection": (SelectionSettings, 'SelectionSettings, such as SelectionSettings(mode="closest"); '
                                      "SelectionSettings.from_dict reads a dict"),
-    "on_progress": (Callable, "a function of two numbers: what is done, and how much there is"),
 }  # fmt: skip
 """The kinds of arguments that may be left out."""
 MASKS = "an array (n, height, width), or what masks_from_array made of one"
@@ -49,16 +61,6 @@ def _check(**given: Any) -> None:
     for name, value in given.items():
         if value is not None:
             check_kind(name, value, *WANTED[name])
-    if given.get("on_progress") is not None:
-        try:
-            inspect.signature(given["on_progress"]).bind(0, 1)
-        except TypeError as error:
-            raise InvalidInput(
-                f"on_progress must be {WANTED['on_progress'][1]}; it cannot be called with two ({error}).",
-                code="on_progress_type",
-            ) from error
-        except ValueError:  # no signature
-            return
 
 
 def _check_masks(masks: Any) -> None:
@@ -84,6 +86,7 @@ def probe(
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Probe:
     """Embed every masked copy of a picture.
 
@@ -95,6 +98,7 @@ def probe(
         masking: How to mask; the defaults are the paper's.
         masks: Masks of your own (``masks_from_array``) in place of random ones.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The complete probe.
@@ -106,8 +110,10 @@ def probe(
         ExplorerError: The encoder failed. The ``probe`` of this error, and of an UnusableEmbedding, is what was
             embedded before; give it to ``extend`` to go on.
     """
-    _check(on_progress=on_progress)
-    return complete(_prepared(image, encoder, masking, masks), on_progress)
+    check_progress(on_progress, progress)
+    seen, by = _checked(image, encoder, masking, masks)
+    with told(on_progress, progress) as tell:
+        return _run(seen, by, masking, masks, tell).complete(tell)
 
 
 def stream(
@@ -117,26 +123,50 @@ def stream(
     masking: MaskSettings | None = None,
     masks: MaskSet | NDArray[Any] | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Iterator[Probe]:
     """Yield the probe as it grows, after every batch; stop iterating to stop embedding.
 
     Every probe yielded is whole: it can be ranked, saved, and continued with ``extend``.
     Arguments and errors are those of ``probe``.
     """
-    _check(on_progress=on_progress)
-    return grow(_prepared(image, encoder, masking, masks), on_progress=on_progress)
+    check_progress(on_progress, progress)
+    seen, by = _checked(image, encoder, masking, masks)
+    settled = None if masking is not None and masking.open else _run(seen, by, masking, masks)  # refused now, not later
+
+    def streamed() -> Iterator[Probe]:
+        with told(on_progress, progress) as tell:
+            yield from (settled or _run(seen, by, masking, masks, tell)).grow(tell)
+
+    return streamed()
 
 
-def _prepared(
+def _checked(
     image: Any, encoder: EncoderLike, masking: MaskSettings | None, masks: MaskSet | NDArray[Any] | None
-) -> Probe:
+) -> tuple[Input, Encoder]:
     _check(masking=masking)
     _check_masks(masks)
     _check_pictures(image=image)
-    return prepare(image, encoder=resolve(encoder), masking=masking, masks=masks)
+    by = resolve(encoder)
+    return by.read(image), by
 
 
-def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -> Probe:
+def _run(
+    seen: Input,
+    encoder: Encoder,
+    masking: MaskSettings | None,
+    masks: MaskSet | NDArray[Any] | None,
+    on_progress: Progress | None = None,
+    targets: Sequence[Reference] = (),
+    selection: SelectionSettings | None = None,
+) -> Run:
+    """What embeds the masked copies; settings that are left open are chosen for the targets."""
+    if masks is None and masking is not None and masking.open:
+        return plan_run(seen, encoder, masking, targets, selection, on_progress)
+    return Run(start(seen, encoder, masking, masks), None, targets, selection or SelectionSettings())
+
+
+def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, progress: bool = False) -> Probe:
     """Continue a probe; only the masks it does not have yet are embedded.
 
     The result equals a probe that was never interrupted, bit for bit on the same machine.
@@ -145,14 +175,17 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None) -
         probe: Complete or stopped early.
         n_masks: How many masks there shall be.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Raises:
         InvalidInput: Fewer masks than there are, or more from masks that cannot grow.
         ExplorerError: The encoder failed; as ``probe``.
     """
-    _check(on_progress=on_progress)
+    check_progress(on_progress, progress)
     _check_probe(probe)
-    return complete(enlarge(probe, n_masks), on_progress)
+    larger = enlarge(probe, n_masks)
+    with told(on_progress, progress) as tell:
+        return complete(larger, tell)
 
 
 def rank(
@@ -193,6 +226,7 @@ def rank(
 def explain(
     image: Any,
     *,
+    method: Literal["distance-explainer"] = ...,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -201,6 +235,7 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation: ...
 
 
@@ -208,7 +243,7 @@ def explain(
 def explain(
     image: Any,
     *,
-    method: str,
+    method: str | Attribution,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -217,13 +252,14 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation: ...
 
 
 def explain(
     image: Any,
     *,
-    method: str = OWN_METHOD,
+    method: str | Attribution = OWN_METHOD,
     reference: Any = None,
     caption: str | None = None,
     embedding: Any = None,
@@ -232,6 +268,7 @@ def explain(
     masks: MaskSet | NDArray[Any] | None = None,
     selection: SelectionSettings | None = None,
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> Explanation | MethodExplanation:
     """Explain which regions of a picture bring it closer to a reference, and which push it away.
 
@@ -239,7 +276,8 @@ def explain(
 
     Args:
         image: The picture: a path, PIL image or array (H, W, 3), uint8 or float in [0, 1].
-        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder.
+        method: A key of the methods, such as ``"rise"``, ``"dix3"`` or ``"grad-cam"``; one that fits the encoder. Or
+            one with settings of your own, such as ``explorer.attributions.dix.Dix3(steps=20)``.
         reference: Another picture; give exactly one of this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
@@ -249,6 +287,7 @@ def explain(
         masks: Masks of your own in place of random ones, for methods that mask.
         selection: Which masks count; other methods take the distance of it.
         on_progress: Called with (passes done, passes in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The map with everything it was made from.
@@ -259,14 +298,15 @@ def explain(
         WeightsMissing: The encoder's weights are not here.
         ExplorerError: The encoder failed; where copies were embedded before, they are the error's ``probe``.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     _check_masks(masks)
     _check_pictures(image=image)
     if reference is not None:
         _check_pictures(reference=reference)
     encoder = resolve(encoder)
     selection = selection or SelectionSettings()
-    if METHODS.check(method) != OWN_METHOD:
+    if is_method(method) or METHODS.check(method) != OWN_METHOD:
         given = {"masking": masking, "masks": masks}
         settings = {name: value for name, value in given.items() if value is not None}
         seen = encoder.read(image)
@@ -278,68 +318,47 @@ def explain(
             encoder=encoder,
             distance=selection.distance,
         )
-        return explain_by(method, asked, seen, settings, selection, on_progress)
+        with told(on_progress, progress, "pass") as tell:
+            return explain_by(method, asked, seen, settings, selection, tell)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
-    done = probe(image, encoder=encoder, masking=masking, masks=masks, on_progress=on_progress)
-    with keeping(done):
-        return rank_against(done, target, selection)
+    with told(on_progress, progress) as tell:
+        run = _run(encoder.read(image), encoder, masking, masks, tell, [target], selection)
+        done = run.complete(tell)
+        with keeping(done):
+            explained = rank_against(done, target, selection)
+        if run.second is None:
+            return explained
+        other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(tell)
+        return with_second(explained, rank_against(other, target, selection))
 
 
-def explain_classes(
-    image: Any,
-    classes: Sequence[int],
-    *,
-    encoder: EncoderLike = DEFAULT_ENCODER,
-    method: str = OWN_METHOD,
-    masking: MaskSettings | None = None,
-    masks: MaskSet | NDArray[Any] | None = None,
-    selection: SelectionSettings | None = None,
-    on_progress: Progress | None = None,
-) -> list[Explanation | MethodExplanation]:
-    """Explain which regions of a picture speak for each of some classes; the masked copies are embedded once for all.
-
-    "Closer" is a higher score before the softmax, of an encoder that tells classes apart, or a network or function of
-    your own that gives the scores.
+def check_method(
+    kind: type[Attribution], encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings
+) -> None:
+    """Refuse a method that is not Distance Explainer where it does not go with the rest.
 
     Args:
-        image: As for ``explain``.
-        classes: Their numbers, counted from 0.
-        encoder: As for ``explain``.
-        method: A key of the methods.
-        masking: How to mask, for methods that do.
-        masks: Masks of your own in place of random ones, for methods that mask.
-        selection: Which masks count; its distance is always ``"dot"`` here.
-        on_progress: Called with (passes done, passes in all) after every batch; of each class by itself for methods
-            other than Distance Explainer.
-
-    Returns:
-        An explanation for each class, in their order.
+        kind: The method.
+        encoder: The one asked.
+        settings: ``masking`` and ``masks`` where they are given.
+        selection: What was chosen.
 
     Raises:
-        InvalidInput: As ``explain``; an encoder without classes, or no such class.
+        InvalidInput: It does not go with the encoder, or has no such settings.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
-    _check_masks(masks)
-    _check_pictures(image=image)
-    if not isinstance(classes, list | tuple | range) or not classes:
+    if lacking := lack(kind, encoder):
+        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
+    if settings and not has_masks(kind):
+        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
+    if selection != SelectionSettings(distance=selection.distance):
         raise InvalidInput(
-            f"classes must be a list of numbers of classes, such as [207, 281]; got {described(classes)}.",
-            code="classes_type",
+            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
         )
-    scores, own = resolve(encoder).classifier(), METHODS.check(method) == OWN_METHOD
-    settings = {name: value for name, value in {"masking": masking, "masks": masks}.items() if value is not None}
-    seen, chosen = scores.read(image), replace(selection or SelectionSettings(), distance="dot")
-    questions = [question_of_class(scores, seen, class_index=number) for number in classes]
-    if not own:
-        return [explain_by(method, one, seen, settings, chosen, on_progress) for one in questions]
-    done = probe(image, encoder=scores, masking=masking, masks=masks, on_progress=on_progress)
-    with keeping(done):
-        return [rank_against(done, one.target, chosen) for one in questions]
 
 
 def explain_by(
-    method: str,
+    method: str | Attribution,
     question: Question,
     seen: Input,
     settings: Mapping[str, Any],
@@ -349,7 +368,7 @@ def explain_by(
     """``explain`` for a question that is made already and a method that is not Distance Explainer.
 
     Args:
-        method: A key of the methods.
+        method: A key of the methods, or one with settings of your own.
         question: From ``make_question``.
         seen: Its picture.
         settings: ``masking`` and ``masks`` where they are given.
@@ -359,22 +378,19 @@ def explain_by(
     Raises:
         InvalidInput: The method does not go with the encoder, or has no such settings.
     """
-    kind, encoder = METHODS[method], question.encoder
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
+    kind, encoder = METHODS[method] if isinstance(method, str) else type(method), question.encoder
+    check_method(kind, encoder, settings, selection)
+    if settings and not isinstance(method, str):
         raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
+            f"This {kind.title} has its settings already; give {' and '.join(settings)} to it.", code="method_masks"
         )
-    chosen = kind(**settings)
+    chosen = kind(**settings) if isinstance(method, str) else method
     total = chosen.passes(question)
-    progress = None if on_progress is None else lambda done: on_progress(min(done, total), total)
-    attribution = run(chosen(question), progress)
+    tell = None if on_progress is None else lambda done: on_progress(min(done, total), total)
+    attribution = run_steps(chosen(question), tell)
     return MethodExplanation(
         attribution=attribution,
-        method=method,
+        method=key_of(kind),
         settings=plain_settings(chosen),
         encoder=encoder,
         seen=seen,
@@ -394,8 +410,9 @@ def explain_words(
     encoder: EncoderLike = SENTENCE_ENCODER,
     masking: MaskSettings | None = None,
     selection: SelectionSettings | None = None,
-    hide: str = "drop",
+    hide: HideKey = "drop",
     on_progress: Progress | None = None,
+    progress: bool = False,
 ) -> WordsExplanation:
     """Explain which words of a sentence bring it closer to a reference, and which push it away.
 
@@ -411,6 +428,7 @@ def explain_words(
         selection: Which masks count; every one by its rank when None.
         hide: What a hidden word becomes, a key of ``HIDINGS``.
         on_progress: Called with (masks done, masks in all) after every batch.
+        progress: Show a bar of it, in a terminal or a notebook.
 
     Returns:
         The values of the words with everything they were made from.
@@ -420,10 +438,12 @@ def explain_words(
         UnusableEmbedding: The encoder's answer is no embedding.
         WeightsMissing: The encoder's weights are not here.
     """
-    _check(masking=masking, selection=selection, on_progress=on_progress)
+    _check(masking=masking, selection=selection)
+    check_progress(on_progress, progress)
     if reference is not None:
         _check_pictures(reference=reference)
-    start = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
+    begun = prepare_words(sentence, encoder=(by := resolve(encoder)), masking=masking, hide=hide)
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
-    return rank_words(complete(start, on_progress), target, selection)
+    with told(on_progress, progress, "sentence") as tell:
+        return rank_words(complete(begun, tell), target, selection)

@@ -18,7 +18,8 @@ from explorer.encoders.cards import CARDS
 from explorer.evaluation.metrics import METRICS
 
 README = Path(__file__).parents[1] / "README.md"
-SPEED = Path(__file__).parent / "benchmarks" / "measured" / "bench.json"
+MEASURED = Path(__file__).parent / "benchmarks" / "measured"
+SPEED, SCHEMES = MEASURED / "bench.json", MEASURED / "schemes.json"
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -103,7 +104,33 @@ def speed() -> str:
     return f"{table(head, rows)}\n\n{facts['passes']} passes, `{facts['encoder']}`, {facts['precision']}; {where}."
 
 
+def schemes() -> str:
+    """What ``bench_schemes.py`` measured last, whoever won."""
+    if not SCHEMES.is_file():
+        return "It is registered (`tests/benchmarks/registered/schemes.json`) and has not been run yet."
+    facts = json.loads(SCHEMES.read_text(encoding="utf-8"))
+    known = {(line["method"], line["measure"], line["passes"]): line for line in facts["lines"]}
+    columns = [("truth", 64), ("truth", 256), ("truth", 1024), ("srg", 256), ("object", 256)]
+
+    def shown(line: dict[str, float], sign: str = "") -> str:
+        return f"{line['value']:{sign}.3f} [{line['low']:{sign}.3f}, {line['high']:{sign}.3f}]"
+
+    heads = tuple({"truth": "truth", "srg": "SRG", "object": "right object"}[what] + f", {n}" for what, n in columns)
+    rows = [
+        (method, *(shown(known[method, what, n]) for what, n in columns))
+        for method in dict.fromkeys(line["method"] for line in facts["lines"])
+    ]
+    claims: dict[str, list[str]] = {}
+    for test in facts["tests"]:
+        if test["primary"]:
+            claims.setdefault(f"{test['id']}, {test['says']}", []).append(f"{shown(test, '+')}: {test['verdict']}")
+    verdicts = table(("hypothesis, 256 passes", "truth", "SRG"), [(claim, *found) for claim, found in claims.items()])
+    where = f"{facts['scenes']} scenes of cutouts and {facts['pairs'] - facts['scenes']} pairs of photographs; [95 %]."
+    return f"{table(('masks, read-out', *heads), rows)}\n\n{where}\n\n{verdicts}"
+
+
 TABLES = {
+    "schemes": schemes,
     "speed": speed,
     "encoders": encoders,
     "modes": modes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeGuard
 
 from explorer.attributions.question import Method
 from explorer.core.embedder import Card
@@ -37,6 +37,18 @@ class Attribution(Method, Protocol):
 OWN_METHOD = "distance-explainer"
 
 METHODS: Registry[type[Attribution]] = Registry("method", "explorer.attributions")
+
+
+def is_method(given: object) -> TypeGuard[Attribution]:
+    """Whether somebody gave a method with its settings, rather than a key or a kind."""
+    return (
+        not isinstance(given, str | type) and callable(given) and hasattr(given, "passes") and hasattr(given, "title")
+    )
+
+
+def key_of(kind: type[Attribution]) -> str:
+    """Its key, or the name of a kind that is not registered."""
+    return next((key for key, known in METHODS.items() if known is kind), kind.__name__)
 
 
 def offered(encoder: Encoder | Card) -> dict[str, type[Attribution]]:

@@ -21,7 +21,7 @@ from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
-from explorer.core.steps import Steps
+from explorer.core.steps import Steps, run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 
@@ -55,6 +55,15 @@ class Question:
     def with_encoder(self, encoder: Encoder) -> Question:
         """The same question put to another encoder of the same input size, which embeds the reference itself."""
         return replace(self, encoder=encoder)
+
+    def answered_by(self, method: Method, on_progress: Callable[[int], None] | None = None) -> NDArray[np.float32]:
+        """The map (h, w) of a method, positive = keeping this region brings the pair closer.
+
+        Args:
+            method: Any, with its settings, such as ``Dix3()``.
+            on_progress: Called with the number of pictures embedded so far.
+        """
+        return run(method(self), on_progress)
 
     def distances(self, copies: Iterable[NDArray[Any]]) -> Steps[NDArray[np.float64]]:
         """Distances (n,) of altered copies to the reference.
@@ -194,7 +203,7 @@ class DistanceExplainer:
     def explain(self, question: Question) -> Steps[Explanation]:
         """The map with the distances and weights it was made from."""
         done = yield from probe_question(question, self.masking, self.masks)
-        return rank_against(done, question.target, replace(self.selection, distance=question.distance))
+        return rank_against(done, question.target, self.selection.but(distance=question.distance))
 
 
 def probe_question(question: Question, masking: MaskSettings, masks: MaskSet | None = None) -> Steps[Probe]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from explorer.benchmark.plan import Plan
-from explorer.core.errors import CannotWrite, InvalidInput
+from explorer.core.errors import InvalidInput
+from explorer.core.journal import Journal
 from explorer.core.price import refuse
 from explorer.core.storage import write_whole
 from explorer.results.folders import versions
@@ -69,12 +69,12 @@ def open_folder(plan: Plan, out: Path, *, overwrite: bool = False) -> list[Cell]
     """
     if is_of(plan, out):
         try:
-            cells, whole = _read(out)
+            cells = read_cells(out)
         except InvalidInput:
             if not overwrite:
                 raise
         else:
-            _cut(out / CELLS, whole)
+            _journal(out).cut()
             return cells
     if os.path.exists(out / RECIPE) or os.path.exists(out / CELLS):
         if not overwrite:
@@ -100,7 +100,7 @@ def is_of(plan: Plan, out: Path) -> bool:
 
 def _clear(out: Path) -> None:
     """Take away the results and all that was made of them."""
-    with _writing("replace"):
+    with _journal(out).writing("replace"):
         for name in (CELLS, PAGE, MARKDOWN, *TABLES):
             (out / name).unlink(missing_ok=True)
         if (out / PICTURES).exists():
@@ -113,39 +113,14 @@ def read_cells(out: Path) -> list[Cell]:
     Raises:
         InvalidInput: A line is damaged, or the file cannot be read.
     """
-    return _read(out)[0]
-
-
-def _read(out: Path) -> tuple[list[Cell], int]:
-    """The cells, and the length in bytes of their lines."""
-    path, found, whole = out / CELLS, dict[Name, Cell](), 0
-    if not os.path.isfile(path):
-        return [], 0
-    try:
-        with path.open("rb") as file:
-            for line in file:
-                if line.endswith(b"\n"):
-                    cell = Cell(**json.loads(line))
-                    found[cell.name] = cell  # two runs at a time in one folder would each have written it
-                    whole += len(line)
-    except (ValueError, TypeError) as error:
-        raise InvalidInput(
-            f"{CELLS} is damaged; begin anew with --overwrite, or name another folder with --out.",
-            code="benchmark_damaged",
-        ) from error
-    except OSError as error:
-        raise InvalidInput(
-            f"Cannot read {CELLS}: {(error.strerror or 'it failed').lower()}; name another folder with --out.",
-            code="benchmark_unreadable",
-        ) from error
-    return list(found.values()), whole
-
-
-def _cut(path: Path, whole: int) -> None:
-    """Take away a last line that a stop cut short, so that the next is one of its own."""
-    with _writing():
-        if os.path.isfile(path) and path.stat().st_size > whole:
-            os.truncate(path, whole)
+    found, journal = dict[Name, Cell](), _journal(out)
+    for _, facts in journal.lines():
+        try:
+            cell = Cell(**facts)
+        except TypeError as error:
+            raise journal.damaged() from error
+        found[cell.name] = cell  # two runs at a time in one folder would each have written it
+    return list(found.values())
 
 
 def append(out: Path, cell: Cell) -> None:
@@ -154,15 +129,8 @@ def append(out: Path, cell: Cell) -> None:
     Raises:
         CannotWrite: The folder cannot be written.
     """
-    line = (json.dumps(asdict(cell)) + "\n").encode()
-    with _writing(), (out / CELLS).open("ab", buffering=len(line) + 1) as file:  # in one piece
-        file.write(line)
+    _journal(out).append(asdict(cell))
 
 
-@contextmanager
-def _writing(what: str = "write") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or "it failed").lower()
-        raise CannotWrite(f"Cannot {what} {CELLS}: {reason}.", code="write") from error
+def _journal(out: Path) -> Journal:
+    return Journal(out / CELLS, "benchmark")

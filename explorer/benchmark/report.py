@@ -7,6 +7,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from explorer.benchmark.cells import MARKDOWN, PAGE, Cell, read_cells
@@ -41,16 +42,27 @@ def write_report(plan: Plan, out: Path) -> Path:
 
 
 def to_csv(sheet: Sheet) -> str:
-    """Numbers to the last bit; the last column says why others are missing, or what is left out of them."""
+    """Numbers to the last bit, those with an interval in three columns; the last says why others are missing."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow((*sheet.header, "notes"))
+    between = [any(row[place].interval for row in sheet.rows) for place in range(len(sheet.header))]
+    heads = [
+        (name, f"{name} low", f"{name} high")[: 3 if own else 1]
+        for name, own in zip(sheet.header, between, strict=True)
+    ]
+    rows.writerow((*chain(*heads), "notes"))
     for row in sheet.rows:
         notes = "; ".join(
             f"{heading}: {entry.why}" for heading, entry in zip(sheet.header, row, strict=True) if entry.why
         )
-        rows.writerow((*(entry.text if entry.value is None else repr(entry.value) for entry in row), notes))
+        rows.writerow((*chain(*(_in_csv(*place) for place in zip(row, between, strict=True))), notes))
     return text.getvalue()
+
+
+def _in_csv(entry: Entry, between: bool) -> list[str]:
+    """A number, or words, and where the column has intervals their ends."""
+    ends = ["", ""] if entry.interval is None else [repr(end) for end in entry.interval]
+    return [entry.text if entry.value is None else repr(entry.value), *(ends if between else [])]
 
 
 def to_markdown(plan: Plan, made: Sequence[Sheet]) -> str:
@@ -122,7 +134,7 @@ def _wins(sheet: Sheet) -> list[str]:
         won.setdefault((encoder, names), []).append(f"{heading[:-2]} {number}")
     order = sorted(won, key=lambda who: (who[0], -len(won[who])))
     return [f"On {encoder}, {names}: {', '.join(won[encoder, names])}." for encoder, names in order] or [
-        "Nobody yet: there are not two numbers to compare."
+        "Nobody: no method is better than every other by more than chance, or there are too few pictures to say so."
     ]
 
 

@@ -16,6 +16,7 @@ from explorer.benchmark.cells import Cell
 from explorer.benchmark.paper import PAPER_DATA, PAPER_METHODS, PAPER_METRICS, PAPER_NETWORKS, TABLES, PaperTable
 from explorer.benchmark.plan import Plan
 from explorer.datasets.items import DATASETS
+from explorer.evaluation.bootstrap import ENOUGH, Interval, total_difference, total_interval
 from explorer.evaluation.metrics import METRICS, Metric, why_dropped
 
 ARROWS = {"higher": "↑", "lower": "↓"}
@@ -31,13 +32,16 @@ class Entry:
         text: Words, where it is no number.
         value: The number, or None.
         why: Why there is no number, or what is left out of it.
-        place: 1 for the best of those it is compared with, 2 for the second, else 0.
+        interval: 95 % of the number over the pictures, where it has one.
+        place: 1 for the best of those it is compared with, 2 for the second, else 0. Where there are intervals, 1 for a
+            method that is better than every other by more than theirs, 2 for those that may be the best.
         digits: How many after the point are shown.
     """
 
     text: str = ""
     value: float | None = None
     why: str = ""
+    interval: tuple[float, float] | None = None
     place: int = 0
     digits: int = 2
 
@@ -46,7 +50,8 @@ class Entry:
         """As people read it."""
         if self.value is None:
             return self.text or "–"
-        return f"{self.value:.{self.digits}f}"
+        between = "" if self.interval is None else f" [{', '.join(f'{end:.{self.digits}f}' for end in self.interval)}]"
+        return f"{self.value:.{self.digits}f}{between}"
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,24 @@ class Results:
             return Entry(why=reason)
         asked, cells = plan.metrics[metric], self.cells(encoder, method)
         reasons = Counter(why for cell in cells if (why := _why_not_counted(cell, asked)))
-        value = asked.total([cell.measured[asked.group] for cell in cells if asked.group in cell.measured])
-        return Entry(value=value if math.isfinite(value) else None, why=self._left_out(reasons, len(cells)))
+        records = [cell.measured[asked.group] for cell in cells if asked.group in cell.measured]
+        value, counted = asked.total(records), len(cells) - reasons.total()
+        if not math.isfinite(value):
+            return Entry(why=self._left_out(reasons, len(cells)))
+        found = total_interval(asked.of(records), len(records)) if counted > 1 else None
+        interval = (found.low, found.high) if found and math.isfinite(found.low) else None
+        return Entry(value=value, why=self._left_out(reasons, len(cells)), interval=interval)
+
+    def difference(self, encoder: str, one: str, other: str, metric: str) -> Interval:
+        """How much higher one method's number is than another's, of the pictures for which both have one."""
+        asked = self.plan.metrics[metric]
+        records = [
+            {c.item: c.measured[asked.group] for c in self.cells(encoder, method) if not _why_not_counted(c, asked)}
+            for method in (one, other)
+        ]
+        both = [item for item in records[0] if item in records[1]]
+        totals = [asked.of([own[item] for item in both]) for own in records]
+        return total_difference(totals[0], totals[1], len(both))
 
     def maps(self, encoder: str, method: str) -> Entry:
         """How many maps count, and why others do not."""
@@ -134,18 +155,16 @@ def everything(results: Results) -> Sheet:
     plan = results.plan
     rows: list[tuple[Entry, ...]] = []
     for encoder in plan.encoders:
-        columns = [
-            _placed([results.entry(encoder, method, key) for method in plan.methods], metric.better)
-            for key, metric in plan.metrics.items()
-        ]
+        columns = [_led(results, encoder, key) for key in plan.metrics]
         for place, (key, method) in enumerate(plan.methods.items()):
             facts = (Entry(encoder), Entry(type(method).title), results.maps(encoder, key))
             rows.append((*facts, *results.cost(encoder, key), *(column[place] for column in columns)))
     return Sheet(
         "results",
         "Every method, every metric",
-        f"{DATASETS[plan.data].title}, {count(plan)}. {_asked(plan)} ↑ higher is better, ↓ lower is better; the best "
-        "of each encoder is bold.",
+        f"{DATASETS[plan.data].title}, {count(plan)}. {_asked(plan)} ↑ higher is better, ↓ lower is better; in "
+        "brackets 95 % of each number over the pictures, by bootstrap. Bold: better than every other method of its "
+        f"encoder by more than the interval of their difference on the same pictures, of which there must be {ENOUGH}.",
         ("encoder", "method", "maps", "seconds", "passes", *(_heading(metric) for metric in plan.metrics.values())),
         tuple(rows),
     )
@@ -161,6 +180,26 @@ def winners(sheet: Sheet) -> list[tuple[str, str, str, str]]:
             if best:
                 found.append((encoder, heading, ", ".join(row[1].text for row in best), best[0][place].shown))
     return found
+
+
+def _led(results: Results, encoder: str, metric: str) -> list[Entry]:
+    """A column, and in it who leads: the best alone, or all that may be, since no interval parts them from it."""
+    plan = results.plan
+    methods, better = list(plan.methods), plan.metrics[metric].better
+    entries = [results.entry(encoder, method, metric) for method in methods]
+    known = [place for place, entry in enumerate(entries) if entry.value is not None]
+    if len(known) < 2:
+        return entries
+    best = (max if better == "higher" else min)(known, key=lambda place: entries[place].value or 0.0)
+    level = [
+        place
+        for place in known
+        if place == best or not results.difference(encoder, methods[best], methods[place], metric).sure
+    ]
+    if len(level) < len(known):
+        for place in level:
+            entries[place] = replace(entries[place], place=1 if len(level) == 1 else 2)
+    return entries
 
 
 def _like_paper(results: Results, table: PaperTable) -> Sheet:

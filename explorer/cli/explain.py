@@ -12,8 +12,9 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import SCHEMES, MaskSettings
-from explorer.core.probe import prepare
+from explorer.core.probe import Probe
 from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.settling import Run, plan_run
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 
@@ -34,7 +35,7 @@ def add_command(commands: Any) -> None:
     )
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap)
+        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
@@ -48,7 +49,7 @@ def add_command(commands: Any) -> None:
 
 
 def _explain(options: argparse.Namespace) -> int:
-    from explorer.core.explanation import Explanation
+    from explorer.core.explanation import Explanation, with_second
     from explorer.core.rank import rank_against
     from explorer.core.references import embed_reference
     from explorer.core.truth import own_truth
@@ -64,17 +65,31 @@ def _explain(options: argparse.Namespace) -> int:
     else:
         target = embed_reference(encoder, reference=options.reference, caption=options.caption)
         check_reference(selection.distance, target.embedding)
-        probe = prepare(options.picture, encoder=encoder, masking=masking)
-        reached = grown(probe, options)
+        with progress(options.quiet or "p_keep" not in masking.open, "mask") as step:  # of the pilot
+            run = plan_run(encoder.read(options.picture), encoder, masking, [target], selection, step)
+        reached = _reached(run, options)
         if reached is None:
             return STOPPED
         explained = rank_against(reached, target, selection)
+        if run.second is not None:  # if that is stopped, the first of the two is there
+            explained.save(options.out, overwrite=options.overwrite)
+            options.resume, options.overwrite = False, True
+            other = _reached(run.second, options)
+            if other is None:
+                return STOPPED
+            explained = with_second(explained, rank_against(other, target, selection))
     explained.save(options.out, overwrite=options.overwrite)
     if report(explained, options.out):
         print(describe(explained))
         if told := describe_truth(own_truth(explained) if isinstance(explained, Explanation) else None):
             print(told)
     return 0
+
+
+def _reached(run: Run, options: argparse.Namespace) -> Probe | None:
+    watch = run.watch()
+    probe = grown(run.start, options, None if watch is None else watch.reached)
+    return None if probe is None else run.settled(probe, watch)
 
 
 def _by_method(options: argparse.Namespace, encoder: Any, masking: MaskSettings, selection: SelectionSettings) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from explorer.cli.output import bar_size
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import Range
+from explorer.core.masks import AUTO
 from explorer.core.probe import Probe, Progress, grow
 from explorer.core.terms import SETTINGS
 from explorer.results.folders import PROBE_FILE, resume_probe, save_probe
@@ -39,19 +40,22 @@ def add_encoder(group: Any, default: str, about: str) -> None:
     group.add_argument("--weights", metavar="FILE", help="a local weights file in place of the encoder's own")
 
 
-def add_number(group: Any, cap: Range) -> None:
-    """A number within its limits."""
+def add_number(group: Any, cap: Range, *, auto: bool = False) -> None:
+    """A number within its limits, or ``auto`` where that is offered."""
     spec = ".0f" if cap.whole else "g"
+    limits = f"{cap.low:{spec}} to {cap.high:{spec}}{', or auto' * auto}"
     group.add_argument(
-        f"--{cap.name.replace('_', '-')}", type=_reader(cap), metavar="N", default=cap.default_number,
-        help=f"{SETTINGS[cap.name].label.lower()}, {cap.low:{spec}} to {cap.high:{spec}} (default: %(default)s)",
+        f"--{cap.name.replace('_', '-')}", type=_reader(cap, auto), metavar="N", default=cap.default_number,
+        help=f"{SETTINGS[cap.name].label.lower()}, {limits} (default: %(default)s)",
     )  # fmt: skip
 
 
-def _reader(cap: Range) -> Callable[[str], Any]:
+def _reader(cap: Range, auto: bool) -> Callable[[str], Any]:
     """Text -> checked number, telling argparse the cap's own message."""
 
     def read(text: str) -> Any:
+        if auto and text == AUTO:
+            return text
         try:
             number: Any = int(text) if cap.whole else float(text)
         except ValueError:
@@ -69,8 +73,13 @@ def settings(kind: type[Any], options: argparse.Namespace) -> Any:
     return kind(**{field.name: getattr(options, field.name) for field in fields(kind) if hasattr(options, field.name)})
 
 
-def grown(probe: Probe, options: argparse.Namespace) -> Probe | None:
-    """Embed what a probe lacks; None after Ctrl-C, when what was reached is in the folder, as it is after an error."""
+def grown(
+    probe: Probe, options: argparse.Namespace, enough: Callable[[Probe], Probe | None] | None = None
+) -> Probe | None:
+    """Embed what a probe lacks, or until that is ``enough``, as of ``core.probe.complete``.
+
+    None after Ctrl-C, when what was reached is in the folder, as it is after an error.
+    """
     if options.resume:
         probe = resume_probe(options.out / PROBE_FILE, probe)
     reached, kept = probe, time.monotonic()
@@ -78,6 +87,9 @@ def grown(probe: Probe, options: argparse.Namespace) -> Probe | None:
         with progress(options.quiet, "mask", probe.wanted, len(probe)) as step:
             for partial in grow(probe, on_progress=step):
                 reached = partial
+                if enough is not None and (ended := enough(partial)) is not None:
+                    step(len(ended), len(ended))
+                    return ended
                 if time.monotonic() - kept >= KEPT_SECONDS:  # or a power cut would cost everything
                     save_probe(reached, options.out)
                     kept = time.monotonic()

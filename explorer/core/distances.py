@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from explorer.core.errors import InvalidInput, UnusableEmbedding
 from explorer.core.registry import Registry
 
+DistanceKey = Literal["cosine", "angular", "euclidean", "dot"]
+"""The keys of ``DISTANCES``, for users' type checkers."""
 Floats = NDArray[np.floating]
 Distances = NDArray[np.float64]
 

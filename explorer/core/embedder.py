@@ -27,60 +27,12 @@ from explorer.core.arrays import check_rows
 from explorer.core.errors import InvalidInput
 from explorer.core.extras import how_to_install, not_importable
 from explorer.core.fills import apply_masks
+from explorer.core.items import NOWHERE as NOWHERE
+from explorer.core.items import WHOLE as WHOLE
+from explorer.core.items import Box as Box
+from explorer.core.items import Input as Input
+from explorer.core.items import Origin as Origin
 from explorer.core.masks import MaskSet
-
-
-@dataclass(frozen=True)
-class Box:
-    """The part of the picture an encoder sees, as shares of its width and height.
-
-    A centre crop lies inside 0..1; padding (letterbox) reaches outside.
-    """
-
-    left: float = 0.0
-    top: float = 0.0
-    right: float = 1.0
-    bottom: float = 1.0
-
-
-WHOLE = Box()
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a picture was called where it came from.
-
-    Attributes:
-        name: Of its file, without the folders; empty for what had none.
-        size: (H, W) of the whole picture; (0, 0) where there is none.
-    """
-
-    name: str = ""
-    size: tuple[int, int] = (0, 0)
-
-
-NOWHERE = Origin()
-
-
-@dataclass(frozen=True, eq=False)
-class Input:
-    """What is explained or compared with, as an encoder sees it.
-
-    Attributes:
-        pixels: (h, w, c) what is masked and embedded.
-        box: Where in the picture ``pixels`` lies.
-        picture: (H, W, 3) uint8 for the screen; None where an array went through as it was.
-        notices: What the user should know about it.
-        sha256: ``Picture.sha256`` of the whole picture; empty where there is none.
-        origin: What the picture was called.
-    """
-
-    pixels: NDArray[Any]
-    box: Box = WHOLE
-    picture: NDArray[np.uint8] | None = None
-    notices: tuple[str, ...] = ()
-    sha256: str = ""
-    origin: Origin = NOWHERE
 
 
 @dataclass(frozen=True)
@@ -98,7 +50,7 @@ class Vocabulary:
     pieced: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Card:
     """The facts about one encoder, as data; the code is named by ``family`` and imported late.
 
@@ -150,6 +102,9 @@ class Card:
     inside_extra: str = ""
     language: str = ""
     nonnegative: bool = False
+
+    def __repr__(self) -> str:
+        return f"<Card {self.key}: {self.comparing}, {self.embedding}>"
 
     @property
     def captions(self) -> bool:
@@ -254,6 +209,9 @@ class Embedder(ABC):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.card.key}: {self.card.embedding}>"
 
     def __copy__(self) -> Self:
         """Itself: it never changes, and is safe to share."""

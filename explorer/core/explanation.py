@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from explorer.core.arguments import as_folder
 from explorer.core.distances import measure
-from explorer.core.embedder import Embedder, Input
+from explorer.core.embedder import Embedder, Input, Origin
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
 from explorer.core.registry import Registry
 from explorer.core.selections import CLOSER, MATTERS, SelectionSettings, meaning
+from explorer.core.views import Painted, shape, short
 
 Writer = Callable[[Any, Path, bool], Path]
 """A result, a folder, and whether results there are replaced -> the folder."""
@@ -25,8 +26,13 @@ WRITERS: Registry[Writer] = Registry("kind of result", "explorer.results.folders
 """What saves each kind of result."""
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
+def _pair(origin: Origin, reference: Reference) -> str:
+    """What was compared with what, as far as they have names."""
+    return f"{short(origin.name) if origin.name else 'a picture'} against {reference.named}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Painted):
     """The map and everything it was made from.
 
     Attributes:
@@ -38,6 +44,7 @@ class Explanation:
         probe: The probe that was ranked.
         no_signal: Why the map is all zero, or an empty string when there is a signal.
         notices: What the user should know.
+        second: The map of another p_keep, where the pilot of ``p_keep="auto"`` found that the two tell two stories.
     """
 
     attribution: NDArray[np.float32]
@@ -45,9 +52,18 @@ class Explanation:
     weights: NDArray[np.float64]
     selection: SelectionSettings
     reference: Reference
-    probe: Probe = field(repr=False)
+    probe: Probe
     no_signal: str = ""
     notices: tuple[str, ...] = ()
+    second: Explanation | None = None
+
+    def __repr__(self) -> str:
+        probe, chosen = self.probe, self.selection
+        how = "slices" if chosen.free else f"{chosen.mode} {chosen.threshold:g}"
+        return (
+            f"<Explanation {_pair(probe.origin, self.reference)}: {shape(self.attribution)}, {len(probe)} masks, "
+            f"{how}, {chosen.distance}, {probe.encoder.card.key}{', no signal' if self.no_signal else ''}>"
+        )
 
     @cached_property
     def relative(self) -> NDArray[np.float32]:
@@ -86,8 +102,15 @@ class Explanation:
         return WRITERS["picture"](self, as_folder(folder), overwrite)
 
 
-@dataclass(frozen=True, eq=False)
-class MethodExplanation:
+def with_second(explained: Explanation, other: Explanation) -> Explanation:
+    """An explanation that has another beside it, and says so."""
+    p_keep, more = explained.probe.masking.p_keep, other.probe.masking.p_keep
+    said = f"This is the map of p_keep {p_keep:g}; that of p_keep {more:g} is its second."
+    return replace(explained, second=other, notices=(*explained.notices, said))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MethodExplanation(Painted):
     """The map of another attribution method, and what it was made from.
 
     Attributes:
@@ -105,12 +128,18 @@ class MethodExplanation:
     attribution: NDArray[np.float32]
     method: str
     settings: Mapping[str, Any]
-    encoder: Embedder = field(repr=False)
-    seen: Input = field(repr=False)
+    encoder: Embedder
+    seen: Input
     reference: Reference
     distance: str
     signed: bool = True
     no_signal: str = ""
+
+    def __repr__(self) -> str:
+        return (
+            f"<MethodExplanation {_pair(self.seen.origin, self.reference)}: {shape(self.attribution)}, {self.method}, "
+            f"{self.distance}, {self.encoder.card.key}{', no signal' if self.no_signal else ''}>"
+        )
 
     @property
     def relative(self) -> NDArray[np.float32]:

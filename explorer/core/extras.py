@@ -20,4 +20,4 @@ def _importable(module: str) -> bool:
 
 def how_to_install(extra: str) -> str:
     """What to do for a group of packages, of those of pyproject.toml."""
-    return f"make run EXTRAS={extra}, or pip install 'distance-explorer[{extra}]'"
+    return f'make run EXTRAS={extra}, or pip install "distance-explorer[{extra}]"'

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from explorer.core.errors import InvalidInput
 from explorer.core.registry import Registry
 from explorer.core.streams import Stream, generator
 
+FillKey = Literal["auto", "zero", "black", "mean", "blur", "noise", "drop"]
+"""The keys of ``FILLS``, for users' type checkers."""
 BLUR_SHARE = 0.06
 """Standard deviation of the blur as a share of the longer side: hides shapes, keeps colours."""
 

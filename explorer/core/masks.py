@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,16 @@ from numpy.typing import NDArray
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
-from explorer.core.fills import FILLS
+from explorer.core.fills import FILLS, FillKey
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.registry import Registry
 from explorer.core.settings import Settings
 
+SchemeKey = Literal["philox", "orthogonal", "dianna"]
+"""The keys of ``SCHEMES``, for users' type checkers."""
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+"""In place of a number that a run shall choose by itself."""
 CHUNK_CELLS = 4_000_000
 """Grid cells drawn or unpacked at once; bounds the memory of sampling and summing."""
 
@@ -38,37 +43,74 @@ class MaskSettings(Settings):
     """How the picture is masked: everything the costly stage depends on besides picture and encoder.
 
     Attributes:
-        n_masks: Number of random masks, 10 to 100000 (10000 in the app).
+        n_masks: Number of random masks, 10 to 100000 (10000 in the app); or ``"auto"``: until two such runs would agree
+            at 0.9, at most 4000 (``explorer.core.settling``).
         feature_res: Cells along each side of a mask's grid, 1 to 128 (64 in the app).
-        p_keep: Probability that a cell is kept, 0.01 to 0.99.
+        p_keep: Probability that a cell is kept, 0.01 to 0.99; or ``"auto"``: the one of 0.1 to 0.9 that a pilot of 200
+            masks each recommends (``explorer.core.pilot``). A result holds the numbers that were chosen.
         seed: Names the random masks, 0 to 2**32 - 1.
         fill: What a hidden pixel becomes, a key of ``FILLS``.
         scheme: ``"philox"`` (mask i depends only on seed, i, size, feature_res and p_keep), ``"orthogonal"``
             (so too; fewer masks needed; p_keep 0.5 only) or ``"dianna"`` (the stream DIANNA draws, for comparison).
 
     Raises:
-        InvalidInput: A value its range refuses, or a p_keep that the scheme does not draw.
+        InvalidInput: A value its range refuses, or a p_keep or ``"auto"`` that the scheme does not go with.
     """
 
     n_masks: int = int(N_MASKS.default)
     feature_res: int = int(FEATURE_RES.default)
     p_keep: float = P_KEEP.default
     seed: int = int(SEED.default)
-    fill: str = "auto"
-    scheme: str = "philox"
+    fill: FillKey = "auto"
+    scheme: SchemeKey = "philox"
+
+    if TYPE_CHECKING:  # what is left open is settled before anybody computes with it
+
+        def __init__(
+            self,
+            n_masks: int | Auto = ...,
+            feature_res: int = ...,
+            p_keep: float | Auto = ...,
+            seed: int = ...,
+            fill: FillKey = ...,
+            scheme: SchemeKey = ...,
+        ) -> None: ...
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """What is left to the run to choose."""
+        values: dict[str, Any] = {"n_masks": self.n_masks, "p_keep": self.p_keep}
+        return tuple(name for name, value in values.items() if isinstance(value, str) and value == AUTO)
+
+    def refuse_open(self) -> None:
+        """Raise InvalidInput where a number is left open and nobody is there to choose it."""
+        if self.open:
+            raise InvalidInput(
+                f"{' and '.join(self.open)} can be auto where explorer.explain or explorer.probe hide regions of a "
+                "picture with masks of their own; give a number here.",
+                code="auto_open",
+            )
 
     def __post_init__(self) -> None:
         for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-            object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
+            if cap.name not in self.open:
+                object.__setattr__(self, cap.name, cap.check(getattr(self, cap.name)))
         FILLS.check(self.fill)
         SCHEMES.check(self.scheme)
         scheme, only = SCHEMES[self.scheme], SCHEMES[self.scheme].p_keep
         if only is not None and only != self.p_keep:
+            got = AUTO if "p_keep" in self.open else f"{self.p_keep:g}"
             others = ", ".join(f'{key}, "{one.label}"' for key, one in SCHEMES.items() if one.p_keep is None)
             raise InvalidInput(
                 f'Masks of the scheme {self.scheme} ("{scheme.label}") are drawn for p_keep {only:g} only, got '
-                f"{self.p_keep:g}; set p_keep to {only:g}, or take another scheme ({others}).",
+                f"{got}; set p_keep to {only:g}, or take another scheme ({others}).",
                 code="scheme_p_keep",
+            )
+        if "n_masks" in self.open and not scheme.grows:
+            raise InvalidInput(
+                f"Masks of the scheme {self.scheme} depend on how many there are, so n_masks cannot be auto with them; "
+                "give a number, or take another scheme.",
+                code="scheme_auto",
             )
 
 
@@ -119,7 +161,7 @@ class MaskSet(Protocol):
         """The first n masks."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class GridMasks:
     """Compact masks: n grids of f x f bits and their shifts.
 
@@ -137,6 +179,10 @@ class GridMasks:
     feature_res: int
     size: tuple[int, int]
     blocks: bool = False
+
+    def __repr__(self) -> str:
+        cells, (h, w) = self.feature_res, self.size
+        return f"<GridMasks: {len(self)} of {cells} x {cells} cells, {h} x {w}>"
 
     def __len__(self) -> int:
         return len(self.packed)
@@ -214,11 +260,15 @@ class GridMasks:
         return replace(self, packed=self.packed[:n], shifts=self.shifts[:n])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ArrayMasks:
     """Masks given as an array (n, h, w) float32."""
 
     array: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        h, w = self.size
+        return f"<ArrayMasks: {len(self)} of {h} x {w}>"
 
     def __len__(self) -> int:
         return len(self.array)
@@ -314,6 +364,7 @@ def sample_masks(masking: MaskSettings, size: tuple[int, int]) -> GridMasks:
     Raises:
         InvalidInput: ``feature_res`` is above the shorter side.
     """
+    masking.refuse_open()
     if masking.feature_res > min(size):
         raise InvalidInput(
             f"feature_res must not be above the image's shorter side: {masking.feature_res} cells on "

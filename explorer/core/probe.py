@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +16,7 @@ from explorer.core.fills import FILLS, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 from explorer.core.patches import check_patches, embed_kept
+from explorer.core.views import shape, short
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
@@ -23,7 +24,7 @@ STEPS = 32
 """Whole numbers need so many steps between hidden and kept for masks to be about what they say."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Probe:
     """The costly stage's result: the masks and the embeddings of the masked copies.
 
@@ -41,6 +42,7 @@ class Probe:
         picture_sha256: ``images.Picture.sha256`` of the whole picture; empty where there is none.
         precision: Relative rounding error of the numbers the encoder gave, where their type was coarser (float16).
         origin: What the picture was called.
+        chosen: Of settings that were ``"auto"``: why they are what they are, by name.
     """
 
     encoder: Embedder
@@ -49,13 +51,19 @@ class Probe:
     embeddings: NDArray[np.floating]
     pixels: NDArray[Any]
     background: NDArray[Any]
-    unmasked: Callable[[], NDArray[np.floating]] = field(repr=False)
+    unmasked: Callable[[], NDArray[np.floating]]
     picture: NDArray[np.uint8] | None = None
     box: Box = WHOLE
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     precision: float = 0.0
     origin: Origin = NOWHERE
+    chosen: Mapping[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        done = f"{len(self)} masks" if self.complete else f"{len(self)} of {self.wanted} masks"
+        what = short(self.origin.name) if self.origin.name else "a picture" if self.picture is not None else "an array"
+        return f"<Probe of {what}: {done}, embeddings {shape(self.embeddings)}, {self.encoder.card.key}>"
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -164,18 +172,31 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
             "start a new probe, or use another scheme.",
             code="scheme_grow",
         )
-    return replace(probe, masking=masking, masks=sample_masks(masking, probe.masks.size))
+    return replace(probe, masking=masking, masks=sample_masks(masking, probe.masks.size), chosen=_kept_choices(probe))
+
+
+def _kept_choices(probe: Probe) -> dict[str, str]:
+    """What was chosen for it, but for a number of masks that is another now."""
+    return {name: why for name, why in probe.chosen.items() if name != "n_masks"}
 
 
 def first(probe: Probe, n_masks: int) -> Probe:
     """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
     masking = replace(probe.masking, n_masks=n_masks)
     masks = probe.masks.first(n_masks) if SCHEMES[masking.scheme].grows else sample_masks(masking, probe.masks.size)
-    return replace(probe, masking=masking, masks=masks, embeddings=probe.embeddings[:n_masks])
+    embeddings, chosen = probe.embeddings[:n_masks], _kept_choices(probe)
+    return replace(probe, masking=masking, masks=masks, embeddings=embeddings, chosen=chosen)
 
 
-def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
+def complete(
+    probe: Probe, on_progress: Progress | None = None, enough: Callable[[Probe], Probe | None] | None = None
+) -> Probe:
     """Embed what is missing.
+
+    Args:
+        probe: Complete or stopped early.
+        on_progress: Called with (masks done, masks in all) after every batch.
+        enough: Asked after every batch for the probe to end with, if that is here.
 
     Raises:
         ExplorerError: The encoder failed, or its answer is no embedding; the error's ``probe`` is what was reached.
@@ -192,8 +213,13 @@ def complete(probe: Probe, on_progress: Progress | None = None) -> Probe:
             raise said from error
         if grown is None:
             return reached
-        if on_progress is not None and len(grown) > len(reached):
-            on_progress(len(grown), grown.wanted)
+        ended = None if enough is None else enough(grown)
+        told = ended or grown
+        if on_progress is not None and len(told) > len(reached):
+            on_progress(len(told), told.wanted)
+        if ended is not None:
+            steps.close()
+            return ended
         reached = grown
 
 
@@ -219,7 +245,7 @@ def _failed(error: Exception, reached: Probe) -> ExplorerError:
     )
 
 
-def grow(probe: Probe, *, on_progress: Progress | None = None) -> Iterator[Probe]:
+def grow(probe: Probe, *, on_progress: Progress | None = None) -> Generator[Probe]:
     """Embed what is missing, yielding the probe after every batch (at least once)."""
     wanted, done, embeddings, precision = probe.wanted, len(probe), probe.embeddings, probe.precision
     if done == wanted:
@@ -286,6 +312,8 @@ def _masks_for(
 ) -> tuple[MaskSettings, MaskSet]:
     """The settings and masks of a probe: drawn, or the caller's own after a look at them."""
     h, w = pixels.shape[:2]
+    if masking is not None:
+        masking.refuse_open()
     if masks is None:
         masking = masking or MaskSettings()
         return masking, sample_masks(masking, (h, w))

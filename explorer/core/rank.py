@@ -49,7 +49,7 @@ def rank_against(probe: Probe, target: Reference, selection: SelectionSettings) 
     no_signal = _why_flat(probe, target, selection, distances, weights)
     if no_signal:
         weights = np.zeros_like(weights)
-    notices = probe.notices + target.notices
+    notices = probe.notices + tuple(probe.chosen.values()) + target.notices
     if probe.picture_sha256 and probe.picture_sha256 == target.picture_sha256:
         notices += (IDENTICAL,)
     if (side := selection.empty_side(len(distances))) and not no_signal:

@@ -14,6 +14,7 @@ from explorer.core.arrays import as_numpy
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import NOWHERE, Embedder, Origin
 from explorer.core.errors import InvalidInput
+from explorer.core.views import shape, short
 
 MANY = 1 / 3
 """Share of the words of a text from which those a text model has only in pieces are named.
@@ -24,7 +25,7 @@ FEW = 3
 """So many words are named."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Reference:
     """What the picture is compared with, embedded.
 
@@ -43,6 +44,14 @@ class Reference:
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     origin: Origin = NOWHERE
+
+    @property
+    def named(self) -> str:
+        """Its file's name, or else what it was, short enough for a line."""
+        return short(self.origin.name) if self.origin.name else short(self.label)[1:-1]
+
+    def __repr__(self) -> str:
+        return f"<Reference {self.named}: {shape(self.embedding)}>"
 
 
 def embed_reference(

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.distances import DISTANCES
+from explorer.core.distances import DISTANCES, DistanceKey
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import THRESHOLD
 from explorer.core.registry import Registry
 from explorer.core.settings import Settings
 
+ModeKey = Literal["closest", "farthest", "mirror", "rank_weighted"]
+"""The keys of ``MODES``, for users' type checkers."""
 Slice = tuple[float, float]
 NOTHING: Slice = (0.0, 0.0)
 Distances = NDArray[np.float64]
@@ -71,9 +73,9 @@ class SelectionSettings(Settings):
         farthest: The same for the masks that count negatively.
     """
 
-    mode: str = "mirror"
+    mode: ModeKey = "mirror"
     threshold: float = THRESHOLD.default
-    distance: str = "cosine"
+    distance: DistanceKey = "cosine"
     closest: Slice | None = None
     farthest: Slice | None = None
 

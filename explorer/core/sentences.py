@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,10 @@ from explorer.core.rank import EQUAL, rank_against
 from explorer.core.references import Reference, check_words
 from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
+from explorer.core.views import Shown, short
 
+HideKey = Literal["drop", "ellipsis"]
+"""The keys of ``HIDINGS``, for users' type checkers."""
 HIDINGS = {"drop": "left out", "ellipsis": "replaced by …"}
 """What a hidden word becomes, and what that is called where a user chooses it."""
 ELLIPSIS = "…"
@@ -156,7 +159,7 @@ class MaskedSentence(Embedder):
         super().__init__()
         self.sentence, self.hide = sentence, hide
         self.card, self.fingerprint, self.batch_size = by.card, by.fingerprint, by.batch_size
-        self._by = by
+        self.by = by
         self._known: dict[str, NDArray[np.floating]] = {}
 
     def _parts(self) -> Iterable[Any]:
@@ -183,7 +186,7 @@ class MaskedSentence(Embedder):
         texts = self.copies(pixels[:, 0, :, 0])
         fresh = [text for text in dict.fromkeys(texts) if text not in self._known]
         if fresh:
-            self._known.update(zip(fresh, self._by.embed_texts(fresh), strict=True))
+            self._known.update(zip(fresh, self.by.embed_texts(fresh), strict=True))
         return np.stack([self._known[text] for text in texts])
 
 
@@ -193,6 +196,7 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     The arguments and errors are those of ``explain_words``.
     """
     masking = masking or MaskSettings()
+    masking.refuse_open()
     if not encoder.card.captions:
         raise InvalidInput(
             f"{encoder.card.title} cannot read sentences; choose an encoder that compares image and caption.",
@@ -217,8 +221,8 @@ def prepare_words(text: str, *, encoder: Embedder, masking: MaskSettings | None 
     return replace(start(Input(shown, notices=notices), row, masks=masks), masking=masking)
 
 
-@dataclass(frozen=True, eq=False)
-class WordsExplanation:
+@dataclass(frozen=True, eq=False, repr=False)
+class WordsExplanation(Shown):
     """What each word does to the distance, and everything that was made from.
 
     Attributes:
@@ -228,6 +232,13 @@ class WordsExplanation:
 
     ranked: Explanation
     sentence: Sentence
+
+    def __repr__(self) -> str:
+        against, probe = self.ranked.reference.named, self.ranked.probe
+        return (
+            f"<WordsExplanation {short(self.sentence.text)} against {against}: {len(self.words)} words, "
+            f"{len(probe)} masks, {probe.encoder.card.key}{', no signal' if self.no_signal else ''}>"
+        )
 
     @property
     def words(self) -> tuple[str, ...]:

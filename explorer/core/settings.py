@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from explorer.core.arguments import check_kind
 from explorer.core.errors import InvalidInput
@@ -14,7 +14,7 @@ class Settings:
     """Plain dicts in and out, unknown fields refused."""
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Any:
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Build from plain values, as read from JSON.
 
         Raises:
@@ -27,6 +27,10 @@ class Settings:
                 f"Unknown {cls.__name__} field; the fields are: {', '.join(sorted(known))}.", code="unknown_field"
             )
         return cls(**values)
+
+    def but(self, **values: Any) -> Self:
+        """The same settings with other values, which are checked now: keys of registries are plain text until then."""
+        return dataclasses.replace(self, **values)  # type: ignore[type-var]
 
     def to_dict(self) -> dict[str, Any]:
         """The same settings as plain values for JSON."""

@@ -21,6 +21,10 @@ class Stream(IntEnum):
     BENCHMARK_ITEMS = 8
     PROJECTIONS = 9
     SHUFFLED_MAP = 10
+    BOOTSTRAP = 11
+    ROAD_NOISE = 12
+    SCENES = 13
+    SHUFFLED_PAIRS = 15
     BALANCED_MASKS = 1 << 32
     """And all that follow: each block of masks has a stream, named by its number."""
 

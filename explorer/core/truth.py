@@ -7,6 +7,7 @@ the map over what the copy kept; what does not follow is what pixels do together
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from explorer.core.arrays import as_numpy
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.masks import MaskSet
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
 from explorer.core.selections import CLOSER, select
@@ -87,9 +89,13 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
     if found.shape != probe.masks.size or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
         h, w = probe.masks.size
         raise InvalidInput(f"The map must be finite numbers ({h}, {w}), got {described(found)}.", code="truth_map")
-    distance, embedding = _of_reference(reference)
-    closeness = -measure(distance, probe.embeddings, embedding)
-    (kept,) = probe.masks.first(len(closeness)).sums_kept(found[None].astype(np.float64))
+    return truth_of(found, probe, *_of_reference(reference))
+
+
+def truth_of(values: NDArray[Any], probe: Probe, distance: str, reference: Reference) -> Truth:
+    """``truth`` of a map (h, w) that was checked already."""
+    closeness = -measure(distance, probe.embeddings, reference.embedding)
+    (kept,) = probe.masks.first(len(closeness)).sums_kept(values[None].astype(np.float64))
     return _agreement([kept], [closeness])
 
 
@@ -105,12 +111,30 @@ def _of_own_masks(explanation: Explanation, folds: int) -> Truth:
         raise InvalidInput(f"folds must be 2 to half the masks ({n // 2}), got {folds}.", code="folds")
     if explanation.no_signal:
         return Truth(0.0, 0.0, n)
-    masks, part = explanation.probe.masks, np.arange(n) % folds
+    return folded(explanation.probe.masks, distances, lambda rest: select(rest, explanation.selection), int(folds))
+
+
+def folded(
+    masks: MaskSet,
+    distances: NDArray[np.float64],
+    weigh: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    folds: int = FOLDS,
+) -> Truth:
+    """How true maps are that weigh masks by their distances: each part of the copies by a map of the other parts.
+
+    Args:
+        masks: At least as many as there are distances.
+        distances: (n,) of the masked copies.
+        weigh: Distances of some copies -> the weights of their masks in a map.
+        folds: 2 to n.
+    """
+    n = len(distances)
+    part = np.arange(n) % folds
     maps = []
     for fold in range(folds):
         rest = part != fold
         weights = np.zeros(n)
-        weights[rest] = select(distances[rest], explanation.selection)
+        weights[rest] = weigh(distances[rest])
         weights[rest] -= weights[rest].mean()  # a map of one side has the mean mask in it
         maps.append(masks.weighted_sum(weights))
     kept = masks.first(n).sums_kept(np.stack(maps).astype(np.float64))
@@ -134,10 +158,12 @@ def _or_nothing(how: Any, one: NDArray[np.float64], other: NDArray[np.float64]) 
     return 0.0 if flat else float(how(one, other))
 
 
-def _of_reference(reference: Any) -> tuple[str, NDArray[np.floating]]:
+def _of_reference(reference: Any) -> tuple[str, Reference]:
     if isinstance(reference, Explanation):
-        return reference.selection.distance, reference.reference.embedding
-    embedding = reference.embedding if isinstance(reference, Reference) else as_numpy(reference)
+        return reference.selection.distance, reference.reference
+    if isinstance(reference, Reference):
+        return "cosine", reference
+    embedding = as_numpy(reference)
     if embedding.ndim != 1:
         raise InvalidInput(f"The reference must be a vector (d,), got {described(embedding)}.", code="truth_reference")
-    return "cosine", embedding
+    return "cosine", Reference(embedding, "an embedding")

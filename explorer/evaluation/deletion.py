@@ -158,17 +158,21 @@ def deletion(
 def symmetric_gain(
     question: Question, attribution: NDArray[Any], *, steps: int = 20, fill: str = "auto", seed: int = 0
 ) -> Steps[float]:
-    """``Deletion.srg`` without the random orders, which it does not need; arguments and errors as ``deletion``."""
+    """``Deletion.srg`` alone; arguments and errors as ``deletion``.
+
+    Neither the random orders count in it nor the ends, which both lines have in common.
+    """
     counts = _counts(question, steps, None)
     values, background = _prepare(question, attribution, fill, seed)
     orders = (pixel_order(values, order) for order in ("lodf", "hidf"))
-    copies = chain((question.pixels, background), _between(question.pixels, background, orders, counts[1:-1]))
-    return _arranged((yield from question.distances(copies)), counts, 0).srg
+    distances = yield from question.distances(_between(question.pixels, background, orders, counts[1:-1]))
+    lodf, hidf = distances.reshape(2, len(counts) - 2)
+    return _area(counts / counts[-1], np.concatenate(([0.0], lodf - hidf, [0.0])), 1.0)
 
 
 def symmetric_passes(question: Question, *, steps: int = 20) -> int:
     """How many pictures ``symmetric_gain`` embeds."""
-    return 2 + 2 * (len(_counts(question, steps, None)) - 2)
+    return 2 * (len(_counts(question, steps, None)) - 2)
 
 
 def deletion_passes(

@@ -155,6 +155,24 @@ def information_total(
     return 100 * float(np.trapezoid(AGGREGATES[config.aggregate](curves, axis=0), _axis(config)))
 
 
+def information_drawn(
+    records: Sequence[dict[str, Any]], watched: str, config: InformationConfig | None = None
+) -> Callable[[NDArray[np.intp]], float]:
+    """``information_total`` of any of the records, by their numbers."""
+    config = config or InformationConfig()
+    curves = [curve(record, watched, config) for record in records]
+    counts = np.array([found is not None for found in curves], bool)
+    values = np.array([np.zeros(config.points + 1) if found is None else found for found in curves])
+
+    def total(rows: NDArray[np.intp]) -> float:
+        own = rows[counts[rows]]
+        if not len(own):
+            return float("nan")
+        return 100 * float(np.trapezoid(AGGREGATES[config.aggregate](values[own], axis=0), _axis(config)))
+
+    return total
+
+
 def known_pixels(size: tuple[int, int], share: float, seed: int) -> NDArray[np.bool_]:
     """(h, w) bool, a share of the pixels drawn by lot."""
     total = size[0] * size[1]

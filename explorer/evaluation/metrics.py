@@ -1,4 +1,4 @@
-"""The metrics of the DIX paper (Barkan et al. 2023, section 4): what judges the map of one picture, and of many.
+"""The metrics of the DIX paper (Barkan et al. 2023, section 4) and three more: what judges a map, and those of many.
 
 A metric measures one picture as numbers that can be kept as JSON, and makes one number of those of many pictures.
 Metrics of one ``group`` have the same ``measure``, so that whoever wants several of them need embed copies only once.
@@ -14,17 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.attributions.question import Question
+from explorer.attributions.question import Question, probe_question
 from explorer.core.errors import InvalidInput
+from explorer.core.masks import MaskSettings
 from explorer.core.registry import Registry
 from explorer.core.steps import Steps
+from explorer.core.truth import truth_of
+from explorer.evaluation.bootstrap import Total
+from explorer.evaluation.deletion import symmetric_gain, symmetric_passes
 from explorer.evaluation.information import (
     InformationConfig,
     information,
+    information_drawn,
     information_passes,
     information_total,
     information_value,
 )
+from explorer.evaluation.maps import as_map
 from explorer.evaluation.perturbation import (
     PerturbationConfig,
     area,
@@ -34,6 +40,7 @@ from explorer.evaluation.perturbation import (
     rose,
     softened,
 )
+from explorer.evaluation.road import road, road_passes, road_value
 from explorer.evaluation.scorers import Scorer
 from explorer.evaluation.segmentation import MEAN, POOLED, SegmentationConfig, segmented
 
@@ -50,6 +57,11 @@ DIX = "Barkan et al. 2023, arXiv:2310.15368"
 CHEFER = "Chefer et al. 2021, arXiv:2012.09838"
 RISE = "Petsiuk et al. 2018, arXiv:1806.07421"
 CHATTOPADHAY = "Chattopadhay et al. 2018, arXiv:1710.11063"
+BLUECHER = "Blücher et al. 2024, arXiv:2401.06654"
+RONG = "Rong et al. 2022, arXiv:2202.00449"
+MEIJER = "the copies of Meijer & Bos 2025, arXiv:2505.15516"
+FRESH = 200
+"""Masked copies that truth is measured on."""
 KAPISHNIKOV = "Kapishnikov et al. 2019, arXiv:1906.02825"
 
 
@@ -83,6 +95,14 @@ class Metric:
     measure: Measure
     value: Callable[[Record], float]
     total: Callable[[Sequence[Record]], float]
+    drawn: Callable[[Sequence[Record]], Total] | None = None
+    """Records -> the ``total`` of some of them by their numbers, where that is quicker than ``total`` again."""
+
+    def of(self, records: Sequence[Record]) -> Total:
+        """The total of any of the records, by their numbers."""
+        if self.drawn is not None:
+            return self.drawn(records)
+        return lambda rows: self.total([records[i] for i in rows])
 
 
 METRICS: Registry[Metric] = Registry("metric")
@@ -112,6 +132,7 @@ def make_metrics(
         *_softly(hiding),
         *_information(information or InformationConfig()),
         *_segmentation(segmentation or SegmentationConfig()),
+        *_distance(),
     )
 
 
@@ -125,8 +146,24 @@ def mean_of(value: Callable[[Record], float]) -> Callable[[Sequence[Record]], fl
     return total
 
 
+def means_of(value: Callable[[Record], float]) -> Callable[[Sequence[Record]], Total]:
+    """``mean_of`` of any of the records, by their numbers."""
+
+    def drawn(records: Sequence[Record]) -> Total:
+        values = np.array([value(record) for record in records], np.float64)
+        counts = np.isfinite(values)
+
+        def total(rows: NDArray[np.intp]) -> float:
+            own = values[rows][counts[rows]]
+            return float(own.mean()) if len(own) else float("nan")
+
+        return total
+
+    return drawn
+
+
 def _averaged(value: Callable[[Record], float], **facts: Any) -> Metric:
-    return Metric(value=value, total=mean_of(value), **facts)
+    return Metric(value=value, total=mean_of(value), drawn=means_of(value), **facts)
 
 
 def _perturbation(config: PerturbationConfig) -> list[Metric]:
@@ -201,6 +238,7 @@ def _information(config: InformationConfig) -> list[Metric]:
             ),
             value=partial(information_value, watched=watched, config=config),
             total=partial(information_total, watched=watched, config=config),
+            drawn=partial(information_drawn, watched=watched, config=config),
         )
 
     return [
@@ -236,10 +274,68 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
         "measure": measure,
     }
     totals = POOLED | {key: mean_of(value) for key, value in MEAN.items()}
+    drawn = {key: means_of(value) for key, value in MEAN.items()}
     return [
-        Metric(key=key, title=title, about=about, value=partial(_alone, totals[key]), total=totals[key], **shared)
+        Metric(key=key, title=title, about=about, value=partial(_alone, totals[key]), total=totals[key],
+               drawn=drawn.get(key), **shared)
         for key, (title, about) in texts.items()
+    ]  # fmt: skip
+
+
+def _distance() -> list[Metric]:
+    """SRG, ROAD and truth: what becomes of the distance, or the score, whatever stands in for what is hidden."""
+
+    def gained(question: Question, attribution: NDArray[Any], *_: Any) -> Steps[Record]:
+        return {"srg": (yield from symmetric_gain(question, attribution))}
+
+    def told(question: Question, attribution: NDArray[Any], scorer: Any, mask: Any, seed: int) -> Steps[Record]:
+        probe = yield from probe_question(question, _fresh(question, seed))
+        told = truth_of(as_map(attribution, question.pixels.shape[:2]), probe, question.distance, question.target)
+        return {"spearman": told.spearman, "r2": told.r2}
+
+    return [
+        _averaged(
+            lambda record: 100 * float(record["srg"]),
+            key="srg",
+            title="SRG",
+            better="higher",
+            about="100 times the area between the distances while the highest pixels go first and while the lowest do",
+            source=BLUECHER,
+            needs=(),
+            group="srg",
+            passes=symmetric_passes,
+            measure=gained,
+        ),
+        _averaged(
+            road_value,
+            key="road",
+            title="ROAD",
+            better="higher",
+            about="what the score is higher without the lowest than without the highest pixels, their places filled in",
+            source=RONG,
+            needs=(),
+            group="road",
+            passes=road_passes,
+            measure=lambda question, attribution, scorer, _, seed: road(question, attribution, scorer, seed=seed),
+        ),
+        _averaged(
+            lambda record: float(record["spearman"]),
+            key="truth",
+            title="Truth",
+            better="higher",
+            about=f"rank correlation of the map with the closeness of {FRESH} masked copies it was not made from",
+            source=MEIJER,
+            needs=(),
+            group="truth",
+            passes=lambda question: FRESH,
+            measure=told,
+        ),
     ]
+
+
+def _fresh(question: Question, seed: int) -> MaskSettings:
+    """Other masks than any method has: their seed is that of the picture."""
+    return MaskSettings(n_masks=FRESH, feature_res=min(8, *question.pixels.shape[:2]), seed=seed)
 
 
 def _alone(total: Callable[[Sequence[Record]], float], record: Record) -> float:

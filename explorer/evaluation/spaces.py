@@ -55,7 +55,7 @@ def by_distance(probe: Probe, target: Reference, selection: SelectionSettings) -
         UnusableEmbedding: Non-finite or zero-length embeddings.
     """
     full = _full(probe, target, selection)
-    return {key: _seen(rank_against(probe, target, replace(selection, distance=key)), full) for key in DISTANCES}
+    return {key: _seen(rank_against(probe, target, selection.but(distance=key)), full) for key in DISTANCES}
 
 
 def by_dimensions(

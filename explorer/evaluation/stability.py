@@ -79,7 +79,7 @@ def stability(
     """
     masking = masking or MaskSettings()
     counts = _checked(counts, seeds)
-    chosen = {name: replace(selection, distance=question.distance) for name, selection in selections.items()}
+    chosen = {name: selection.but(distance=question.distance) for name, selection in selections.items()}
     nothing = [{name: np.full(len(counts), np.nan) for name in chosen} for _ in range(3)]
     result = Stability(np.array(counts, np.int64), tuple(seeds), *nothing)
     runs: list[Probe | None] = [None] * len(seeds)

@@ -18,9 +18,6 @@ from explorer.evaluation.localization import Localization
 from explorer.evaluation.randomization import Randomization
 from explorer.evaluation.stability import Stability, agreement_with, masks_to_reach
 
-SCATTER = 1.1
-"""Side, in cells, of a place that varies by itself in a map made of masks; see ``scatter``."""
-
 SAME, LARGE = 0.9, 0.7
 """Correlations from which two maps are one map, and from which their large regions are; as on the Explore tab."""
 
@@ -34,34 +31,6 @@ LOW = 0.1
 ENOUGH = 0.25
 """How far a number must have come from chance towards 1. Maps of large cells dealt at random stay below it; a patch
 has parts that are of no importance, such as the table around a cup, so that no map gets all the way."""
-
-
-# Alike by chance
-
-
-def scatter(feature_res: int, same_masks: int | None = None) -> float:
-    """How far the correlation of two unrelated maps lies from 0: its standard deviation, on Fisher's scale (atanh).
-
-    Unrelated maps correlate as if over ``places`` independent numbers, which is (tr K)^2 / tr(K^2) for a covariance K
-    of the pixels (Clifford, Richardson & Hémon 1989, Biometrics 45, 123-134). Cells that are interpolated and shifted
-    at random covary as a cubic B-spline, which makes it 1.08 / feature_res; 1.1 with the picture's edges. Maps of the
-    same masks have their sample's covariance in common, which adds one over their number. Within a fifth of what
-    weights dealt to masks at random give for 2 to 16 cells a side, whatever the selection.
-
-    Args:
-        feature_res: Cells a side.
-        same_masks: How many masks both maps are made of; None where each has its own.
-    """
-    return math.sqrt((SCATTER / feature_res) ** 2 + (1 / same_masks if same_masks else 0.0))
-
-
-def by_chance(feature_res: int, same_masks: int | None = None) -> float:
-    """The correlation within which unrelated maps lie, on either side of 0, about 19 times in 20.
-
-    The one meaning of "alike by chance": in the randomisation test, of the halves of a pilot, in the app and in the
-    studies. By formula, so that it is known before a map is, and the same wherever it is asked.
-    """
-    return math.tanh(2 * scatter(feature_res, same_masks))
 
 
 class Likeness(Enum):

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import platform
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
@@ -32,6 +33,8 @@ SCHEMA_VERSION = 1
 OVERLAY = "overlay.png"
 RESULT_FILES = ("attribution.npy", "distances.csv", OVERLAY, "manifest.json")
 PROBE_FILE = "probe.npz"
+SECOND = "second"
+"""Where the second map of two that tell two stories goes."""
 
 
 def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False) -> Path:
@@ -44,6 +47,10 @@ def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = F
 
     refuse_overwriting(folder, overwrite)
     _write_drawn(explanation, folder, write)
+    if explanation.second is not None:
+        save_explanation(explanation.second, folder / SECOND, overwrite)
+    elif overwrite and (folder / SECOND / "manifest.json").is_file():  # that of another map
+        shutil.rmtree(folder / SECOND)
     return folder
 
 
@@ -110,6 +117,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "masking": probe.masking.to_dict(),
         "masks": "drawn" if isinstance(probe.masks, GridMasks) else "given",
         "masks_done": len(probe),
+        **({"chosen": dict(probe.chosen)} if probe.chosen else {}),
         "selection": explanation.selection.to_dict(),
         "selected": {
             "closest": int((explanation.weights > 0).sum()),

@@ -88,6 +88,12 @@ def colour_limit(*attributions: NDArray[np.float32], rounding: float = ROUNDING)
     return most if most > rounding else 1.0
 
 
+def limit_of(explanation: Explanation | MethodExplanation) -> float:
+    """``colour_limit`` of one explanation."""
+    by_method = isinstance(explanation, MethodExplanation)
+    return colour_limit(explanation.relative, rounding=0 if by_method else ROUNDING)
+
+
 def _extent(attribution: NDArray[np.float32]) -> float:
     """The largest size in a map, or ``ABOVE`` times that of the last of its spikes among what is not zero."""
     sizes = np.abs(attribution).ravel()
@@ -194,10 +200,27 @@ def _colours(colour_map: str) -> NDArray[np.float32]:
 
 def overlay_png(explanation: Explanation | MethodExplanation) -> bytes:
     """The figure as a PNG."""
+    with own_style():
+        return png_of(figure(explanation))
+
+
+def png_of(drawn: Figure) -> bytes:
+    """A figure as a file, in our style and the same whenever it is made."""
     picture = io.BytesIO()
     with own_style():
-        figure(explanation).savefig(picture, format="png", metadata={"Software": None})
+        drawn.savefig(picture, format="png", metadata={"Software": None})
     return picture.getvalue()
+
+
+def blank_figure(size: tuple[float, float]) -> Figure:
+    """A figure of width and height in inches that a notebook shows, though pyplot does not know it."""
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        def _repr_png_(self) -> bytes:
+            return png_of(self)
+
+    return Shown(figsize=size, layout="constrained", dpi=150)
 
 
 def figure(explanation: Explanation | MethodExplanation) -> Figure:
@@ -205,13 +228,11 @@ def figure(explanation: Explanation | MethodExplanation) -> Figure:
 
     Made and written inside ``own_style``.
     """
-    from matplotlib.figure import Figure
-
     if isinstance(explanation, MethodExplanation):
-        fig = Figure(figsize=(5.4, 4.2), layout="constrained", dpi=150)
+        fig = blank_figure((5.4, 4.2))
         draw_map(fig.subplots(), explanation)
         return fig
-    fig = Figure(figsize=(9.6, 4.2), layout="constrained", dpi=150)
+    fig = blank_figure((9.6, 4.2))
     left, right = fig.subplots(1, 2, width_ratios=(1.25, 1))
     draw_map(left, explanation)
     draw_histogram(right, explanation)
@@ -223,9 +244,8 @@ def draw_map(axes: Axes, explanation: Explanation | MethodExplanation, *, limit:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    by_method = isinstance(explanation, MethodExplanation)
     seen = explanation.seen if isinstance(explanation, MethodExplanation) else explanation.probe
-    limit = limit or colour_limit(explanation.relative, rounding=0 if by_method else ROUNDING)
+    limit = limit or limit_of(explanation)
     picture = shrink(picture_of(seen), max(LONG_SIDE, MIN_SIDE))
     colours = colour_map_of(explanation.meaning)
     axes.imshow(paint(explanation.relative, picture, box=seen.box, limit=limit, colour_map=colours))

@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from explorer.core.agreement import ROUNDING, wobble
 from explorer.core.embedder import Box
 from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.places import place_name
 from explorer.core.selections import MEANINGS
 from explorer.core.truth import Truth
 from explorer.results.plots import colour_limit
 
-ROWS = ("top", "middle", "bottom")
-COLUMNS = ("left", "centre", "right")
 FAINT = 0.2
 """A peak is named only if it has at least this share of the strongest colour's value: less is hardly seen."""
 UNSETTLED = 2
@@ -79,7 +78,7 @@ def peaks(attribution: NDArray[np.float32], box: Box, unsettled: float = 0.0) ->
         i, j = np.unravel_index(np.argmax(signed), values.shape)
         peak = float(signed[i, j])
         named = peak > 0 and peak >= least
-        found.append(_name(int(rows[i]), int(columns[j])) if named else "")
+        found.append(place_name(int(rows[i]), int(columns[j])) if named else "")
     return found[0], found[1]
 
 
@@ -87,7 +86,3 @@ def _thirds(cells: int, low: float, high: float) -> NDArray[np.intp]:
     """(cells,) in which third of a picture's side each cell's middle lies; -1 outside the picture."""
     at = low + (np.arange(cells) + 0.5) / cells * (high - low)
     return np.where((at >= 0) & (at < 1), np.floor(3 * at), -1).astype(np.intp)
-
-
-def _name(row: int, column: int) -> str:
-    return "centre" if row == column == 1 else f"{ROWS[row]} {COLUMNS[column]}"

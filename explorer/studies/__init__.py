@@ -1,1 +1,1 @@
-"""What the method's settings do, measured: sweeps around the current settings, and a cheap pilot before a run."""
+"""What the method's settings do, measured: sweeps around the current settings."""

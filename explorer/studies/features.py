@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from explorer.core.explanation import Explanation
+from explorer.evaluation.bootstrap import mean_interval
 from explorer.reports.drawing import draw_maps, panel_seen
 from explorer.studies.figures import CLAIMS
 from explorer.studies.map_tables import check, inside, maps_of, readings, regions_table
@@ -45,8 +46,8 @@ def _make(setup: Setup, pairs: tuple[Pair, ...]) -> Findings:
     regions = {names[key]: inside(setup, key[0], one) for key, one in explanations.items()}
     spreads = {role: [_spread(explanations[pair, role]) for pair in pairs] for role in ROLES}
     said = tuple(
-        f"{titles[role]}: nine in ten copies of a picture lie within {np.mean(spreads[role]):.3f} of each other (mean "
-        f"of the pairs), and within {min(spreads[role]):.4f} for the pair where they differ least."
+        f"{titles[role]}: nine in ten copies of a picture lie within {mean_interval(spreads[role]).shown(3)} of each "
+        f"other (mean of the pairs [95 %]), and within {min(spreads[role]):.4f} for the pair where they differ least."
         for role in ROLES
     )
     compared = tuple(

@@ -46,10 +46,8 @@ def _need(setup: Setup, role: str) -> WorkNeed:
     def work(_: Setup) -> Steps[Arrays]:
         planted = plant(encoder)
         found = yield from DistanceExplainer(masking).explain(planted.question)
-        maps = {
-            f"map {mode}": rank_against(found.probe, planted.question.target, SelectionSettings(mode=mode)).relative
-            for mode in MODES
-        }
+        target, default = planted.question.target, SelectionSettings()
+        maps = {f"map {mode}": rank_against(found.probe, target, default.but(mode=mode)).relative for mode in MODES}
         return {**maps, "pixels": planted.question.pixels, "region": planted.region}
 
     settings = {"encoder": encoder.fingerprint, "masking": masking.to_dict(), "modes": list(MODES)}

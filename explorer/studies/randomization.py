@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from explorer.attributions.question import DistanceExplainer
+from explorer.core.agreement import by_chance
 from explorer.core.steps import Steps
 from explorer.evaluation.randomization import ORDERS, Randomization, randomization, randomization_passes
-from explorer.evaluation.verdicts import by_chance, judge_randomization
+from explorer.evaluation.verdicts import judge_randomization
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.reports.drawing import Drawing, Panel, as_seen, draw_maps
 from explorer.studies.needs import Arrays, WorkNeed, counted

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from explorer.core.distances import DISTANCES
+from explorer.evaluation.bootstrap import mean_interval
 from explorer.evaluation.spaces import HOW, Seen, by_dimensions, by_distance, doublings
 from explorer.reports.charts import Chart, Line, draw_charts
 from explorer.studies.pairs import PICTURES, Pair
@@ -102,13 +101,14 @@ def _table(
 
 
 def _on_distances(distances: Mapping[str, Mapping[str, Seen]]) -> tuple[str, ...]:
-    means = {
-        key: float(np.mean([seen[key].pearson for seen in distances.values()])) for key in DISTANCES if key != "cosine"
+    known = {
+        key: mean_interval([seen[key].pearson for seen in distances.values()]) for key in DISTANCES if key != "cosine"
     }
-    listed = ", ".join(f"{DISTANCES[key].label} {value:.2f}" for key, value in means.items())
+    means = {key: found.value for key, found in known.items()}
+    listed = ", ".join(f"{DISTANCES[key].label} {found.shown()}" for key, found in known.items())
     farthest = min(means, key=lambda key: means[key])
     return (
-        f"Correlation with the cosine map, mean over the pairs: {listed}.",
+        f"Correlation with the cosine map, mean over the pairs [95 %]: {listed}.",
         f"Farthest from it is {DISTANCES[farthest].label}. The choice is part of the question one asks, not a detail."
         if means[farthest] < ALIKE
         else "No other distance tells another story.",

@@ -10,6 +10,7 @@ import numpy as np
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.selections import SelectionSettings
 from explorer.core.steps import Steps
+from explorer.evaluation.bootstrap import mean_difference, mean_interval
 from explorer.evaluation.stability import COUNTS, masks_to_reach, stability, stability_passes
 from explorer.evaluation.verdicts import SAME, masks_wanted
 from explorer.reports.charts import Chart, Line, draw_charts
@@ -82,7 +83,7 @@ def _need(
     counts: Sequence[int],
     seeds: Sequence[int],
 ) -> WorkNeed:
-    question, masking = setup.question(pair), MaskSettings(scheme=scheme)
+    question, masking = setup.question(pair), MaskSettings().but(scheme=scheme)
 
     def work(_: Setup) -> Steps[Arrays]:
         found = yield from counted(
@@ -151,7 +152,12 @@ def _steadier(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed], counts: S
         for scheme in schemes
         for c, choice in enumerate(CHOICES)
     }
-    said = _gains(mean, schemes, counts[-1])
+    last = {
+        (scheme, choice): [float(arrays["agreement"][c, -1]) for (s, _), arrays in found.items() if s == scheme]
+        for scheme in schemes
+        for c, choice in enumerate(CHOICES)
+    }
+    said = _gains(last, schemes, counts[-1])
     charts = [
         Chart(
             {choice: Line(mean[scheme, choice]) for choice in CHOICES},
@@ -174,17 +180,19 @@ def _steadier(setup: Setup, needs: Mapping[tuple[str, str], WorkNeed], counts: S
     )
 
 
-def _gains(mean: Mapping[tuple[str, str], np.ndarray], schemes: Sequence[str], n: int) -> tuple[str, ...]:
-    last = {key: float(values[-1]) for key, values in mean.items()}
-    base = last[schemes[0], "mirror 10 %"]
+def _gains(pairs: Mapping[tuple[str, str], Sequence[float]], schemes: Sequence[str], n: int) -> tuple[str, ...]:
+    """By scheme and selection, the agreements of the pairs."""
+    last = {key: mean_interval(values) for key, values in pairs.items()}
+    first = schemes[0], "mirror 10 %"
+    base = last[first].value
     said = [
-        f"With {n} masks of the {scheme} scheme, on average over the pairs: "
-        + ", ".join(f"{choice} {last[scheme, choice]:.2f}" for choice in CHOICES) + "."
+        f"With {n} masks of the {scheme} scheme, on average over the pairs [95 %]: "
+        + ", ".join(f"{choice} {last[scheme, choice].shown()}" for choice in CHOICES) + "."
         for scheme in schemes
     ]  # fmt: skip
-    best = max(last, key=lambda key: last[key])
-    if base > 0 and last[best] > base:
-        saved = masks_to_reach(last[best], n, SAME) / masks_to_reach(base, n, SAME)
+    best = max(last, key=lambda key: last[key].value)
+    if base > 0 and last[best].value > base and mean_difference(pairs[best], pairs[first]).sure:
+        saved = masks_to_reach(last[best].value, n, SAME) / masks_to_reach(base, n, SAME)
         said.append(
             f"The steadiest is {best[1]} with {best[0]} masks: it needs {100 * saved:.0f} % of the masks that mirror "
             f"10 % with {schemes[0]} masks needs to agree at {SAME}."

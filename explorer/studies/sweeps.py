@@ -278,7 +278,7 @@ def _slices(masking: MaskSettings, selection: SelectionSettings) -> Tiles:
 
 def _mode(selection: SelectionSettings, mode: str, threshold: float | None = None) -> SelectionSettings:
     threshold = selection.threshold if threshold is None else threshold
-    return replace(selection, mode=mode, threshold=threshold, closest=None, farthest=None)
+    return selection.but(mode=mode, threshold=threshold, closest=None, farthest=None)
 
 
 def _with_current(tiles: Iterable[Tile], masking: MaskSettings, selection: SelectionSettings) -> Tiles:

@@ -12,6 +12,7 @@ from gradio.blocks import Block
 
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput
+from explorer.core.extras import how_to_install
 from explorer.core.fills import FILLS
 from explorer.core.limits import AGREEMENT, FEATURE_RES, MAX_CAPTION, MAX_CAPTIONS, N_MASKS, P_KEEP, SEED, Range
 from explorer.core.masks import SCHEMES, MaskSettings
@@ -308,7 +309,7 @@ def _absent() -> str:
 
 def _remedy(card: Card) -> str:
     if card.packages_missing:
-        return f"make run EXTRAS={card.extra}"
+        return how_to_install(card.extra)
     return f"explorer models fetch {card.key}"
 
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 
-from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder
 from explorer.core.fills import FILLS
 from explorer.core.probe import Probe, enlarge, first, grow, prepare
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
+from explorer.core.settling import Stability
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import find_card
 from explorer.pictures.images import Picture
@@ -25,9 +25,6 @@ from explorer.ui.session import Result, RunRequest, Session
 from explorer.ui.slow_work import patiently
 from explorer.ui.status import Step
 from explorer.ui.zero_gpu import load_encoder
-
-CHECK_EVERY = 100
-"""Masks between two looks at the agreement: by count, not by time, so that load never changes a result."""
 
 
 def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encoder]:
@@ -41,28 +38,6 @@ def loaded(key: str, precision: str = "float32") -> Generator[Step, None, Encode
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
         yield step
-
-
-class _Stability:
-    """Looks at the agreement of every so many masks, and finds the first that reaches a target.
-
-    It judges the first 100, 200, ... masks, never the batch at hand, so that what was known before, the size of a
-    batch or a busy machine cannot change where a run ends.
-    """
-
-    def __init__(self, until: float, target: Reference, selection: SelectionSettings) -> None:
-        self.agreement: float | None = None
-        self._until, self._target, self._selection, self._next = until, target, selection, CHECK_EVERY
-
-    def reached(self, probe: Probe) -> Probe | None:
-        """The probe cut where the target was reached, or None."""
-        while self._next <= len(probe):
-            part = first(probe, self._next)
-            self.agreement = expected_agreement(split_half(part, self._target, self._selection))
-            if self.agreement >= self._until:
-                return part
-            self._next += CHECK_EVERY
-        return None
 
 
 class ProbeCache(Desk):
@@ -108,7 +83,7 @@ class ProbeCache(Desk):
     def _grow(self, result: Result, session: Session, turn: int, selection: SelectionSettings) -> Iterator[Step]:
         question, start, target, _ = result
         known, began = len(start), time.monotonic()
-        stability = None if question.until is None else _Stability(question.until, target, selection)
+        stability = None if question.until is None else Stability(question.until, [target], selection)
         for probe in grow(start):
             self.check_open()
             self._keep(question, probe)

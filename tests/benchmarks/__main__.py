@@ -15,7 +15,8 @@ FOLDER = Path(__file__).parent
 SCRIPTS = {
     "bench_rank.py": ("--repeats", "5"),
     "bench_memory.py": ("--n-masks", "20"),
-    "bench_batch.py": ("--images", "16", "--batches", "8", "16"),
+    "bench_batch_size.py": ("--images", "16", "--batches", "8", "16"),
+    "bench_batch.py": ("--pictures", "4", "--n-masks", "16"),
     "bench_probe.py": ("--n-masks", "16", "--rounds", "1"),
     "bench_tokens.py": ("--models", "ViT-B-32", "--n-masks", "10", "--rounds", "1"),
     "bench_start.py": ("--rounds", "1"),

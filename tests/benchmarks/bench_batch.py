@@ -1,66 +1,193 @@
-"""Images per second of EfficientNet-Lite0 at several batch sizes; why `efficientnet_lite.BATCH` is what it is.
+"""The throughput of `explorer batch --engine ray` with two workers beside two processes that know of no other.
 
-python tests/benchmarks/bench_batch.py [--images 640] [--batches 8 16 32 40 64] [--precision float32]
+    python tests/benchmarks/bench_batch.py [--pictures 60] [--captions 5] [--n-masks 64] [--rounds 1]
+
+Both do the same rows with ConSE-Lite0, in turns. "Working" is from the first answer of all to the last: what starting
+Ray and loading the encoder take is a matter of seconds, whatever the size of a batch. Goal: >= 0.9. The answers of the
+two must be the same, bit for bit. Then what a million pairs would take, on paper, at the rates measured here.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import hashlib
+import json
+import os
+import resource
 import statistics
+import subprocess
 import sys
+import tempfile
+import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-from explorer.encoders import efficientnet_lite
-from explorer.encoders.openvino_runtime import Network
-
-BATCHES = (8, 16, 32, 40, 64)
-ROUNDS = 3
+ENCODER, WORKERS, GOAL = "conse-lite0", 2, 0.9
+WORDS = ("a bee on a flower", "a cup of coffee", "a cat", "a street in the rain", "a red car", "a dog", "the sea")
+PAIRS_PICTURES, PAIRS_REFERENCES, PAIRS_MASKS = 1000, 1000, 512
 
 
-def network(batch: int, precision: str) -> Network:
-    """The network the encoder uses, compiled for another batch size."""
-    state = efficientnet_lite._state(efficientnet_lite.weights_path())
-    return Network("", lambda: efficientnet_lite.build(state), precision, (batch, 224, 224, 3), "probabilities")
+@dataclass
+class Ran:
+    """What a way of doing the rows took.
+
+    Attributes:
+        seconds: From start to end.
+        working: From the first answer to the last.
+        cpu: Processor seconds, of workers alone where they are not the process itself.
+        peaks: MB of each worker.
+        answers: Digest of each row.
+    """
+
+    seconds: float = 0.0
+    working: float = 0.0
+    cpu: float = 0.0
+    peaks: list[float] = field(default_factory=list)
+    answers: dict[int, str] = field(default_factory=dict)
 
 
-def images_per_second(run: Network, batch: int, images: int) -> float:
-    """The median of a few rounds, after one batch to warm up."""
-    pixels = np.random.default_rng(0).random((batch, 224, 224, 3), dtype=np.float32) * 255
-    run(pixels)
-    rates = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        for _ in range(max(1, images // batch)):
-            run(pixels)
-        rates.append(max(1, images // batch) * batch / (time.perf_counter() - start))
-    return statistics.median(rates)
+def child(engine: str, folder: Path, start: int, stop: int, captions: int, n_masks: int) -> None:
+    """Explain some of the pictures and print a line for every answer."""
+    import explorer
+
+    names = sorted(map(str, folder.glob("*.png")))[start:stop]
+    words = [f"{WORDS[n % len(WORDS)]}{' again' * (n // len(WORDS))}" for n in range(captions)]
+    workers = WORKERS if engine == "ray" else None
+    found = explorer.explain_many(names, captions=words, encoder=ENCODER, engine=engine, workers=workers,
+                                  masking=explorer.MaskSettings(n_masks=n_masks))  # fmt: skip
+    for row, answer in found:
+        assert isinstance(answer, explorer.Explanation), answer
+        digest = hashlib.sha256(answer.attribution.tobytes() + answer.distances.tobytes()).hexdigest()
+        print(json.dumps({"row": start * captions + row, "at": time.time(), "digest": digest}), flush=True)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({"cpu": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss / 1024}), flush=True)
 
 
-def run(
-    images: int = 640, batches: tuple[int, ...] = BATCHES, precision: str = "float32"
-) -> list[tuple[str, str, str]]:
+def timed(commands: list[list[str]], *, watched: bool) -> Ran:
+    """Run children at the same time; with ``watched``, Ray's workers are what is looked at."""
+    ran, stamps, started, usage = Ran(), list[float](), time.time(), dict[int, tuple[float, float]]()
+    done = threading.Event()
+    watch = threading.Thread(target=look, args=(usage, done))
+    if watched:
+        watch.start()
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for command in commands]
+    for run in runs:
+        assert run.stdout is not None
+        for line in run.stdout:
+            facts = json.loads(line)
+            if "row" in facts:
+                ran.answers[facts["row"]] = facts["digest"]
+                stamps.append(facts["at"])
+            elif not watched:
+                ran.cpu += facts["cpu"]
+                ran.peaks.append(facts["peak"])
+        assert run.wait() == 0
+    ran.seconds, ran.working = time.time() - started, max(stamps) - min(stamps)
+    done.set()
+    if watched:
+        watch.join()
+        ran.cpu, ran.peaks = sum(cpu for cpu, _ in usage.values()), [peak for _, peak in usage.values()]
+    return ran
+
+
+def look(usage: dict[int, tuple[float, float]], done: threading.Event) -> None:
+    """Note what Ray's workers of this user have used of processor and memory, as long as they are there."""
+    tick = os.sysconf("SC_CLK_TCK")
+    while not done.wait(0.2):
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                if not (folder / "cmdline").read_bytes().startswith(b"ray::MapWorker"):
+                    continue
+                times = (folder / "stat").read_text().rpartition(")")[2].split()
+                peak = next(line.split()[1] for line in (folder / "status").read_text().splitlines()
+                            if line.startswith("VmHWM"))  # fmt: skip
+                usage[int(folder.name)] = (int(times[11]) + int(times[12])) / tick, int(peak) / 1024
+
+
+def pictures(folder: Path, count: int) -> None:
+    """So many different pictures."""
+    import numpy as np
+    from PIL import Image
+
+    for seed in range(count):
+        coarse = np.random.default_rng(seed).integers(0, 256, (14, 14, 3), np.uint8)
+        Image.fromarray(coarse).resize((224, 224), Image.Resampling.BICUBIC).save(folder / f"{seed:05d}.png")
+
+
+def paper() -> list[tuple[str, str, str]]:
+    """What a million pairs would take."""
+    import explorer
+    from explorer.batch.price import Cost, measured, on_paper
+    from explorer.batch.rows import Manner
+
+    manner = Manner(masking=explorer.MaskSettings(n_masks=PAIRS_MASKS))
+    rates = measured(explorer.load_encoder(ENCODER), manner)
+    n, m = PAIRS_PICTURES, PAIRS_REFERENCES
+    cost = Cost(n + m, n * PAIRS_MASKS, n * m, rates)
+    speed = f"{rates.whole:.0f} whole and {rates.masked:.0f} masked pictures/s, {rates.map * 1e3:.1f} ms/map"
+    shares = ", ".join(f"{seconds / 3600:.2f} h" for seconds in cost.seconds)
+    rows = [
+        ("rates here", speed, ""),
+        (f"{n * m:,} pairs of {n} x {m}, {PAIRS_MASKS} masks: whole, masked, maps", shares, ""),
+        ("most of it", cost.bottleneck, ""),
+        ("on disk", f"{cost.bytes / 1e9:.2f} GB, without maps", ""),
+    ]
+    rows += [(f"{machines} machines like this one", f"{hours:.2f} h, {kept / 1e6:.0f} MB of references in each", "")
+             for machines, hours, kept in on_paper(cost)]  # fmt: skip
+    return rows
+
+
+def run(pictures_: int = 60, captions: int = 5, n_masks: int = 64, rounds: int = 1) -> list[tuple[str, str, str]]:
     """Rows of (what, measured, goal)."""
-    rates = {batch: images_per_second(network(batch, precision), batch, images) for batch in batches}
-    fastest = max(rates, key=lambda batch: rates[batch])
-    return [
-        (
-            f"EfficientNet-Lite0, {precision}, batch {batch}",
-            f"{rate:.0f} images/s",
-            "fastest" if batch == fastest else "",
+    alone, by_ray = list[Ran](), list[Ran]()
+    with tempfile.TemporaryDirectory() as name:
+        pictures(Path(name), pictures_)
+
+        def command(engine: str, start: int, stop: int) -> list[str]:
+            return [sys.executable, __file__, "--child", engine, name, *map(str, (start, stop, captions, n_masks))]
+
+        for _ in range(rounds):
+            half = pictures_ // 2
+            alone.append(timed([command("local", 0, half), command("local", half, pictures_)], watched=False))
+            by_ray.append(timed([command("ray", 0, pictures_)], watched=True))
+    for one, other in zip(alone, by_ray, strict=True):
+        assert one.answers == other.answers, "the answers are not the same"
+    ratio = {
+        what: statistics.median(
+            getattr(one, what) / getattr(other, what) for one, other in zip(alone, by_ray, strict=True)
         )
-        for batch, rate in rates.items()
+        for what in ("seconds", "working", "cpu")
+    }
+    count, size = pictures_ * n_masks, f"{pictures_} x {captions} rows, {n_masks} masks"
+    per_second = {name: count / statistics.median(one.working for one in runs)
+                  for name, runs in (("two processes", alone), ("ray, two workers", by_ray))}  # fmt: skip
+    rows = [(f"{size}, {name}", f"{rate:.1f} masks/s while working", "") for name, rate in per_second.items()]
+    return [
+        *rows,
+        ("the same, bit for bit", f"{len(by_ray[0].answers)} answers", f"{pictures_ * captions}"),
+        ("throughput of ray / of two processes, working", f"{ratio['working']:.3f}", f">= {GOAL}"),
+        ("the same, from start to end", f"{ratio['seconds']:.3f}", ""),
+        ("processor seconds of two processes / of ray's workers", f"{ratio['cpu']:.3f}", ""),
+        ("peak memory, a process alone", f"{max(alone[-1].peaks):.0f} MB", ""),
+        ("peak memory, a worker of ray", f"{max(by_ray[-1].peaks):.0f} MB", ""),
+        *paper(),
     ]
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=640)
-    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
-    parser.add_argument("--precision", default="float32")
-    for row in run(**vars(parser.parse_args())):
-        print(*row, sep="  ")
+    if sys.argv[1:2] == ["--child"]:
+        _, _, engine_, folder_, *numbers = sys.argv
+        child(engine_, Path(folder_), *map(int, numbers))
+    else:
+        parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+        parser.add_argument("--pictures", type=int, default=60, dest="pictures_", metavar="N")
+        parser.add_argument("--captions", type=int, default=5, metavar="N")
+        parser.add_argument("--n-masks", type=int, default=64, metavar="N")
+        parser.add_argument("--rounds", type=int, default=1, metavar="N")
+        for row in run(**vars(parser.parse_args())):
+            print(*row, sep="  ")

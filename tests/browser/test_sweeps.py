@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from explorer.core import pilot as pilots
 from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
 from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import FIRST_PRESET, asset_path, preset_named
 from explorer.pictures.images import as_picture
 from explorer.results.wire import load_replay, replay_of, unpack
-from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import SWEEPS, columns
 from explorer.ui.probe_cache import ProbeCache
 from explorer.ui.session import RunRequest, Session

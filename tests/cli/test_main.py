@@ -445,3 +445,21 @@ def test_what_a_method_has_not_is_refused(tmp_path: Path, capsys, options, said)
     assert explain(tmp_path / "out", "--reference", CUP, *options) == 2
     assert said in complaint(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_auto_settles_as_the_library_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["explain", CAT, "--reference", CUP, "--out", str(tmp_path / "out"), "--quiet", "--feature-res", "2"]
+    assert main([*command, "--n-masks", "auto", "--mode", "rank_weighted"]) == 0
+    facts = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    masking = explorer.MaskSettings(n_masks="auto", feature_res=2)
+    selection = explorer.SelectionSettings(mode="rank_weighted")
+    e = explorer.explain(CAT, reference=CUP, masking=masking, selection=selection)
+    assert facts["masks_done"] == len(e.probe) == facts["masking"]["n_masks"]
+    assert facts["chosen"] == dict(e.probe.chosen)
+    assert np.array_equal(np.load(tmp_path / "out" / "attribution.npy", allow_pickle=False), e.attribution)
+    assert f"n_masks auto: {len(e.probe)} masks were taken" in capsys.readouterr().err
+    for odd in ("automatic", "", "AUTO"):
+        assert "n_masks must be a whole number" in refused(capsys, *command, "--n-masks", odd)
+    assert "seed must be a whole number" in refused(capsys, *command, "--seed", "auto")
+    assert main([*command, "--overwrite", "--method", "rise", "--p-keep", "auto"]) == 2
+    assert "p_keep can be auto where" in complaint(capsys)

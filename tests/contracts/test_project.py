@@ -18,7 +18,7 @@ from explorer.encoders.cards import CARDS, find_card
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
     "app.py", "explorer", "assets", "tests", "pyproject.toml", "requirements.txt", "README.md",
-    "LICENSE", "CHANGELOG.md", "Makefile",
+    "LICENSE", "CHANGELOG.md", "Makefile", "CITATION.cff", "MANIFEST.in",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from explorer.evaluation.segmentation import SegmentationConfig
 from tests.evaluation.classes import SIDE, Classes, about_class, about_distance, noise_map
 
 SEGMENTATION = {"pa", "miou", "map", "mf1", "mf1-official"}
-KEYS = {"neg", "pos", "ins", "del", "adp", "pic", "aic", "sic"} | SEGMENTATION
+KEYS = {"neg", "pos", "ins", "del", "adp", "pic", "aic", "sic", "srg", "road", "truth"} | SEGMENTATION
 MASK = np.zeros((SIDE, SIDE), bool)
 MASK[:8, :8] = True
 
@@ -112,6 +112,9 @@ def test_metrics_of_a_group_measure_the_same() -> None:
         "soft": ["adp", "pic"],
         "information": ["aic", "sic"],
         "segmentation": ["pa", "miou", "map", "mf1", "mf1-official"],
+        "srg": ["srg"],
+        "road": ["road"],
+        "truth": ["truth"],
     }
     for metrics in groups.values():
         first, *others = [run(metric.measure(case, noise_map(), scorer, MASK, 3)) for metric in metrics]
@@ -134,6 +137,22 @@ def test_a_right_map_is_better_than_its_reverse(key: str) -> None:
     metric = METRICS[key]
     good, bad = (metric.value(run(metric.measure(case, m, scorer, MASK, 0))) for m in (right, -right))
     assert good > bad if metric.better == "higher" else good < bad
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+def test_totals_of_some_records_by_their_numbers(key: str) -> None:
+    """As the bootstrap asks for them; some more than once, and some that do not count."""
+    metric, records = METRICS[key], []
+    for seed in range(1, 5):
+        case, scorer = by_class(seed)
+        records.append(run(metric.measure(case, noise_map(seed), scorer, MASK, 0)))
+    case, scorer = by_class()
+    if metric.group in ("soft", "segmentation"):
+        records.append(run(metric.measure(case, np.zeros((SIDE, SIDE)), scorer, MASK, 0)))
+    drawn = metric.of(records)
+    for rows in ([0, 1, 2, 3], [2, 2, 0], [len(records) - 1, 1], [len(records) - 1]):
+        expected = metric.total([records[i] for i in rows])
+        assert drawn(np.array(rows)) == pytest.approx(expected, nan_ok=True)
 
 
 def test_equal_pixels_are_drawn_by_the_seed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from explorer.core.agreement import SCATTER, by_chance, scatter
 from explorer.core.masks import MaskSet, MaskSettings, sample_masks
 from explorer.core.spearman import spearman
 from explorer.evaluation.deletion import Deletion, several_fills
@@ -12,10 +13,8 @@ from explorer.evaluation.randomization import Randomization
 from explorer.evaluation.stability import Stability, masks_to_reach
 from explorer.evaluation.verdicts import (
     SAME,
-    SCATTER,
     Effect,
     Likeness,
-    by_chance,
     judge_deletion,
     judge_fills,
     judge_randomization,
@@ -23,7 +22,6 @@ from explorer.evaluation.verdicts import (
     judge_stability,
     likeness,
     masks_wanted,
-    scatter,
     tells_most,
 )
 from explorer.studies.deletion import _said as words_of_deletion

@@ -105,7 +105,7 @@ for ask in (
     lambda: randomization(question, DistanceExplainer(few)),
 ):
     said = refusal(ask)
-    assert "make run EXTRAS=methods" in said and "pip install 'distance-explorer[methods]'" in said, said
+    assert "make run EXTRAS=methods" in said and 'pip install "distance-explorer[methods]"' in said, said
 for key, extra in (("clip-vit-b32", "clip"), ("keras-vgg16", "keras"), ("timm:resnet18.a1_in1k", "clip")):
     assert f"make run EXTRAS={extra}" in refusal(lambda: explorer.load_encoder(key)), key
     assert f"make run EXTRAS={extra}" in dict(facts(find_card(key)))["On this computer"], key

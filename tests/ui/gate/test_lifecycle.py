@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,12 +44,13 @@ class Process:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *, files: int = 0, **environ: str) -> Iterator[Process]:
+def serving(folder: Path, *, files: int = 0, command: Sequence[str] = ("app.py",), **environ: str) -> Iterator[Process]:
     """The app as ``make run`` starts it, on a free port.
 
     Args:
         folder: For its temporary files.
         files: How many files it may have open; as many as this process when 0.
+        command: What Python runs.
         environ: More of its environment.
     """
     with socket.socket() as free:
@@ -62,7 +63,7 @@ def serving(folder: Path, *, files: int = 0, **environ: str) -> Iterator[Process
     limit = (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))) if files else None
     log = (folder / "log").open("ab")
     popen = subprocess.Popen(
-        [sys.executable, "app.py"], cwd=ROOT, env=kept | settings, stdout=log, stderr=log, preexec_fn=limit
+        [sys.executable, *command], cwd=ROOT, env=kept | settings, stdout=log, stderr=log, preexec_fn=limit
     )
     url = f"http://127.0.0.1:{port}"
     try:

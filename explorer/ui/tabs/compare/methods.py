@@ -16,6 +16,7 @@ from explorer.attributions.scored import is_blank
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.steps import Parts
+from explorer.core.truth import FEWEST, Truth, folded, own_truth, truth_of
 from explorer.evaluation.deletion import Deletion, deletion, deletion_passes
 from explorer.evaluation.verdicts import tells_most
 from explorer.studies.needs import counted as without_parts
@@ -23,7 +24,7 @@ from explorer.ui.jobs import MASKED
 from explorer.ui.methods_menu import offers
 from explorer.ui.page import Page
 from explorer.ui.tabs.evidence.charts import counted, plain, signed
-from explorer.ui.tabs.evidence.evidence import Evidence, Part, Report, Subject, kind_of
+from explorer.ui.tabs.evidence.evidence import FROM_MASKS, OWN, Evidence, Part, Report, Subject, kind_of
 from explorer.ui.tabs.evidence.layout import judging_view
 from explorer.ui.tabs.evidence.pictures import strip
 
@@ -37,13 +38,17 @@ PREFERRED = ("distance-explainer", "rise", "dix3", "grad-cam", "gae")
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What one method answered: its map (h, w), what that cost, and its deletion; None where the map is flat."""
+    """What one method answered: its map (h, w), what that cost, its deletion, and how true it is.
+
+    Neither of the last two is known of a flat map, nor the last of few masks.
+    """
 
     key: str
     attribution: NDArray[np.float32]
     passes: int
     seconds: float
     faithful: Deletion | None
+    truth: Truth | None = None
 
 
 class OtherMethods(Evidence):
@@ -94,10 +99,21 @@ class OtherMethods(Evidence):
             yield [*answers, answer]
             if not is_blank(attribution):
                 work = deletion(question, attribution, steps=STEPS, seeds=SEEDS, fill=self._fill)
-                answer = replace(answer, faithful=(yield from without_parts(work)))
+                faithful = yield from without_parts(work)
+                answer = replace(answer, faithful=faithful, truth=self._truth(key, attribution))
             answers = [*answers, answer]
             yield answers
         return answers
+
+    def _truth(self, key: str, attribution: NDArray[np.float32]) -> Truth | None:
+        """By the copies on screen: those that it was not made from."""
+        explanation = self.subject.explanation
+        masks, distances = explanation.probe.masks, explanation.distances
+        if key == OWN or len(distances) < FEWEST:
+            return own_truth(explanation)
+        if key in FROM_MASKS:
+            return folded(masks, distances, lambda rest: rest.mean() - rest)
+        return truth_of(attribution, explanation.probe, explanation.selection.distance, explanation.reference)
 
     def findings(self, result: list[Answer], stopped: bool) -> Report:
         """The maps on one scale, and a table of what each costs and does."""
@@ -129,14 +145,24 @@ def verdict(answers: list[Answer], stopped: bool) -> list[str]:
         return [*said, "No map says anything here, so none can be judged."]
     best = tells_most(judged)
     if best is None:
-        return [*said, "No map moves the distance the way it says: red first should raise it above blue first."]
+        none = "No map moves the distance the way it says: red first should raise it above blue first."
+        return [*said, none, *_untrue(answers)]
     title = METHODS[best].title
     head = f"{title}, by itself" if len(judged) == 1 else f"Deleting tells most for {title}"
     return [
         *said,
         f"{head}: the distance is {plain(judged[best])} higher on average when its red goes first than when its blue "
         "does.",
+        *_untrue(answers),
     ]
+
+
+def _untrue(answers: list[Answer]) -> list[str]:
+    """Whose maps tell nothing of copies they were not made from."""
+    names = [METHODS[a.key].title for a in answers if a.truth and a.truth.verdict in ("nothing", "against")]
+    if not names:
+        return []
+    return [f"Not true of copies it was not made from, which it orders no better than a coin: {', '.join(names)}."]
 
 
 def _cost(answer: Answer) -> str:
@@ -148,7 +174,8 @@ def _cost(answer: Answer) -> str:
 def _facts(answer: Answer) -> str:
     if answer.faithful is None:
         return f"{_cost(answer)}; " + ("says nothing here" if is_blank(answer.attribution) else "being judged …")
-    return f"{_cost(answer)}; deletion area {signed(answer.faithful.srg)}"
+    truth = "" if answer.truth is None else f"; truth {signed(answer.truth.spearman, 2)}"
+    return f"{_cost(answer)}; deletion area {signed(answer.faithful.srg)}{truth}"
 
 
 def _table(answers: list[Answer]) -> dict[str, Any]:
@@ -159,10 +186,22 @@ def _table(answers: list[Answer]) -> dict[str, Any]:
             found = answer.faithful
             areas = [signed(v) for v in (found.srg, found.against_random("lodf"), found.against_random("hidf"))]
         passes = plain(answer.passes, 0)
-        rows.append([METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, METHODS[answer.key].source])
+        truth = "" if answer.truth is None else signed(answer.truth.spearman, 2)
+        facts = [METHODS[answer.key].title, passes, plain(answer.seconds, 1), *areas, truth]
+        rows.append([*facts, METHODS[answer.key].source])
     return {
         "caption": f"Areas under the distance while pixels are deleted in {STEPS} steps: red first less blue first, "
-        f"and each against {len(SEEDS)} random orders.",
-        "head": ["Method", "passes", "seconds", "red less blue", "red less random", "blue less random", "source"],
+        f"and each against {len(SEEDS)} random orders. Truth: rank correlation of the map with the closeness of "
+        "those masked copies on screen that it was not made from.",
+        "head": [
+            "Method",
+            "passes",
+            "seconds",
+            "red less blue",
+            "red less random",
+            "blue less random",
+            "truth",
+            "source",
+        ],
         "rows": rows,
     }

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from explorer.attributions.method import METHODS, has_masks
+from explorer.core.agreement import by_chance
 from explorer.core.steps import Parts
 from explorer.evaluation.randomization import Randomization, randomization, randomization_passes
-from explorer.evaluation.verdicts import RandomizationVerdict, by_chance, judge_randomization
+from explorer.evaluation.verdicts import RandomizationVerdict, judge_randomization
 from explorer.ui.tabs.evidence.charts import counted, plain, points
 from explorer.ui.tabs.evidence.evidence import Evidence, Option, Part, Report, kind_of, numbers
 from explorer.ui.tabs.evidence.pictures import strip

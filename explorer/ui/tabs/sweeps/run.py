@@ -9,11 +9,11 @@ from typing import Any
 
 import gradio as gr
 
+from explorer.core import pilot as pilots
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import FEATURE_RES, check_passes
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
-from explorer.studies import pilot as pilots
 from explorer.studies.sweeps import MOST_MAPS, SWEEPS, Tile, Tiles, passes, within
 from explorer.ui.failures import broken_off
 from explorer.ui.jobs import Job, Work

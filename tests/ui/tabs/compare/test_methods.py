@@ -14,8 +14,10 @@ from explorer.attributions.rise import Rise
 from explorer.core.errors import InvalidInput
 from explorer.core.selections import SelectionSettings
 from explorer.core.steps import run
+from explorer.core.truth import Truth, truth
 from explorer.evaluation.deletion import Deletion, deletion
 from explorer.ui.tabs.compare.methods import SEEDS, STEPS, Answer, OtherMethods, verdict
+from explorer.ui.tabs.evidence.charts import signed
 from explorer.ui.tabs.evidence.evidence import Subject
 from tests.pictured import pictured_subject
 from tests.ui.trials import news_of, trial_of
@@ -55,6 +57,31 @@ def test_the_maps_are_those_of_the_library(subject: Subject):
     assert [answer.passes for answer in answers.values()] == [0, 0, 1]
     expected = run(deletion(question, answers["grad-cam"].attribution, steps=STEPS, seeds=SEEDS))
     np.testing.assert_allclose(answers["grad-cam"].faithful.lodf, expected.lodf, atol=1e-6)
+
+
+def test_how_true_each_map_is_is_told(subject: Subject):
+    """Of masks on screen by their parts, so that RISE is not judged by what it was made from."""
+    asked = OtherMethods(subject, ASKED)
+    answers = run(asked.steps())
+    explanation = subject.explanation
+    own, rise, cam = (answer.truth for answer in answers)
+    assert own == truth(explanation)
+    assert cam == truth(answers[2].attribution, probe=explanation.probe, reference=explanation)
+    whole = truth(answers[1].attribution, probe=explanation.probe, reference=explanation)
+    assert rise.spearman < whole.spearman
+    assert rise.n == len(explanation.distances)
+    table = asked.report(answers, False)["table"]
+    column = table["head"].index("truth")
+    assert [row[column] for row in table["rows"]] == [signed(one.spearman, 2) for one in (own, rise, cam)]
+
+
+def test_a_map_that_is_not_true_is_named():
+    true = replace(answer("rise", 0.9, 0.1), truth=Truth(0.6, 0.4, 1000))
+    false = replace(answer("grad-cam", 0.8, 0.1), truth=Truth(0.02, 0.0, 1000))
+    assert verdict([true, false], False)[1:] == [
+        "Not true of copies it was not made from, which it orders no better than a coin: Grad-CAM."
+    ]
+    assert len(verdict([true], False)) == 1
 
 
 def test_each_map_is_drawn_relative_to_its_own_strongest_value(subject: Subject):

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.core.agreement import correlation, expected_agreement, split_half
+from explorer.core.agreement import by_chance, correlation, expected_agreement, scatter, split_half
 from explorer.core.explanation import Explanation
 from explorer.core.probe import Probe
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
-from explorer.evaluation.verdicts import by_chance, scatter
 
 P_KEEPS = (0.1, 0.3, 0.5, 0.7, 0.9)
 MASKS_EACH = 200
@@ -119,6 +118,31 @@ def _silent(one: Trial, trials: Sequence[Trial]) -> str:
     )
 
 
+def recommended(trials: Sequence[Trial], usual: float) -> tuple[int, str]:
+    """Which trial a run should go on with, and why: the usual p_keep unless another repeats better than chance allows.
+
+    Returns:
+        Its number, and a sentence or two.
+    """
+    nearest = min(range(len(trials)), key=lambda number: abs(trials[number].p_keep - usual))
+    sound = [number for number, one in enumerate(trials) if one.repeats]
+    if not sound:
+        return nearest, f"No p_keep shows a pattern with {_count(trials)}, so it is the usual one."
+    best = max(sound, key=lambda number: trials[number].half)
+    taken = nearest if nearest in sound and _about_as_good(trials[nearest], trials[best]) else best
+    return taken, _recommended(trials, trials[taken].p_keep)[0]
+
+
+def two_stories(trials: Sequence[Trial], taken: int) -> tuple[int | None, str]:
+    """The trial that shows other parts of the picture than the one taken does, and the sentence that says so."""
+    for end, middle, said in _told_apart(trials):
+        pair = [number for number, one in enumerate(trials) if one is end or one is middle]
+        others = [number for number in pair if number != taken]
+        other = min(others, key=lambda number: _shared(trials[number], trials[taken])[0])
+        return other, said
+    return None, ""
+
+
 def _recommended(trials: Sequence[Trial], p_keep: float) -> list[str]:
     sound = [one for one in trials if one.repeats]
     if not sound:
@@ -144,19 +168,25 @@ def _about_as_good(one: Trial, best: Trial) -> bool:
 
 def _stories(trials: Sequence[Trial]) -> list[str]:
     """Whether little kept, or nearly all, shows other parts of the picture than half kept (paper, figure 11b)."""
+    return [f"{said} Look at both." for _, _, said in _told_apart(trials)]
+
+
+def _told_apart(trials: Sequence[Trial]) -> list[tuple[Trial, Trial, str]]:
+    """The trials of an end and of the middle that tell two stories, and what there is to say."""
     middle = min(trials, key=lambda one: abs(one.p_keep - 0.5))
     ends = (min(trials, key=lambda one: one.p_keep), max(trials, key=lambda one: one.p_keep))
-    said = []
+    found = []
     for end in ends:
         if end is middle or not (end.repeats and middle.repeats):
             continue
         alike, one_story = _shared(end, middle)
         if alike < ONE_STORY * one_story:
-            said.append(
+            said = (
                 f"p_keep {end.p_keep:g} and {middle.p_keep:g} seem to tell two stories: each map repeats, but the two "
-                f"correlate at {alike:.2f}, where one story would give about {one_story:.2f}. Look at both."
+                f"correlate at {alike:.2f}, where one story would give about {one_story:.2f}."
             )
-    return said
+            found.append((end, middle, said))
+    return found
 
 
 def _shared(one: Trial, other: Trial) -> tuple[float, float]:

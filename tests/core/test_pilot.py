@@ -11,14 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 import explorer
-from explorer.core.agreement import expected_agreement, split_half
+from explorer.core import pilot as pilots
+from explorer.core.agreement import by_chance, expected_agreement, split_half
 from explorer.core.masks import MaskSettings
+from explorer.core.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Trial, trial
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.evaluation.verdicts import by_chance
-from explorer.studies import pilot as pilots
-from explorer.studies.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Trial, trial
 
 Batch = NDArray[np.float64]
 

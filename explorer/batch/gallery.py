@@ -1,0 +1,49 @@
+"""A page of a batch's maps over their pictures, those first that one would look at first."""
+
+from __future__ import annotations
+
+import heapq
+from pathlib import Path
+from typing import Any
+
+from explorer.batch.run import Batch
+from explorer.batch.store import PAGE
+from explorer.core.storage import write_whole
+from explorer.reports.page import render
+
+SHOWN = 1000
+"""Maps on the page; a page of more is of no use to anybody."""
+ORDERS = {"distance": "nearest first", "agreement": "least agreement first"}
+
+
+def write_gallery(batch: Batch, order: str) -> Path:
+    """Write the page of a finished batch whose overlays were kept; returns it.
+
+    Args:
+        batch: The batch.
+        order: A key of ``ORDERS``, and the column it is ordered by.
+
+    Raises:
+        CannotWrite: The folder cannot be written.
+    """
+    lines = list(batch.folder.lines(batch.plan, batch.encoder))
+    drawn = (line for line in lines if line["overlay"] and line[order] is not None)
+    shown = heapq.nsmallest(SHOWN, drawn, key=lambda line: float(line[order]))
+    failed = sum(bool(line["error"]) for line in lines)
+    page = render(
+        "batch.html",
+        title="Maps of a batch",
+        about=_about(batch, len(lines), failed, len(shown), ORDERS[order]),
+        lines=[line | {"against": _against(line)} for line in shown],
+    )
+    write_whole(batch.folder.out, lambda scratch: (scratch / PAGE).write_text(page, encoding="utf-8"))
+    return batch.folder.out / PAGE
+
+
+def _about(batch: Batch, rows: int, failed: int, shown: int, order: str) -> str:
+    errors = f", {failed} of them with an error" if failed else ""
+    return f"{rows} rows{errors}, explained on {batch.encoder.card.title}; {shown} maps, {order}."
+
+
+def _against(line: dict[str, Any]) -> str:
+    return f"“{line['caption']}”" if line["reference"] is None else str(line["reference"])
