@@ -32,6 +32,9 @@ KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
 DEFAULT_ENCODER = "efficientnet-lite0-features"
 
+HALVES = ("float32", "bfloat16", "float16")
+"""What torch computes in."""
+
 CARDS: Registry[Card] = Registry("encoder")
 CARDS.add(
     DEFAULT_ENCODER,
@@ -105,6 +108,7 @@ CARDS.add(
         language="English",
         weights="ViT-B-32:openai",
         revision="a6f597a30f7b82c51704746581f9a4e41421e878",
+        precisions=HALVES,
     ),
 )
 CARDS.add(
@@ -156,9 +160,6 @@ HUGGING_FACE, ONNX = "hf:", "onnx:"
 network of Hugging Face's transformers, or ``hf:local-dir:FOLDER``; ``onnx:PATH``."""
 
 LONGEST_KEY = 120
-
-HALVES = ("float32", "bfloat16", "float16")
-"""What torch computes in."""
 
 
 def find_card(key: str) -> Card:

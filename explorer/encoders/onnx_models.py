@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from explorer.core.arguments import check_kind, path_text
 from explorer.core.embedder import Card
-from explorer.core.errors import InvalidInput
+from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.extras import how_to_install, not_importable
 from explorer.core.storage import file_hash
 from explorer.encoders.base import Encoder
-from explorer.encoders.functions import CHANNELS, FunctionEncoder
+from explorer.encoders.functions import CHANNELS, Channels, FunctionEncoder
 from explorer.encoders.openvino_runtime import HINTS, bfloat16_here, import_openvino
 from explorer.encoders.own_drawing import PROCESSORS, of_processor
 from explorer.encoders.preprocessing import Drawing, as_drawing
@@ -103,7 +103,7 @@ def from_onnx(
     size: int | tuple[int, int] | str | None = None,
     mean: Any = None,
     std: Any = None,
-    channels: str | None = None,
+    channels: Channels | None = None,
     output: str | None = None,
     batch_size: int = 8,
     precision: str = "float32",
@@ -127,10 +127,11 @@ def from_onnx(
 
     Raises:
         InvalidInput: No such file, or no network that embeds pictures; the message says what is wrong with it.
+        WeightsMissing: The packages that run it are not here.
     """
     check_kind("path", path, str | os.PathLike, "the path of an ONNX file")
     if absent := not_importable(PACKAGES):
-        raise InvalidInput(
+        raise WeightsMissing(
             f"ONNX files need {' and '.join(absent)}: {how_to_install('lite')}.", code="packages_missing"
         )
     if not isinstance(precision, str) or precision not in HINTS or (precision == "bfloat16" and not bfloat16_here()):
