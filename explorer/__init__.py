@@ -9,7 +9,6 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 
 from typing import TYPE_CHECKING
 
-from explorer.batch.classes import explain_classes
 from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation
@@ -24,7 +23,7 @@ from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.torch_layers import from_torch
-from explorer.verbs import explain, explain_words, extend, probe, rank, stream
+from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
 
 if TYPE_CHECKING:  # at run time it is the room of that name, which answers when called
     from explorer.encoders.cards import encoders

@@ -18,6 +18,7 @@ from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
 from explorer.core.selections import SelectionSettings
+from explorer.core.settling import most_passes
 from explorer.datasets.items import pictures_in
 
 NUMBERS = {cap.name: cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, THRESHOLD)}
@@ -43,7 +44,8 @@ class Manner:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
 
     def __post_init__(self) -> None:
-        METHODS.check(self.method)
+        if METHODS.check(self.method) != OWN_METHOD:
+            self.masking.refuse_open()
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -58,8 +60,8 @@ class Manner:
 
     @property
     def masks(self) -> int:
-        """How many masks are embedded for a picture, whatever it is compared with; 0 where the method has none."""
-        return self.masking.n_masks if has_masks(METHODS[self.method]) else 0
+        """How many masks are embedded for a picture, at most; 0 where the method has none."""
+        return most_passes(self.masking) if has_masks(METHODS[self.method]) else 0
 
     def with_own(self, values: Mapping[str, Any]) -> Manner:
         """With a row's own values, as text or as what they are, in place of some of these.

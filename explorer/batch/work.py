@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.attributions.answers import explain_by
 from explorer.attributions.method import METHODS, OWN_METHOD, has_masks
 from explorer.attributions.question import Question
 from explorer.batch.items import Bank, Caught
@@ -19,9 +20,9 @@ from explorer.core.errors import ExplorerError
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
+from explorer.core.settling import explain_run, plan_run
 from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
-from explorer.verbs import explain_by
 
 Explained = Explanation | MethodExplanation
 T = TypeVar("T")
@@ -53,8 +54,9 @@ class Explaining(Generic[T]):
         probe: Probe | None = None
         with Caught() as caught:
             seen = self.encoder.read(unit.picture)
-            if unit.asks[0].manner.method == OWN_METHOD:
-                probe = yield from _probed(start(seen, self.encoder, unit.asks[0].manner.masking))
+            manner = unit.asks[0].manner
+            if manner.method == OWN_METHOD and not manner.masking.open:
+                probe = yield from _probed(start(seen, self.encoder, manner.masking))
         if caught.error is not None:
             error = caught.error
             yield from ((ask.row, error) for ask in unit.asks)
@@ -62,7 +64,7 @@ class Explaining(Generic[T]):
         memory = _Memory()
         for ask in unit.asks:
             with Caught() as caught:
-                explained = self._by_method(ask, seen, memory) if probe is None else self._ranked(ask, probe)
+                explained = self._by_itself(ask, seen, memory) if probe is None else self._ranked(ask, probe)
                 answer = self.finish(ask, explained, self.bank)
             yield memory.passes_since()
             yield ask.row, caught.error or answer
@@ -74,12 +76,16 @@ class Explaining(Generic[T]):
             probe = replace(probe, unmasked=_Known(self.bank[ask.whole].embedding))
         return rank_against(probe, target, selection)
 
-    def _by_method(self, ask: Ask, seen: Input, memory: _Memory) -> MethodExplanation:
+    def _by_itself(self, ask: Ask, seen: Input, memory: _Memory) -> Explained:
+        """A row that says itself what is embedded; what another row of the picture had embedded is remembered."""
         target, manner = self.bank[ask.against], ask.manner
         question = Question(self.encoder, seen.pixels, lambda _: target, manner.selection.distance)
         settings = {"masking": manner.masking} if has_masks(METHODS[manner.method]) else {}
         before = RECALL.set(memory)
         try:
+            if manner.method == OWN_METHOD:
+                check_reference(manner.selection.distance, target.embedding)
+                return explain_run(plan_run(seen, self.encoder, manner.masking, [target], manner.selection))
             return explain_by(manner.method, question, seen, settings, manner.selection)
         finally:
             RECALL.reset(before)

@@ -76,7 +76,7 @@ def add_command(commands: Any) -> None:
                 f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME")  # fmt: skip
     masks = command.add_argument_group("masks (costly: every one is a model call for each picture)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap)
+        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
     selection = command.add_argument_group("selection")
@@ -109,13 +109,13 @@ def _batch(options: argparse.Namespace) -> int:
 
 
 def _planned(options: argparse.Namespace) -> Batch:
+    from explorer.attributions.answers import check_method
     from explorer.batch.plan import Plan
     from explorer.batch.rows import Manner, without_twins
     from explorer.batch.run import Batch
     from explorer.batch.store import Folder
     from explorer.batch.tables import read_table
     from explorer.encoders.cards import load_encoder
-    from explorer.verbs import check_method
 
     manner = Manner(options.method, settings(MaskSettings, options), settings(SelectionSettings, options))
     neighbours, plan = None, None
