@@ -6,6 +6,7 @@ import heapq
 from pathlib import Path
 from typing import Any
 
+from explorer.attributions.method import METHODS, is_signed
 from explorer.batch.run import Batch
 from explorer.batch.store import PAGE
 from explorer.core.storage import write_whole
@@ -34,7 +35,8 @@ def write_gallery(batch: Batch, order: str) -> Path:
         "batch.html",
         title="Maps of a batch",
         about=_about(batch, len(lines), failed, len(shown), ORDERS[order]),
-        lines=[line | {"against": _against(line)} for line in shown],
+        signs=_signs(batch),
+        lines=[line | {"shown": Path(line["picture"]).name, "against": _against(line)} for line in shown],
     )
     write_whole(batch.folder.out, lambda scratch: (scratch / PAGE).write_text(page, encoding="utf-8"))
     return batch.folder.out / PAGE
@@ -45,5 +47,14 @@ def _about(batch: Batch, rows: int, failed: int, shown: int, order: str) -> str:
     return f"{rows} rows{errors}, explained on {batch.encoder.card.title}; {shown} maps, {order}."
 
 
+def _signs(batch: Batch) -> str:
+    """What the colours say."""
+    methods = {batch.plan.manner_of(row).method for row in batch.plan.rows}
+    signed = {method for method in methods if is_signed(METHODS[method])}
+    red = "Red brings the pair closer, blue pushes it apart." if signed else ""
+    green = "Green is what matters, where a method tells no signs apart." if methods - signed else ""
+    return f"{red} {green}".strip()
+
+
 def _against(line: dict[str, Any]) -> str:
-    return f"“{line['caption']}”" if line["reference"] is None else str(line["reference"])
+    return f"“{line['caption']}”" if line["reference"] is None else Path(line["reference"]).name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ Whole = Reference | ExplorerError
 """An item embedded, or why it cannot be."""
 FEW = 16
 """Pieces of work for which no workers are started."""
+NOTHING = np.empty(0, np.float32)
 CHUNK = 4
 """Batches that are one piece of work."""
 
@@ -69,8 +70,12 @@ class Embedding:
         seen: dict[int, Input] = {}
         for number, (kind, source) in unit:
             with Caught() as caught:
-                if kind == CAPTION:
+                if isinstance(source, Reference):
+                    found[number] = replace(source, picture=None)
+                elif kind == CAPTION:
                     found[number] = embed_reference(self.encoder, caption=source)
+                elif getattr(source, "ndim", 0) == 1:
+                    found[number] = embed_reference(self.encoder, embedding=source)
                 else:
                     seen[number] = self.encoder.read(source)
             if caught.error is not None:
@@ -129,17 +134,14 @@ class Bank(Sequence[Reference | None]):
         places = iter(range(len(good)))
         self._places = [next(places) if isinstance(one, Reference) else None for one in wholes]
         self._rows: Any = np.stack(rows) if len({(row.shape, row.dtype.str) for row in rows}) == 1 else rows
-        self._facts = [(one.label, one.notices, one.picture_sha256, one.origin) for one in good]
+        self._facts = [replace(one, embedding=NOTHING, picture=None) for one in good]
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __getitem__(self, number: Any) -> Any:
         place = self._places[number]
-        if place is None:
-            return None
-        label, notices, sha256, origin = self._facts[place]
-        return Reference(self._rows[place], label, None, notices, sha256, origin)
+        return None if place is None else replace(self._facts[place], embedding=self._rows[place])
 
 
 def as_line(number: int, whole: Whole) -> dict[str, Any]:
@@ -147,15 +149,22 @@ def as_line(number: int, whole: Whole) -> dict[str, Any]:
     if isinstance(whole, ExplorerError):
         return {"item": number, "error": str(whole), "code": whole.code}
     row = np.ascontiguousarray(whole.embedding)
-    facts = {"label": whole.label, "notices": list(whole.notices), "sha256": whole.picture_sha256}
-    return {"item": number, "dtype": row.dtype.str, "row": base64.b64encode(row.tobytes()).decode("ascii"),
-            **facts, "origin": asdict(whole.origin)}  # fmt: skip
+    facts = asdict(replace(whole, embedding=NOTHING, picture=None))
+    del facts["embedding"], facts["picture"]
+    text = base64.b64encode(row.tobytes()).decode("ascii")
+    return {"item": number, "dtype": row.dtype.str, "row": text, **facts}
 
 
-def of_line(facts: Mapping[str, Any]) -> tuple[int, Whole]:
+def of_line(line: Mapping[str, Any]) -> tuple[int, Whole]:
     """What ``as_line`` wrote."""
+    facts = dict(line)
+    number = facts.pop("item")
     if "error" in facts:
-        return facts["item"], ExplorerError(facts["error"], code=facts["code"])
-    row = np.frombuffer(base64.b64decode(facts["row"]), np.dtype(facts["dtype"]))
-    origin = Origin(facts["origin"]["name"], tuple(facts["origin"]["size"]))
-    return facts["item"], Reference(row, facts["label"], None, tuple(facts["notices"]), facts["sha256"], origin)
+        return number, ExplorerError(facts["error"], code=facts["code"])
+    row = np.frombuffer(base64.b64decode(facts.pop("row")), np.dtype(facts.pop("dtype")))
+    origin = facts.pop("origin")
+    told: dict[str, Any] = {
+        "origin": Origin(origin["name"], tuple(origin["size"])),
+        "notices": tuple(facts.pop("notices")),
+    }
+    return number, Reference(row, picture=None, **facts, **told)

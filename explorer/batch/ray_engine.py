@@ -9,11 +9,13 @@ import io
 import logging
 import os
 import pickle
+import secrets
 import signal
 import threading
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from explorer.batch.engines import ENGINES, Answer, Cluster, Task
@@ -166,12 +168,16 @@ def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
         return
     ours = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM) if ours else None
+    if not cluster.address and not _has_home():
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # of this cluster, which Ray keeps at home else
     alone = {"address": "local", "include_dashboard": False}
     where = {"address": cluster.address} if cluster.address else alone
     try:
         ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise Failed(f"Ray cannot be reached or started: {str(error)[:300]}.", code="ray") from error
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        said = f"Ray cannot be {'reached' if cluster.address else 'started'}: {str(error).rstrip('.')[:300]}."
+        hint = " If the cluster asks for a token, set RAY_AUTH_MODE=token here too." if cluster.address else ""
+        raise Failed(said + hint, code="ray") from error
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)  # Ray has one of its own, which ends the process at once
@@ -179,6 +185,13 @@ def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _has_home() -> bool:
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # this user has none
+        return False
 
 
 @contextmanager

@@ -47,6 +47,8 @@ class Recording:
             "peak_column": column,
             "map_height": height,
             "map_width": width,
+            "n_masks": len(explained.probe) if isinstance(explained, Explanation) else None,
+            "p_keep": explained.probe.masking.p_keep if isinstance(explained, Explanation) else None,
             "notices": " ".join(explained.notices),
             "picture_sha256": sha256,
             "reference_sha256": against.picture_sha256,

@@ -44,7 +44,8 @@ class Manner:
     selection: SelectionSettings = field(default_factory=SelectionSettings)
 
     def __post_init__(self) -> None:
-        METHODS.check(self.method)
+        if METHODS.check(self.method) != OWN_METHOD:
+            self.masking.refuse_open()
 
     @property
     def facts(self) -> dict[str, Any]:

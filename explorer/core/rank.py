@@ -90,4 +90,5 @@ def _alike(probe: Probe) -> bool:
 
 def is_uniform(pixels: NDArray[Any]) -> bool:
     """Whether every pixel of (h, w, c) is the same, so that no region can matter."""
-    return bool((pixels == pixels[:1, :1]).all())
+    first = pixels[:1, :1]
+    return bool((pixels[:, :1] == first).all() and (pixels == first).all())  # one column first: most end there
