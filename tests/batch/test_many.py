@@ -211,3 +211,14 @@ def test_what_chose_itself_is_chosen_again_when_a_batch_goes_on(picture_encoder:
 def test_methods_that_are_not_ours_do_not_choose_settings(encoder: Encoder) -> None:
     with pytest.raises(InvalidInput, match="auto"):
         explorer.explain_many(arrays(2), encoder=encoder, method="rise", masking=MaskSettings(n_masks="auto"))
+
+
+def test_pictures_are_named_by_whole_paths_since_a_worker_may_stand_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = Plan(Manner()).add(every_pair(["a.png", Path("b.png")], None, None))
+    listed = Plan(Manner(), Path("lists")).add(every_pair(["a.png", "b.png"], None, None))
+    assert [unit.picture for unit in given.units(set())] == [str(tmp_path / "a.png")]
+    assert given.items == [("picture", str(tmp_path / "b.png"))]
+    assert listed.items == [("picture", str(tmp_path / "lists" / "b.png"))]
