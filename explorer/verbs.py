@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.method import (
-    METHODS,
-    OWN_METHOD,
-    Attribution,
-    has_masks,
-    is_method,
-    is_signed,
-    key_of,
-    lack,
-    offered,
-    plain_settings,
-)
-from explorer.attributions.question import Question, make_question, question_of_class
+from explorer.attributions.answers import explain_by
+from explorer.attributions.method import METHODS, OWN_METHOD, Attribution, is_method
+from explorer.attributions.question import make_question, question_of_class
 from explorer.core.arguments import check_kind, described
 from explorer.core.bars import check_progress, told
 from explorer.core.distances import check_reference
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import Explanation, MethodExplanation, with_second
+from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
 from explorer.core.probe import Probe, Progress, complete, enlarge, keeping, start
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference, embed_reference
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
-from explorer.core.settling import Run, plan_run
-from explorer.core.steps import run as run_steps
+from explorer.core.settling import Run, explain_run, plan_run
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.images import Picture
@@ -323,14 +312,7 @@ def explain(
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
     with told(on_progress, progress) as tell:
-        run = _run(encoder.read(image), encoder, masking, masks, tell, [target], selection)
-        done = run.complete(tell)
-        with keeping(done):
-            explained = rank_against(done, target, selection)
-        if run.second is None:
-            return explained
-        other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(tell)
-        return with_second(explained, rank_against(other, target, selection))
+        return explain_run(_run(encoder.read(image), encoder, masking, masks, tell, [target], selection), tell)
 
 
 def explain_classes(
@@ -387,74 +369,6 @@ def explain_classes(
     done = probe(image, encoder=scores, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
     with keeping(done):
         return [rank_against(done, one.target, chosen) for one in questions]
-
-
-def check_method(
-    kind: type[Attribution], encoder: Encoder, settings: Mapping[str, Any], selection: SelectionSettings
-) -> None:
-    """Refuse a method that is not Distance Explainer where it does not go with the rest.
-
-    Args:
-        kind: The method.
-        encoder: The one asked.
-        settings: ``masking`` and ``masks`` where they are given.
-        selection: What was chosen.
-
-    Raises:
-        InvalidInput: It does not go with the encoder, or has no such settings.
-    """
-    if lacking := lack(kind, encoder):
-        raise InvalidInput(f"{lacking}; choose one of: {', '.join(offered(encoder))}.", code="method_encoder")
-    if settings and not has_masks(kind):
-        raise InvalidInput(f"{kind.title} has no masks; leave out {' and '.join(settings)}.", code="method_masks")
-    if selection != SelectionSettings(distance=selection.distance):
-        raise InvalidInput(
-            f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
-        )
-
-
-def explain_by(
-    method: str | Attribution,
-    question: Question,
-    seen: Input,
-    settings: Mapping[str, Any],
-    selection: SelectionSettings,
-    on_progress: Progress | None = None,
-) -> MethodExplanation:
-    """``explain`` for a question that is made already and a method that is not Distance Explainer.
-
-    Args:
-        method: A key of the methods, or one with settings of your own.
-        question: From ``make_question``.
-        seen: Its picture.
-        settings: ``masking`` and ``masks`` where they are given.
-        selection: What was chosen, of which nothing but the distance can matter.
-        on_progress: Called with (passes done, passes in all) after every batch.
-
-    Raises:
-        InvalidInput: The method does not go with the encoder, or has no such settings.
-    """
-    kind, encoder = METHODS[method] if isinstance(method, str) else type(method), question.encoder
-    check_method(kind, encoder, settings, selection)
-    if settings and not isinstance(method, str):
-        raise InvalidInput(
-            f"This {kind.title} has its settings already; give {' and '.join(settings)} to it.", code="method_masks"
-        )
-    chosen = kind(**settings) if isinstance(method, str) else method
-    total = chosen.passes(question)
-    tell = None if on_progress is None else lambda done: on_progress(min(done, total), total)
-    attribution = run_steps(chosen(question), tell)
-    return MethodExplanation(
-        attribution=attribution,
-        method=key_of(kind),
-        settings=plain_settings(chosen),
-        encoder=encoder,
-        seen=seen,
-        reference=question.target,
-        distance=question.distance,
-        signed=is_signed(kind),
-        no_signal="" if attribution.any() else "The method's map is the same everywhere: it says nothing here.",
-    )
 
 
 def explain_words(

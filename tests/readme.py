@@ -13,7 +13,7 @@ from explorer.core.embedder import Card
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.selections import MODES
-from explorer.core.terms import SETTINGS
+from explorer.core.terms import SETTINGS, TERMS
 from explorer.encoders.cards import CARDS
 from explorer.evaluation.metrics import METRICS
 
@@ -104,6 +104,11 @@ def speed() -> str:
     return f"{table(head, rows)}\n\n{facts['passes']} passes, `{facts['encoder']}`, {facts['precision']}; {where}."
 
 
+def glossary() -> str:
+    rows = [(term.label, f"`{term.name}`" if term.name else "", term.about) for term in TERMS.values()]
+    return table(("word", "name", "meaning"), rows)
+
+
 def schemes() -> str:
     """What ``bench_schemes.py`` measured last, whoever won."""
     if not SCHEMES.is_file():
@@ -130,6 +135,7 @@ def schemes() -> str:
 
 
 TABLES = {
+    "glossary": glossary,
     "schemes": schemes,
     "speed": speed,
     "encoders": encoders,

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from explorer.attributions.answers import check_method
 from explorer.attributions.method import METHODS, OWN_METHOD
 from explorer.batch.engines import Cluster, Engine, chosen, every_answer
 from explorer.batch.items import Bank, Whole, embedded, units_of
@@ -23,7 +24,7 @@ from explorer.core.probe import Progress
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, resolve
-from explorer.verbs import WANTED, check_method
+from explorer.verbs import WANTED
 
 
 def explain_many(

@@ -43,13 +43,10 @@ class Unit:
     Attributes:
         picture: What ``explain`` takes.
         asks: The rows.
-        every: The same with those that are done, where settings choose themselves by all that a picture is compared
-            with; else empty.
     """
 
     picture: Any
     asks: tuple[Ask, ...]
-    every: tuple[Ask, ...] = ()
 
 
 class Plan:
@@ -95,7 +92,7 @@ class Plan:
         return self._numbers[key]
 
     def source(self, given: Any) -> Any:
-        """A picture as anybody may read it: paths are whole ones, as a worker need not stand where this process does."""
+        """A picture as anybody may read it: by a whole path, as a worker need not stand where this process does."""
         if not isinstance(given, str | os.PathLike):
             return given
         return os.path.abspath(os.path.join(self.folder or "", os.fsdecode(given)))
@@ -121,18 +118,13 @@ class Plan:
         asks: dict[Any, list[Ask]] = {}
         pictures: dict[Any, Any] = {}
         for number, (row, (whole, against)) in enumerate(zip(self.rows, self._pairs, strict=True)):
-            if against is None:
+            if number in done or against is None:
                 continue
             manner, source = self.manner_of(row), self.source(row.picture)
             key = _named(source), manner.masking, manner.method
             pictures.setdefault(key, source)
             asks.setdefault(key, []).append(Ask(number, against, whole, manner))
-        units = []
-        for key, every in asks.items():
-            left = tuple(ask for ask in every if ask.row not in done)
-            if left:
-                units.append(Unit(pictures[key], left, tuple(every) if left[0].manner.masking.open else ()))
-        return units
+        return [Unit(pictures[key], tuple(of_one)) for key, of_one in asks.items()]
 
 
 def _named(source: Any) -> Any:

@@ -20,6 +20,7 @@ from explorer.core.price import Price, passes_each_second
 from explorer.core.probe import grow, prepare
 from explorer.core.rank import rank_against
 from explorer.core.references import Reference
+from explorer.core.settling import at_most
 from explorer.encoders.base import Encoder
 
 TIMED_MASKS, TIMED_MAPS = 64, 3
@@ -122,7 +123,7 @@ def measured(encoder: Encoder, manner: Manner, maps: tuple[str, ...] = ()) -> Ra
         files = answer[1][1] if isinstance(answer[1], tuple) else {}
     else:
         masked = _masked_rate(encoder, pixels, manner)
-        probe = prepare(pixels, encoder=encoder, masking=manner.settled)
+        probe = prepare(pixels, encoder=encoder, masking=at_most(manner.masking))
         rows = _spread(probe.wanted * len(row)).astype(row.dtype).reshape(probe.wanted, len(row))
         probe = replace(probe, embeddings=rows)
         files = record(ask, rank_against(probe, bank[0], manner.selection), bank)[1]  # the first has tables to make
@@ -140,7 +141,7 @@ def _spread(count: int) -> NDArray[np.float64]:
 
 
 def _masked_rate(encoder: Encoder, pixels: NDArray[np.uint8], manner: Manner) -> float:
-    masking = replace(manner.settled, n_masks=max(TIMED_MASKS, 4 * encoder.batch_size))
+    masking = replace(at_most(manner.masking), n_masks=max(TIMED_MASKS, 4 * encoder.batch_size))
     steps = grow(prepare(pixels, encoder=encoder, masking=masking))
     first = len(next(steps))  # the first batch also compiles
     started = time.perf_counter()

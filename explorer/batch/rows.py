@@ -17,9 +17,8 @@ from explorer.core.arguments import check_kind, described
 from explorer.core.errors import ExplorerError, InvalidInput
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
-from explorer.core.pilot import MASKS_EACH, P_KEEPS
 from explorer.core.selections import SelectionSettings
-from explorer.core.settling import MOST
+from explorer.core.settling import most_passes
 from explorer.datasets.items import pictures_in
 
 NUMBERS = {cap.name: cap for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED, THRESHOLD)}
@@ -27,8 +26,6 @@ MASKING = tuple(one.name for one in fields(MaskSettings))
 SELECTION = ("mode", "threshold", "distance")
 OWN = ("method", *MASKING, *SELECTION)
 """What a row may have settings of its own of."""
-PILOT = MASKS_EACH * (len(P_KEEPS) - 1)
-"""Masks that choosing a share embeds beside those of the run."""
 COLUMNS = ("id", "picture", "reference", "caption", *OWN)
 
 
@@ -64,15 +61,7 @@ class Manner:
     @property
     def masks(self) -> int:
         """How many masks are embedded for a picture, at most; 0 where the method has none."""
-        if not has_masks(METHODS[self.method]):
-            return 0
-        return self.settled.n_masks + (PILOT if "p_keep" in self.masking.open else 0)
-
-    @property
-    def settled(self) -> MaskSettings:
-        """The masking, with the most masks and the usual share in place of what chooses itself."""
-        most: dict[str, Any] = {"n_masks": MOST, "p_keep": P_KEEP.default}
-        return replace(self.masking, **{name: most[name] for name in self.masking.open})
+        return most_passes(self.masking) if has_masks(METHODS[self.method]) else 0
 
     def with_own(self, values: Mapping[str, Any]) -> Manner:
         """With a row's own values, as text or as what they are, in place of some of these.

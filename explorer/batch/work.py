@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.attributions.answers import explain_by
 from explorer.attributions.method import METHODS, OWN_METHOD, has_masks
 from explorer.attributions.question import Question
 from explorer.batch.items import Bank, Caught
@@ -16,13 +17,12 @@ from explorer.batch.plan import Ask, Unit
 from explorer.core.distances import check_reference
 from explorer.core.embedder import RECALL, Input, Rows
 from explorer.core.errors import ExplorerError
-from explorer.core.explanation import Explanation, MethodExplanation, with_second
+from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
-from explorer.core.settling import Run, plan_run
+from explorer.core.settling import explain_run, plan_run
 from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
-from explorer.verbs import explain_by
 
 Explained = Explanation | MethodExplanation
 T = TypeVar("T")
@@ -51,11 +51,12 @@ class Explaining(Generic[T]):
 
     def __call__(self, unit: Unit) -> Iterator[int | tuple[int, T | ExplorerError]]:
         """Answer every row of a unit; yields passes, and each row's number and answer."""
-        probe, second = None, None
+        probe: Probe | None = None
         with Caught() as caught:
             seen = self.encoder.read(unit.picture)
-            if unit.asks[0].manner.method == OWN_METHOD:
-                probe, second = yield from self._probed(seen, unit)
+            manner = unit.asks[0].manner
+            if manner.method == OWN_METHOD and not manner.masking.open:
+                probe = yield from _probed(start(seen, self.encoder, manner.masking))
         if caught.error is not None:
             error = caught.error
             yield from ((ask.row, error) for ask in unit.asks)
@@ -63,29 +64,10 @@ class Explaining(Generic[T]):
         memory = _Memory()
         for ask in unit.asks:
             with Caught() as caught:
-                explained: Explained
-                if probe is None:
-                    explained = self._by_method(ask, seen, memory)
-                else:
-                    explained = self._ranked(ask, probe)
-                    if second is not None:
-                        explained = with_second(explained, self._ranked(ask, second))
+                explained = self._by_itself(ask, seen, memory) if probe is None else self._ranked(ask, probe)
                 answer = self.finish(ask, explained, self.bank)
             yield memory.passes_since()
             yield ask.row, caught.error or answer
-
-    def _probed(self, seen: Input, unit: Unit) -> Steps[tuple[Probe, Probe | None]]:
-        """The picture's probe, and another where two shares kept tell two stories."""
-        manner = unit.asks[0].manner
-        if not manner.masking.open:
-            return (yield from _grown(start(seen, self.encoder, manner.masking))), None
-        targets = [target for ask in unit.every if (target := self.bank[ask.against]) is not None]
-        run = plan_run(seen, self.encoder, manner.masking, targets, unit.every[0].manner.selection)
-        yield run.spent + len(run.start)
-        probe = yield from _grown(run.start, run)
-        if run.second is None:
-            return probe, None
-        return probe, (yield from _grown(run.second.start, run.second))
 
     def _ranked(self, ask: Ask, probe: Probe) -> Explanation:
         target, selection = self.bank[ask.against], ask.manner.selection
@@ -94,22 +76,25 @@ class Explaining(Generic[T]):
             probe = replace(probe, unmasked=_Known(self.bank[ask.whole].embedding))
         return rank_against(probe, target, selection)
 
-    def _by_method(self, ask: Ask, seen: Input, memory: _Memory) -> MethodExplanation:
+    def _by_itself(self, ask: Ask, seen: Input, memory: _Memory) -> Explained:
+        """A row that says itself what is embedded; what another row of the picture had embedded is remembered."""
         target, manner = self.bank[ask.against], ask.manner
         question = Question(self.encoder, seen.pixels, lambda _: target, manner.selection.distance)
         settings = {"masking": manner.masking} if has_masks(METHODS[manner.method]) else {}
         before = RECALL.set(memory)
         try:
+            if manner.method == OWN_METHOD:
+                check_reference(manner.selection.distance, target.embedding)
+                return explain_run(plan_run(seen, self.encoder, manner.masking, [target], manner.selection))
             return explain_by(manner.method, question, seen, settings, manner.selection)
         finally:
             RECALL.reset(before)
 
 
-def _grown(probe: Probe, run: Run | None = None) -> Steps[Probe]:
-    """A probe grown to its end; by a run that knows when that is, where there is one."""
+def _probed(probe: Probe) -> Steps[Probe]:
     grown, done = probe, len(probe)
-    for grown in grow(probe) if run is None else run.grow():
-        yield max(0, len(grown) - done)
+    for grown in grow(probe):
+        yield len(grown) - done
         done = len(grown)
     return grown
 

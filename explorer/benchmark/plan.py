@@ -14,6 +14,7 @@ from typing import Any
 
 from explorer.attributions.method import METHODS, Attribution, in_menus, lack, masks_with
 from explorer.attributions.question import Question, make_question, question_of_class
+from explorer.benchmark.controls import CONTROLS
 from explorer.benchmark.gallery import Gallery
 from explorer.core.errors import InvalidInput
 from explorer.core.limits import SEED
@@ -170,7 +171,7 @@ def make_plan(
         data: A key of DATASETS.
         path: Where it lies.
         encoders: By name.
-        methods: Keys, or ``"all"`` that menus offer.
+        methods: Keys, ``"all"`` that menus offer, or ``"controls"``, which are wrong on purpose.
         metrics: Keys, or ``"all"``.
         question: Of QUESTIONS; the one the data set is made for if None.
         label: Of LABELS.
@@ -193,7 +194,10 @@ def make_plan(
     if not encoders:
         raise InvalidInput("Name at least one encoder; explorer models lists them.", code="no_encoder")
     offered = {key: kind for key, kind in METHODS.items() if in_menus(kind)}
-    chosen_methods = _chosen("method", methods, METHODS, offered)
+    named = [key for name in methods for key in (CONTROLS if name == "controls" else (name,))]
+    real = [key for key in named if key not in CONTROLS]
+    chosen_methods = _chosen("method", real, METHODS, offered) if real or not named else {}
+    chosen_methods |= {key: CONTROLS[key] for key in named if key in CONTROLS}
     chosen_metrics = _chosen("metric", metrics, METRICS, dict(METRICS.items()))
     with _reading():
         everything = kind.load(path)

@@ -109,13 +109,13 @@ def _batch(options: argparse.Namespace) -> int:
 
 
 def _planned(options: argparse.Namespace) -> Batch:
+    from explorer.attributions.answers import check_method
     from explorer.batch.plan import Plan
     from explorer.batch.rows import Manner, without_twins
     from explorer.batch.run import Batch
     from explorer.batch.store import Folder
     from explorer.batch.tables import read_table
     from explorer.encoders.cards import load_encoder
-    from explorer.verbs import check_method
 
     manner = Manner(options.method, settings(MaskSettings, options), settings(SelectionSettings, options))
     neighbours, plan = None, None

@@ -44,7 +44,12 @@ def add_command(commands: Any) -> None:
     command.add_argument("--encoders", metavar="KEY,..", default=DEFAULT_ENCODER,
                          help="as listed by: explorer models (default: %(default)s)")  # fmt: skip
     command.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
-    command.add_argument("--methods", metavar="KEY,..", default="all", help="e.g. rise,dix3 (default: all)")
+    command.add_argument(
+        "--methods",
+        metavar="KEY,..",
+        default="all",
+        help="e.g. rise,dix3; controls adds maps wrong on purpose (default: all)",
+    )
     command.add_argument("--metrics", metavar="KEY,..", default="all", help="e.g. ins,del (default: all)")
     command.add_argument("--question", help="distance or class (default: what the data is made for)")
     command.add_argument("--label", default="predicted",

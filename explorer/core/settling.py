@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.embedder import Embedder, Input
 from explorer.core.errors import UnusableEmbedding
+from explorer.core.explanation import Explanation, with_second
 from explorer.core.limits import AGREEMENT, P_KEEP
 from explorer.core.masks import MaskSettings
 from explorer.core.pilot import EVERY_MASK, MASKS_EACH, P_KEEPS, Trial, recommended, trial, two_stories
-from explorer.core.probe import Probe, Progress, complete, enlarge, first, grow, start
+from explorer.core.probe import Probe, Progress, complete, enlarge, first, grow, keeping, start
+from explorer.core.rank import rank_against
 from explorer.core.references import Reference
 from explorer.core.selections import SelectionSettings
 
@@ -24,6 +26,17 @@ CHECK_EVERY = 100
 MOST = 4000
 """Masks of a run that never becomes stable: four times the default."""
 ITSELF = "the picture itself"
+
+
+def at_most(masking: MaskSettings) -> MaskSettings:
+    """The same settings with the most masks, and the usual share kept, where they are left open: for prices."""
+    values = {"n_masks": MOST, "p_keep": P_KEEP.default}
+    return masking.but(**{name: values[name] for name in masking.open})
+
+
+def most_passes(masking: MaskSettings) -> int:
+    """How many masked copies a run embeds at most, its pilot included."""
+    return at_most(masking).n_masks + MASKS_EACH * len(P_KEEPS) * ("p_keep" in masking.open)
 
 
 class Stability:
@@ -117,6 +130,22 @@ class Run:
         return replace(probe, embeddings=embeddings, chosen={**probe.chosen, "n_masks": f"{said}."})
 
 
+def explain_run(run: Run, on_progress: Progress | None = None) -> Explanation:
+    """Embed what a run with one reference lacks, and rank it; the second story is with it where there is one.
+
+    Raises:
+        ExplorerError: As ``explorer.explain``.
+    """
+    (target,) = run.targets
+    done = run.complete(on_progress)
+    with keeping(done):
+        explained = rank_against(done, target, run.selection)
+    if run.second is None:
+        return explained
+    other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(on_progress)
+    return with_second(explained, rank_against(other, target, run.selection))
+
+
 def itself(probe: Probe) -> Reference:
     """The whole picture as a stand-in for references that are not known yet."""
     return Reference(probe.unmasked(), ITSELF)
@@ -151,12 +180,12 @@ def plan_run(
     ends = until if "n_masks" in left else None
     if "p_keep" not in left:
         probe = start(seen, encoder, replace(masking, n_masks=most))
-        return Run(probe, ends, targets or [itself(probe)], selection)
+        return Run(probe, ends, targets or ([] if ends is None else [itself(probe)]), selection)
     trials = _pilot(seen, encoder, masking, targets, selection, on_progress)
     lead = [one[0] for one in trials]  # the first reference, which is the only one but in a batch
     best, why = recommended(lead, P_KEEP.default) if len(trials[0]) == 1 else _best_of_many(trials)
     probe = trials[best][0].explanation.probe
-    targets = targets or [itself(probe)]
+    targets = targets or ([] if ends is None else [itself(probe)])
     other, differ = two_stories(lead, best) if len(trials[0]) == 1 else (None, "")
     chosen = {"p_keep": f"p_keep auto: {probe.masking.p_keep:g} was taken. {why}{f' {differ}' if differ else ''}"}
 

@@ -87,6 +87,15 @@ _WORDS = {
         "Whether a place is red or blue by more than chance. What is hatched could turn in another run.",
     ),
     "agreement_of_runs": Term("Agreement", "How alike the maps of two such runs would be: 1 = the same map again."),
+    "truth": Term(
+        "Truth",
+        "How well the map alone foretells which masked copies lie closer, of copies it was not made from: rank "
+        "correlation, 1 = all in their order, 0 = it knows nothing. A steady map can be steadily wrong.",
+    ),
+    "srg": Term(
+        "Symmetric relevance gain (SRG)",
+        "Pixels are deleted red first, and again blue first: the area between the two lines of distances.",
+    ),
     "replay": Term("Replay", "An example whose masked copies were embedded earlier, so that nothing has to be run."),
     "pin": Term("Pin", "Keep a result as it is now, to see it beside another on the Compare tab."),
     "build_up": Term("Build-up", "The map as it was after the first so many masks."),

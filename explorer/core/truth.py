@@ -2,6 +2,8 @@
 
 A map says what each pixel does. If that were all there is, the distance of a masked copy would follow from the sum of
 the map over what the copy kept; what does not follow is what pixels do together. A steady map can be steadily wrong.
+Where the distance hangs on how much a copy kept, a map whose values add up to something knows that much wherever they
+lie.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from . import stability as stability
 from . import mask_settings as mask_settings
 from . import selection as selection
 from . import planted_patch as planted_patch
+from . import gym as gym
 from . import spaces as spaces
 from . import features as features
 from . import words as words

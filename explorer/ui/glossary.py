@@ -26,7 +26,8 @@ PLACES = {
     "#instrument .free > label": "settled",
     "#instrument [data-control=distance] > label": "distance",
     "#instrument [data-control=rank] > label": "ranking",
-    "#instrument .meter h2": "agreement_of_runs",
+    "#instrument #noise-title": "agreement_of_runs",
+    "#instrument #truth-title": "truth",
     "#histogram > h2": "copy",
     "#pair .seen small": "nearest",
 }

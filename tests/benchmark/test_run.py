@@ -16,6 +16,7 @@ import explorer
 from explorer.attributions.method import METHODS, in_menus
 from explorer.attributions.question import make_question
 from explorer.benchmark.cells import CELLS, Cell, open_folder, read_cells
+from explorer.benchmark.controls import CONTROLS
 from explorer.benchmark.gallery import Gallery, rivals_of
 from explorer.benchmark.plan import Plan, make_plan
 from explorer.benchmark.price import prices
@@ -220,6 +221,24 @@ def test_all_methods_are_those_that_menus_offer(folder: Path, picture_encoder: E
     assert set(plan.methods) == {key for key, kind in METHODS.items() if in_menus(kind)} < set(METHODS)
     plan = plan_of(folder, picture_encoder, methods=["all", "dix-official-1"])
     assert list(plan.methods)[-1] == "dix-official-1"
+
+
+def test_maps_that_are_wrong_on_purpose(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    plan = plan_of(folder, picture_encoder, methods=["distance-explainer", "controls"], metrics=["srg", "sum"])
+    assert list(plan.methods) == ["distance-explainer", *CONTROLS]
+    assert not set(CONTROLS) & set(METHODS)
+    cells = {(cell.method, cell.item): cell for cell in done(plan, tmp_path / "out")}
+    for item in plan.items:
+        own, opposite = (
+            cells[key, item.key].measured["srg"]["srg"] for key in ("distance-explainer", "control-inverted")
+        )
+        assert own == pytest.approx(-opposite, abs=1e-6)
+        assert cells["control-edges", item.key].passes == 0
+        assert cells["control-shuffled", item.key].passes == 10
+    write_report(plan, tmp_path / "out")
+    assert "Edge detector" in (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+    alone = plan_of(folder, picture_encoder, methods=["control-edges"])
+    assert list(alone.methods) == ["control-edges"]
 
 
 def test_the_price_is_what_is_embedded(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import runpy
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.benchmarks import designs
-from tests.benchmarks.bench_schemes import METHODS, REGISTRATION, rows_in, summary
+from tests.benchmarks import bench_schemes, designs
+from tests.benchmarks.bench_schemes import METHODS, REGISTRATION, Asked, Row, rows_in, summary, work
 
 SIZE = (64, 64)
 N = 1024
@@ -51,23 +54,53 @@ def test_parts_that_count_by_themselves_are_found(method: str) -> None:
     )
 
 
-def test_the_registered_hypotheses_are_summed_up(tmp_path: Path) -> None:
-    """On made-up numbers: one method better by more than chance, the others all the same."""
-    plan = json.loads(REGISTRATION.read_text(encoding="utf-8"))
-    assert {claim[side] for claim in plan["hypotheses"] for side in ("one", "other")} <= set(METHODS)
-    random = np.random.default_rng(0)
-    rows = []
+@pytest.fixture
+def rows(tmp_path: Path) -> list[Row]:
+    """Made-up numbers: one method better by more than chance, the others all the same."""
+    plan, random = json.loads(REGISTRATION.read_text(encoding="utf-8")), np.random.default_rng(0)
+    found = []
     for number in range(20):
         values = {}
         for method in METHODS:
             better = 0.05 if method == "balanced grid, rank" else 0.0
-            one = {"truth": 0.5 + number / 50 + better + random.normal(0, 0.005), "srg": 0.2}
+            one = {"truth": 0.5 + number / 50 + better + random.normal(0, 0.005), "srg": 0.2, "object": 0.7}
             values[method] = {str(n): one for n in plan["budgets"]}
-        rows.append({"pair": f"{number}", "seconds": 1.0, "values": values})
-    (tmp_path / "part-0.jsonl").write_text("\n".join(json.dumps(row) for row in rows) + '\n{"pair": "cut', "utf-8")
+        found.append({"pair": f"{'scene ' * (number > 4)}{number}", "seconds": 1.0, "values": values})
+    return found
+
+
+def test_the_registered_hypotheses_are_summed_up(
+    rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = json.loads(REGISTRATION.read_text(encoding="utf-8"))
+    assert {claim[side] for claim in plan["hypotheses"] for side in ("one", "other")} <= set(METHODS)
+    (tmp_path / "part-0.jsonl").write_text("\n".join(map(json.dumps, rows)) + '\n{"pair": "cut', "utf-8")
     found = summary(rows_in(tmp_path), plan)
-    assert (found["pairs"], found["scenes"]) == (20, 0)
+    assert (found["pairs"], found["scenes"]) == (20, 15)
     verdicts = {(t["id"], t["measure"]): t["verdict"] for t in found["tests"] if t["primary"]}
     assert verdicts["H1", "truth"] == verdicts["H8", "truth"] == "wins"
     assert verdicts["H3", "truth"] == verdicts["H5", "truth"] == "loses"
     assert verdicts["H4", "truth"] == verdicts["H1", "srg"] == "not told apart"
+    (tmp_path / "schemes.json").write_text(json.dumps(found), encoding="utf-8")
+    readme = runpy.run_path(str(Path(__file__).parents[1] / "readme.py"))
+    monkeypatch.setitem(readme["schemes"].__globals__, "SCHEMES", tmp_path / "schemes.json")
+    table = readme["schemes"]()
+    assert re.search(r"\| H1, balance pays \| \+0\.0[45]\d \[\+0\.0\d+, \+0\.0\d+\]: wins \|", table)
+    assert "15 scenes of cutouts and 5 pairs of photographs" in table
+    assert len({line.count("|") for line in table.split("\n\n")[0].splitlines()}) == 1
+
+
+def test_a_stopped_run_goes_on(rows: list[Row], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, known = [], {row["pair"]: row for row in rows}
+    monkeypatch.setattr(bench_schemes, "pairs", lambda *_: (Asked(key, None, None) for key in known))
+    monkeypatch.setattr(bench_schemes, "measured", lambda one, *_: asked.append(one.key) or known[one.key])
+    monkeypatch.setattr("explorer.encoders.cards.load_encoder", lambda key: None)
+    options = Namespace(out=tmp_path, workers=2, shared=tmp_path, only=3)
+    for part in (0, 1, 0, 1):
+        work(options, part)
+    assert len(asked) == len(set(asked)) == 12
+    options.only = -1
+    for part in (0, 1):
+        work(options, part)
+    assert sorted(asked) == sorted(known)
+    assert len(rows_in(tmp_path)) == len(rows)

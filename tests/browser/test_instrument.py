@@ -235,6 +235,8 @@ def test_the_truth_meter_says_what_the_library_says(quiet):
     quiet.evaluate(BUILD_UP, 12)
     quiet.wait_for_function("document.querySelector('#truth').innerText === 'Too few masks to say.'")
     quiet.evaluate(BUILD_UP, None)
+    assert "foretells which masked copies" in quiet.locator("#term-truth").text_content()
+    assert quiet.locator("#truth-title .what").get_attribute("aria-describedby") == "term-truth"
 
 
 def test_the_first_screen_needs_no_model(chromium, served):

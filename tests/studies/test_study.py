@@ -119,7 +119,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> tuple[Setup, Path, i
 
 def test_the_registry_holds_every_figure_and_table() -> None:
     wanted = {*(f"figure-{i}" for i in range(1, 17)), "table-1", "table-2"}
-    further = {"sensitivity", "randomization", "stability", "localization", "spaces", "features", "words"}
+    further = {"sensitivity", "randomization", "stability", "localization", "spaces", "features", "words", "gym"}
     assert set(STUDIES) == wanted | further
     for key, study in STUDIES.items():
         assert study.key == key

@@ -31,8 +31,8 @@ export function meterPanel() {
     }, PATIENCE);
   };
   const panel = el("section", { class: "meter", id: "meter", "aria-label": "How settled the map is, and how true" },
-    el("div", {}, el("h2", {}, "Is it noise?"), steady.bar, agreement, wobble),
-    el("div", {}, el("h2", {}, "Does it tell the truth?"), true_.bar, told),
+    el("div", {}, el("h2", { id: "noise-title" }, "Is it noise?"), steady.bar, agreement, wobble),
+    el("div", {}, el("h2", { id: "truth-title" }, "Does it tell the truth?"), true_.bar, told),
     el("figure", {}, canvas, el("figcaption", {}, "agreement against number of masks")));
   follow(panel, ["result", "selection", "upto"], soon, ANYWHERE);
   return panel;
