@@ -43,11 +43,13 @@ class Copies:
         cells: What masks keep.
         embeddings: (n, d).
         lengths: (n,) of them.
+        all: Whether there are no others, since every way of hiding was tried: then none can be held out.
     """
 
     cells: MaskCells
     embeddings: NDArray[np.floating]
     lengths: Array
+    all: bool = False
 
     def __len__(self) -> int:
         return len(self.embeddings)
@@ -80,8 +82,8 @@ class Fitted:
 
 def fit(a: Copies, b: Copies) -> Fitted:
     """Regress the similarity of every two copies on what their masks keep, and test it."""
-    fewest = min(len(a), len(b))
-    folds = FOLDS if fewest >= FEW else max(2, fewest)
+    fewest = min((len(side) for side in (a, b) if not side.all), default=1)
+    folds = FOLDS if fewest >= FEW else fewest
     one, other = _Side(a, folds), _Side(b, folds)
     weights, tests = (
         np.zeros((len(one.mean), len(other.mean))),
@@ -100,7 +102,9 @@ class _Side:
     """Sums over one thing's copies, by fold, and what follows from all and from all but one fold."""
 
     def __init__(self, copies: Copies, folds: int) -> None:
-        self._copies, self._folds = copies, folds
+        asked, self._copies = folds, copies
+        self._folds = folds = 1 if copies.all else folds
+        self._out = 0 if copies.all else 1
         self._zero = copies.cells(0, min(len(copies), 256)).mean(0)  # near the mean, so that sums stay small
         kept = [np.zeros(len(self._zero)) for _ in range(folds)]
         products = [np.zeros((len(self._zero),) * 2) for _ in range(folds)]
@@ -115,16 +119,17 @@ class _Side:
                 products[fold] += own.T @ own
                 held[fold].append(own[:room].copy())  # a view would keep all of it
                 counts[fold] += len(own)
-        self._counts, self._kept = counts, kept
         total, squares = np.sum(kept, axis=0), np.sum(products, axis=0)
         n = len(copies)
         self.mean = total / n
         self._spread = np.diag(squares) - n * self.mean**2
         self._spread[self._spread <= 1e-12 * n] = np.inf  # a cell that all masks keep alike moves nothing
-        self.parts = [
-            _Part(n - int(counts[k]), total - kept[k], squares - products[k], np.concatenate(held[k]))
+        out = self._out
+        self._parts = [
+            _Part(n - out * int(counts[k]), total - out * kept[k], squares - out * products[k], np.concatenate(held[k]))
             for k in range(folds)
         ]
+        self.parts = self._parts * (asked // folds)
 
     def _own(self, start: int, fold: int) -> slice:
         return slice((fold - start) % self._folds, None, self._folds)
@@ -145,8 +150,9 @@ class _Side:
                 held[fold].append(rows[own][: max(0, MOST_HELD - int(seen[fold]))].copy())
                 seen[fold] += len(rows[own])
         self._sum, self._product = sums.sum(0), products.sum(0)
-        for fold, part in enumerate(self.parts):
-            part.look(self._sum - sums[fold], self._product - products[fold], np.concatenate(held[fold]))
+        for k, part in enumerate(self._parts):
+            rest = self._sum - self._out * sums[k], self._product - self._out * products[k]
+            part.look(*rest, np.concatenate(held[k]))
 
     def moves(self) -> Array:
         """(cells, c) how keeping each cell moves the embedding."""

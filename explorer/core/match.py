@@ -30,7 +30,7 @@ from explorer.core.masks import ArrayMasks
 from explorer.core.places import place_name
 from explorer.core.probe import Probe, complete
 from explorer.core.regions import Cell, as_region
-from explorer.core.sentences import MaskedSentence, WordsExplanation, prepare_words
+from explorer.core.sentences import MaskedSentence, WordsExplanation, prepare_words, tries_all
 
 CELLS, MOST_CELLS = 16, 32
 """Rows and columns of a picture's cells, where nobody says otherwise and at most: then W has a million numbers."""
@@ -74,7 +74,8 @@ class Match:
         weights: (rows, columns, rows, columns) float32, A's rows and columns first: how much keeping a cell of A and a
             cell of B together changes their cosine similarity, beyond what each does by itself.
         r2_first: Share of the variance of the similarity of held-out pairs of masked copies, neither of which was
-            looked at, that what each cell does by itself accounts for. -1 to 1.
+            looked at, that what each cell does by itself accounts for. -1 to 1. Of a sentence every way of hiding whose
+            words was tried, nothing can be held out.
         r2: The same with the match.
         n: Held-out pairs.
         chance: How often shuffled pairs do as well.
@@ -138,13 +139,13 @@ class Match:
         """Why nothing can be said of what goes with what, or an empty string."""
         if np.abs(self.weights).max() <= ROUNDING:
             return "The two have nothing in common: what is kept of the one never changes what the other does."
-        gain, shuffled = self.r2 - self.r2_first, self.chance > SURE
+        gain, shuffled = self.r2 - max(self.r2_first, 0), self.chance > SURE
         if gain >= WORTH and not shuffled:
             return ""
+        adds, alone = (100 * max(share, 0) for share in (gain, self.r2_first))
         return (
-            "The two have nothing in common that shows: what both keep together adds "
-            f"{max(gain, 0):.1%} to the {max(self.r2_first, 0):.0%} of the variance that each accounts for by itself"
-            f"{', no more than shuffled pairs do' * shuffled}."
+            f"The two have nothing in common that shows: what both keep together adds {adds:.1f} % to the {alone:.0f} "
+            f"% that what each keeps by itself accounts for{', no more than shuffled pairs do' * shuffled}."
         )
 
     @property
@@ -267,7 +268,9 @@ def _copies(probe: Probe, grid: Cell, name: str) -> Copies:
                 "check the encoder, or use another fill.",
                 code="embedding_finite" if what[0] == "n" else "embedding_zero",
             )
-    return Copies(MaskCells(probe.masks, grid), probe.embeddings, lengths)
+    words = probe.masks.size[1]
+    every = isinstance(probe.encoder, MaskedSentence) and probe.complete and tries_all(words, probe.masking)
+    return Copies(MaskCells(probe.masks, grid), probe.embeddings, lengths, every)
 
 
 def _reading(probe: Probe, grid: Cell) -> Array:
@@ -320,8 +323,8 @@ def _cell_name(probe: Probe, cell: Any, grid: Any, name: str) -> str:
 
 
 def _accounts(found: Match) -> str:
-    first, both = max(found.r2_first, 0), max(found.r2, 0)
+    first, both = (100 * max(share, 0) for share in (found.r2_first, found.r2))
     return (
-        f"This match takes what is accounted for of {found.n} pairs of copies that it was not made from, "
-        f"from {first:.0%} to {both:.0%}."
+        f"Of how alike {found.n} other pairs of masked copies are, what each keeps by itself accounts for {first:.0f} "
+        f"%, and with the match {both:.0f} %."
     )

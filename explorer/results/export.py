@@ -8,8 +8,10 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.errors import InvalidInput
@@ -20,6 +22,7 @@ from explorer.core.selections import SelectionSettings
 from explorer.pictures.examples import manifest as examples
 from explorer.pictures.formats import png
 from explorer.results.folders import distances_csv, manifest
+from explorer.results.match_wire import unpack_counterparts
 from explorer.results.plots import colour_limit, colour_map_of, figure, own_style, paint, picture_of, shrink
 from explorer.results.recipe import Recipe
 
@@ -44,6 +47,12 @@ the mean of all masks taken off, attribution.npy as it is.
 What the map does not say: it is about this encoder, not about the things. It depends on what hidden pixels become
 and on chance: look at another seed, or at more masks, before believing a small spot. It shows where the distance
 comes from, not whether the distance is right.
+"""
+
+MATCH_README = """
+match.npy                which part of the picture goes with which part of what it is compared with, as the Match tab
+                         shows it: numpy float32 (rows, columns, rows, columns), the picture's first, or words
+match.json               what that says, and how much of held-out pairs it accounts for
 """
 
 CITATION = """@misc{meijer2025explainable,
@@ -170,9 +179,13 @@ def _overlay(explanation: Explanation, limit: float) -> bytes:
 
 
 def _npy(explanation: Explanation) -> bytes:
-    array = io.BytesIO()
-    np.save(array, explanation.attribution, allow_pickle=False)
-    return array.getvalue()
+    return _as_npy(explanation.attribution)
+
+
+def _as_npy(array: NDArray[np.float32]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=False)
+    return file.getvalue()
 
 
 def _packed(contents: Mapping[str, str | bytes]) -> bytes:
@@ -185,12 +198,13 @@ def _packed(contents: Mapping[str, str | bytes]) -> bytes:
     return packed.getvalue()
 
 
-def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
+def export_zip(explanation: Explanation, recipe: Recipe, match: Mapping[str, Any] | None = None) -> bytes:
     """Everything of one result, as the bytes of a ZIP; the same but for the manifest's date whenever it is made.
 
     Args:
         explanation: The result; it may embed the whole picture once.
         recipe: What names it.
+        match: Of its two things, as the browser has it, where there is one.
 
     Raises:
         InvalidInput: The config does not name this result, or too few masks are done for it to be made again.
@@ -208,6 +222,13 @@ def export_zip(explanation: Explanation, recipe: Recipe) -> bytes:
         "reproduce.py": snippet(recipe),
         "CITATION.bib": CITATION,
     }
+    if match is not None:
+        said = {name: match[name] for name in ("says", "no_signal", "notices", "r2_first", "r2", "pairs", "sides")}
+        contents |= {
+            "README.txt": README + MATCH_README + _pictures_in(recipe),
+            "match.npy": _as_npy(unpack_counterparts(match)),
+            "match.json": json.dumps(said, indent=2, ensure_ascii=False) + "\n",
+        }
     return _packed(contents)
 
 

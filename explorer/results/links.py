@@ -22,6 +22,7 @@ from explorer.results.recipe import Recipe, check_app, example_sha256
 
 TABS = {
     "compare": "Compare",
+    "match": "Match",
     "sweeps": "Sweeps",
     "evidence": "Evidence",
     "words": "Words",

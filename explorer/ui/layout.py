@@ -23,12 +23,14 @@ from explorer.ui.tabs.explore.captions import wire_captions
 from explorer.ui.tabs.explore.handlers import HOLD, REPLAYED, Handlers
 from explorer.ui.tabs.explore.open_link import address_reader, open_links
 from explorer.ui.tabs.explore.quick_look import LABEL, quick_look
+from explorer.ui.tabs.match.layout import match_tab
 from explorer.ui.tabs.share.layout import share_tab
 from explorer.ui.tabs.sweeps.layout import sweeps_tab
 from explorer.ui.tabs.words.layout import words_tab
 
 LAYOUTS: dict[str, Callable[[Page, Handlers], Any]] = {
     "compare": compare_tab,
+    "match": match_tab,
     "sweeps": sweeps_tab,
     "evidence": evidence_tab,
     "words": words_tab,

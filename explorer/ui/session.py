@@ -98,6 +98,7 @@ class Session(Job):
         example: The key of the example that was chosen last; None before any.
         changed: Whether the page says that the controls ask for something else than what is on screen.
         awaited: What was opened, until a run or an example takes its place.
+        matched: The last match that was made here, for the browser; its ``of`` is the ``id`` of a result.
     """
 
     def __init__(self) -> None:
@@ -107,6 +108,7 @@ class Session(Job):
         self.example: str | None = None
         self.changed = False
         self.awaited: Awaited | None = None
+        self.matched: dict[str, Any] | None = None
         self._turn = 0
 
     @property

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 TABS = {
     "Explore": "#sheet canvas",
     "Compare": "#board .cards",
+    "Match": "#match .two",
     "Sweeps": "#sweep .choices",
     "Evidence": "#evidence .cards",
     "Words": "#words .first",

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.browser
 
 TABS = {
     "Compare": "#board .cards",
+    "Match": ".match-title h2",
     "Sweeps": "#sweep .choices",
     "Evidence": "#evidence .cards",
     "Words": "#words .first",

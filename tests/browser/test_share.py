@@ -368,7 +368,7 @@ def test_hidden_tabs_cannot_be_opened_on_a_narrow_screen_either(chromium, served
     page.wait_for_function("document.documentElement.classList.contains('projector')")
     page.get_by_role("tab", name="Share").wait_for(state="hidden")
     usable = [tab.inner_text() for tab in page.get_by_role("tab").all() if tab.is_visible() and tab.is_enabled()]
-    assert sorted(usable) == ["Compare", "Evidence", "Explore", "Words"]
+    assert sorted(usable) == ["Compare", "Evidence", "Explore", "Match", "Words"]
     page.close()
 
 

@@ -21,7 +21,7 @@ from explorer.core.truth import own_truth
 from explorer.encoders import cards
 from explorer.pictures import examples as presets
 from explorer.pictures.images import as_picture
-from explorer.results import wire
+from explorer.results import match_wire, wire
 from explorer.results.summary import describe, describe_truth
 from explorer.studies import store
 from explorer.studies.study import STUDIES
@@ -215,12 +215,23 @@ def test_examples_record_writes_the_presets_named(tmp_path: Path, capsys, monkey
         (folder / "x.json").write_text("{}")
         return folder / "x.json"
 
+    matched = []
+
+    def note(preset, folder):
+        matched.append(preset.key)
+        return folder / "x.json"
+
     monkeypatch.setattr(wire, "record", record)
+    monkeypatch.setattr(match_wire, "record_match", note)
     monkeypatch.setattr(presets, "replay_folder", lambda: tmp_path)
     assert main(["examples", "record", "two-cat", "two-espresso", "--out", str(tmp_path)]) == 0
     assert asked == [("two-cat", tmp_path), ("two-espresso", tmp_path)]
     assert "two-cat" in capsys.readouterr().out
+    assert matched == ["two-cat", "two-espresso"]
     asked.clear()
+    assert main(["examples", "record", "two-cat", "--matches"]) == 0
+    assert asked == []
+    assert matched[2:] == ["two-cat"]
     assert main(["examples", "record"]) == 0
     assert asked == [(preset.key, tmp_path) for preset in presets.shipped_presets()]
 

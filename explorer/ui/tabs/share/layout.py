@@ -15,6 +15,7 @@ from explorer.core.selections import MODES
 from explorer.core.terms import SETTINGS
 from explorer.results.export import export_zip
 from explorer.results.links import CONTROLS, PLAIN, STEP, TABS, View, to_query
+from explorer.results.match_wire import match_of
 from explorer.results.recipe import MAX_JSON_BYTES, Recipe
 from explorer.ui.components import Look, component, look
 from explorer.ui.controls import Values
@@ -135,7 +136,7 @@ class Sharing:
         """Everything of what is on screen, as a ZIP to save."""
         session, seen = self._on_screen(values)
         recipe = session.recipe(seen.selection)
-        packed = export_zip(session.explanation(seen.selection), recipe)
+        packed = export_zip(session.explanation(seen.selection), recipe, _match(session))
         path = keep_export(packed)
         selection = "slices" if recipe.selection.free else MODES[recipe.selection.mode].label
         again = f"Save again: {recipe.picture or 'own picture'}, {recipe.masking.n_masks} masks, {selection}"
@@ -154,6 +155,13 @@ class Sharing:
         if result is not None and count < len(result.probe):  # a batch more than was sent before Stop
             session = session.at_rest(result._replace(probe=first(result.probe, count)))
         return session, seen
+
+
+def _match(session: Session) -> dict[str, Any] | None:
+    """What goes with what in what is on screen, where that is known."""
+    if session.matched is not None and session.matched["of"] == session.shown():
+        return session.matched
+    return None if session.replay is None else match_of(session.replay)
 
 
 def _names(chosen: Any) -> tuple[str, ...]:
