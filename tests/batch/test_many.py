@@ -170,32 +170,6 @@ def test_what_cannot_be_begun_is_refused_when_called(encoder: Encoder, arguments
         explorer.explain_many(**arguments, encoder=encoder)
 
 
-<<<<<<< HEAD
-=======
-@pytest.mark.parametrize("masking", [MaskSettings(n_masks="auto", feature_res=4), MASKS.but(p_keep="auto")])
-def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettings) -> None:
-    """As explain does; a copy that two rows of a picture need is embedded once."""
-    batches: list[int] = []
-
-    def counted(batch: Any) -> Any:
-        batches.append(len(batch))
-        return quarters(batch)
-
-    encoder = explorer.from_function(counted, batch_size=8)
-    shown, against = [array + 1 for array in arrays(1)], arrays(3, 9)
-    alone = [explorer.explain(shown[0], reference=one, encoder=encoder, masking=masking) for one in against]
-    by_themselves, batches[:] = sum(batches), []
-    for _, found in explorer.explain_many(shown, against, encoder=encoder, masking=masking):
-        assert isinstance(found, explorer.Explanation)
-        one = alone.pop(0)
-        assert found.probe.masking == one.probe.masking
-        assert dict(found.probe.chosen) == dict(one.probe.chosen)
-        assert np.array_equal(found.attribution, one.attribution)
-    assert not alone
-    assert sum(batches) <= by_themselves * 0.6
-
-
->>>>>>> a882e79c92d17b631cb13530931e32d6754412af
 def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, other = arrays(1), arrays(1, 9)[0]
     alone = explorer.explain(shown[0], reference=other, encoder=encoder, masking=MASKS)
@@ -210,7 +184,6 @@ def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, mon
 def test_methods_that_are_not_ours_do_not_choose_settings(encoder: Encoder) -> None:
     with pytest.raises(InvalidInput, match="auto"):
         explorer.explain_many(arrays(2), encoder=encoder, method="rise", masking=MaskSettings(n_masks="auto"))
-<<<<<<< HEAD
 
 
 def test_pictures_are_named_by_whole_paths_since_a_worker_may_stand_elsewhere(
@@ -245,5 +218,3 @@ def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettin
         assert np.array_equal(found.attribution, one.attribution)
     assert not alone
     assert sum(batches) <= by_themselves * 0.6
-=======
->>>>>>> a882e79c92d17b631cb13530931e32d6754412af
