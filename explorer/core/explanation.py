@@ -56,7 +56,7 @@ class Explanation(Painted):
         probe, chosen = self.probe, self.selection
         how = "slices" if chosen.free else f"{chosen.mode} {chosen.threshold:g}"
         return (
-            f"<Explanation {_pair(probe.origin, self.reference)}: {shape(self.attribution)}, {len(probe)} masks, "
+            f"<Explanation {_pair(probe.origin, self.reference)}: {shape(self.attribution)}, {len(self.distances)} masks, "
             f"{how}, {chosen.distance}, {probe.encoder.card.key}{', no signal' if self.no_signal else ''}>"
         )
 
