@@ -130,7 +130,7 @@ def _how(image: Any, ndim: int) -> str:
         return (
             " A network or function of your own is shown arrays, not files: read it first, with "
             "numpy.asarray(PIL.Image.open(path)); or say how pictures are drawn for it: from_torch(network, size=224, "
-            'mean=0.5, std=0.5), size="auto" where the network says it itself; from_function and from_onnx take the same.'
+            'mean=0.5, std=0.5), size="auto" where the network says it; from_function and from_onnx take the same.'
         )
     if ndim == 4:
         return " That is a batch: give one picture of it, array[0]."
