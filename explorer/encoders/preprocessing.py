@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Drawing:
     size: tuple[int, int]
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    steps: tuple[Callable[[Any], Any], ...] = ()
+    steps: tuple[partial[Any], ...] = ()
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
         """Pixels (h, w, 3), 0 to 255, of a picture (H, W, 3), and the part of it they show."""
@@ -54,7 +55,8 @@ class Drawing:
     def name(self) -> str:
         """For a fingerprint."""
         height, width = self.size
-        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}"
+        steps = "".join(f":{step.func.__name__} {[*step.keywords.values()]}" for step in self.steps)
+        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}{steps}"
 
 
 def as_drawing(size: Any, mean: Any, std: Any) -> Drawing | None:
