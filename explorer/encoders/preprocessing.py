@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ class Drawing:
     def name(self) -> str:
         """For a fingerprint."""
         height, width = self.size
-        steps = "".join(f":{step.func.__name__} {[*step.keywords.values()]}" for step in self.steps)
-        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}{steps}"
+        steps = [(step.func.__name__, sorted(step.keywords.items())) for step in self.steps]
+        cut = f":{hashlib.sha256(repr(steps).encode()).hexdigest()[:6]}" if steps else ""
+        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}{cut}"
 
 
 def as_drawing(size: Any, mean: Any, std: Any) -> Drawing | None:
