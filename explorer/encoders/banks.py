@@ -16,7 +16,7 @@ from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.references import Reference, References, named, read_caption
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.formats import is_picture_name
 
 TEXTS_AT_ONCE = 64
@@ -26,7 +26,7 @@ Progress = Callable[[int, int], object]
 def embed(
     items: Any,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     labels: Iterable[str] | None = None,
     on_progress: Progress | None = None,
 ) -> References:

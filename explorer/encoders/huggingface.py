@@ -100,7 +100,8 @@ def load(card: Card, *, precision: str, weights: Path | None) -> HuggingFaceEnco
         dtype=kind,
     )
     encoder.pads, encoder.card = True, card
-    rows = encoder.embed_pixels(np.full((1, *drawing.size, 3), drawing.zero_colour, np.float32))
+    ramp = np.linspace(0, 255, drawing.size[0] * drawing.size[1] * 3, dtype=np.float32)
+    rows = encoder.embed_pixels(ramp.reshape(1, *drawing.size, 3))  # which also tries whether it can be used
     encoder.card = replace(card, embedding=f"{rows.shape[1]} pooled features")
     return encoder
 

@@ -56,12 +56,20 @@ class OnnxNetwork:
         model: As OpenVINO read it.
         reads: What it reads.
         precision: ``"float32"`` or ``"bfloat16"``.
+
+    Attributes:
+        origin: Its file, what ``from_onnx`` was told, and the encoder's fingerprint: what is pickled of it.
     """
+
+    origin: tuple[str, dict[str, Any], str]
 
     def __init__(self, model: Any, reads: Reads, precision: str) -> None:
         hints = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
         self._request = import_openvino().Core().compile_model(model, "CPU", hints).create_infer_request()
         self._reads = reads
+
+    def __reduce__(self) -> Any:
+        return _again, self.origin
 
     def __call__(self, batch: NDArray[Any]) -> NDArray[np.float32]:
         reads = self._reads
@@ -148,25 +156,43 @@ def from_onnx(
         reads = replace(reads, size=drawing.size, colours=3)
     fixed = _fix(model, reads, batch_size)
     rows = model.input(0).partial_shape[0]
+    network = OnnxNetwork(model, reads, precision)
     made = FunctionEncoder(
-        OnnxNetwork(model, reads, precision),
+        network,
         rows.get_length() if fixed else batch_size,
         fixed_batch=fixed,
         drawing=drawing,
         channels="first" if reads.first else "last",
     )
     version = import_openvino().__version__.split("-")[0]
-    facts = (digest, output or "", drawing.name if drawing else "", f"openvino {version}", precision)
+    facts = (
+        digest,
+        output or "",
+        "" if reads.first else "channels last",
+        drawing.name if drawing else "",
+        f"openvino {version}",
+        precision,
+    )
     made.fingerprint = ":".join(("onnx", *filter(None, facts)))
     made.card = replace(made.card, key="onnx", title=f"ONNX {place.name:.60}", embedding=_width(model))
-    options = {"size": size, "mean": mean, "std": std, "channels": channels, "output": output,
-               "batch_size": batch_size, "precision": precision}  # fmt: skip
-    made.source = (_again, (str(place.absolute()), options, made.fingerprint))
+    network.origin = (
+        str(place.absolute()),
+        {
+            "size": size,
+            "mean": mean,
+            "std": std,
+            "channels": channels,
+            "output": output,
+            "batch_size": batch_size,
+            "precision": precision,
+        },
+        made.fingerprint,
+    )
     return made
 
 
-def _again(path: str, options: dict[str, Any], fingerprint: str) -> Encoder:
-    """What a pickled encoder becomes.
+def _again(path: str, options: dict[str, Any], fingerprint: str) -> Any:
+    """What a pickled network becomes.
 
     Raises:
         InvalidInput: The file here is another.
@@ -177,7 +203,7 @@ def _again(path: str, options: dict[str, Any], fingerprint: str) -> Encoder:
             f"What was pickled was made with the encoder {fingerprint}; the file here makes {made.fingerprint}.",
             code="another_encoder",
         )
-    return made
+    return made._function  # type: ignore[attr-defined]
 
 
 # Files

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -143,7 +143,7 @@ def _scaled(colour: Any, scale: float) -> Any:
     return [number / scale for number in ([colour] if isinstance(colour, int | float) else colour)]
 
 
-def _steps(said: Mapping[str, Any], side: Any) -> tuple[tuple[int, int], tuple[Callable[[Any], Any], ...]]:
+def _steps(said: Mapping[str, Any], side: Any) -> tuple[tuple[int, int], tuple[partial[Any], ...]]:
     """The size (h, w) in the end, and the steps to it."""
     resample = int(said.get("resample", BILINEAR))
     size = said.get("size", side or SQUARE) if said.get("do_resize", True) else (side or SQUARE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +36,7 @@ class Drawing:
     size: tuple[int, int]
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    steps: tuple[Callable[[Any], Any], ...] = ()
+    steps: tuple[partial[Any], ...] = ()
 
     def view(self, picture: NDArray[np.uint8]) -> tuple[NDArray[np.float32], Box]:
         """Pixels (h, w, 3), 0 to 255, of a picture (H, W, 3), and the part of it they show."""
@@ -54,7 +56,9 @@ class Drawing:
     def name(self) -> str:
         """For a fingerprint."""
         height, width = self.size
-        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}"
+        steps = [(step.func.__name__, sorted(step.keywords.items())) for step in self.steps]
+        cut = f":{hashlib.sha256(repr(steps).encode()).hexdigest()[:6]}" if steps else ""
+        return f"{height}x{width}:{'/'.join(f'{number:g}' for number in (*self.mean, *self.std))}{cut}"
 
 
 def as_drawing(size: Any, mean: Any, std: Any) -> Drawing | None:

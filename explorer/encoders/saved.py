@@ -13,7 +13,7 @@ from explorer.core.embedder import Card, Embedder, Input, Rows
 from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSet
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import find_card, load_encoder, resolve
+from explorer.encoders.cards import EncoderLike, find_card, load_encoder, resolve
 from explorer.encoders.functions import FunctionEncoder
 
 LOST = (
@@ -46,12 +46,14 @@ def encoder_facts(encoder: Embedder) -> dict[str, Any]:
     }
 
 
-def saved_encoder(facts: Mapping[str, Any], given: str | Embedder | None = None, *, lost: bool = False) -> Embedder:
+def saved_encoder(
+    facts: Mapping[str, Any], given: EncoderLike | Embedder | None = None, *, lost: bool = False
+) -> Embedder:
     """The encoder that something was made with: one that is given, if it is the same, or one that stands for it.
 
     Args:
         facts: From ``encoder_facts``.
-        given: A key or an encoder.
+        given: A key, an encoder, or a network or function that one is made of.
         lost: Whether the picture is not there, so that no masked copy of it can be embedded.
 
     Raises:

@@ -24,8 +24,7 @@ from explorer.core.references import Reference, named
 from explorer.core.selections import MATTERS, MEANINGS, SelectionSettings
 from explorer.core.sentences import MaskedSentence, WordsExplanation, prepare_words, split_words, word_masks
 from explorer.core.storage import file_hash
-from explorer.encoders.base import Encoder
-from explorer.encoders.cards import resolve
+from explorer.encoders.cards import EncoderLike, resolve
 from explorer.encoders.saved import LOST, SavedEncoder, saved_encoder
 from explorer.pictures.images import GREY, SCREEN_SIDE
 from explorer.results.folders import MANIFEST, SCHEMA_VERSION, SECOND, resume_probe
@@ -52,15 +51,15 @@ class Asked:
     """What somebody who loads brings along.
 
     Attributes:
-        encoder: A key or an encoder.
+        encoder: A key, an encoder, or a network or function that one is made of.
         image: The picture that was explained, in any form.
     """
 
-    encoder: str | Encoder | None = None
+    encoder: EncoderLike | None = None
     image: Any = None
 
 
-def load(path: Any, *, encoder: str | Encoder | None = None, image: Any = None) -> Probe | Result:
+def load(path: Any, *, encoder: EncoderLike | None = None, image: Any = None) -> Probe | Result:
     """What was saved before: a probe from its file, an explanation from its folder.
 
     No file is unpickled, and no encoder is loaded before it is needed: ranking a probe by an embedding needs none.
@@ -68,8 +67,8 @@ def load(path: Any, *, encoder: str | Encoder | None = None, image: Any = None) 
     Args:
         path: What ``probe.save`` or ``explanation.save`` wrote; of a folder with both, the explanation is given, with
             the probe in it.
-        encoder: A key or an encoder, for probes of functions and networks of your own, which cannot be named; it must
-            be the same one, by its fingerprint.
+        encoder: A key, or an encoder, network or function, for probes of those of your own, which cannot be named; it
+            must be the same one, by its fingerprint.
         image: The picture that was explained, for results that were saved without their probe.
 
     Returns:

@@ -110,6 +110,13 @@ def test_embeds_as_the_library_does(kind: str, processor: str, tmp_path: Path) -
         encoder.classifier()
 
 
+def test_how_pictures_are_cut_is_in_the_fingerprint(tmp_path: Path) -> None:
+    """Also where size and colours are the same."""
+    crop = PROCESSORS["cropped"]
+    squash = {**crop, "size": {"height": 32, "width": 32}, "do_center_crop": False}
+    assert len({of_processor(said).name for said in (crop, squash, {**crop, "resample": 2})}) == 3
+
+
 def test_the_box_is_the_crop(tmp_path: Path) -> None:
     encoder = load_encoder(f"hf:local-dir:{folder_of('vit', tmp_path / 'net')}")
     _, box = encoder.view(PICTURE)

@@ -336,6 +336,13 @@ def test_pickled_by_its_file(tmp_path: Path) -> None:
     stored = pickle.dumps(encoder)
     again = pickle.loads(stored)  # noqa: S301 - made here
     np.testing.assert_array_equal(again.embed_images(PICTURE[None]), encoder.embed_images(PICTURE[None]))
+    fingerprints = {
+        explorer.from_onnx(path, channels=c, size=s).fingerprint for c in ("first", None) for s in (None, (32, 48))
+    }
+    assert len(fingerprints) == 2
+    square = written(tmp_path / "square.onnx", ("n", 3, 32, 3), keep=True)
+    first, last = (explorer.from_onnx(square, channels=channels).fingerprint for channels in ("first", "last"))
+    assert first != last
     written(path, keep=True)
     with pytest.raises(InvalidInput, match="the file here makes"):
         pickle.loads(stored)  # noqa: S301 - made here

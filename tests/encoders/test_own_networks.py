@@ -301,3 +301,15 @@ def test_many_pictures_by_a_network_of_ones_own() -> None:
     expected = explorer.explain(PICTURE / 255, reference=OTHER / 255, encoder=network(), masking=MASKING)
     ((_, found),) = rows
     np.testing.assert_array_equal(found.attribution, expected.attribution)
+
+
+def test_saved_and_brought_along(tmp_path: Path) -> None:
+    """What was made with a network of one's own is opened with that network, as it is."""
+    encoder = explorer.from_torch(network())
+    found = explorer.explain(PICTURE / 255, reference=OTHER / 255, encoder=encoder, masking=MASKING)
+    found.save(tmp_path / "result")
+    again = explorer.load(tmp_path / "result", encoder=network())
+    np.testing.assert_array_equal(again.attribution, found.attribution)
+    found.probe.save(tmp_path / "probe.npz")
+    probe = explorer.load(tmp_path / "probe.npz", encoder=network())
+    np.testing.assert_array_equal(explorer.rank(probe, reference=OTHER / 255).attribution, found.attribution)
