@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.core.arguments import check_kind, path_text
-from explorer.core.embedder import Card
+from explorer.core.embedder import Card, Embedder
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
@@ -342,6 +342,15 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
             encoder.source = (_reloaded, (*name, encoder.fingerprint))
             _loaded[name] = encoder
         return _loaded[name]
+
+
+def loaded_as(encoder: Embedder) -> tuple[str, str] | None:
+    """The key and the precision by which anybody loads an encoder again; None where it has weights of its own."""
+    made, arguments = encoder.source or (None, ())
+    if made is not _reloaded:
+        return None
+    key, precision, weights, _ = arguments
+    return None if weights else (key, precision)
 
 
 def _reloaded(key: str, precision: str, weights: str | None, fingerprint: str) -> Encoder:

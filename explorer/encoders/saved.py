@@ -13,7 +13,7 @@ from explorer.core.embedder import Card, Embedder, Input, Rows
 from explorer.core.errors import InvalidInput
 from explorer.core.masks import MaskSet
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import EncoderLike, find_card, load_encoder, resolve
+from explorer.encoders.cards import EncoderLike, find_card, load_encoder, loaded_as, resolve
 from explorer.encoders.functions import FunctionEncoder
 
 LOST = (
@@ -31,12 +31,13 @@ def encoder_facts(encoder: Embedder) -> dict[str, Any]:
     """What a file says of an encoder, as plain values for JSON."""
     if isinstance(encoder, SavedEncoder):
         return dict(encoder.facts)
-    _, (key, precision, weights, _) = encoder.source or (None, (encoder.card.key, "", None, ""))
+    named = loaded_as(encoder)
+    key, precision = named or (encoder.card.key, "")
     card = asdict(encoder.card)
     return {
         "key": key,
         "precision": precision,
-        "named": encoder.source is not None and weights is None,
+        "named": named is not None,
         "fingerprint": encoder.fingerprint,
         "card": {name: value for name, value in card.items() if name not in ("family", "packages", "weights")},
         "batch_size": encoder.batch_size,

@@ -274,7 +274,7 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
         same = _same_masks(stored, fresh)
     except (Unreadable, KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, Unreadable) and error.code == "saved_newer":
-            raise
+            raise InvalidInput(f"{error} Or start again without --resume.", code="resume_newer") from error
         raise InvalidInput(
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
@@ -297,7 +297,7 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
 
 def _same_masks(stored: Stored, fresh: Probe) -> bool:
     """Whether a probe that was saved has the masks of another, as far as both go; early files hold none."""
-    if isinstance(fresh.encoder, MaskedSentence) or "masks" not in stored.facts:
+    if isinstance(fresh.encoder, MaskedSentence) or not {"packed", "bits", "array"} & set(stored.arrays):
         return True
     masks = masks_of(stored)
     return isinstance(masks, GridMasks) and isinstance(fresh.masks, GridMasks) and masks.begins(fresh.masks)

@@ -152,6 +152,14 @@ def test_what_cannot_be_named_is_asked_for_when_it_is_needed(probe: Probe, tmp_p
     assert caught.value.probe is not None
 
 
+def test_encoders_that_are_made_anew_in_other_ways_are_brought_along(probe: Probe, tmp_path: Path) -> None:
+    """As networks in files, which are found by their path on this machine alone."""
+    probe.encoder.source = (TinyNetwork, ())  # of any number of arguments
+    back = loaded(probe.save(tmp_path / "kept"))
+    with pytest.raises(InvalidInput, match="bring it along"):
+        explorer.extend(back, n_masks=60)
+
+
 def test_another_encoder_is_refused(probe: Probe, tmp_path: Path) -> None:
     other = TinyNetwork()
     other.fingerprint = "tiny:2"
