@@ -22,6 +22,7 @@ from explorer.encoders.banks import embed
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
+from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.torch_layers import from_torch
 from explorer.pictures.rules import allow_pictures
 from explorer.results.saved import load
@@ -50,6 +51,7 @@ __all__ = [
     "explain_words",
     "extend",
     "from_function",
+    "from_onnx",
     "from_torch",
     "load",
     "load_encoder",

@@ -46,7 +46,9 @@ def add_command(commands: Any) -> None:
                          help=f"{', '.join(METHODS)} (default: %(default)s)")  # fmt: skip
     add_output(explain)
     add_encoder(
-        explain.add_argument_group("encoder"), DEFAULT_ENCODER, f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME"
+        explain.add_argument_group("encoder"),
+        DEFAULT_ENCODER,
+        f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME, timm-features:NAME, hf:OWNER/NAME, onnx:PATH",
     )
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):

@@ -41,7 +41,9 @@ def add_output(command: argparse.ArgumentParser) -> None:
 def add_encoder(group: Any, default: str, about: str) -> None:
     """Which encoder, and how it computes."""
     group.add_argument("--encoder", metavar="KEY", default=default, help=f"{about} (default: %(default)s)")
-    group.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    group.add_argument(
+        "--precision", default="float32", help="float32, bfloat16 or float16, as the encoder has (default: %(default)s)"
+    )
     group.add_argument("--weights", metavar="FILE", help="a local weights file in place of the encoder's own")
 
 
