@@ -97,7 +97,8 @@ def test_bad_rows_have_their_error_and_the_rest_goes_on(picture_encoder: Encoder
     for text, expected in zip(
         said,
         [f"No such file: {tmp_path / 'absent.png'}", "incomplete|damaged", "both a reference and a caption",
-         "cannot read captions|501 char", "n_masks must be 10", "The pair has colour", "A pair must be", "The id 0 is that of row 0", "not given"],
+         "cannot read captions|501 char", "n_masks must be 10",
+         "The pair has colour", "A pair must be", "The id 0 is that of row 0", "not given"],
         strict=True,
     ):  # fmt: skip
         assert any(part in text for part in expected.split("|")), text
