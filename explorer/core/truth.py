@@ -32,6 +32,8 @@ FEWEST = 20
 """Masks below which a map's truth is not told: its parts would hold three copies and less."""
 LITTLE = 0.3
 """A rank correlation below this is little: three copies in five in their right order."""
+ROUNDING = 1e-9
+"""Shares of a map, and of the picture, that vary by less than this vary by rounding."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,27 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
     return truth_of(found, probe, *_of_reference(reference))
 
 
-def truth_of(values: NDArray[Any], probe: Probe, distance: str, reference: Reference) -> Truth:
-    """``truth`` of a map (h, w) that was checked already."""
+def truth_of(
+    values: NDArray[Any], probe: Probe, distance: str, reference: Reference, *, beyond_share: bool = False
+) -> Truth:
+    """``truth`` of a map (h, w) that was checked already.
+
+    Args:
+        values: The map.
+        probe: Masked copies that it was not made from.
+        distance: A key of ``DISTANCES``.
+        reference: What the map is about.
+        beyond_share: Take off both what follows from how much of the picture a copy keeps, so that a map which knows
+            no more than that scores 0; one that knows all scores 1 all the same.
+    """
     closeness = -measure(distance, probe.embeddings, reference.embedding)
-    (kept,) = probe.masks.first(len(closeness)).sums_kept(values[None].astype(np.float64))
+    maps = np.stack([values, np.full(values.shape, 1 / values.size)]).astype(np.float64)
+    kept, share = probe.masks.first(len(closeness)).sums_kept(maps)
+    if beyond_share and share.std() > ROUNDING:
+        share = share - share.mean()
+        kept, closeness = (one - one.mean() - share * (share @ one) / (share @ share) for one in (kept, closeness))
+        if kept.std() <= ROUNDING * np.abs(values).sum():
+            kept = np.zeros_like(kept)
     return _agreement([kept], [closeness])
 
 

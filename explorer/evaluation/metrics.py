@@ -290,7 +290,8 @@ def _distance() -> list[Metric]:
 
     def told(question: Question, attribution: NDArray[Any], scorer: Any, mask: Any, seed: int) -> Steps[Record]:
         probe = yield from probe_question(question, _fresh(question, seed))
-        told = truth_of(as_map(attribution, question.pixels.shape[:2]), probe, question.distance, question.target)
+        values = as_map(attribution, question.pixels.shape[:2])
+        told = truth_of(values, probe, question.distance, question.target, beyond_share=True)
         return {"spearman": told.spearman, "r2": told.r2}
 
     return [
@@ -323,7 +324,7 @@ def _distance() -> list[Metric]:
             key="truth",
             title="Truth",
             better="higher",
-            about=f"rank correlation of the map with the closeness of {FRESH} masked copies it was not made from",
+            about=f"rank correlation of the map with the closeness of {FRESH} fresh copies, beyond how much they keep",
             source=MEIJER,
             needs=(),
             group="truth",

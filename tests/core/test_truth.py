@@ -10,7 +10,7 @@ import explorer
 from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
 from explorer.core.selections import MODES, SelectionSettings
-from explorer.core.truth import FEWEST, Truth, own_truth, truth
+from explorer.core.truth import FEWEST, Truth, own_truth, truth, truth_of
 from explorer.pictures.examples import presets
 from explorer.results.wire import load_replay, replay_of, unpack
 
@@ -63,6 +63,26 @@ def test_a_sum_is_accounted_for_whole_by_what_each_pixel_does() -> None:
     assert exact.spearman == pytest.approx(1, abs=1e-6)
     assert exact.r2 == pytest.approx(1, abs=1e-6)
     assert truth(explained).spearman > 0.6
+
+
+def test_beyond_the_share_kept_a_map_without_a_place_knows_nothing() -> None:
+    """The closeness hangs on how much is kept, since what the pixels do adds up to much."""
+    rng = np.random.default_rng(3)
+    values = 1 + rng.normal(size=(4, 4)).repeat(4, 0).repeat(4, 1)
+    known = additive(values)
+
+    def told(one: np.ndarray, beyond: bool) -> float:
+        found = truth_of(one, known.probe, "angular", known.reference, beyond_share=beyond)
+        return found.spearman
+
+    even = np.ones((16, 16))
+    shuffled = rng.permutation(values.ravel()).reshape(16, 16)
+    assert told(values, False) == pytest.approx(1, abs=1e-6)
+    assert told(values, True) == pytest.approx(1, abs=1e-3)
+    assert told(even, False) > 0.5
+    assert told(even, True) == 0
+    assert abs(told(shuffled, True)) < 0.3 < told(shuffled, False)
+    assert told(-values, True) == pytest.approx(-1, abs=1e-3)
 
 
 def test_chance_accounts_for_nothing() -> None:
