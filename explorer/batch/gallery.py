@@ -6,14 +6,16 @@ import heapq
 from pathlib import Path
 from typing import Any
 
-from explorer.attributions.method import METHODS, is_signed
 from explorer.batch.run import Batch
 from explorer.batch.store import PAGE
+from explorer.core.selections import CLOSER, MATTERS, MEANINGS
 from explorer.core.storage import write_whole
 from explorer.reports.page import render
 
 SHOWN = 1000
 """Maps on the page; a page of more is of no use to anybody."""
+RED = "Red brings the pair closer, blue pushes it apart."
+GREEN = "Green is what matters, where a method tells no signs apart."
 ORDERS = {"distance": "nearest first", "agreement": "least agreement first"}
 
 
@@ -35,7 +37,7 @@ def write_gallery(batch: Batch, order: str) -> Path:
         "batch.html",
         title="Maps of a batch",
         about=_about(batch, len(lines), failed, len(shown), ORDERS[order]),
-        signs=_signs(batch),
+        signs=_signs(shown),
         lines=[line | {"shown": Path(line["picture"]).name, "against": _against(line)} for line in shown],
     )
     write_whole(batch.folder.out, lambda scratch: (scratch / PAGE).write_text(page, encoding="utf-8"))
@@ -47,13 +49,12 @@ def _about(batch: Batch, rows: int, failed: int, shown: int, order: str) -> str:
     return f"{rows} rows{errors}, explained on {batch.encoder.card.title}; {shown} maps, {order}."
 
 
-def _signs(batch: Batch) -> str:
-    """What the colours say."""
-    methods = {batch.plan.manner_of(row).method for row in batch.plan.rows}
-    signed = {method for method in methods if is_signed(METHODS[method])}
-    red = "Red brings the pair closer, blue pushes it apart." if signed else ""
-    green = "Green is what matters, where a method tells no signs apart." if methods - signed else ""
-    return f"{red} {green}".strip()
+def _signs(lines: list[dict[str, Any]]) -> str:
+    """What the colours of the maps say."""
+    found = {line["sign"] for line in lines}
+    signs = {key: meaning.sign.format("region") for key, meaning in MEANINGS.items()}
+    told = {CLOSER: RED, MATTERS: GREEN}
+    return " ".join(told.get(key, f"Green: {sign}.") for key, sign in signs.items() if sign in found)
 
 
 def _against(line: dict[str, Any]) -> str:

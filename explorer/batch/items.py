@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from explorer.batch.engines import HERE, Cluster, Engine, every_answer
 from explorer.core.embedder import Input, Origin
 from explorer.core.errors import ExplorerError, Failed, in_words
-from explorer.core.references import Reference, embed_reference
+from explorer.core.references import Reference, embed_reference, named
+from explorer.encoders.banks import of_pictures
 from explorer.encoders.base import Encoder
 
 log = logging.getLogger(__name__)
@@ -71,28 +71,22 @@ class Embedding:
         for number, (kind, source) in unit:
             with Caught() as caught:
                 if isinstance(source, Reference):
-                    found[number] = replace(source, picture=None)
+                    found[number] = replace(embed_reference(self.encoder, reference=source), picture=None)
                 elif kind == CAPTION:
                     found[number] = embed_reference(self.encoder, caption=source)
                 elif getattr(source, "ndim", 0) == 1:
                     found[number] = embed_reference(self.encoder, embedding=source)
                 else:
-                    seen[number] = self.encoder.read(source)
+                    seen[number] = named(self.encoder.read(source))
             if caught.error is not None:
                 found[number] = caught.error
         for numbers in _alike(seen, self.encoder.batch_size):
             with Caught() as caught:
-                rows = self.encoder.embed_pixels(np.stack([seen[number].pixels for number in numbers]))
-                found |= {n: _reference(seen[n], row) for n, row in zip(numbers, rows, strict=True)}
+                found |= zip(numbers, of_pictures(self.encoder, [seen[number] for number in numbers]), strict=True)
             if caught.error is not None:
                 found |= dict.fromkeys(numbers, caught.error)
             yield len(numbers)
         yield from ((number, found[number]) for number, _ in unit)
-
-
-def _reference(seen: Input, row: NDArray[np.floating]) -> Reference:
-    label = "an array" if seen.picture is None else "a picture"
-    return Reference(row.copy(), label, None, seen.notices, seen.sha256, seen.origin)
 
 
 def _alike(seen: Mapping[int, Input], size: int) -> Iterable[list[int]]:

@@ -21,6 +21,7 @@ from typing import Any
 from explorer.batch.engines import ENGINES, Answer, Cluster, Engine, Task
 from explorer.batch.items import Caught
 from explorer.core.errors import ExplorerError, Failed
+from explorer.pictures.rules import allowed
 
 PROCESSORS = 2
 """For a worker, where there is no GPU: an encoder keeps that many busy."""
@@ -162,7 +163,7 @@ def _connected(ray: Any, cluster: Cluster) -> Iterator[None]:
     alone = {"address": "local", "include_dashboard": False}
     where = {"address": cluster.address} if cluster.address else alone
     try:
-        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR, runtime_env={"env_vars": allowed()})
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         said = f"Ray cannot be {'reached' if cluster.address else 'started'}: {str(error).rstrip('.')[:300]}."
         hint = " If the cluster asks for a token, set RAY_AUTH_MODE=token here too." if cluster.address else ""

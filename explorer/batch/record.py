@@ -13,6 +13,7 @@ from explorer.batch.plan import Ask
 from explorer.batch.work import Explained
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.selections import MEANINGS
 from explorer.pictures.formats import jpeg
 from explorer.results.plots import ROUNDING, colour_limit, colour_map_of, paint, picture_of, shrink
 
@@ -47,6 +48,7 @@ class Recording:
             "peak_column": column,
             "map_height": height,
             "map_width": width,
+            "sign": MEANINGS[explained.meaning].sign.format("region"),
             "n_masks": len(explained.probe) if isinstance(explained, Explanation) else None,
             "p_keep": explained.probe.masking.p_keep if isinstance(explained, Explanation) else None,
             "notices": " ".join(explained.notices),

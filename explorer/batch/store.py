@@ -31,7 +31,7 @@ AT_ONCE = 20_000
 COLUMNS = {
     "id": "string", "picture": "string", "reference": "string", "caption": "string", "distance": "float64",
     "no_signal": "string", "agreement": "float64", "peak_row": "int32", "peak_column": "int32", "error": "string",
-    "n_masks": "int32", "p_keep": "float64", "map_height": "int32", "map_width": "int32",
+    "n_masks": "int32", "p_keep": "float64", "map_height": "int32", "map_width": "int32", "sign": "string",
     "notices": "string", "picture_sha256": "string",
     "reference_sha256": "string", "settings_hash": "string", "encoder_fingerprint": "string",
     **dict.fromkeys(MAPS, "string"),

@@ -20,6 +20,7 @@ from explorer.core.errors import ExplorerError
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.probe import Probe, grow, start
 from explorer.core.rank import rank_against
+from explorer.core.references import named
 from explorer.core.settling import explain_run, plan_run
 from explorer.core.steps import Steps
 from explorer.encoders.base import Encoder
@@ -53,7 +54,7 @@ class Explaining(Generic[T]):
         """Answer every row of a unit; yields passes, and each row's number and answer."""
         probe: Probe | None = None
         with Caught() as caught:
-            seen = self.encoder.read(unit.picture)
+            seen = named(self.encoder.read(unit.picture))
             manner = unit.asks[0].manner
             if manner.method == OWN_METHOD and not manner.masking.open:
                 probe = yield from _probed(start(seen, self.encoder, manner.masking))

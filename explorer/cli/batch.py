@@ -11,13 +11,20 @@ from explorer.attributions.method import METHODS, OWN_METHOD
 from explorer.batch.engines import ENGINES, chosen
 from explorer.batch.record import MAPS
 from explorer.cli.long_work import work_off
-from explorer.cli.shared_options import STOPPED, add_encoder, add_number, settings
-from explorer.core.distances import DISTANCES
+from explorer.cli.shared_options import (
+    STOPPED,
+    add_encoder,
+    add_limits,
+    add_number,
+    add_selection,
+    allow_larger,
+    settings,
+)
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.masks import SCHEMES, MaskSettings
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.selections import SelectionSettings
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 
@@ -79,10 +86,8 @@ def add_command(commands: Any) -> None:
         add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
-    selection = command.add_argument_group("selection")
-    selection.add_argument("--mode", choices=list(MODES), default="mirror", help="which masks count")
-    add_number(selection, THRESHOLD)
-    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="distance between embeddings")
+    add_selection(command, "mirror")
+    add_limits(command)
 
 
 def _batch(options: argparse.Namespace) -> int:
@@ -90,6 +95,7 @@ def _batch(options: argparse.Namespace) -> int:
     from explorer.batch.run import run_batch
     from explorer.batch.tables import import_arrow
 
+    allow_larger(options)
     import_arrow()  # what is not installed is told before the work, not after it
     do, cluster = chosen(options.engine, options.address, options.workers)
     batch = _planned(options)

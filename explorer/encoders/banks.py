@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def embed(
         places = texts[start : start + TEXTS_AT_ONCE]
         keep(places, _of_captions(by, [given[i] for i in places]))
     for places, seen in _batches(by, pictures, given):
-        keep(places, _of_pictures(by, seen))
+        keep(places, of_pictures(by, seen))
     references = [found[i] for i in range(len(given))]
     names = _names(given, references) if labels is None else _given_names(labels, len(given))
     return References(np.stack([one.embedding for one in references]), names, by.fingerprint, tuple(references))
@@ -105,7 +105,8 @@ def _of_captions(encoder: Encoder, captions: list[str]) -> Iterator[Reference]:
         yield Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
 
 
-def _of_pictures(encoder: Encoder, seen: list[Input]) -> Iterator[Reference]:
+def of_pictures(encoder: Encoder, seen: Sequence[Input]) -> Iterator[Reference]:
+    """Pictures of one shape, at most a batch of them, as references."""
     rows = encoder.embed_pixels(np.stack([one.pixels for one in seen]))
     for one, row in zip(seen, rows, strict=True):
         label = one.origin.name or ("an array" if one.picture is None else "a picture")

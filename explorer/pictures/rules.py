@@ -56,6 +56,11 @@ def own_rules() -> Rules:
     return Rules(OWN_FORMATS, round(megabytes * 1e6), megapixels, own=True)
 
 
+def allowed() -> dict[str, str]:
+    """What the environment allows, for processes that do not inherit it."""
+    return {name: os.environ[name] for name in VARIABLES.values() if name in os.environ}
+
+
 def _limit(what: str, otherwise: float) -> float:
     text = os.environ.get(VARIABLES[what], "").strip()
     return _checked(VARIABLES[what], text) if text else otherwise

@@ -96,8 +96,9 @@ def test_bad_rows_have_their_error_and_the_rest_goes_on(picture_encoder: Encoder
     said = [str(got) for number, (_, got) in enumerate(found) if number not in good]
     for text, expected in zip(
         said,
-        ["No such file: absent.png", "incomplete", "both a reference and a caption", "cannot read captions|501 char",
-         "n_masks must be 10", "The pair has colour", "A pair must be", "The id 0 is that of row 0", "not given"],
+        [f"No such file: {tmp_path / 'absent.png'}", "incomplete|damaged", "both a reference and a caption",
+         "cannot read captions|501 char", "n_masks must be 10",
+         "The pair has colour", "A pair must be", "The id 0 is that of row 0", "not given"],
         strict=True,
     ):  # fmt: skip
         assert any(part in text for part in expected.split("|")), text
@@ -178,6 +179,13 @@ def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, mon
     given = [alone.reference, alone.reference.embedding]
     found = dict(explorer.explain_many(shown, given, encoder=encoder, masking=MASKS))
     assert sum(batches) == 40
+    bank = explorer.embed([other, shown[0]], encoder=encoder)
+    assert np.array_equal(
+        dict(explorer.explain_many(shown, bank, encoder=encoder, masking=MASKS))[0].attribution, alone.attribution
+    )
+    other_one = explorer.from_function(lambda batch: quarters(batch))
+    foreign = dict(explorer.explain_many(shown, bank, encoder=other_one, masking=MASKS))
+    assert "embedded by" in str(foreign[0])
     assert all(np.array_equal(found[number].attribution, alone.attribution) for number in (0, 1))
 
 

@@ -154,7 +154,7 @@ def test_bad_rows_say_why_and_are_tried_again_when_asked(
     path = table(tmp_path / "pairs.csv", [("a", *names), ("b", names[0], "late.png"), ("a", *names), ("c", "", "")])
     assert batch(path, tmp_path / "out") == 0
     told = capsys.readouterr().err
-    assert "note: b: No such file: late.png" in told
+    assert f"note: b: No such file: {tmp_path / 'late.png'}" in told
     assert "3 of 4 rows have an error" in told
     assert [bool(row["error"]) for row in rows_in(tmp_path / "out")] == [False, True, True, True]
     assert rows_in(tmp_path / "out")[3]["picture"] is None
@@ -209,6 +209,24 @@ def test_a_gallery_shows_the_nearest_first(tiny: Encoder, pairs: Path, tmp_path:
     found = sorted(rows_in(tmp_path / "out"), key=lambda row: row["agreement"])
     places = [page.index(f"<strong>{row['id']}</strong>") for row in found]
     assert places == sorted(places)
+
+
+def test_slices_say_what_their_colours_say(tiny: Encoder, pairs: Path, tmp_path: Path) -> None:
+    assert batch(pairs, tmp_path / "out", "--gallery", "--closest", "0.5", "0.8", "--farthest", "0.2", "0.5") == 0
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Red brings" not in page
+    assert "Green: positive = the closest slice kept this region more often than the farthest slice." in page
+    assert batch(pairs, tmp_path / "out", "--closest", "0.5", "0.8", "--farthest", "0.2", "0.5", "--gallery") == 0
+
+
+def test_larger_pictures_are_taken_when_allowed(
+    tiny: Encoder, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_MAX_MEGAPIXELS", "0.0001")
+    assert batch(pairs, tmp_path / "out") == 0
+    assert all("--max-megapixels" in row["error"] for row in rows_in(tmp_path / "out"))
+    assert batch(pairs, tmp_path / "out", "--retry", "--max-megapixels", "1") == 0
+    assert not any(row["error"] for row in rows_in(tmp_path / "out"))
 
 
 def test_a_table_names_its_own_references(tiny: Encoder, pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
