@@ -18,10 +18,14 @@ from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.core.truth import truth
 from explorer.core.version import VERSION
+from explorer.encoders.banks import embed
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import load_encoder
 from explorer.encoders.functions import from_function
+from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.torch_layers import from_torch
+from explorer.pictures.rules import allow_pictures
+from explorer.results.saved import load
 from explorer.verbs import explain, explain_classes, explain_words, extend, probe, rank, stream
 
 if TYPE_CHECKING:  # at run time it is the room of that name, which answers when called
@@ -38,6 +42,8 @@ __all__ = [
     "SelectionSettings",
     "UnusableEmbedding",
     "WeightsMissing",
+    "allow_pictures",
+    "embed",
     "encoders",
     "explain",
     "explain_classes",
@@ -45,7 +51,9 @@ __all__ = [
     "explain_words",
     "extend",
     "from_function",
+    "from_onnx",
     "from_torch",
+    "load",
     "load_encoder",
     "masks_from_array",
     "match",

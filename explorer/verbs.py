@@ -9,7 +9,7 @@ from typing import Any, Literal, overload
 
 from numpy.typing import NDArray
 
-from explorer.attributions.answers import explain_by
+from explorer.attributions.answers import check_method, check_target, explain_by
 from explorer.attributions.method import METHODS, OWN_METHOD, Attribution, is_method
 from explorer.attributions.question import make_question, question_of_class
 from explorer.core.arguments import check_kind, described
@@ -21,7 +21,7 @@ from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet, MaskSettings
 from explorer.core.probe import Probe, Progress, complete, enlarge, keeping, start
 from explorer.core.rank import rank_against
-from explorer.core.references import Reference, embed_reference
+from explorer.core.references import Reference, References, embed_reference, named
 from explorer.core.selections import SelectionSettings
 from explorer.core.sentences import ALL_COUNT, SENTENCE_ENCODER, HideKey, WordsExplanation, prepare_words, rank_words
 from explorer.core.settling import Run, explain_run, plan_run
@@ -36,7 +36,7 @@ WANTED = {
 }  # fmt: skip
 """The kinds of arguments that may be left out."""
 MASKS = "an array (n, height, width), or what masks_from_array made of one"
-PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, list, tuple, Picture)
+PICTURES = (str, os.PathLike, bytes, bytearray, memoryview, list, tuple, Picture, Reference)
 ARRAYS = ("__array__", "__array_interface__", "__dlpack__")
 """What the arrays, tensors and pictures of other packages have, one or the other."""
 
@@ -177,6 +177,18 @@ def extend(probe: Probe, *, n_masks: int, on_progress: Progress | None = None, p
         return complete(larger, tell)
 
 
+@overload
+def rank(
+    probe: Probe,
+    *,
+    reference: References,
+    caption: None = None,
+    embedding: None = None,
+    selection: SelectionSettings | None = None,
+) -> list[Explanation]: ...
+
+
+@overload
 def rank(
     probe: Probe,
     *,
@@ -184,20 +196,32 @@ def rank(
     caption: str | None = None,
     embedding: Any = None,
     selection: SelectionSettings | None = None,
-) -> Explanation:
+) -> Explanation: ...
+
+
+def rank(
+    probe: Probe,
+    *,
+    reference: Any = None,
+    caption: str | None = None,
+    embedding: Any = None,
+    selection: SelectionSettings | None = None,
+) -> Explanation | list[Explanation]:
     """Rank a probe's masked copies by their distance to a reference and map what separates them.
 
     No masked copy is embedded and no mask is rendered.
 
     Args:
         probe: From ``probe``, ``stream`` or ``extend``; complete or not.
-        reference: Another picture; give exactly one of this and the next two.
+        reference: Another picture, one that ``explorer.embed`` has embedded, or all that it has; give exactly one of
+            this and the next two.
         caption: A sentence, for encoders with a text side.
         embedding: (d,) vector.
         selection: Mode, threshold and distance; the defaults are the paper's.
 
     Returns:
-        The explanation; its ``no_signal`` says why a map is all zero.
+        The explanation; its ``no_signal`` says why a map is all zero. A list of them, in their order, for all the
+        references of ``explorer.embed``.
 
     Raises:
         InvalidInput: No mask done yet, or a reference that cannot be used.
@@ -205,6 +229,8 @@ def rank(
     """
     _check(selection=selection)
     _check_probe(probe)
+    if isinstance(reference, References) and caption is None and embedding is None:
+        return [rank(probe, reference=one, selection=selection) for one in reference]
     if reference is not None:
         _check_pictures(reference=reference)
     target = embed_reference(probe.encoder, reference=reference, caption=caption, embedding=embedding)
@@ -298,7 +324,8 @@ def explain(
     if is_method(method) or METHODS.check(method) != OWN_METHOD:
         given = {"masking": masking, "masks": masks}
         settings = {name: value for name, value in given.items() if value is not None}
-        seen = encoder.read(image)
+        check_method(METHODS[method] if isinstance(method, str) else type(method), encoder, settings, selection)
+        seen = named(encoder.read(image))
         asked = make_question(
             seen,
             reference=reference,
@@ -307,12 +334,14 @@ def explain(
             encoder=encoder,
             distance=selection.distance,
         )
+        check_target(asked, own=embedding is not None)
         with told(on_progress, progress, "pass") as tell:
             return explain_by(method, asked, seen, settings, selection, tell)
+    seen = encoder.read(image)
     target = embed_reference(encoder, reference=reference, caption=caption, embedding=embedding)
     check_reference(selection.distance, target.embedding)
     with told(on_progress, progress) as tell:
-        return explain_run(_run(encoder.read(image), encoder, masking, masks, tell, [target], selection), tell)
+        return explain_run(_run(seen, encoder, masking, masks, tell, [target], selection), tell)
 
 
 def explain_classes(
@@ -416,4 +445,4 @@ def explain_words(
     target = embed_reference(by, reference=reference, caption=caption, embedding=embedding)
     check_reference((selection or ALL_COUNT).distance, target.embedding)
     with told(on_progress, progress, "sentence") as tell:
-        return rank_words(complete(begun, tell), target, selection)
+        return rank_words(complete(begun, tell, targets=[target]), target, selection)

@@ -58,3 +58,31 @@ def test_what_does_not_go_together_is_refused(code: str, asked: dict) -> None:
     with pytest.raises(InvalidInput) as refused:
         explorer.explain(picture(1), **{"reference": picture(2), "encoder": cnn(), **asked})
     assert refused.value.code == code
+
+
+VECTORS = {"length": np.ones(3), "zeros": np.zeros(17), "nan": np.full(17, np.nan)}
+
+
+@pytest.mark.parametrize("wrong", VECTORS)
+@pytest.mark.parametrize("method", ["distance-explainer", "rise"])
+def test_a_reference_is_checked_before_it_costs_more_than_a_batch(wrong: str, method: str, picture_encoder) -> None:
+    array = np.random.default_rng(5).integers(0, 256, (24, 40, 3), dtype=np.uint8)
+    masking = MaskSettings(n_masks=200)
+    with pytest.raises((InvalidInput, explorer.UnusableEmbedding)) as caught:
+        explorer.explain(array, method=method, embedding=VECTORS[wrong], encoder=picture_encoder, masking=masking)
+    codes = {"length": "reference_shape", "zeros": "embedding_zero", "nan": "embedding_finite"}
+    assert caught.value.code == codes[wrong]
+    assert picture_encoder.rows <= (picture_encoder.batch_size if wrong == "length" else 0)
+
+
+def test_settings_and_pictures_are_checked_when_a_stream_is_asked_for(picture_encoder) -> None:
+    for given in ({"image": "gone.jpg"}, {"image": picture(1), "masking": MaskSettings(feature_res=128)}):
+        with pytest.raises(InvalidInput):
+            explorer.stream(given["image"], encoder=picture_encoder, masking=given.get("masking"))
+    assert not picture_encoder.rows
+
+
+def test_a_picture_is_looked_at_before_the_reference_is_embedded(picture_encoder) -> None:
+    with pytest.raises(InvalidInput, match=r"gone\.jpg"):
+        explorer.explain("gone.jpg", reference=np.zeros((24, 40, 3), np.uint8), encoder=picture_encoder)
+    assert not picture_encoder.rows

@@ -16,6 +16,7 @@ from explorer.attributions.method import (
     plain_settings,
 )
 from explorer.attributions.question import Question
+from explorer.core.distances import check_reference, check_shape
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import MethodExplanation
@@ -47,6 +48,23 @@ def check_method(
         raise InvalidInput(
             f"{kind.title} selects no masks; leave mode, threshold and slices out.", code="method_selection"
         )
+
+
+def check_target(question: Question, *, own: bool) -> None:
+    """Refuse a reference that nothing has a distance to, before it costs more than a pass.
+
+    Args:
+        question: The question.
+        own: Whether the reference is an embedding of somebody's own, which may be of another length.
+
+    Raises:
+        InvalidInput: It is.
+        UnusableEmbedding: It holds non-finite values, or has no length where the distance needs one.
+    """
+    check_reference(question.distance, question.target.embedding)
+    if own:
+        row = question.encoder.embed_pixels(question.pixels[None].copy())  # a function may write in what it is shown
+        check_shape(question.target.embedding, row.shape[1:])
 
 
 def explain_by(

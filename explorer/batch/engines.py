@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from explorer.core.errors import Failed, InvalidInput
+from explorer.core.errors import Failed, InvalidInput, WeightsMissing
+from explorer.core.extras import how_to_install, not_importable
 from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
 
@@ -45,22 +46,30 @@ class Cluster:
             raise InvalidInput("workers must be a whole number, at least 1.", code="workers_range")
 
 
-class Engine(Protocol):
-    """Does units of work in any order, each once or, where a worker was lost, again."""
+@dataclass(frozen=True)
+class Engine:
+    """Does units of work in any order, each once or, where a worker was lost, again.
 
-    def __call__(self, task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
-        """Yield what the task does of each."""
+    Attributes:
+        run: A task, its units and where -> what the task does of each.
+        needs: Modules.
+        extra: The group of pyproject.toml that has them.
+    """
+
+    run: Callable[[Task, Sequence[Any], Cluster], Generator[Answer, None, None]]
+    needs: tuple[str, ...] = ()
+    extra: str = ""
 
 
 ENGINES: Registry[Engine] = Registry("engine", "explorer.batch.ray_engine")
 
 
-def local(task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
+def _here(task: Task, units: Sequence[Any], cluster: Cluster) -> Generator[Answer, None, None]:
     """One unit after another, in this process."""
     return (answer for unit in units for answer in task(unit))
 
 
-ENGINES.add("local", local)
+HERE = ENGINES.add("local", Engine(_here))
 
 
 def chosen(name: str, address: str = "", workers: int | None = None) -> tuple[Engine, Cluster]:
@@ -68,9 +77,16 @@ def chosen(name: str, address: str = "", workers: int | None = None) -> tuple[En
 
     Raises:
         InvalidInput: No such engine, or one that works nowhere else.
+        WeightsMissing: What it needs is not installed.
     """
     engine, cluster = ENGINES[name], Cluster(address, workers)
-    if engine is local and cluster != Cluster():
+    if absent := not_importable(engine.needs):
+        raise WeightsMissing(
+            f"The engine {name} needs {' and '.join(absent)}, not installed here: {how_to_install(engine.extra)}. The "
+            "engine local does without.",
+            code="packages_missing",
+        )
+    if engine is HERE and cluster != Cluster():
         raise InvalidInput("address and workers are for the engine ray; leave them out.", code="engine_cluster")
     return engine, cluster
 
@@ -88,7 +104,7 @@ def every_answer(
         wanted: The numbers that the units answer.
     """
     missing = set(wanted)
-    with closing(do(task, units, cluster)) as steps:
+    with closing(do.run(task, units, cluster)) as steps:
         for step in steps:
             if isinstance(step, int):
                 yield step

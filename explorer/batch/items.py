@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.batch.engines import Cluster, Engine, every_answer, local
+from explorer.batch.engines import HERE, Cluster, Engine, every_answer
 from explorer.core.embedder import Input, Origin
 from explorer.core.errors import ExplorerError, Failed, in_words
 from explorer.core.references import Reference, embed_reference
@@ -118,7 +118,7 @@ def embedded(
     A few are embedded by this process, as starting workers for them would take longer.
     """
     wanted = [number for unit in units for number, _ in unit]
-    return every_answer(local if len(units) <= FEW else do, Embedding(encoder), units, cluster, wanted)
+    return every_answer(HERE if len(units) <= FEW else do, Embedding(encoder), units, cluster, wanted)
 
 
 class Bank(Sequence[Reference | None]):

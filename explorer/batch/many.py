@@ -23,7 +23,7 @@ from explorer.core.masks import MaskSettings
 from explorer.core.probe import Progress
 from explorer.core.selections import SelectionSettings
 from explorer.encoders.base import Encoder
-from explorer.encoders.cards import DEFAULT_ENCODER, resolve
+from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.verbs import WANTED
 
 
@@ -33,7 +33,7 @@ def explain_many(
     captions: Any = None,
     pairs: Any = None,
     *,
-    encoder: str | Encoder = DEFAULT_ENCODER,
+    encoder: EncoderLike = DEFAULT_ENCODER,
     masking: MaskSettings | None = None,
     selection: SelectionSettings | None = None,
     method: str = OWN_METHOD,
@@ -55,7 +55,7 @@ def explain_many(
             (``picture``, ``reference`` or ``caption``, and if wanted ``id``, ``method``, and fields of ``MaskSettings``
             and ``SelectionSettings``), of ``(picture, reference)`` or of ``(id, picture, reference)``, in which whole
             numbers are places in the lists above.
-        encoder: A key of the cards, or an encoder.
+        encoder: As for ``explain``.
         masking: How to mask; the defaults are the paper's.
         selection: Which masks count.
         method: A key of the methods.

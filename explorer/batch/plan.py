@@ -92,10 +92,10 @@ class Plan:
         return self._numbers[key]
 
     def source(self, given: Any) -> Any:
-        """A picture as it is read: paths from the folder of the table that names them."""
-        if self.folder is None or not isinstance(given, str | os.PathLike):
+        """A picture as anybody may read it: by a whole path, as a worker need not stand where this process does."""
+        if not isinstance(given, str | os.PathLike):
             return given
-        return os.path.join(self.folder, given)
+        return os.path.abspath(os.path.join(self.folder or "", os.fsdecode(given)))
 
     def manner_of(self, row: Row) -> Manner:
         """How a row is explained."""

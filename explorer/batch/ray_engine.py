@@ -18,10 +18,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from explorer.batch.engines import ENGINES, Answer, Cluster, Task
+from explorer.batch.engines import ENGINES, Answer, Cluster, Engine, Task
 from explorer.batch.items import Caught
-from explorer.core.errors import ExplorerError, Failed, WeightsMissing
-from explorer.core.extras import how_to_install, not_importable
+from explorer.core.errors import ExplorerError, Failed
 
 PROCESSORS = 2
 """For a worker, where there is no GPU: an encoder keeps that many busy."""
@@ -42,17 +41,7 @@ OWN = {
 
 
 def import_ray() -> Any:
-    """Ray, which tells nobody that it runs.
-
-    Raises:
-        WeightsMissing: It is not installed.
-    """
-    if absent := not_importable(("ray", "pyarrow")):
-        raise WeightsMissing(
-            f"The engine ray needs {' and '.join(absent)}, not installed here: {how_to_install('ray')}. The engine "
-            "local does without.",
-            code="packages_missing",
-        )
+    """Ray, which tells nobody that it runs."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # before the import, and for the processes that it starts
     import ray
     import ray.data
@@ -211,4 +200,4 @@ def _settings_of(context: Any) -> Iterator[None]:
             setattr(context, name, value)
 
 
-ENGINES.add("ray", ray_data)
+ENGINES.add("ray", Engine(ray_data, needs=("ray", "pyarrow"), extra="ray"))

@@ -88,11 +88,13 @@ class Folder:
 
     def forget_errors(self) -> None:
         """Let rows and items that failed be tried again."""
-        for journal in (self._rows, self._items):
-            kept = [facts for _, facts in journal.lines() if not facts.get("error")]
-            text = "".join(json.dumps(facts) + "\n" for facts in kept)
-            name = journal.path.name
-            write_whole(self.out, lambda scratch, name=name, text=text: (scratch / name).write_text(text))  # type: ignore[misc]
+
+        def write(scratch: Path) -> None:
+            for journal in (self._rows, self._items):
+                with (scratch / journal.path.name).open("w", encoding="utf-8") as file:
+                    file.writelines(json.dumps(facts) + "\n" for _, facts in journal.lines() if not facts.get("error"))
+
+        write_whole(self.out, write)
 
     def items(self) -> dict[int, Whole]:
         """Items that are embedded."""

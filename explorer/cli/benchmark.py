@@ -43,7 +43,9 @@ def add_command(commands: Any) -> None:
     command.add_argument("--data", metavar="KIND:PATH", required=True, help="the pictures; see below")
     command.add_argument("--encoders", metavar="KEY,..", default=DEFAULT_ENCODER,
                          help="as listed by: explorer models (default: %(default)s)")  # fmt: skip
-    command.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    command.add_argument(
+        "--precision", default="float32", help="float32, bfloat16 or float16, as the encoder has (default: %(default)s)"
+    )
     command.add_argument(
         "--methods",
         metavar="KEY,..",

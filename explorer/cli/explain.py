@@ -6,24 +6,39 @@ import argparse
 from typing import Any
 
 from explorer.attributions.method import METHODS, OWN_METHOD
-from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, progress, report, settings
-from explorer.core.distances import DISTANCES, check_reference
+from explorer.cli.shared_options import (
+    STOPPED,
+    add_encoder,
+    add_limits,
+    add_number,
+    add_output,
+    add_selection,
+    allow_larger,
+    check_output,
+    grown,
+    progress,
+    report,
+    save,
+    settings,
+)
+from explorer.core.distances import check_reference
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
-from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.probe import Probe
-from explorer.core.selections import MODES, SelectionSettings
+from explorer.core.selections import SelectionSettings
 from explorer.core.settling import Run, plan_run
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+from explorer.pictures.rules import OWN_FORMATS
 
 
 def add_command(commands: Any) -> None:
     """Add ``explain`` to the command line's parsers."""
     explain = commands.add_parser("explain", help="explain one picture against another or a caption")
     explain.set_defaults(run=_explain)
-    explain.add_argument("picture", metavar="PICTURE", help="the picture to explain: JPEG, PNG, WEBP or GIF")
+    explain.add_argument("picture", metavar="PICTURE", help=f"the picture to explain: {', '.join(OWN_FORMATS)}")
     reference = explain.add_mutually_exclusive_group(required=True)
     reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
     reference.add_argument("--caption", metavar="TEXT", help="the caption to compare it with")
@@ -31,7 +46,9 @@ def add_command(commands: Any) -> None:
                          help=f"{', '.join(METHODS)} (default: %(default)s)")  # fmt: skip
     add_output(explain)
     add_encoder(
-        explain.add_argument_group("encoder"), DEFAULT_ENCODER, f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME"
+        explain.add_argument_group("encoder"),
+        DEFAULT_ENCODER,
+        f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME, timm-features:NAME, hf:OWNER/NAME, onnx:PATH",
     )
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
     for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
@@ -39,13 +56,8 @@ def add_command(commands: Any) -> None:
     masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
-    selection = explain.add_argument_group("selection (free)")
-    selection.add_argument("--mode", choices=list(MODES), default="mirror", help="which masks count")
-    add_number(selection, THRESHOLD)
-    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="distance between embeddings")
-    for side in ("closest", "farthest"):
-        selection.add_argument(f"--{side}", nargs=2, type=float, metavar=("LOW", "HIGH"),
-                               help=f"slice of the ranking that counts as {side}; overrides mode")  # fmt: skip
+    add_selection(explain, "mirror")
+    add_limits(explain)
 
 
 def _explain(options: argparse.Namespace) -> int:
@@ -54,32 +66,33 @@ def _explain(options: argparse.Namespace) -> int:
     from explorer.core.references import embed_reference
     from explorer.core.truth import own_truth
     from explorer.encoders.cards import load_encoder
-    from explorer.results.folders import refuse_overwriting
     from explorer.results.summary import describe, describe_truth
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
-    refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
+    allow_larger(options)
+    check_output(options, resume=options.resume)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     if options.method != OWN_METHOD:
         explained = _by_method(options, encoder, masking, selection)
     else:
+        seen = encoder.read(options.picture)
         target = embed_reference(encoder, reference=options.reference, caption=options.caption)
         check_reference(selection.distance, target.embedding)
         with progress(options.quiet or "p_keep" not in masking.open, "mask") as step:  # of the pilot
-            run = plan_run(encoder.read(options.picture), encoder, masking, [target], selection, step)
+            run = plan_run(seen, encoder, masking, [target], selection, step)
         reached = _reached(run, options)
         if reached is None:
             return STOPPED
         explained = rank_against(reached, target, selection)
         if run.second is not None:  # if that is stopped, the first of the two is there
-            explained.save(options.out, overwrite=options.overwrite)
+            save(explained, options)
             options.resume, options.overwrite = False, True
             other = _reached(run.second, options)
             if other is None:
                 return STOPPED
             explained = with_second(explained, rank_against(other, target, selection))
-    explained.save(options.out, overwrite=options.overwrite)
-    if report(explained, options.out):
+    save(explained, options)
+    if report(explained, options.out, keep=options.keep):
         print(describe(explained))
         if told := describe_truth(own_truth(explained) if isinstance(explained, Explanation) else None):
             print(told)
@@ -96,8 +109,10 @@ def _by_method(options: argparse.Namespace, encoder: Any, masking: MaskSettings,
     """The map of another method, which is made in one go."""
     from explorer.verbs import explain
 
-    if options.resume:
-        raise InvalidInput("Only maps of distance-explainer can be resumed; leave --resume out.", code="method_resume")
+    for name in ("resume", "keep"):
+        if getattr(options, name):
+            said = f"Only maps of distance-explainer can be resumed or kept; leave --{name} out."
+            raise InvalidInput(said, code=f"method_{name}")
     with progress(options.quiet, "pass") as step:
         return explain(
             options.picture,

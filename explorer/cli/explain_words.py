@@ -5,7 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from explorer.cli.shared_options import STOPPED, add_encoder, add_number, add_output, grown, report, settings
+from explorer.cli.shared_options import (
+    STOPPED,
+    add_encoder,
+    add_limits,
+    add_number,
+    add_output,
+    allow_larger,
+    check_output,
+    grown,
+    report,
+    save,
+    settings,
+)
 from explorer.core.distances import DISTANCES, check_reference
 from explorer.core.limits import N_MASKS, P_KEEP, SEED, THRESHOLD
 from explorer.core.masks import MaskSettings
@@ -25,6 +37,7 @@ def add_command(commands: Any) -> None:
     reference.add_argument("--caption", metavar="TEXT", help="the sentence to compare it with")
     reference.add_argument("--reference", metavar="PICTURE", help="the picture to compare it with")
     add_output(command)
+    add_limits(command)
     add_encoder(command, SENTENCE_ENCODER, "one that reads captions; see: explorer models")
     command.add_argument("--hide", choices=list(HIDINGS), default="drop", help="what hidden words become")
     command.add_argument("--mode", choices=list(MODES), default=ALL_COUNT.mode, help="which masks count")
@@ -36,10 +49,10 @@ def add_command(commands: Any) -> None:
 def _explain_words(options: argparse.Namespace) -> int:
     from explorer.core.references import embed_reference
     from explorer.encoders.cards import load_encoder
-    from explorer.results.folders import refuse_overwriting
 
     masking, selection = settings(MaskSettings, options), settings(SelectionSettings, options)
-    refuse_overwriting(options.out, options.overwrite, resume=options.resume)  # before the costly work, not after it
+    allow_larger(options)
+    check_output(options, resume=options.resume)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     probe = prepare_words(options.sentence, encoder=encoder, masking=masking, hide=options.hide)
     target = embed_reference(encoder, reference=options.reference, caption=options.caption)
@@ -48,8 +61,8 @@ def _explain_words(options: argparse.Namespace) -> int:
     if reached is None:
         return STOPPED
     explained = rank_words(reached, target, selection)
-    explained.save(options.out, overwrite=options.overwrite)
-    if report(explained, options.out):
+    save(explained, options)
+    if report(explained, options.out, keep=options.keep):
         print(table(explained))
     return 0
 

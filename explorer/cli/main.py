@@ -15,7 +15,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from explorer.cli import app, batch, bench, benchmark, examples, explain, explain_words, models, study
+from explorer.cli import (
+    app,
+    batch,
+    bench,
+    benchmark,
+    examples,
+    explain,
+    explain_words,
+    match,
+    models,
+    rank,
+    results,
+    study,
+)
 from explorer.cli.output import lasting_output
 from explorer.cli.shared_options import STOPPED
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, in_words
@@ -73,7 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="explorer", description="Why are these two things close, or far, in an embedding space?")
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (app, explain, explain_words, batch, study, benchmark, bench, models, examples):
+    verbs = (app, explain, explain_words, rank, match, batch, results, study, benchmark, bench, models, examples)
+    for command in verbs:
         command.add_command(commands)
     return parser
 

@@ -22,7 +22,8 @@ def _list_models(options: argparse.Namespace) -> int:
     for card in encoders():
         print(f"{card.key:18} {card.comparing:42} {card.missing or 'here'}")
         print(f"{'':18} {card.title}: {card.embedding}; {card.size}; {card.licence}; {card.source}")
-    print("Any open_clip model: open_clip:MODEL:TAG. Any timm network: timm:NAME, e.g. timm:resnet101.tv_in1k.")
+    print("Any open_clip model: open_clip:MODEL:TAG. Any timm network: timm:NAME, e.g. timm:resnet101.tv_in1k, or")
+    print("timm-features:NAME. Vision networks of transformers: hf:OWNER/NAME. ONNX files: onnx:PATH.")
     print("Weights that are not here: explorer models fetch KEY")
     return 0
 

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from explorer.cli.output import bar_size
+from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.limits import Range
+from explorer.core.limits import THRESHOLD, Range
 from explorer.core.masks import AUTO
 from explorer.core.probe import Probe, Progress, grow
+from explorer.core.selections import MODES
+from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
-from explorer.results.folders import PROBE_FILE, resume_probe, save_probe
+from explorer.pictures.rules import allow_pictures
+from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe, save_probe
 
 STOPPED = 130
 """Exit status after Ctrl-C or SIGTERM."""
@@ -29,6 +33,7 @@ def add_output(command: argparse.ArgumentParser) -> None:
     """Where results go, and what of them is kept."""
     command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the results go")
     command.add_argument("--overwrite", action="store_true", help="replace results already there")
+    command.add_argument("--keep", action="store_true", help="keep the probe, too, so that explorer rank can use it")
     command.add_argument("--resume", action="store_true", help="go on where Ctrl-C stopped the same command")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -36,8 +41,21 @@ def add_output(command: argparse.ArgumentParser) -> None:
 def add_encoder(group: Any, default: str, about: str) -> None:
     """Which encoder, and how it computes."""
     group.add_argument("--encoder", metavar="KEY", default=default, help=f"{about} (default: %(default)s)")
-    group.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    group.add_argument(
+        "--precision", default="float32", help="float32, bfloat16 or float16, as the encoder has (default: %(default)s)"
+    )
     group.add_argument("--weights", metavar="FILE", help="a local weights file in place of the encoder's own")
+
+
+def add_selection(command: argparse.ArgumentParser, mode: str | None) -> None:
+    """Which masks count, which costs no pass."""
+    selection = command.add_argument_group("selection (free)")
+    selection.add_argument("--mode", choices=list(MODES), default=mode, help="which masks count")
+    add_number(selection, THRESHOLD)
+    selection.add_argument("--distance", choices=list(DISTANCES), default="cosine", help="distance between embeddings")
+    for side in ("closest", "farthest"):
+        selection.add_argument(f"--{side}", nargs=2, type=float, metavar=("LOW", "HIGH"),
+                               help=f"slice of the ranking that counts as {side}; overrides mode")  # fmt: skip
 
 
 def add_number(group: Any, cap: Range, *, auto: bool = False) -> None:
@@ -123,9 +141,34 @@ def progress(quiet: bool, unit: str, total: int | None = None, done: int = 0) ->
         yield step
 
 
-def report(explained: Any, folder: Path) -> bool:
+def add_limits(command: argparse.ArgumentParser) -> None:
+    """Larger pictures than usual."""
+    limits = command.add_argument_group("larger pictures")
+    for name, what, usual in (("max-mb", "megabytes of a file", 10), ("max-megapixels", "megapixels", 25)):
+        limits.add_argument(f"--{name}", type=float, metavar="N", help=f"most {what} (default: {usual})")
+
+
+def allow_larger(options: argparse.Namespace) -> None:
+    """Raise the limits as ``add_limits`` was told."""
+    allow_pictures(megabytes=options.max_mb, megapixels=options.max_megapixels)
+
+
+def check_output(options: argparse.Namespace, *, resume: bool = False) -> None:
+    """Refuse a folder where results lie, or that cannot be written: before the costly work, not after it."""
+    refuse_overwriting(options.out, options.overwrite, resume=resume)
+    check_writable(options.out)
+
+
+def save(explained: Any, options: argparse.Namespace) -> None:
+    """Write a result where it shall go, with its probe if that is asked for."""
+    keep = {"keep": True} if options.keep else {}
+    explained.save(options.out, overwrite=options.overwrite, **keep)
+
+
+def report(explained: Any, folder: Path, *, keep: bool) -> bool:
     """Say what was found, and what the user should know; whether there is a signal."""
-    (folder / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now
+    if not keep:
+        (folder / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now
     for notice in (*explained.notices, explained.no_signal):
         if notice:
             print(f"note: {notice}", file=sys.stderr)

@@ -45,7 +45,9 @@ def add_command(commands: Any) -> None:
         default=FEATURES_ENCODER,
         help="compares pictures once more, on the pages features and localization (default: %(default)s)",
     )
-    models.add_argument("--precision", default="float32", help="float32 or bfloat16 (default: %(default)s)")
+    models.add_argument(
+        "--precision", default="float32", help="float32, bfloat16 or float16, as the encoder has (default: %(default)s)"
+    )
     command.add_argument("--pictures", metavar="FOLDER", type=Path,
                          help="holds the paper's ten pictures (default: those fetched, or shipped ones)")  # fmt: skip
     command.add_argument("--out", metavar="FOLDER", type=Path, help="where the results go (default: study-KEY)")

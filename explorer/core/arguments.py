@@ -57,8 +57,17 @@ def as_folder(folder: Any) -> Path:
     Raises:
         InvalidInput: Not a name of a folder.
     """
-    check_kind("folder", folder, str | os.PathLike, "the name or path of a folder")
-    text = path_text("folder", folder)
+    return _as_path("folder", folder, "a folder")
+
+
+def as_file(path: Any) -> Path:
+    """Where one file goes, or comes from; as ``as_folder``."""
+    return _as_path("path", path, "a file")
+
+
+def _as_path(name: str, given: Any, what: str) -> Path:
+    check_kind(name, given, str | os.PathLike, f"the name or path of {what}")
+    text = path_text(name, given)
     if not text or "\0" in text:
-        raise InvalidInput("folder must be the name or path of a folder: not empty, no NUL in it.", code="folder_type")
+        raise InvalidInput(f"{name} must be the name or path of {what}: not empty, no NUL in it.", code=f"{name}_type")
     return Path(text)

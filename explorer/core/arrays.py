@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,13 @@ def _read(given: Any) -> NDArray[Any]:
         return np.asarray(tensor)
     except TypeError:  # a type that numpy has not
         return np.asarray(tensor.float())
+
+
+def array_hash(array: NDArray[Any]) -> str:
+    """The sha256 of an array's type, shape and numbers, in hex."""
+    digest = hashlib.sha256(f"{array.dtype}:{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def check_rows(rows: NDArray[Any], count: int) -> NDArray[Any]:

@@ -74,11 +74,7 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
         UnusableEmbedding: Non-finite values, or zero-length vectors where the distance needs a direction.
     """
     vector = np.asarray(reference, dtype=np.float64)
-    if vector.shape != embeddings.shape[1:]:
-        raise InvalidInput(
-            f"The reference embedding must have shape ({embeddings.shape[1]},) like the picture's, got {vector.shape}.",
-            code="reference_shape",
-        )
+    check_shape(vector, embeddings.shape[1:])
     distance = DISTANCES[key]
     check_reference(key, vector)
     if distance.needs_length:
@@ -98,6 +94,15 @@ def measure(key: str, embeddings: Floats, reference: Floats) -> Distances:
             code="embedding_range",
         )
     return found
+
+
+def check_shape(reference: Floats, wanted: tuple[int, ...]) -> None:
+    """Refuse a reference that is not as long as the embeddings it is to be compared with; raises InvalidInput."""
+    if reference.shape != wanted:
+        raise InvalidInput(
+            f"The reference embedding must have shape ({wanted[0]},) like the picture's, got {reference.shape}.",
+            code="reference_shape",
+        )
 
 
 def check_reference(key: str, reference: Floats) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,14 +16,9 @@ from explorer.core.distances import measure
 from explorer.core.embedder import Embedder, Input, Origin
 from explorer.core.probe import Probe
 from explorer.core.references import Reference
-from explorer.core.registry import Registry
 from explorer.core.selections import CLOSER, MATTERS, SelectionSettings, meaning
 from explorer.core.views import Painted, shape, short
-
-Writer = Callable[[Any, Path, bool], Path]
-"""A result, a folder, and whether results there are replaced -> the folder."""
-WRITERS: Registry[Writer] = Registry("kind of result", "explorer.results.folders")
-"""What saves each kind of result."""
+from explorer.core.writers import WRITERS
 
 
 def _pair(origin: Origin, reference: Reference) -> str:
@@ -87,19 +82,22 @@ class Explanation(Painted):
         """Distance of the whole picture to the reference; embeds it when first asked."""
         return float(measure(self.selection.distance, self.probe.unmasked()[None], self.reference.embedding)[0])
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False, keep: bool = False) -> Path:
         """Write ``attribution.npy``, ``distances.csv``, ``overlay.png`` and ``manifest.json``: all or nothing.
+
+        ``explorer.load(folder)`` gives it back.
 
         Args:
             folder: Where to, also what is returned; made when absent.
             overwrite: Replace results already there.
+            keep: Write the probe beside them, as ``Probe.save`` does, so that it can be ranked again later.
 
         Raises:
             InvalidInput: Results are there already and ``overwrite`` is false.
             CannotWrite: The folder cannot be written, and nothing was kept; or ``overlay.png`` cannot be drawn, and
                 all else was kept.
         """
-        return WRITERS["picture"](self, as_folder(folder), overwrite)
+        return WRITERS["picture"](self, as_folder(folder), overwrite, keep)
 
 
 def with_second(explained: Explanation, other: Explanation) -> Explanation:

@@ -237,6 +237,15 @@ class GridMasks:
         )
         return (rows.transpose(1, 0, 2).reshape(h, cells_y * f) @ across).astype(np.float32)
 
+    def begins(self, longer: GridMasks) -> bool:
+        """Whether these are the first masks of others, as far as both go."""
+        n = min(len(self), len(longer))
+        return (
+            (self.size, self.feature_res, self.blocks) == (longer.size, longer.feature_res, longer.blocks)
+            and np.array_equal(self.packed[:n], longer.packed[:n])
+            and np.array_equal(self.shifts[:n], longer.shifts[:n])
+        )
+
     def sums_kept(self, maps: NDArray[np.float64]) -> NDArray[np.float64]:
         """The sum of each map (k, h, w) over what each mask keeps, (k, n), without rendering any.
 

@@ -83,13 +83,16 @@ class Match:
         probe_b: Of B.
     """
 
-    weights: NDArray[np.float32]
+    weights: NDArray[np.float32] = field(repr=False)
     r2_first: float
     r2: float
     n: int
     chance: float
     probe_a: Probe = field(repr=False)
     probe_b: Probe = field(repr=False)
+
+    def __str__(self) -> str:
+        return self.says
 
     @cached_property
     def counterparts(self) -> NDArray[np.float32]:
@@ -160,7 +163,7 @@ class Match:
         return tuple(dict.fromkeys((*hides, *self.probe_a.notices, *self.probe_b.notices)))
 
 
-def match(probe_a: Any, probe_b: Any, *, r: int | tuple[int, int] = CELLS) -> Match:
+def match(probe_a: Any, probe_b: Any, r: int | tuple[int, int] = CELLS) -> Match:
     """Which part of A goes with which part of B; embeds nothing but a caption that is given.
 
     Args:
@@ -179,7 +182,7 @@ def match(probe_a: Any, probe_b: Any, *, r: int | tuple[int, int] = CELLS) -> Ma
     """
     a, b = _as_probes(probe_a, probe_b)
     _check_alike(a, b)
-    sides = _sides(r)
+    sides = check_cells(r)
     grids = [_grid(probe, side) for probe, side in zip((a, b), sides, strict=True)]
     one, other = (_copies(probe, grid, name) for probe, grid, name in zip((a, b), grids, "AB", strict=True))
     found = fit(one, other)
@@ -237,7 +240,12 @@ def _check_alike(a: Probe, b: Probe) -> None:
         )
 
 
-def _sides(r: Any) -> tuple[int, int]:
+def check_cells(r: Any) -> tuple[int, int]:
+    """The rows and columns of A's cells and of B's, from one number or two.
+
+    Raises:
+        InvalidInput: None that can be.
+    """
     sides = r if isinstance(r, tuple | list) else (r, r)
     fine = len(sides) == 2 and all(
         isinstance(side, int | np.integer) and not isinstance(side, bool) and 1 <= side <= MOST_CELLS for side in sides

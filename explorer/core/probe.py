@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explorer.core.arguments import as_file
+from explorer.core.distances import check_shape
 from explorer.core.embedder import NOWHERE, WHOLE, Box, Embedder, Input, Origin, Rows
 from explorer.core.errors import ExplorerError, Failed, InvalidInput, UnusableEmbedding, in_words
 from explorer.core.fills import FILLS, make_background
 from explorer.core.limits import N_MASKS
 from explorer.core.masks import SCHEMES, GridMasks, MaskSet, MaskSettings, masks_from_array, sample_masks
 from explorer.core.patches import check_patches, embed_kept
+from explorer.core.references import Reference, named
 from explorer.core.views import shape, short
+from explorer.core.writers import WRITERS
 
 CHANNELS_LAST = "If the channels come first in the array, array.transpose(1, 2, 0) moves them to the end."
 Progress = Callable[[int, int], None]
@@ -78,6 +83,25 @@ class Probe:
         """Whether every mask asked for is embedded."""
         return len(self) == self.wanted
 
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
+        """Write everything it is made of to one file, all or nothing: ``explorer.load(path)`` gives it back.
+
+        The file holds the picture, as the encoder sees it and for the screen. Where nobody has asked for the
+        embedding of the whole picture yet, it is embedded now, so that ranking later needs no encoder.
+
+        Args:
+            path: The file; or a folder that is there, which then has ``probe.npz`` in it.
+            overwrite: Replace a file already there.
+
+        Returns:
+            The file's path.
+
+        Raises:
+            InvalidInput: A file is there already and ``overwrite`` is false.
+            CannotWrite: It cannot be written, and nothing was kept.
+        """
+        return WRITERS["probe"](self, as_file(path), overwrite)
+
 
 def prepare(
     image: Any,
@@ -94,7 +118,7 @@ def start(
     seen: Input, encoder: Embedder, masking: MaskSettings | None = None, masks: MaskSet | NDArray[Any] | None = None
 ) -> Probe:
     """``prepare`` for an item that is read already: the one place where probes begin."""
-    coarse = _coarse(seen.pixels)
+    seen, coarse = named(seen), _coarse(seen.pixels)
     try:
         masking, masks = _masks_for(seen.pixels, masking, masks)
     except InvalidInput as error:
@@ -111,7 +135,7 @@ def start(
         embeddings=np.empty((0, 0), np.float32),
         pixels=seen.pixels,
         background=encoder.zero_colour if drops else make_background(masking.fill, seen.pixels, encoder, masking.seed),
-        unmasked=_Unmasked(encoder, seen.pixels),
+        unmasked=Unmasked(encoder, seen.pixels),
         picture=seen.picture,
         box=seen.box,
         notices=seen.notices + coarse,
@@ -141,17 +165,17 @@ def _coarse(pixels: NDArray[Any]) -> tuple[str, ...]:
     )
 
 
-class _Unmasked:
+class Unmasked:
     """Embeds the whole picture, once; no function, which could not be pickled."""
 
-    def __init__(self, encoder: Embedder, pixels: NDArray[Any]) -> None:
-        self._encoder, self._pixels = encoder, pixels
-        self._row: NDArray[np.floating] | None = None
+    def __init__(self, encoder: Embedder, pixels: NDArray[Any], row: NDArray[np.floating] | None = None) -> None:
+        self._encoder, self._pixels, self.row = encoder, pixels, row
 
     def __call__(self) -> NDArray[np.floating]:
-        if self._row is None:  # a copy, since a function may write in what it is shown
-            self._row = self._encoder.embed_pixels(self._pixels[None].copy())[0]
-        return self._row
+        """Its embedding (d,)."""
+        if self.row is None:  # a copy, since a function may write in what it is shown
+            self.row = self._encoder.embed_pixels(self._pixels[None].copy())[0]
+        return self.row
 
 
 def enlarge(probe: Probe, n_masks: int) -> Probe:
@@ -165,14 +189,21 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
             code="n_masks_shrink",
         )
     if not isinstance(probe.masks, GridMasks):
-        raise InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
+        raise _not_growing()
     if not SCHEMES[masking.scheme].grows:
         raise InvalidInput(
             f"Masks of the {masking.scheme} scheme depend on how many there are, so they cannot be extended; "
             "start a new probe, or use another scheme.",
             code="scheme_grow",
         )
-    return replace(probe, masking=masking, masks=sample_masks(masking, probe.masks.size), chosen=_kept_choices(probe))
+    masks = sample_masks(masking, probe.masks.size)
+    if not probe.masks.begins(masks):  # given, or drawn by an earlier version of the scheme
+        raise _not_growing()
+    return replace(probe, masking=masking, masks=masks, chosen=_kept_choices(probe))
+
+
+def _not_growing() -> InvalidInput:
+    return InvalidInput("Masks you gave cannot be extended; start a new probe with all of them.", code="masks_given")
 
 
 def _kept_choices(probe: Probe) -> dict[str, str]:
@@ -189,7 +220,10 @@ def first(probe: Probe, n_masks: int) -> Probe:
 
 
 def complete(
-    probe: Probe, on_progress: Progress | None = None, enough: Callable[[Probe], Probe | None] | None = None
+    probe: Probe,
+    on_progress: Progress | None = None,
+    enough: Callable[[Probe], Probe | None] | None = None,
+    targets: Sequence[Reference] = (),
 ) -> Probe:
     """Embed what is missing.
 
@@ -197,6 +231,8 @@ def complete(
         probe: Complete or stopped early.
         on_progress: Called with (masks done, masks in all) after every batch.
         enough: Asked after every batch for the probe to end with, if that is here.
+        targets: What it shall be compared with; where one is of another length than the first batch, it is refused
+            then.
 
     Raises:
         ExplorerError: The encoder failed, or its answer is no embedding; the error's ``probe`` is what was reached.
@@ -213,6 +249,10 @@ def complete(
             raise said from error
         if grown is None:
             return reached
+        if len(reached) == len(probe) < len(grown):
+            with keeping(grown), ending(steps):
+                for target in targets:
+                    check_shape(target.embedding, grown.embeddings.shape[1:])
         ended = None if enough is None else enough(grown)
         told = ended or grown
         if on_progress is not None and len(told) > len(reached):
@@ -221,6 +261,16 @@ def complete(
             steps.close()
             return ended
         reached = grown
+
+
+@contextmanager
+def ending(steps: Generator[Probe]) -> Iterator[None]:
+    """Let an encoder that works ahead stop at an error."""
+    try:
+        yield
+    except ExplorerError:
+        steps.close()
+        raise
 
 
 @contextmanager

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.arguments import described
-from explorer.core.arrays import as_numpy
+from explorer.core.arrays import array_hash, as_numpy
 from explorer.core.captions import clean_caption
-from explorer.core.embedder import NOWHERE, Embedder, Origin
+from explorer.core.embedder import NOWHERE, Embedder, Input, Origin
 from explorer.core.errors import InvalidInput
 from explorer.core.views import shape, short
 
@@ -36,6 +37,8 @@ class Reference:
         notices: What the user should know about it.
         picture_sha256: As of a probe.
         origin: As of a probe.
+        caption: What it was where it was a caption, as far as the encoder reads.
+        encoder: The fingerprint of what embedded it; empty for an embedding of somebody's own.
     """
 
     embedding: NDArray[np.floating]
@@ -44,6 +47,8 @@ class Reference:
     notices: tuple[str, ...] = ()
     picture_sha256: str = ""
     origin: Origin = NOWHERE
+    caption: str = ""
+    encoder: str = ""
 
     @property
     def named(self) -> str:
@@ -52,6 +57,50 @@ class Reference:
 
     def __repr__(self) -> str:
         return f"<Reference {self.named}: {shape(self.embedding)}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class References(Sequence[Reference]):
+    """Many references of one encoder, without their pictures: iterate, or take one by its place or its label.
+
+    Attributes:
+        embeddings: (n, d), in the order they were given.
+        labels: (n,) what each is called: a picture's file, a caption's text; no two alike.
+        encoder: The fingerprint of what embedded them.
+        items: (n,) each as ``embed_reference`` gives it.
+    """
+
+    embeddings: NDArray[np.floating]
+    labels: tuple[str, ...]
+    encoder: str
+    items: tuple[Reference, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return f"<References: {len(self)} of {self.encoder}, {shape(self.embeddings)}>"
+
+    @overload
+    def __getitem__(self, place: int | str) -> Reference: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> References: ...
+
+    def __getitem__(self, place: int | str | slice) -> Reference | References:
+        if isinstance(place, slice):
+            return References(self.embeddings[place], self.labels[place], self.encoder, self.items[place])
+        if isinstance(place, str) and place not in self.labels:
+            raise KeyError(place)
+        return self.items[self.labels.index(place) if isinstance(place, str) else place]
+
+
+def named(seen: Input) -> Input:
+    """An input that can be told from others by its ``sha256``, also an array, of which nobody has made one yet."""
+    if seen.sha256:
+        return seen
+    height, width = seen.pixels.shape[:2]
+    return replace(seen, sha256=array_hash(seen.pixels), origin=Origin(seen.origin.name, (height, width)))
 
 
 def embed_reference(
@@ -78,19 +127,39 @@ def embed_reference(
         return _from_caption(encoder, caption)
     if embedding is not None:
         return Reference(_as_vector(embedding), "an embedding")
-    seen = encoder.read(reference)
+    if isinstance(reference, Reference):
+        return check_embedded_by(encoder, reference)
+    seen = named(encoder.read(reference))
     row = encoder.embed_pixels(seen.pixels[None].copy())[0]  # a function may write in what it is shown
     label = "an array" if seen.picture is None else "a picture"
-    return Reference(row, label, seen.picture, seen.notices, seen.sha256, seen.origin)
+    return Reference(row, label, seen.picture, seen.notices, seen.sha256, seen.origin, encoder=encoder.fingerprint)
+
+
+def check_embedded_by(encoder: Embedder, reference: Reference) -> Reference:
+    """A reference that is embedded already; raises InvalidInput where another encoder did it."""
+    if reference.encoder not in ("", encoder.fingerprint):
+        raise InvalidInput(
+            f"The reference was embedded by {reference.encoder}, the picture by {encoder.fingerprint}; embed both by "
+            "the same encoder.",
+            code="reference_encoder",
+        )
+    return reference
 
 
 def _from_caption(encoder: Embedder, caption: str) -> Reference:
+    kept, notices = read_caption(encoder, caption)
+    row = encoder.embed_texts([kept])[0]
+    return Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
+
+
+def read_caption(encoder: Embedder, caption: str) -> tuple[str, tuple[str, ...]]:
+    """What an encoder reads of a caption, and what the user should know about it; raises InvalidInput as it can."""
     text = clean_caption(caption)
     kept, dropped = encoder.fit_text(text)
     notices = check_words(encoder, kept, "caption")
     if dropped:
         notices += (f"The caption is longer than the text model reads; ignored from “{dropped.split()[0]} …”.",)
-    return Reference(encoder.embed_texts([kept])[0], f"“{kept}”", notices=notices)
+    return kept, notices
 
 
 def check_words(encoder: Embedder, text: str, what: str) -> tuple[str, ...]:

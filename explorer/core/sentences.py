@@ -21,7 +21,7 @@ from explorer.core.arguments import as_folder
 from explorer.core.captions import clean_caption
 from explorer.core.embedder import Embedder, Input
 from explorer.core.errors import InvalidInput
-from explorer.core.explanation import WRITERS, Explanation
+from explorer.core.explanation import Explanation
 from explorer.core.limits import MAX_CAPTION
 from explorer.core.masks import SCHEMES, ArrayMasks, MaskSettings
 from explorer.core.probe import Probe, start
@@ -30,6 +30,7 @@ from explorer.core.references import Reference, check_words
 from explorer.core.selections import SelectionSettings
 from explorer.core.streams import Stream, generator
 from explorer.core.views import Shown, short
+from explorer.core.writers import WRITERS
 
 HideKey = Literal["drop", "ellipsis"]
 """The keys of ``HIDINGS``, for users' type checkers."""
@@ -180,7 +181,10 @@ class MaskedSentence(Embedder):
 
     def read(self, source: Any) -> NoReturn:
         """Nothing but its own sentence is shown to it."""
-        raise AssertionError("a masked sentence reads no pictures")
+        raise InvalidInput(
+            "This is the probe of a sentence, which is compared by explorer rank or explain_words.",
+            code="probe_of_words",
+        )
 
     def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.floating]:
         texts = self.copies(pixels[:, 0, :, 0])
@@ -294,9 +298,9 @@ class WordsExplanation(Shown):
         exact = probe.complete and tries_all(len(self.words), probe.masking)
         return 0.0 if exact else wobble(self.ranked)
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+    def save(self, folder: str | Path, *, overwrite: bool = False, keep: bool = False) -> Path:
         """Write ``words.csv``, ``distances.csv`` and ``manifest.json``: all or nothing; as ``Explanation.save``."""
-        return WRITERS["words"](self, as_folder(folder), overwrite)
+        return WRITERS["words"](self, as_folder(folder), overwrite, keep)
 
 
 def rank_words(probe: Probe, target: Reference, selection: SelectionSettings | None = None) -> WordsExplanation:

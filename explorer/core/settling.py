@@ -100,7 +100,7 @@ class Run:
         """Embed what is missing; errors are those of ``core.probe.complete``."""
         watch = self.watch()
         tell = None if on_progress is None else lambda done, total: on_progress(self.spent + done, self.spent + total)
-        probe = complete(self.start, tell, enough=None if watch is None else watch.reached)
+        probe = complete(self.start, tell, None if watch is None else watch.reached, self.targets)
         return self.settled(probe, watch)
 
     def grow(self, on_progress: Progress | None = None) -> Iterator[Probe]:

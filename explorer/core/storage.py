@@ -59,9 +59,10 @@ def write_whole(folder: Path, write: Callable[[Path], object]) -> None:
     Raises:
         CannotWrite: Not writable, or the disk is full.
     """
-    made, scratch = False, None
+    made: list[Path] = []
+    scratch = None
     try:
-        made = not folder.exists()
+        made = [place for place in (folder, *folder.parents) if not place.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         write(scratch)
@@ -76,13 +77,23 @@ def write_whole(folder: Path, write: Callable[[Path], object]) -> None:
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
-        if made and folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+        for place in made:
+            if place.is_dir() and not any(place.iterdir()):
+                place.rmdir()
+
+
+def check_writable(folder: Path) -> None:
+    """Find out whether results can go into a folder before they cost anything; leaves nothing behind.
+
+    Raises:
+        CannotWrite: As ``write_whole``.
+    """
+    write_whole(folder, lambda scratch: None)  # what a scratch folder can be made in, a file can
 
 
 def _move_all(scratch: Path, folder: Path) -> None:
     """Move every file, or put back what was there."""
-    new, old = sorted(scratch.iterdir()), scratch / "old"
+    new, old = sorted(scratch.iterdir()), scratch / ".replaced"
     old.mkdir()
     moved = []
     try:

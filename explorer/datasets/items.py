@@ -15,9 +15,9 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.core.extras import how_to_install
 from explorer.core.registry import Registry
 from explorer.core.storage import file_hash
+from explorer.pictures.formats import ENDINGS
 from explorer.pictures.images import as_picture
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+from explorer.pictures.rules import own_rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Item:
         Raises:
             InvalidInput: It cannot be read.
         """
-        return as_picture(self.picture if isinstance(self.picture, Path) else self.picture()).pixels
+        return as_picture(self.picture if isinstance(self.picture, Path) else self.picture(), own_rules()).pixels
 
     def load_reference(self) -> NDArray[np.uint8] | None:
         """The reference (H, W, 3) uint8, where it is a picture.
@@ -68,7 +68,7 @@ class Item:
         """
         if self.reference is None:
             return None
-        return as_picture(self.reference if isinstance(self.reference, Path) else self.reference()).pixels
+        return as_picture(self.reference if isinstance(self.reference, Path) else self.reference(), own_rules()).pixels
 
     def load_mask(self, size: tuple[int, ...]) -> NDArray[np.bool_] | None:
         """The mask (H, W), where there is one.
@@ -81,7 +81,10 @@ class Item:
         """
         if self.mask is None:
             return None
-        found = np.asarray(as_picture(self.mask).pixels.any(axis=2) if isinstance(self.mask, Path) else self.mask())
+        if isinstance(self.mask, Path):
+            found = np.asarray(as_picture(self.mask, own_rules()).pixels.any(axis=2))
+        else:
+            found = np.asarray(self.mask())
         if found.shape != size:
             raise InvalidInput(
                 f"The mask of {self.key} is {found.shape}, its picture {size}; they must be of one size.",
@@ -114,7 +117,7 @@ DATASETS: Registry[DataSet] = Registry("dataset", "explorer.datasets")
 
 def pictures_in(folder: Path) -> list[Path]:
     """What is called like a picture in a folder, by name."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in ENDINGS)
 
 
 def content(file: Path) -> str:

@@ -16,6 +16,7 @@ from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders.gradients import Differentiable
 from explorer.encoders.labels import Labels
 from explorer.pictures.images import as_picture, resize
+from explorer.pictures.rules import own_rules
 
 
 class Encoder(Embedder):
@@ -28,7 +29,7 @@ class Encoder(Embedder):
 
     def read(self, source: Any) -> Input:
         """Read a picture: a path, a PIL image, an array, or a ``Picture``."""
-        picture = as_picture(source)
+        picture = as_picture(source, own_rules())
         pixels, box = picture.view(self)
         name = (
             os.path.basename(source) if isinstance(source, str | os.PathLike) else ""

@@ -24,12 +24,16 @@ from explorer.core.registry import Registry
 from explorer.encoders.base import Encoder
 from explorer.encoders.functions import from_function
 from explorer.encoders.hub import PLACE
+from explorer.encoders.onnx_models import from_onnx
 from explorer.encoders.tensorflow_beside_torch import settle_triton
 from explorer.encoders.torch_layers import from_torch
 
 KERAS_ON_TORCH = "with Keras on torch (KERAS_BACKEND=torch)"
 
 DEFAULT_ENCODER = "efficientnet-lite0-features"
+
+HALVES = ("float32", "bfloat16", "float16")
+"""What torch computes in."""
 
 CARDS: Registry[Card] = Registry("encoder")
 CARDS.add(
@@ -104,6 +108,7 @@ CARDS.add(
         language="English",
         weights="ViT-B-32:openai",
         revision="a6f597a30f7b82c51704746581f9a4e41421e878",
+        precisions=HALVES,
     ),
 )
 CARDS.add(
@@ -150,10 +155,11 @@ OPEN_CLIP, TIMM, TIMM_FEATURES = "open_clip:", "timm:", "timm-features:"
 ARCHITECTURE.TAG that timm lists, and ``timm-features:NAME``, the features it pools. A network of timm that does not
 tell the classes of ImageNet apart becomes the latter by itself."""
 
-LONGEST_KEY = 120
+HUGGING_FACE, ONNX = "hf:", "onnx:"
+"""Prefixes of keys that are not for visitors, as they name any model of the Hub, or a file: ``hf:OWNER/NAME``, a vision
+network of Hugging Face's transformers, or ``hf:local-dir:FOLDER``; ``onnx:PATH``."""
 
-HALVES = ("float32", "bfloat16", "float16")
-"""What torch computes in."""
+LONGEST_KEY = 120
 
 
 def find_card(key: str) -> Card:
@@ -165,17 +171,24 @@ def find_card(key: str) -> Card:
         InvalidInput: No such key.
     """
     card = _made_card(key) if isinstance(key, str) and len(key) <= LONGEST_KEY else None
-    return CARDS[key] if card is None or PLACE.fullmatch(card.weights) else card
+    return CARDS[key] if card is None or _is_own(card) else card
 
 
 def _own_card(key: str) -> Card:
     """The card of a key that may also name a folder, ``open_clip:local-dir:FOLDER``, or any model of the Hub."""
     card = _made_card(key) if isinstance(key, str) else None
-    return card if card and PLACE.fullmatch(card.weights) else find_card(key)
+    return card if card and _is_own(card) else find_card(key)
+
+
+def _is_own(card: Card) -> bool:
+    """Whether a card made on the fly names a folder, or any model of the Hub."""
+    return card.key.startswith((HUGGING_FACE, ONNX)) or PLACE.fullmatch(card.weights) is not None
 
 
 def _made_card(key: str) -> Card | None:
-    family = next((prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP) if key.startswith(prefix)), None)
+    family = next(
+        (prefix for prefix in (TIMM, TIMM_FEATURES, OPEN_CLIP, HUGGING_FACE, ONNX) if key.startswith(prefix)), None
+    )
     if family is None:
         return None
     name = key.removeprefix(family)
@@ -183,6 +196,10 @@ def _made_card(key: str) -> Card | None:
     short = Path(told[2]).name if told and told[1].lower().startswith("local") else name
     if family == TIMM:
         return _timm_card(name, short)
+    if family == HUGGING_FACE:
+        return _hugging_face_card(name, short)
+    if family == ONNX:
+        return _onnx_card(name)
     if family == TIMM_FEATURES:
         return features_of(_timm_card(name, short))
     return replace(CARDS["clip-vit-b32"], key=key, title=f"open_clip {short}", weights=name, revision=None,
@@ -206,6 +223,41 @@ def _timm_card(name: str, short: str = "") -> Card:
         precisions=HALVES,
         gives=("gradients",),  # besides layers or attention, which only the network itself can tell
         weights=name,
+    )
+
+
+def _hugging_face_card(name: str, short: str) -> Card:
+    return Card(
+        key=f"{HUGGING_FACE}{name}",
+        title=f"Hugging Face {short}",
+        compares=("image-image",),
+        embedding="pooled features",
+        family="huggingface",
+        packages=("torch", "transformers", "huggingface-hub", "safetensors"),
+        extra="huggingface",
+        size="downloaded on first use",
+        licence="see its model card",
+        source="transformers",
+        precisions=HALVES,
+        gives=("gradients",),  # besides layers or attention, which only the network itself can tell
+        weights=name,
+    )
+
+
+def _onnx_card(path: str) -> Card:
+    return Card(
+        key=f"{ONNX}{path}",
+        title=f"ONNX {Path(path).name:.60}",
+        compares=("image-image",),
+        embedding="whatever the network gives",
+        family="onnx_models",
+        packages=("onnx", "openvino"),
+        extra="lite",
+        size="a file of your own",
+        licence="",
+        source="",
+        precisions=("float32", "bfloat16"),
+        weights=path,
     )
 
 
@@ -247,8 +299,9 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
     """Load an encoder once; later calls return the same object, whichever thread asks.
 
     Args:
-        key: A key of the cards, ``open_clip:MODEL:TAG`` or ``timm:NAME``; also, as in the two libraries, with
-            ``hf-hub:OWNER/NAME`` or ``local-dir:FOLDER`` for the model.
+        key: A key of the cards, ``open_clip:MODEL:TAG``, ``timm:NAME`` or ``timm-features:NAME``; also, as in the two
+            libraries, with ``hf-hub:OWNER/NAME`` or ``local-dir:FOLDER`` for the model; ``hf:OWNER/NAME``, or
+            ``onnx:PATH`` with a preprocessor_config.json beside the file.
         precision: ``"float32"``, or ``"bfloat16"`` (faster, slightly less exact) where the card and this
             machine's processor have it.
         weights: A local weights file to use in place of the card's.
@@ -307,7 +360,7 @@ def _reloaded(key: str, precision: str, weights: str | None, fingerprint: str) -
     return encoder
 
 
-EncoderLike = str | Encoder | Callable[..., Any]
+EncoderLike = str | Encoder | os.PathLike[str] | Callable[..., Any]
 """A key, an encoder, or a network or function that one is made of."""
 
 
@@ -315,14 +368,17 @@ def resolve(encoder: Any) -> Encoder:
     """An encoder from its key, a network or a function, or the encoder itself.
 
     Args:
-        encoder: A key, an encoder, a torch network as ``from_torch`` takes it, or anything else that can be called (a
-            function, a Keras network) as ``from_function`` takes it.
+        encoder: A key, an encoder, a torch network as ``from_torch`` takes it, the ``pathlib.Path`` of an ONNX file as
+            ``from_onnx`` does, or anything else that can be called (a function, a Keras network) as ``from_function``
+            takes it.
 
     Raises:
         InvalidInput: None of these, or as ``load_encoder``, ``from_torch`` and ``from_function``.
     """
     if isinstance(encoder, Encoder):
         return encoder
+    if isinstance(encoder, os.PathLike) and str(path_text("encoder", encoder)).lower().endswith(".onnx"):
+        return from_onnx(encoder)
     keras, torch = sys.modules.get("keras"), sys.modules.get("torch")
     of_keras = keras is not None and isinstance(encoder, keras.Layer)  # which is a torch module where Keras is on torch
     if torch is not None and isinstance(encoder, torch.nn.Module) and not of_keras:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,8 @@ from explorer.encoders.base import Encoder
 from explorer.encoders.preprocessing import Drawing, as_drawing
 from explorer.pictures.arrays import as_array
 
-CHANNELS = ("last", "first")
+Channels = Literal["last", "first"]
+CHANNELS: tuple[str, ...] = ("last", "first")
 """Where a function wants them: (b, h, w, c) or (b, c, h, w)."""
 
 
@@ -105,7 +106,7 @@ def from_function(
     *,
     batch_size: int = 10,
     fixed_batch: bool = False,
-    channels: str = "last",
+    channels: Channels = "last",
     size: int | tuple[int, int] | None = None,
     mean: Any = None,
     std: Any = None,
@@ -132,7 +133,7 @@ def from_function(
     """
     if not callable(function):
         raise InvalidInput("from_function needs a callable (b, h, w, c) -> (b, d).", code="not_callable")
-    if not isinstance(channels, str) or channels not in CHANNELS:
+    if channels not in CHANNELS:
         raise InvalidInput(
             f'channels must be "last", for a function of (b, h, w, c), or "first", for (b, c, h, w); '
             f"got {channels!r:.40}.",

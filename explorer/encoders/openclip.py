@@ -44,20 +44,21 @@ BATCH = 8
 
 
 class OpenClipEncoder(MaskingEncoder):
-    """A picture and a text tower from open_clip, in float32, on a GPU where there is one.
+    """A picture and a text tower from open_clip, on a GPU where there is one.
 
     Args:
         card: The facts.
-        network: A model made by open_clip, in evaluation mode.
+        network: A model made by open_clip, in evaluation mode and float32.
         tokenizer: The tokenizer open_clip pairs with it.
         fingerprint: Names weights and run-time.
+        precision: What pictures are embedded in; captions, and what lies inside, are float32.
 
     The layers that can be randomised are those of the picture tower.
     """
 
     batch_size = BATCH
 
-    def __init__(self, card: Card, network: Any, tokenizer: Any, fingerprint: str) -> None:
+    def __init__(self, card: Card, network: Any, tokenizer: Any, fingerprint: str, precision: str = "float32") -> None:
         super().__init__()
         import torch
         from open_clip import get_model_preprocess_cfg
@@ -65,6 +66,8 @@ class OpenClipEncoder(MaskingEncoder):
 
         self.card, self._tokenizer, self.fingerprint = card, tokenizer, fingerprint
         self._network = private_copy(network)  # which is run, and may keep what it computes
+        self._precision, self._kind = precision, getattr(torch, precision)
+        self._network.visual.to(self._kind)
         self._access = TorchLayers(network, "visual", first=("conv1",), last=("ln_post", "proj"))
         self._removal: PatchRemoval | None = None
         settings = PreprocessCfg(**get_model_preprocess_cfg(network))
@@ -92,7 +95,7 @@ class OpenClipEncoder(MaskingEncoder):
 
     def _embed_planes(self, planes: Any) -> Any:
         with usual_torch(draws=False):
-            return self._network.encode_image(planes).float()
+            return self._network.encode_image(planes.to(self._kind)).float()
 
     def _as_input(self, colours: NDArray[np.float32]) -> NDArray[np.float32]:
         mean, std = (as_numpy(colour).ravel() for colour in (self._mean, self._std))
@@ -145,7 +148,8 @@ class OpenClipEncoder(MaskingEncoder):
 
     def _replaced(self, weights: Mapping[str, Arrays], label: str) -> OpenClipEncoder:
         network = self._access.replaced(weights)
-        twin = OpenClipEncoder(self.card, network, self._tokenizer, f"{self.fingerprint}+{label}")
+        name = f"{self.fingerprint}+{label}"
+        twin = OpenClipEncoder(self.card, network, self._tokenizer, name, self._precision)
         twin._lock = self._lock  # the two share the tokenizer
         return twin
 
@@ -212,7 +216,7 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
 
     Args:
         card: The facts.
-        precision: ``"float32"``.
+        precision: What pictures are embedded in.
         weights: A ``.safetensors`` file, or a torch state dict, of the card's architecture.
 
     Raises:
@@ -239,9 +243,11 @@ def load(card: Card, *, precision: str, weights: Path | None) -> OpenClipEncoder
     runtime = f"open_clip {importlib.metadata.version('open_clip_torch')}:torch {torch.__version__} {device}"
     fingerprint = f"open_clip:{name}:{file_hash(path)[:12]}:{runtime}:{precision}"
     network = network.to(device, torch.float32)
-    if place is None:
-        return OpenClipEncoder(card, network, tokenizer, fingerprint)
-    return place.fit(lambda: OpenClipEncoder(card, network, tokenizer, fingerprint))
+
+    def made() -> OpenClipEncoder:
+        return OpenClipEncoder(card, network, tokenizer, fingerprint, precision)
+
+    return made() if place is None else place.fit(made)
 
 
 def _listed(card: Card, weights: Path | None) -> tuple[str, Path, Callable[[], tuple[Any, Any]]]:

@@ -21,6 +21,7 @@ from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.evaluation.maps import as_map
 from explorer.pictures.examples import asset_path
 from explorer.pictures.images import as_picture, resize
+from explorer.pictures.rules import own_rules
 
 PLANTED_SIZE = (224, 224)
 """Of the planted picture, where the encoder sees pictures of any size."""
@@ -186,8 +187,8 @@ def plant(
         WeightsMissing: The encoder's weights are not here.
     """
     encoder = resolve(encoder)
-    planted = as_picture(asset_path("espresso.jpg") if patch is None else patch).pixels
-    around = as_picture(asset_path("rocket.jpg") if background is None else background).pixels
+    planted = as_picture(asset_path("espresso.jpg") if patch is None else patch, own_rules()).pixels
+    around = as_picture(asset_path("rocket.jpg") if background is None else background, own_rules()).pixels
     size = encoder.input_size or PLANTED_SIZE
     region = box_region(size, box)
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))

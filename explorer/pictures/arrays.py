@@ -11,10 +11,52 @@ from numpy.typing import ArrayLike, NDArray
 from explorer.core.arguments import described
 from explorer.core.arrays import as_numpy
 from explorer.core.errors import InvalidInput
+from explorer.core.limits import MIN_SIDE
 from explorer.pictures.formats import check_size
+from explorer.pictures.rules import SERVED, Rules
 
 
-def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
+def plain(source: ArrayLike) -> NDArray[Any]:
+    """An array of somebody's own as one of the two kinds that ``eight_bits`` takes, where there is no doubt about it.
+
+    Grey ones, (H, W) or (H, W, 1), get three equal channels; a batch of one is its picture; whole numbers of any type
+    are those of 8 bits, but those of uint16 that have more are of 16 bits, with white at 65535 as in files.
+
+    Returns:
+        (H, W, 3), or (H, W, 4) with what covers it in the last channel; anything else as it was.
+
+    Raises:
+        InvalidInput: It is no array, or nobody can tell what its numbers mean.
+    """
+    try:
+        array = as_numpy(source)
+    except InvalidInput as error:
+        raise _not_a_picture("something that is no array", f" {error}") from error
+    if array.ndim == 4 and len(array) == 1:
+        array = array[0]
+    if array.ndim == 2 and array.dtype.kind in "fiu" and min(array.shape) >= MIN_SIDE:
+        array = array[..., None]
+    if array.ndim == 3 and array.shape[2] == 1 and array.dtype.kind in "fiu":
+        array = np.repeat(array, 3, axis=2)
+    if array.dtype.kind in "iu" and array.dtype != np.uint8 and array.ndim == 3 and array.size:
+        array = _whole(array)
+    return array
+
+
+def _whole(array: NDArray[np.integer]) -> NDArray[Any]:
+    low, high = int(array.min()), int(array.max())
+    if array.dtype == np.uint16 and high > 255:
+        return np.asarray(array / np.float32(65535))
+    if array.dtype == np.uint16:
+        raise InvalidInput(
+            f"Whole numbers of 16 bits that end at {high}: is white 255 or 65535? Give array.astype(numpy.uint8) or "
+            "array / 65535.",
+            code="image_values",
+        )
+    return array.astype(np.uint8) if low >= 0 and high <= 255 else array
+
+
+def eight_bits(source: ArrayLike, rules: Rules = SERVED) -> NDArray[np.uint8]:
     """A copy of (H, W, 3) uint8, or of floats in [0, 1] rounded to 8 bits.
 
     Raises:
@@ -28,6 +70,8 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
     hint = ""
     if array.ndim == 3 and shape[0] in (1, 3, 4) and shape[2] != 3:
         hint = " Did you mean channels last? array.transpose(1, 2, 0) moves them."
+    elif array.ndim == 4:
+        hint = " That is a batch: give one picture of it, array[0]."
     elif array.ndim == 3 and shape[2] == 4:
         hint = " Drop the fourth channel."
     elif array.ndim == 2 and array.dtype.kind in "fiub":
@@ -36,7 +80,7 @@ def eight_bits(source: ArrayLike) -> NDArray[np.uint8]:
         hint = " Whole numbers must be uint8, 0 to 255; divide those of 16 bits by 65535."
     if array.ndim != 3 or shape[2] != 3 or not array.size or not (array.dtype == np.uint8 or array.dtype.kind == "f"):
         raise _not_a_picture(f"shape {shape}, {array.dtype}", hint)
-    check_size(shape[1], shape[0])
+    check_size(shape[1], shape[0], rules)
     return np.array(array, order="C") if array.dtype == np.uint8 else _rounded(array)
 
 
@@ -87,4 +131,6 @@ def _how(image: Any, ndim: int) -> str:
             " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path)); or say "
             "how pictures are drawn for it: from_torch(network, size=224, mean=0.5, std=0.5), or from_function."
         )
+    if ndim == 4:
+        return " That is a batch: give one picture of it, array[0]."
     return " A grey one has a channel, too: array[..., None]." if ndim == 2 else ""

@@ -5,7 +5,7 @@ the EXIF orientation is applied; what is transparent is drawn on mid-grey, so co
 gone. An embedded ICC profile is not applied: the networks were trained, and the paper's own Adobe RGB pictures
 explained, on the numbers as they stand in the file.
 
-Only the four formats allowed are ever handed to PIL (see ``formats``), a picture's size is read from the header
+Only the formats allowed are ever handed to PIL (see ``formats``), a picture's size is read from the header
 before a pixel is decoded, and whatever is incomplete is refused.
 """
 
@@ -22,28 +22,35 @@ from numpy.typing import ArrayLike, NDArray
 
 from explorer.core.embedder import Box
 from explorer.core.errors import InvalidInput
-from explorer.pictures.arrays import eight_bits
+from explorer.pictures.arrays import eight_bits, plain
 from explorer.pictures.formats import (
     BROKEN,
-    FORMATS,
+    called,
     check_bytes,
     check_scans,
     check_size,
     damage_told,
+    no_alarm,
     read_file,
     sniff,
     without_notes,
 )
+from explorer.pictures.rules import SERVED, Rules
 
 if TYPE_CHECKING:
     from PIL import Image
 
 SCREEN_SIDE = 1024
 """Longer side of the picture that a result keeps for people; the encoder is shown the whole one."""
+PHOTOMETRIC = 262
+"""The tag of a TIFF that says whether 0 is white."""
 GREY = 127
 """What transparent pixels become: mid-grey, the colour that EfficientNet-Lite reads as zero."""
 
 ANIMATED = "Animated: only the first frame is used."
+PAGES = "Several pages: only the first one is used."
+RUNS_PROGRAMS = ("EPS", "WMF")
+"""Formats of drawings, which Pillow hands to other programs."""
 ANOTHER_FRAME = "Animated: only frame {}, at which the PIL image stands, is used."
 TRANSPARENT = "Image is fully transparent; it is drawn on grey, so there is nothing to explain."
 DARK = 17
@@ -88,12 +95,15 @@ class Picture:
         return seen
 
 
-def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike | Picture) -> Picture:
+def as_picture(
+    source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike | Picture, rules: Rules = SERVED
+) -> Picture:
     """Read, check and normalise a picture.
 
     Args:
         source: A path, a file's bytes, a PIL image, an array (H, W, 3) of uint8 or of floats in [0, 1]
             (rounded to 8 bits), or a picture already made, which is returned as it is.
+        rules: What is taken; nothing but what a server takes, unless said otherwise.
 
     Returns:
         The picture.
@@ -108,12 +118,23 @@ def as_picture(source: str | os.PathLike[str] | bytes | Image.Image | ArrayLike 
     if source is None:
         raise InvalidInput("Add an image first.", code="no_image")
     if isinstance(source, (str, os.PathLike)):
-        return _from_file(read_file(source))
+        data = read_file(source, rules)
+        try:
+            return _from_file(data, rules)
+        except InvalidInput as error:
+            if not rules.own:
+                raise
+            raise InvalidInput(f"{called(os.fsdecode(source), rules)}: {error}", code=error.code) from error
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return _from_file(bytes(source))
+        return _from_file(bytes(source), rules)
     if isinstance(source, Image.Image):
-        return _from_pil(source)
-    return _picture(eight_bits(source), deep="float" in str(getattr(source, "dtype", "")))
+        return _from_pil(source, rules)
+    array = plain(source) if rules.own else source
+    deep = "float" in str(getattr(array, "dtype", ""))
+    if rules.own and getattr(array, "ndim", 0) == 3 and array.shape[2] == 4:  # type: ignore[union-attr]
+        colours, cover = eight_bits(array[..., :3], rules), eight_bits(array[..., [3, 3, 3]], rules)  # type: ignore[index]
+        return _from_pil(Image.fromarray(np.dstack([colours, cover[..., :1]]), "RGBA"), rules)
+    return _picture(eight_bits(array, rules), deep=deep)
 
 
 def resize(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -157,35 +178,37 @@ def _picture(pixels: NDArray[np.uint8], notices: tuple[str, ...] = (), *, deep: 
 # Files
 
 
-def _from_file(data: bytes) -> Picture:
+def _from_file(data: bytes, rules: Rules) -> Picture:
     from PIL import Image
 
-    check_bytes(len(data))
-    kind, data = sniff(data), without_notes(data)
-    with damage_told():
+    check_bytes(len(data), rules)
+    kind, data = sniff(data, rules), without_notes(data)
+    with damage_told(rules), no_alarm(rules):
         image = Image.open(io.BytesIO(data), formats=(kind,))
-        check_size(*image.size)
-        check_scans(io.BytesIO(data), kind, *image.size)
+        check_size(*image.size, rules)
+        check_scans(io.BytesIO(data), kind, *image.size, rules)
         image.verify()  # the checksums of a PNG, which decoding skips; the image is spent by it
         image = Image.open(io.BytesIO(data), formats=(kind,))
-    return _from_pil(image)
+    return _from_pil(image, rules)
 
 
 # Colours
 
 
-def _from_pil(image: Image.Image) -> Picture:
-    if image.format not in (None, "MPO", *FORMATS):  # MPO: a phone's JPEG with a second picture inside
+def _from_pil(image: Image.Image, rules: Rules) -> Picture:
+    known = (None, "MPO", *rules.formats)  # MPO: a phone's JPEG with a second picture inside
+    if image.format in RUNS_PROGRAMS or (image.format not in known and not rules.own):
         raise InvalidInput(f"{image.format} is not supported; use JPEG or PNG.", code="image_format")
-    check_size(*image.size)
-    with damage_told():
-        animated = image.format in FORMATS and getattr(image, "is_animated", False)
+    check_size(*image.size, rules)
+    with damage_told(rules):
+        animated = image.format in rules.formats and getattr(image, "is_animated", False)
         frame = image.tell() + 1
         raw = next((tile.args for tile in getattr(image, "tile", ())), None)
         image.load()
-    deep = image.mode[0] in "IF" or (isinstance(raw, str) and raw.endswith("16B"))
+    deep = image.mode[0] in "IF" or ";16" in str(raw)
     pixels, notice = _flatten(_upright(_keyed(image, raw)))
-    moving = "" if not animated else ANIMATED if frame == 1 else ANOTHER_FRAME.format(frame)
+    first = PAGES if image.format == "TIFF" else ANIMATED
+    moving = "" if not animated else first if frame == 1 else ANOTHER_FRAME.format(frame)
     return _picture(pixels, (moving, notice), deep=deep)
 
 
@@ -254,7 +277,10 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     from PIL import Image as pil
 
     values = np.asarray(image).astype(np.float32)
-    whites = [65535] if image.mode.startswith("I;16") else [255, 65535] if image.mode == "I" else [1, 255, 65535]
+    sixteen = image.mode.startswith("I;16") or image.format == "PPM"  # which Pillow scales
+    whites = [65535] if sixteen else [255, 65535] if image.mode == "I" else [1, 255, 65535]
+    if image.format == "TIFF" and getattr(image, "tag_v2", {}).get(PHOTOMETRIC) == 0 and sixteen:
+        values = 65535 - values  # white is zero, which Pillow sees to for 8 bits only
     white = next((white for white in whites if values.max() <= white), None)  # NaN fits none
     if white is None or values.min() < 0:
         raise InvalidInput("Grey values must lie in 0 to 65535; convert to 8 bits.", code="image_values")

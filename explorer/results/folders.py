@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import importlib.metadata
 import io
@@ -9,7 +10,6 @@ import json
 import os
 import platform
 import shutil
-import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -18,40 +18,56 @@ from typing import Any
 
 import numpy as np
 
-from explorer.core.embedder import Origin
+from explorer.core.arrays import array_hash
+from explorer.core.embedder import Embedder, Origin
 from explorer.core.errors import CannotWrite, InvalidInput
-from explorer.core.explanation import WRITERS, Explanation, MethodExplanation
+from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import SCHEMES, GridMasks, MaskSettings
 from explorer.core.probe import Probe, prepare
+from explorer.core.references import Reference
 from explorer.core.selections import MEANINGS
 from explorer.core.sentences import MaskedSentence, WordsExplanation, tries_all
-from explorer.core.storage import write_whole
+from explorer.core.storage import file_hash, write_whole
 from explorer.core.truth import own_truth
+from explorer.core.writers import WRITERS
+from explorer.encoders.saved import encoder_facts
 from explorer.pictures.images import as_picture
+from explorer.results.probe_files import PROBE_FILE as PROBE_FILE
+from explorer.results.probe_files import Stored, Unreadable, masked, masks_of, read_stored, write_probe
 
 SCHEMA_VERSION = 1
 OVERLAY = "overlay.png"
-RESULT_FILES = ("attribution.npy", "distances.csv", OVERLAY, "manifest.json")
-PROBE_FILE = "probe.npz"
+MANIFEST = "manifest.json"
+RESULT_FILES = ("attribution.npy", "distances.csv", OVERLAY, MANIFEST)
 SECOND = "second"
 """Where the second map of two that tell two stories goes."""
 
 
-def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False) -> Path:
+def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = False, keep: bool = False) -> Path:
     """See ``Explanation.save``."""
 
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
         (scratch / "distances.csv").write_text(distances_csv(explanation), encoding="utf-8")
-        (scratch / "manifest.json").write_text(json.dumps(manifest(explanation), indent=2) + "\n", encoding="utf-8")
+        facts = manifest(explanation) | _kept(explanation, scratch, keep)
+        (scratch / MANIFEST).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
     _write_drawn(explanation, folder, write)
     if explanation.second is not None:
-        save_explanation(explanation.second, folder / SECOND, overwrite)
+        save_explanation(explanation.second, folder / SECOND, overwrite, keep)
     elif overwrite and (folder / SECOND / "manifest.json").is_file():  # that of another map
         shutil.rmtree(folder / SECOND)
     return folder
+
+
+def _kept(explanation: Explanation, scratch: Path, keep: bool) -> dict[str, str]:
+    """Write the probe beside a result, if it shall be; and what the manifest says of it."""
+    if not keep:
+        return {}
+    explanation.probe.unmasked()
+    write_probe(explanation.probe, scratch / PROBE_FILE)
+    return {"probe_sha256": file_hash(scratch / PROBE_FILE)}
 
 
 def _write_drawn(explanation: Explanation | MethodExplanation, folder: Path, write: Callable[[Path], None]) -> None:
@@ -90,7 +106,8 @@ def refuse_overwriting(folder: Path, overwrite: bool, *, resume: bool = True) ->
     """
     if overwrite:
         return
-    if not resume and os.path.exists(folder / PROBE_FILE):
+    done = os.path.exists(folder / MANIFEST)
+    if not resume and not done and os.path.exists(folder / PROBE_FILE):
         raise InvalidInput(
             f"{folder.name or folder} holds a run that was stopped; go on with it (--resume), name another folder, or "
             "lose it (--overwrite).",
@@ -109,13 +126,10 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "encoder": {
-            "key": probe.encoder.card.key,
-            "fingerprint": probe.encoder.fingerprint,
-            "batch_size": probe.encoder.batch_size,
-        },
+        "encoder": _encoder(probe.encoder),
         "masking": probe.masking.to_dict(),
-        "masks": "drawn" if isinstance(probe.masks, GridMasks) else "given",
+        "scheme_version": SCHEMES[probe.masking.scheme].version,
+        **_masks(probe),
         "masks_done": len(probe),
         **({"chosen": dict(probe.chosen)} if probe.chosen else {}),
         "selection": explanation.selection.to_dict(),
@@ -123,10 +137,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "closest": int((explanation.weights > 0).sum()),
             "farthest": int((explanation.weights < 0).sum()),
         },
-        **_items(
-            picture=(probe.origin, probe.picture_sha256),
-            compared_with=(explanation.reference.origin, explanation.reference.picture_sha256),
-        ),
+        **_items(probe.origin, probe.picture_sha256, explanation.reference),
         "reference": explanation.reference.label,
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
@@ -141,14 +152,38 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def _items(**pictures: tuple[Origin, str]) -> dict[str, Any]:
-    """What pictures are called and known by, where there are any; a name may be that of another one tomorrow."""
-    found = {}
-    for role, (origin, sha256) in pictures.items():
-        height, width = origin.size
-        facts = {"name": origin.name, "sha256": sha256, "width": width, "height": height}
-        found[role] = {name: value for name, value in facts.items() if value}
-    return {role: facts for role, facts in found.items() if facts}
+def _encoder(encoder: Embedder) -> dict[str, Any]:
+    """Who embedded, and what it takes to have it again."""
+    by = encoder.by if isinstance(encoder, MaskedSentence) else encoder
+    facts = encoder_facts(by)
+    said = {"key": by.card.key, "fingerprint": by.fingerprint, "batch_size": by.batch_size}
+    return said | ({"precision": facts["precision"]} if facts.get("precision") else {})
+
+
+def _masks(probe: Probe) -> dict[str, str]:
+    """Whether they were drawn, and which they were where their settings do not say so."""
+    masks = probe.masks
+    if isinstance(masks, GridMasks):
+        return {"masks": "drawn"}
+    return {"masks": "given", "masks_sha256": array_hash(masks.render(0, len(masks)))}
+
+
+def _items(origin: Origin, sha256: str, reference: Reference) -> dict[str, Any]:
+    """Both items, by what they are called and known by; a name may be that of another picture tomorrow."""
+    vector = reference.embedding
+    found: dict[str, Any] = {
+        "picture": _item(origin, sha256),
+        "compared_with": _item(reference.origin, reference.picture_sha256),
+        "caption": reference.caption,
+        "reference_embedding": {"type": str(vector.dtype), "base64": base64.b64encode(vector.tobytes()).decode()},
+    }
+    return {name: facts for name, facts in found.items() if facts}
+
+
+def _item(origin: Origin, sha256: str) -> dict[str, Any]:
+    height, width = origin.size
+    facts = {"name": origin.name, "sha256": sha256, "width": width, "height": height}
+    return {name: value for name, value in facts.items() if value}
 
 
 def versions() -> dict[str, str]:
@@ -180,13 +215,10 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
     facts = {
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "encoder": {"key": encoder.card.key, "fingerprint": encoder.fingerprint, "batch_size": encoder.batch_size},
+        "encoder": _encoder(encoder),
         "method": {"key": explanation.method, "settings": dict(explanation.settings)},
         "distance": explanation.distance,
-        **_items(
-            picture=(explanation.seen.origin, explanation.seen.sha256),
-            compared_with=(explanation.reference.origin, explanation.reference.picture_sha256),
-        ),
+        **_items(explanation.seen.origin, explanation.seen.sha256, explanation.reference),
         "reference": explanation.reference.label,
         "unmasked_distance": explanation.unmasked_distance,
         "map": {
@@ -201,7 +233,7 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
 
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
-        (scratch / "manifest.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        (scratch / MANIFEST).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
     _write_drawn(explanation, folder, write)
@@ -209,37 +241,13 @@ def save_method_explanation(explanation: MethodExplanation, folder: Path, overwr
 
 
 def save_probe(probe: Probe, folder: Path) -> Path:
-    """Write ``probe.npz``: settings, embeddings and the name of what was masked, enough to go on with that at hand.
+    """Write ``probe.npz``, as ``Probe.save`` does; of a run that was stopped, so that nothing is embedded for it now.
 
     Raises:
-        InvalidInput: The masks or the picture were given as arrays; only drawn masks on pictures and words are kept.
         CannotWrite: The folder cannot be written; nothing was kept.
     """
-    masked = _masked(probe)
-    if masked is None:
-        raise InvalidInput("Only probes of pictures with drawn masks can be saved.", code="probe_given")
-    facts = {
-        "schema_version": SCHEMA_VERSION,
-        "encoder": probe.encoder.card.key,
-        "fingerprint": probe.encoder.fingerprint,
-        "masking": probe.masking.to_dict(),
-        "scheme_version": SCHEMES[probe.masking.scheme].version,
-        **masked,
-    }
-
-    def write(scratch: Path) -> None:
-        np.savez(scratch / PROBE_FILE, facts=np.array(json.dumps(facts)), embeddings=probe.embeddings)
-
-    write_whole(folder, write)
+    write_whole(folder, lambda scratch: write_probe(probe, scratch / PROBE_FILE))
     return folder / PROBE_FILE
-
-
-def _masked(probe: Probe) -> dict[str, str] | None:
-    """What names the thing that was masked; None where nothing does."""
-    if isinstance(probe.encoder, MaskedSentence):
-        return {"sentence": probe.encoder.sentence.text, "hide": probe.encoder.hide}
-    named = isinstance(probe.masks, GridMasks) and probe.picture_sha256
-    return {"picture_sha256": probe.picture_sha256} if named else None
 
 
 def load_probe(path: Path, *, image: Any, encoder: Any, masking: MaskSettings) -> Probe:
@@ -257,21 +265,16 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
     Raises:
         InvalidInput: As ``load_probe``.
     """
-    masking, masked = fresh.masking, _masked(fresh) or {}
+    masking, names = fresh.masking, masked(fresh)
+    if not os.path.exists(path):
+        raise InvalidInput(f"No {path.name} to resume from in that folder.", code="resume_missing")
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            facts = json.loads(str(stored["facts"]))
-            embeddings = stored["embeddings"]
-            if "picture" in stored:  # files of before kept all the pixels in place of their name
-                facts["picture_sha256"] = as_picture(stored["picture"]).sha256
-        before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
-        before["scheme version"] = facts.get("scheme_version", 1)
-        if facts["schema_version"] != SCHEMA_VERSION or embeddings.ndim != 2 or embeddings.dtype.kind != "f":
-            raise ValueError("not a probe of this version")
-        theirs = {name: facts[name] for name in masked}
-    except FileNotFoundError as error:
-        raise InvalidInput(f"No {PROBE_FILE} to resume from in that folder.", code="resume_missing") from error
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        stored = read_stored(path)
+        before, theirs = _before(stored), {name: stored.facts[name] for name in names}
+        same = _same_masks(stored, fresh)
+    except (Unreadable, KeyError, ValueError, TypeError, AttributeError) as error:
+        if isinstance(error, Unreadable) and error.code == "saved_newer":
+            raise
         raise InvalidInput(
             f"{path.name} is damaged or not a probe; start again without --resume.", code="resume_damaged"
         ) from error
@@ -279,19 +282,37 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
     now["scheme version"] = SCHEMES[masking.scheme].version
     numbered = isinstance(fresh.encoder, MaskedSentence) or not SCHEMES[masking.scheme].grows
     if numbered:  # the masks depend on how many there are
-        before["n_masks"], now["n_masks"] = facts["masking"]["n_masks"], masking.n_masks
+        before["n_masks"], now["n_masks"] = stored.facts["masking"]["n_masks"], masking.n_masks
     changed = [f"{name} changed {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
-    changed += [f"the {name.removesuffix('_sha256')} changed" for name in masked if masked[name] != theirs[name]]
+    changed += [f"the {name.removesuffix('_sha256')} changed" for name in names if names[name] != theirs[name]]
+    if not changed and not same:
+        changed = ["the masks changed"]
     if changed:
         raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")
-    embeddings.flags.writeable = False
-    resumed = replace(fresh, embeddings=embeddings[: fresh.wanted])
+    resumed = replace(fresh, embeddings=stored.arrays["embeddings"][: fresh.wanted])
     if isinstance(fresh.encoder, MaskedSentence):
         fresh.encoder.remember(resumed)
     return resumed
 
 
-def save_words(explained: WordsExplanation, folder: Path, overwrite: bool = False) -> Path:
+def _same_masks(stored: Stored, fresh: Probe) -> bool:
+    """Whether a probe that was saved has the masks of another, as far as both go; early files hold none."""
+    if isinstance(fresh.encoder, MaskedSentence) or "masks" not in stored.facts:
+        return True
+    masks = masks_of(stored)
+    return isinstance(masks, GridMasks) and isinstance(fresh.masks, GridMasks) and masks.begins(fresh.masks)
+
+
+def _before(stored: Stored) -> dict[str, Any]:
+    """The settings of a probe that was saved."""
+    facts, arrays = stored.facts, stored.arrays
+    if "picture" in arrays and "picture_sha256" not in facts:  # the first files kept pixels in place of their name
+        facts["picture_sha256"] = as_picture(arrays["picture"]).sha256  # type: ignore[index]
+    before = {**facts["masking"], "encoder": facts["fingerprint"], "n_masks": 0}
+    return before | {"scheme version": facts.get("scheme_version", 1)}
+
+
+def save_words(explained: WordsExplanation, folder: Path, overwrite: bool = False, keep: bool = False) -> Path:
     """See ``WordsExplanation.save``."""
 
     def write(scratch: Path) -> None:
@@ -301,8 +322,8 @@ def save_words(explained: WordsExplanation, folder: Path, overwrite: bool = Fals
         head, *rows = csv.reader(io.StringIO(distances_csv(explained.ranked)))
         _write_csv(scratch / "distances.csv", (*head, "sentence"),
                    ((*row, copy) for row, copy in zip(rows, explained.copies, strict=True)))  # fmt: skip
-        facts = json.dumps(_words_manifest(explained), indent=2, ensure_ascii=False)
-        (scratch / "manifest.json").write_text(facts + "\n", encoding="utf-8")
+        facts = _words_manifest(explained) | _kept(explained.ranked, scratch, keep)
+        (scratch / MANIFEST).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
     write_whole(folder, write)
@@ -316,7 +337,8 @@ def _words_manifest(explained: WordsExplanation) -> dict[str, Any]:
     drawn = "every combination" if tries_all(len(explained.words), probe.masking) else "drawn"
     masking = {name: facts["masking"][name] for name in ("n_masks", "p_keep", "seed")}
     text = {"sentence": sentence.text, "cut": sentence.cut, "words": list(explained.words)}
-    del facts["map"]
+    for name in ("map", "picture", "masks_sha256", "scheme_version"):
+        facts.pop(name, None)
     sign = MEANINGS[explained.ranked.meaning].sign.format("word")
     return facts | text | {"masking": masking | {"hide": probe.encoder.hide}, "masks": drawn, "sign": sign}
 

@@ -21,6 +21,7 @@ from explorer.core.match import Match, match
 from explorer.core.probe import Probe, complete, prepare
 from explorer.core.sentences import MaskedSentence, prepare_words
 from explorer.core.storage import write_whole
+from explorer.core.version import VERSION
 from explorer.encoders.cards import load_encoder
 from explorer.pictures.examples import Preset, asset_path, replay_folder
 from explorer.pictures.images import as_picture
@@ -79,6 +80,42 @@ def _side(probe: Probe) -> dict[str, Any]:
         sentence = probe.encoder.sentence
         return {"words": list(sentence.words), "spaced": list(sentence.spaced), "masks": len(probe)}
     return {"box": [float(edge) for edge in astuple(probe.box)], "masks": len(probe)}
+
+
+FILES = ("match.npy", "match.json")
+
+
+def save_match(found: Match, folder: Path) -> Path:
+    """Write the weights, ``match.npy``, and what they say and were made from, ``match.json``: all or nothing.
+
+    Raises:
+        CannotWrite: The folder cannot be written; nothing was kept.
+    """
+    probes = found.probe_a, found.probe_b
+    said = {
+        "says": found.says,
+        "notices": list(found.notices),
+        "r2_first": found.r2_first,
+        "r2": found.r2,
+        "pairs": found.n,
+        "encoder": {"key": probes[0].encoder.card.key, "fingerprint": probes[0].encoder.fingerprint},
+        "sides": [_side(probe) | _made_from(probe) for probe in probes],
+        "version": VERSION,
+    }
+
+    def write(scratch: Path) -> None:
+        np.save(scratch / "match.npy", found.weights, allow_pickle=False)
+        text = json.dumps(said, indent=2, ensure_ascii=False) + "\n"
+        (scratch / "match.json").write_text(text, encoding="utf-8")
+
+    write_whole(folder, write)
+    return folder
+
+
+def _made_from(probe: Probe) -> dict[str, Any]:
+    if isinstance(probe.encoder, MaskedSentence):
+        return {"sentence": probe.encoder.sentence.text}
+    return {"name": probe.origin.name, "sha256": probe.picture_sha256, "masking": probe.masking.to_dict()}
 
 
 def record_match(preset: Preset, folder: Path) -> Path:

@@ -10,11 +10,8 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, SelectionSettings
-from explorer.batch.items import Bank
 from explorer.batch.plan import Plan
 from explorer.batch.rows import Manner, every_pair
-from explorer.batch.work import Explaining, whole
-from explorer.core.references import embed_reference
 from explorer.encoders.base import Encoder
 from tests.asked import watch
 from tests.batch.tables import pictures, table
@@ -173,6 +170,33 @@ def test_what_cannot_be_begun_is_refused_when_called(encoder: Encoder, arguments
         explorer.explain_many(**arguments, encoder=encoder)
 
 
+def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, other = arrays(1), arrays(1, 9)[0]
+    alone = explorer.explain(shown[0], reference=other, encoder=encoder, masking=MASKS)
+    batches: list[int] = []
+    watch(monkeypatch, encoder, batches.append)
+    given = [alone.reference, alone.reference.embedding]
+    found = dict(explorer.explain_many(shown, given, encoder=encoder, masking=MASKS))
+    assert sum(batches) == 40
+    assert all(np.array_equal(found[number].attribution, alone.attribution) for number in (0, 1))
+
+
+def test_methods_that_are_not_ours_do_not_choose_settings(encoder: Encoder) -> None:
+    with pytest.raises(InvalidInput, match="auto"):
+        explorer.explain_many(arrays(2), encoder=encoder, method="rise", masking=MaskSettings(n_masks="auto"))
+
+
+def test_pictures_are_named_by_whole_paths_since_a_worker_may_stand_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = Plan(Manner()).add(every_pair(["a.png", Path("b.png")], None, None))
+    listed = Plan(Manner(), Path("lists")).add(every_pair(["a.png", "b.png"], None, None))
+    assert [unit.picture for unit in given.units(set())] == [str(tmp_path / "a.png")]
+    assert given.items == [("picture", str(tmp_path / "b.png"))]
+    assert listed.items == [("picture", str(tmp_path / "lists" / "b.png"))]
+
+
 @pytest.mark.parametrize("masking", [MaskSettings(n_masks="auto", feature_res=4), MASKS.but(p_keep="auto")])
 def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettings) -> None:
     """As explain does; a copy that two rows of a picture need is embedded once."""
@@ -194,44 +218,3 @@ def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettin
         assert np.array_equal(found.attribution, one.attribution)
     assert not alone
     assert sum(batches) <= by_themselves * 0.6
-
-
-def test_references_that_are_embedded_already_cost_nothing(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown, other = arrays(1), arrays(1, 9)[0]
-    alone = explorer.explain(shown[0], reference=other, encoder=encoder, masking=MASKS)
-    batches: list[int] = []
-    watch(monkeypatch, encoder, batches.append)
-    given = [alone.reference, alone.reference.embedding]
-    found = dict(explorer.explain_many(shown, given, encoder=encoder, masking=MASKS))
-    assert sum(batches) == 40
-    assert all(np.array_equal(found[number].attribution, alone.attribution) for number in (0, 1))
-
-
-@pytest.mark.parametrize("masking", [MaskSettings(n_masks="auto"), MaskSettings(n_masks=300, p_keep="auto")])
-def test_settings_choose_themselves_as_explain_does(picture_encoder: Encoder, tmp_path: Path, masking: Any) -> None:
-    names = [str(tmp_path / name) for name in pictures(tmp_path, 3)]
-    ((_, found),) = explorer.explain_many(names[:1], names[1:2], encoder=picture_encoder, masking=masking)
-    alone = explorer.explain(names[0], reference=names[1], encoder=picture_encoder, masking=masking)
-    assert found.probe.masking == alone.probe.masking
-    assert np.array_equal(found.attribution, alone.attribution)
-    assert found.notices == alone.notices
-    assert (found.second is None) == (alone.second is None)
-
-
-def test_what_chose_itself_is_chosen_again_when_a_batch_goes_on(picture_encoder: Encoder, tmp_path: Path) -> None:
-    """By all that a picture is compared with, not by the rows that are left."""
-    names = [str(tmp_path / name) for name in pictures(tmp_path, 4)]
-    manner = Manner(masking=MaskSettings(n_masks="auto"))
-    plan = Plan(manner).add(every_pair(names[:1], names[1:], None))
-    bank = Bank([embed_reference(picture_encoder, reference=name) for name in names[1:]])
-    task = Explaining(picture_encoder, bank, whole)
-    answers = [dict(step for unit in plan.units(done) for step in task(unit) if not isinstance(step, int))
-               for done in (set(), {0, 1})]  # fmt: skip
-    assert set(answers[1]) == {2}
-    assert len(answers[1][2].probe) == len(answers[0][2].probe)
-    assert np.array_equal(answers[1][2].attribution, answers[0][2].attribution)
-
-
-def test_methods_that_are_not_ours_do_not_choose_settings(encoder: Encoder) -> None:
-    with pytest.raises(InvalidInput, match="auto"):
-        explorer.explain_many(arrays(2), encoder=encoder, method="rise", masking=MaskSettings(n_masks="auto"))

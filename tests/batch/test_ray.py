@@ -128,6 +128,6 @@ def test_ray_reports_to_nobody_and_is_told_so_before_it_is_imported() -> None:
 
 
 def test_without_ray_a_sentence_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("explorer.batch.ray_engine.not_importable", lambda modules: ("ray",))
-    with pytest.raises(explorer.WeightsMissing, match=r'pip install "distance-explorer\[ray\]"'):
-        list(explorer.explain_many(["a.jpg"], captions="a bee", encoder="conse-lite0", engine="ray"))
+    monkeypatch.setattr("explorer.batch.engines.not_importable", lambda modules: modules[:1])
+    with pytest.raises(explorer.WeightsMissing, match=r"needs ray, .*pip install .distance-explorer\[ray\]"):
+        explorer.explain_many(["a.jpg"], captions="a bee", encoder="conse-lite0", engine="ray")

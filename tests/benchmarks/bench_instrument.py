@@ -62,6 +62,19 @@ SLICE = """async values => {
     store.select({ closest: null });
     return times;
 }"""
+TOUCH = """async count => {
+    const frame = document.querySelector('#match div.frame[data-side=a]'), times = [];
+    const { left, top, width, height } = frame.getBoundingClientRect();
+    for (let i = 0; i < count; i++) {
+        await new Promise(rest => setTimeout(rest, 40));
+        const start = performance.now(), share = (i + 0.5) / count;
+        const clientX = left + share * width, clientY = top + (0.5 + 0.4 * Math.sin(9 * share)) * height;
+        frame.dispatchEvent(new PointerEvent('pointermove', { clientX, clientY, pointerType: 'mouse' }));
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+        times.push(performance.now() - start);
+    }
+    return times;
+}"""
 SHOW = """async wire => {
     const at = name => new URL(`browser/instrument/${name}.js`, document.baseURI);
     const wanted = ['store', 'maths', 'paint'].map(name => import(at(name)));
@@ -162,6 +175,12 @@ def run(count: int = 60) -> list[tuple[str, str, str]]:
                 median, late = np.percentile(times, [50, 95])
                 what = f"browser, {n_masks} masks, {control} to paint, p95 (median)"
                 rows.append((what, f"{late:.0f} ms ({median:.0f})", f"<= {goal} ms"))
+        page.close()
+        page = opened(browser, url)
+        page.get_by_role("tab", name="Match").click()
+        page.locator("#match .two").wait_for()
+        median, late = np.percentile(page.evaluate(TOUCH, count), [50, 95])
+        rows.append(("browser, match, a touch to paint, p95 (median)", f"{late:.0f} ms ({median:.0f})", "<= 50 ms"))
         page.close()
         for what, times in references(opened(browser, url)).items():
             median, late = np.percentile(times, [50, 95])

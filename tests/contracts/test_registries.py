@@ -243,7 +243,7 @@ def test_cards_are_filled_in(key: str) -> None:
     assert card.packages
     assert card.fill in set(FILLS) - {"auto"}
     assert card.precisions[0] == "float32"
-    assert set(card.precisions) <= {"float32", "bfloat16"}
+    assert set(card.precisions) <= {"float32", "bfloat16", "float16"}
     assert re.search(r"\d MB", card.size)
     if not card.offline:
         assert card.weights

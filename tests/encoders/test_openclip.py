@@ -23,6 +23,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+import explorer
 from explorer.core.embedder import Card
 from explorer.core.errors import InvalidInput, WeightsMissing
 from explorer.encoders import hub as hub_files
@@ -605,3 +606,29 @@ def test_a_randomised_tower_shares_all_else(files: Path) -> None:
     assert other.visual.proj is not own.visual.proj
     assert other.visual.conv1.weight is own.visual.conv1.weight
     assert other.text_projection is own.text_projection
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+@pytest.mark.parametrize("vision", [{"patch_size": 16, "layers": 2}, {"patch_size": None, "layers": (1, 1, 1, 1)}])
+def test_half_precision_tells_the_same(vision: dict[str, Any], precision: str) -> None:
+    """Of pictures alone: captions and what lies inside are float32."""
+    from open_clip.model import CLIP
+
+    tower = {"image_size": 64, "width": 32, "head_width": 16, **vision}
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        network = CLIP(16, tower, {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}).eval()
+    whole, half = (
+        openclip.OpenClipEncoder(find_card("clip-vit-b32"), network, None, "tiny", kind)
+        for kind in ("float32", precision)
+    )
+    image, other = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    asked: dict[str, Any] = {"reference": other, "masking": explorer.MaskSettings(n_masks=40, feature_res=4)}
+    found, expected = (explorer.explain(image, encoder=encoder, **asked).distances for encoder in (half, whole))
+    assert np.corrcoef(found, expected)[0, 1] >= 0.99
+    assert (found != expected).any()
+    assert next(network.visual.parameters()).dtype == torch.float32
+    pixels = half.read(image).pixels
+    with torch.no_grad():
+        rows = half.differentiable(pixels).module(torch.from_numpy(pixels[None])).numpy()
+    np.testing.assert_allclose(rows, whole.embed_pixels(pixels[None]), atol=1e-5)

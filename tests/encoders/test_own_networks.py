@@ -294,3 +294,10 @@ def test_the_classes_of_a_function_and_of_an_encoder() -> None:
 def test_classes_that_are_none(odd: Any) -> None:
     with pytest.raises(InvalidInput, match="class"):
         explorer.explain_classes(PICTURE / 255, odd, encoder=scores, masking=MASKING)
+
+
+def test_many_pictures_by_a_network_of_ones_own() -> None:
+    rows = [*explorer.explain_many([PICTURE / 255], [OTHER / 255], encoder=network(), masking=MASKING)]
+    expected = explorer.explain(PICTURE / 255, reference=OTHER / 255, encoder=network(), masking=MASKING)
+    ((_, found),) = rows
+    np.testing.assert_array_equal(found.attribution, expected.attribution)

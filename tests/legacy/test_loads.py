@@ -116,8 +116,10 @@ def test_a_probe_is_taken_up(of_then, tmp_path: Path):
     )
     np.testing.assert_allclose(column(tmp_path / "out", "distance"), column(KEPT / "result", "distance"), atol=1e-4)
     now = json.loads((tmp_path / "out" / "manifest.json").read_text(encoding="utf-8"))
-    assert set(now) - set(facts) == {"picture", "compared_with"}  # which are new
-    changes = {"created", "versions", "unmasked_distance", "picture", "compared_with"}
+    new = {"picture", "compared_with", "reference_embedding", "scheme_version", "truth"}
+    assert set(now) - set(facts) == new
+    changes = {"created", "versions", "unmasked_distance", "encoder", *new}
+    assert now["encoder"] == facts["encoder"] | {"precision": "float32"}
     assert {k: v for k, v in now.items() if k not in changes} == {k: v for k, v in facts.items() if k not in changes}
 
 
@@ -129,7 +131,8 @@ def test_words_are_told_as_before(of_then, tmp_path: Path):
     np.testing.assert_allclose(column(tmp_path / "w", "attribution", "words.csv"),
                                column(KEPT / "words", "attribution", "words.csv"), atol=1e-3)  # fmt: skip
     now = json.loads((tmp_path / "w" / "manifest.json").read_text(encoding="utf-8"))
-    changes = {"created", "versions", "unmasked_distance"}
+    changes = {"created", "versions", "unmasked_distance", "encoder", "caption", "reference_embedding", "truth"}
+    assert now["encoder"] == facts["encoder"] | {"precision": "float32"}
     assert {k: v for k, v in now.items() if k not in changes} == {k: v for k, v in facts.items() if k not in changes}
 
 

@@ -30,7 +30,11 @@ def _with_pairs(side: Array) -> Array:
 
 def interactions(a: Array, b: Array, values: Array) -> tuple[Array, Array]:
     """Fit the values (n, m) of coalitions: all coefficients, and those of A's players with B's (p, q)."""
-    terms = np.linalg.lstsq(design(a, b), values.ravel(), rcond=None)[0]
+    products, moments = np.zeros(()), np.zeros(())
+    for own, row in zip(a, values, strict=True):  # all at once would be large
+        part = design(own[None], b)
+        products, moments = products + part.T @ part, moments + part.T @ row
+    terms = np.linalg.lstsq(products, moments, rcond=1e-10)[0]
     cross = a.shape[1] * b.shape[1]
     return terms, terms[-cross:].reshape(a.shape[1], b.shape[1])
 

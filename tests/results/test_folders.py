@@ -441,7 +441,8 @@ def test_a_probe_does_not_go_on_with_masks_that_are_drawn_otherwise_by_now(
         assert len(load_probe(path, image=picture, encoder=picture_encoder, masking=masking)) == 40
         with np.load(path) as stored:
             facts, embeddings = json.loads(str(stored["facts"])), stored["embeddings"]
-        del facts["scheme_version"]
+        early = ("encoder", "fingerprint", "masking", "picture_sha256")
+        facts = {"schema_version": 1, **{name: facts[name] for name in early}}
         np.savez(path, facts=np.array(json.dumps(facts)), embeddings=embeddings)
         if goes_on:
             assert len(load_probe(path, image=picture, encoder=picture_encoder, masking=masking)) == 40
@@ -450,16 +451,18 @@ def test_a_probe_does_not_go_on_with_masks_that_are_drawn_otherwise_by_now(
             load_probe(path, image=picture, encoder=picture_encoder, masking=masking)
 
 
-def test_probes_that_cannot_be_saved(
+def test_probes_of_arrays_and_of_masks_of_ones_own_are_taken_up(
     picture: np.ndarray, encoder: Encoder, picture_encoder: Encoder, tmp_path: Path
 ) -> None:
     of_an_array = explorer.probe(picture, encoder=encoder, masking=FEW)
-    masks = explorer.masks_from_array(np.random.default_rng(0).random((20, 32, 32)))
-    with_own_masks = explorer.probe(picture, encoder=picture_encoder, masks=masks)
-    for unsaved in (of_an_array, with_own_masks):
-        with pytest.raises(InvalidInput, match="Only probes of pictures with drawn masks can be saved"):
-            save_probe(unsaved, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+    path = save_probe(of_an_array, tmp_path / "array")
+    assert len(load_probe(path, image=picture, encoder=encoder, masking=FEW)) == 40
+    with pytest.raises(InvalidInput, match="the picture changed"):
+        load_probe(path, image=picture[::-1], encoder=encoder, masking=FEW)
+    masks = explorer.masks_from_array(np.random.default_rng(0).random((40, 32, 32)))
+    path = save_probe(explorer.probe(picture, encoder=picture_encoder, masks=masks), tmp_path / "masks")
+    with pytest.raises(InvalidInput, match="the masks changed"):
+        load_probe(path, image=picture, encoder=picture_encoder, masking=replace(FEW, seed=0))
 
 
 def test_saving_a_probe_again_replaces_it(
@@ -523,7 +526,7 @@ def test_a_damaged_probe_is_refused(
             "json list": "[]",
             "empty facts": "{}",
             "facts without masking": json.dumps({"fingerprint": "tiny:1"}),
-            "another schema": json.dumps(FACTS | {"schema_version": 99}),
+            "another schema": json.dumps(FACTS | {"schema_version": 0}),
         }.get(damage, json.dumps(FACTS))
         if damage == "flat embeddings":
             arrays["embeddings"] = np.ones(40)

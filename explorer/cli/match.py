@@ -1,0 +1,80 @@
+"""``explorer match``: which part of one picture goes with which part of another, or with which words of a caption."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from explorer.cli.shared_options import add_encoder, add_number, progress, settings
+from explorer.core.errors import InvalidInput
+from explorer.core.fills import FILLS
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
+from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.match import CELLS, MOST_CELLS
+from explorer.core.terms import SETTINGS
+from explorer.encoders.cards import DEFAULT_ENCODER
+
+STRONGEST = 5
+"""Pairs that are printed."""
+
+
+def add_command(commands: Any) -> None:
+    """Add ``match`` to the command line's parsers."""
+    command = commands.add_parser("match", help="which part of one picture goes with which part of another")
+    command.set_defaults(run=_match)
+    command.add_argument("picture", metavar="PICTURE", help="the one")
+    other = command.add_mutually_exclusive_group(required=True)
+    other.add_argument("--reference", metavar="PICTURE", help="the other")
+    other.add_argument("--caption", metavar="TEXT", help="a caption in its place: which of its words")
+    command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where match.npy and match.json go")
+    command.add_argument("--overwrite", action="store_true", help="replace a match already there")
+    command.add_argument("--quiet", action="store_true", help="no progress bar")
+    command.add_argument("--cells", metavar="N", type=int, default=CELLS,
+                         help=f"rows and columns of cells, 1 to {MOST_CELLS} (default: %(default)s)")  # fmt: skip
+    add_encoder(command, DEFAULT_ENCODER, "see: explorer models")
+    for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
+        add_number(command, cap)
+    command.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
+    command.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
+
+
+def _match(options: argparse.Namespace) -> int:
+    from explorer.core.match import check_cells, match
+    from explorer.core.probe import complete, prepare
+    from explorer.core.sentences import prepare_words
+    from explorer.encoders.cards import load_encoder
+    from explorer.results.match_wire import FILES, save_match
+
+    check_cells(options.cells)
+    if not options.overwrite and any((options.out / name).exists() for name in FILES):
+        raise InvalidInput(
+            f"{options.out.name or options.out} holds a match already; name another folder, or overwrite it "
+            "(--overwrite).",
+            code="output_exists",
+        )
+    masking = settings(MaskSettings, options)
+    encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
+    words = options.caption is not None
+    starts = [
+        prepare(options.picture, encoder=encoder, masking=masking),
+        prepare_words(options.caption, encoder=encoder)
+        if words
+        else prepare(options.reference, encoder=encoder, masking=masking),
+    ]
+    probes = []
+    for start in starts:
+        with progress(options.quiet, "mask", start.wanted) as step:
+            probes.append(complete(start, step))
+    one, other = probes
+    found = match(one, other, r=options.cells)
+    save_match(found, options.out)
+    for notice in found.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    print(found.says)
+    if not found.no_signal:
+        for a, b, weight in found.pairs(STRONGEST):
+            print(f"{weight:+.4f}  A {a[0]}, {a[1]}  with  B {b[0]}, {b[1]}")
+    print(f"results in {options.out}")
+    return 0
