@@ -168,7 +168,9 @@ def test_one_text_is_not_read_letter_by_letter() -> None:
 
 @pytest.mark.parametrize("path", ["bee.jpg", Path("bee.jpg"), b"bytes"])
 def test_a_function_is_shown_no_files(encoder: Encoder, path: object) -> None:
-    with pytest.raises(InvalidInput, match=r"got a \w+\. A function is shown arrays, not files: read it first"):
+    with pytest.raises(
+        InvalidInput, match=r"got a \w+\. A network or function of your own is shown arrays, not files: read it first"
+    ):
         explorer.probe(path, encoder=encoder)
 
 

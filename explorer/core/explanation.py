@@ -53,10 +53,10 @@ class Explanation(Painted):
     second: Explanation | None = None
 
     def __repr__(self) -> str:
-        probe, chosen = self.probe, self.selection
+        probe, chosen, n = self.probe, self.selection, len(self.distances)
         how = "slices" if chosen.free else f"{chosen.mode} {chosen.threshold:g}"
         return (
-            f"<Explanation {_pair(probe.origin, self.reference)}: {shape(self.attribution)}, {len(probe)} masks, "
+            f"<Explanation {_pair(probe.origin, self.reference)}: {shape(self.attribution)}, {n} masks, "
             f"{how}, {chosen.distance}, {probe.encoder.card.key}{', no signal' if self.no_signal else ''}>"
         )
 

@@ -128,8 +128,9 @@ def _how(image: Any, ndim: int) -> str:
     """How a picture of another kind becomes such an array."""
     if isinstance(image, str | os.PathLike | bytes):
         return (
-            " A function is shown arrays, not files: read it first, with numpy.asarray(PIL.Image.open(path)); or say "
-            "how pictures are drawn for it: from_torch(network, size=224, mean=0.5, std=0.5), or from_function."
+            " A network or function of your own is shown arrays, not files: read it first, with "
+            "numpy.asarray(PIL.Image.open(path)); or say how pictures are drawn for it: from_torch(network, size=224, "
+            'mean=0.5, std=0.5), size="auto" where the network says it; from_function and from_onnx take the same.'
         )
     if ndim == 4:
         return " That is a batch: give one picture of it, array[0]."
