@@ -69,6 +69,7 @@ class Recipe:
         _check_encoder(self.encoder, self.precision, by_caption)
         if not isinstance(self.masking, MaskSettings) or not isinstance(self.selection, SelectionSettings):
             raise InvalidInput("masking and selection must be settings.", code="config_type")
+        self.masking.refuse_open()  # a result has numbers
 
     @property
     def own(self) -> tuple[str, ...]:

@@ -187,3 +187,17 @@ def test_open_settings_are_plain_values_too() -> None:
     assert MaskSettings.from_dict(AUTO.to_dict()) == AUTO
     assert AUTO.open == ("n_masks",)
     assert all(MaskSettings(n_masks="auto").but(scheme=key) for key, scheme in SCHEMES.items() if scheme.grows)
+
+
+def test_a_link_or_a_config_names_numbers() -> None:
+    from explorer.results.links import from_query
+    from explorer.results.recipe import Recipe
+
+    asked = {"picture": "cat.jpg", "caption": "a cat", "encoder": "conse-lite0"}
+    assert from_query(asked | {"n_masks": "20"})
+    for name in ("n_masks", "p_keep"):
+        with pytest.raises(InvalidInput, match=f"{name}"):
+            from_query(asked | {name: "auto"})
+        with pytest.raises(InvalidInput, match="can be auto where"):
+            Recipe(picture="cat.jpg", picture_sha256="0" * 64, caption="a cat", encoder="conse-lite0",
+                   precision="float32", masking=MaskSettings().but(**{name: "auto"}))  # fmt: skip
