@@ -42,9 +42,16 @@ def encoder_facts(encoder: Embedder) -> dict[str, Any]:
         "card": {name: value for name, value in card.items() if name not in ("family", "packages", "weights")},
         "batch_size": encoder.batch_size,
         "input_size": encoder.input_size,
-        "zero_colour": np.asarray(encoder.zero_colour, np.float64).tolist(),
         "pads": encoder.pads,
+        **_colour_facts(encoder),
     }
+
+
+def _colour_facts(encoder: Embedder) -> dict[str, Any]:
+    """Its zero colour; nothing of what stands for an encoder that a replay no longer has."""
+    if not hasattr(encoder, "zero_colour"):
+        return {}
+    return {"zero_colour": np.asarray(encoder.zero_colour, np.float64).tolist()}
 
 
 def saved_encoder(
