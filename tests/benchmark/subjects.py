@@ -31,8 +31,10 @@ def pictures(folder: Path, *, masks: bool = False) -> Path:
     if masks:
         upper = np.zeros((32, 32, 3), np.uint8)
         upper[:16] = 255
-        Image.fromarray(upper).save(folder / "upper.bmp", "PNG")
-        rows = "\n".join(f"{name},{NAMES[(i + 1) % 3]},{'upper.bmp' if i == 0 else ''}" for i, name in enumerate(NAMES))
+        Image.fromarray(upper).save(folder / "upper.mask", "PNG")
+        rows = "\n".join(
+            f"{name},{NAMES[(i + 1) % 3]},{'upper.mask' if i == 0 else ''}" for i, name in enumerate(NAMES)
+        )
         (folder / "pairs.csv").write_text(f"picture,reference,mask\n{rows}\n", encoding="utf-8")
     return folder
 

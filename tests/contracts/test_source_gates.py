@@ -32,6 +32,7 @@ def called(tree: ast.AST) -> Iterator[str]:
 WALL_CLOCK = {"time", "time_ns", "localtime", "now", "utcnow", "today"}
 DATED = {
     "explorer/results/folders.py": "a manifest says when it was made",
+    "explorer/results/probe_files.py": "and so does a kept probe",
     "explorer/studies/results.py": "and so does a study's",
     "explorer/ui/gate/upload_store.py": "files have dates",
     "explorer/ui/memory/temp_folder.py": "files have dates",
