@@ -9,6 +9,8 @@ Importing this package loads numpy and nothing heavier; encoders bring their fra
 
 from typing import TYPE_CHECKING
 
+__title__ = "Distance Explorer"  # before all else, by which explorer.core knows this package from another of its name
+
 from explorer.batch.many import explain_many
 from explorer.core.errors import CannotWrite, ExplorerError, InvalidInput, UnusableEmbedding, WeightsMissing
 from explorer.core.explanation import Explanation

@@ -395,9 +395,11 @@ def explain_classes(
     if not own:
         with told(on_progress, progress, "pass") as tell:
             return [explain_by(method, one, seen, settings, chosen, tell) for one in questions]
-    done = probe(image, encoder=scores, masking=masking, masks=masks, on_progress=on_progress, progress=progress)
+    targets = [one.target for one in questions]
+    with told(on_progress, progress) as tell:
+        done = _run(seen, scores, masking, masks, tell, targets, chosen).complete(tell)
     with keeping(done):
-        return [rank_against(done, one.target, chosen) for one in questions]
+        return [rank_against(done, one, chosen) for one in targets]
 
 
 def explain_words(

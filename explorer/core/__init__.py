@@ -2,7 +2,7 @@
 
 import sys
 
-if not (sys.modules["explorer"].__doc__ or "").startswith("Distance Explorer"):
+if getattr(sys.modules["explorer"], "__title__", "") != "Distance Explorer":  # python -OO drops what is documented
     raise ImportError(
         "Another package is imported as `explorer` in place of Distance Explorer (django-sql-explorer has that name, "
         "too). Two of one name cannot share an environment: install this one in an environment of its own."

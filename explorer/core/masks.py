@@ -106,10 +106,10 @@ class MaskSettings(Settings):
                 f"{got}; set p_keep to {only:g}, or take another scheme ({others}).",
                 code="scheme_p_keep",
             )
-        if "n_masks" in self.open and not scheme.grows:
+        if self.open and not scheme.grows:
             raise InvalidInput(
-                f"Masks of the scheme {self.scheme} depend on how many there are, so n_masks cannot be auto with them; "
-                "give a number, or take another scheme.",
+                f"Masks of the scheme {self.scheme} depend on how many there are, so {' and '.join(self.open)} cannot "
+                "be auto with them; give a number, or take another scheme.",
                 code="scheme_auto",
             )
 

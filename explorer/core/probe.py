@@ -191,15 +191,19 @@ def enlarge(probe: Probe, n_masks: int) -> Probe:
     if not isinstance(probe.masks, GridMasks):
         raise _not_growing()
     if not SCHEMES[masking.scheme].grows:
-        raise InvalidInput(
-            f"Masks of the {masking.scheme} scheme depend on how many there are, so they cannot be extended; "
-            "start a new probe, or use another scheme.",
-            code="scheme_grow",
-        )
+        raise _other_masks(masking, "extended")
     masks = sample_masks(masking, probe.masks.size)
     if not probe.masks.begins(masks):  # given, or drawn by an earlier version of the scheme
         raise _not_growing()
     return replace(probe, masking=masking, masks=masks, chosen=_kept_choices(probe))
+
+
+def _other_masks(masking: MaskSettings, what: str) -> InvalidInput:
+    return InvalidInput(
+        f"Masks of the {masking.scheme} scheme depend on how many there are, so they cannot be {what}; "
+        "start a new probe, or use another scheme.",
+        code="scheme_grow",
+    )
 
 
 def _not_growing() -> InvalidInput:
@@ -212,8 +216,14 @@ def _kept_choices(probe: Probe) -> dict[str, str]:
 
 
 def first(probe: Probe, n_masks: int) -> Probe:
-    """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow."""
+    """The probe that ``n_masks`` would have made, cut from a longer one; free for masks that can grow.
+
+    Raises:
+        InvalidInput: Copies are embedded, and fewer masks would have been others.
+    """
     masking = replace(probe.masking, n_masks=n_masks)
+    if len(probe) and n_masks != probe.wanted and not SCHEMES[masking.scheme].grows:
+        raise _other_masks(masking, "cut")
     masks = probe.masks.first(n_masks) if SCHEMES[masking.scheme].grows else sample_masks(masking, probe.masks.size)
     embeddings, chosen = probe.embeddings[:n_masks], _kept_choices(probe)
     return replace(probe, masking=masking, masks=masks, embeddings=embeddings, chosen=chosen)
@@ -253,7 +263,8 @@ def complete(
             with keeping(grown), ending(steps):
                 for target in targets:
                     check_shape(target.embedding, grown.embeddings.shape[1:])
-        ended = None if enough is None else enough(grown)
+        with keeping(grown), ending(steps):
+            ended = None if enough is None else enough(grown)
         told = ended or grown
         if on_progress is not None and len(told) > len(reached):
             on_progress(len(told), told.wanted)

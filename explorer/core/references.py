@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, overload
 
@@ -124,7 +124,7 @@ def embed_reference(
             code="reference_count",
         )
     if caption is not None:
-        return _from_caption(encoder, caption)
+        return next(from_captions(encoder, [caption]))
     if embedding is not None:
         return Reference(_as_vector(embedding), "an embedding")
     if isinstance(reference, Reference):
@@ -146,10 +146,12 @@ def check_embedded_by(encoder: Embedder, reference: Reference) -> Reference:
     return reference
 
 
-def _from_caption(encoder: Embedder, caption: str) -> Reference:
-    kept, notices = read_caption(encoder, caption)
-    row = encoder.embed_texts([kept])[0]
-    return Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
+def from_captions(encoder: Embedder, captions: Sequence[str]) -> Iterator[Reference]:
+    """Captions that are embedded at once, as references; errors are those of ``read_caption``."""
+    read = [read_caption(encoder, caption) for caption in captions]
+    rows = encoder.embed_texts([kept for kept, _ in read])
+    for (kept, notices), row in zip(read, rows, strict=True):
+        yield Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
 
 
 def read_caption(encoder: Embedder, caption: str) -> tuple[str, tuple[str, ...]]:

@@ -142,8 +142,9 @@ def explain_run(run: Run, on_progress: Progress | None = None) -> Explanation:
         explained = rank_against(done, target, run.selection)
     if run.second is None:
         return explained
-    other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(on_progress)
-    return with_second(explained, rank_against(other, target, run.selection))
+    with keeping(done):
+        other = replace(run.second, spent=run.spent + len(done) - len(run.second.start)).complete(on_progress)
+        return with_second(explained, rank_against(other, target, run.selection))
 
 
 def itself(probe: Probe) -> Reference:
@@ -217,7 +218,7 @@ def _pilot(
                 on_progress(before + done, total)
 
         begun = start(seen, encoder, replace(masking, n_masks=MASKS_EACH, p_keep=p_keep))
-        probe = complete(begun, tell)
+        probe = complete(begun, tell, targets=targets)
         try:
             trials.append([trial(probe, target, every) for target in targets or [itself(probe)]])
         except UnusableEmbedding as error:  # copies of which too little is left have no angle to anything

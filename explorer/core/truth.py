@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from explorer.core.arguments import described
+from explorer.core.arguments import check_kind, described
 from explorer.core.arrays import as_numpy
 from explorer.core.distances import measure
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
 from explorer.core.masks import MaskSet
 from explorer.core.probe import Probe
-from explorer.core.references import Reference
+from explorer.core.references import Reference, check_embedded_by
 from explorer.core.selections import CLOSER, select
 from explorer.core.spearman import spearman
 
@@ -76,7 +76,7 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
             another method, which must not have been made from the copies of ``probe``.
         probe: Masked copies of the picture, for a map that is no ``Explanation``.
         reference: What the map is about: an ``Explanation``, a ``Reference`` or an embedding (d,).
-        folds: 2 to the number of masks.
+        folds: 2 to half the number of masks.
 
     Returns:
         The mean over the folds.
@@ -89,11 +89,13 @@ def truth(explained: Any, *, probe: Probe | None = None, reference: Any = None, 
         return _of_own_masks(explained, folds)
     if probe is None or reference is None:
         raise InvalidInput("For any map give probe= and reference= too; an Explanation has its own.", code="truth_of")
+    check_kind("probe", probe, Probe, "a probe, as explorer.probe makes them")
     found = explained.relative if isinstance(explained, Explanation | MethodExplanation) else as_numpy(explained)
     if found.shape != probe.masks.size or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
         h, w = probe.masks.size
         raise InvalidInput(f"The map must be finite numbers ({h}, {w}), got {described(found)}.", code="truth_map")
-    return truth_of(found, probe, *_of_reference(reference))
+    distance, target = _of_reference(reference)
+    return truth_of(found, probe, distance, check_embedded_by(probe.encoder, target))
 
 
 def truth_of(
@@ -185,6 +187,8 @@ def _of_reference(reference: Any) -> tuple[str, Reference]:
     if isinstance(reference, Reference):
         return "cosine", reference
     embedding = as_numpy(reference)
-    if embedding.ndim != 1:
-        raise InvalidInput(f"The reference must be a vector (d,), got {described(embedding)}.", code="truth_reference")
+    if embedding.ndim != 1 or embedding.dtype.kind not in "fiub":
+        raise InvalidInput(
+            f"The reference must be a vector of numbers (d,), got {described(embedding)}.", code="truth_reference"
+        )
     return "cosine", Reference(embedding, "an embedding")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from explorer.core.arguments import check_kind
 from explorer.core.embedder import Input
 from explorer.core.errors import InvalidInput
-from explorer.core.references import Reference, References, named, read_caption
+from explorer.core.probe import Progress
+from explorer.core.references import Reference, References, from_captions, named
 from explorer.encoders.base import Encoder
 from explorer.encoders.cards import DEFAULT_ENCODER, EncoderLike, resolve
 from explorer.pictures.formats import is_picture_name
 
 TEXTS_AT_ONCE = 64
-Progress = Callable[[int, int], object]
+ONE = (2, 3)
+"""Axes of an array that is one picture, grey or in colours; those of one axis hold paths, those of four pictures."""
 
 
 def embed(
@@ -59,7 +61,8 @@ def embed(
             "read captions; choose an encoder that compares image and caption.",
             code="no_such_file",
         )
-    pictures = [i for i in range(len(given)) if i not in set(texts)]
+    captions = set(texts)
+    pictures = [i for i in range(len(given)) if i not in captions]
     _check_files(given[i] for i in pictures)
     found: dict[int, Reference] = {}
 
@@ -70,7 +73,7 @@ def embed(
 
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         places = texts[start : start + TEXTS_AT_ONCE]
-        keep(places, _of_captions(by, [given[i] for i in places]))
+        keep(places, from_captions(by, [given[i] for i in places]))
     for places, seen in _batches(by, pictures, given):
         keep(places, of_pictures(by, seen))
     references = [found[i] for i in range(len(given))]
@@ -81,7 +84,8 @@ def embed(
 def _as_list(items: Any) -> list[Any]:
     if isinstance(items, str | os.PathLike | bytes) or hasattr(items, "convert"):
         return [items]
-    if isinstance(items, np.ndarray) and items.ndim <= 3:
+    axes = getattr(items, "shape", None)  # of an array or a tensor of any package
+    if isinstance(axes, Sequence) and len(axes) in (0, *ONE):
         return [items]
     check_kind("items", items, Iterable, "paths of pictures, or captions")
     return list(items)
@@ -96,13 +100,6 @@ def _check_files(items: Iterable[Any]) -> None:
     for item in items:
         if isinstance(item, str | os.PathLike) and not os.path.isfile(item):
             raise InvalidInput(f"No such file: {os.fsdecode(item)}", code="no_such_file")
-
-
-def _of_captions(encoder: Encoder, captions: list[str]) -> Iterator[Reference]:
-    read = [read_caption(encoder, caption) for caption in captions]
-    rows = encoder.embed_texts([kept for kept, _ in read])
-    for (kept, notices), row in zip(read, rows, strict=True):
-        yield Reference(row, f"“{kept}”", notices=notices, caption=kept, encoder=encoder.fingerprint)
 
 
 def of_pictures(encoder: Encoder, seen: Sequence[Input]) -> Iterator[Reference]:
@@ -146,6 +143,7 @@ def _names(given: list[Any], references: list[Reference]) -> tuple[str, ...]:
 
 
 def _given_names(labels: Iterable[str], count: int) -> tuple[str, ...]:
+    check_kind("labels", labels, Iterable, f"{count} different names, one for each item")
     names = tuple(map(str, labels))
     if len(names) != count or len(set(names)) != count:
         raise InvalidInput(f"labels must be {count} different names, one for each item.", code="labels")

@@ -176,8 +176,16 @@ def find_card(key: str) -> Card:
 
 def _own_card(key: str) -> Card:
     """The card of a key that may also name a folder, ``open_clip:local-dir:FOLDER``, or any model of the Hub."""
-    card = _made_card(key) if isinstance(key, str) else None
+    card = _made_card(_from_anywhere(key)) if isinstance(key, str) else None
     return card if card and _is_own(card) else find_card(key)
+
+
+def _from_anywhere(key: str) -> str:
+    """A key whose file or folder, where it names one, is the same whatever the working directory is later."""
+    family, _, name = key.partition(":")
+    told = PLACE.fullmatch(name)
+    where = name if f"{family}:" == ONNX else told[2] if told and told[1].lower().startswith("local") else ""
+    return key.removesuffix(where) + os.path.abspath(os.path.expanduser(where)) if where else key
 
 
 def _is_own(card: Card) -> bool:
@@ -325,7 +333,7 @@ def load_encoder(key: str, *, precision: str = "float32", weights: str | Path | 
         check_kind("weights", weights, str | os.PathLike, "the path of a weights file")
         path = Path(path_text("weights", weights))
         _check_readable(path)
-    name = (key, precision, None if path is None else str(path.resolve()))
+    name = (card.key, precision, None if path is None else str(path.resolve()))
     with _guard:
         lock = _locks.setdefault(name, threading.Lock())
     with lock:  # one load at a time for each encoder; others go on

@@ -122,8 +122,9 @@ def from_onnx(
         path: Of the file, whose network reads pictures (b, c, h, w) or (b, h, w, c) and gives (b, d).
         size: (h, w) of pictures, or one number for both; the encoder then takes paths, PIL images and arrays of uint8
             or floats in [0, 1], all of them drawn at that size, and the network sees float32 from 0 to 1 (one that
-            reads uint8, 0 to 255). ``"auto"``: as the preprocessor_config.json beside the file says.
-        mean: Of each colour, 0 to 1, which is taken off then; three numbers, or one for all.
+            reads uint8, 0 to 255, whatever is said of mean and std). ``"auto"``: as the preprocessor_config.json beside
+            the file says.
+        mean: Of each colour, 0 to 1, which is taken off then; three numbers, or one for all; not of uint8.
         std: By which that is divided.
         channels: ``"first"`` or ``"last"``, where the file does not tell.
         output: Name of the embedding, where the network has several outputs.
@@ -373,6 +374,12 @@ def _reads(model: Any, channels: Any) -> Reads:
 
 def _drawing(path: Path, reads: Reads, size: Any, mean: Any, std: Any) -> Drawing | None:
     """How pictures are drawn for it, as somebody says, or its folder does."""
+    if reads.kind == "uint8" and not (mean is None and std is None):
+        raise InvalidInput(
+            "The network reads whole numbers from 0 to 255 (uint8), which nothing is taken off or divided by; leave "
+            "mean and std out.",
+            code="mean_range",
+        )
     wanted = reads.size if size is None and None not in reads.size and not (mean is None and std is None) else size
     drawing = _beside(path, reads, size, mean, std) if isinstance(size, str) else as_drawing(wanted, mean, std)
     if drawing is None:
@@ -385,8 +392,8 @@ def _drawing(path: Path, reads: Reads, size: Any, mean: Any, std: Any) -> Drawin
             f"size= cannot be {drawing.size[0]} x {drawing.size[1]}.",
             code="size_range",
         )
-    if reads.kind == "uint8" and mean is None and std is None and not isinstance(size, str):
-        return replace(drawing, std=(1 / 255,) * 3)
+    if reads.kind == "uint8":
+        return replace(drawing, mean=(0.0,) * 3, std=(1 / 255,) * 3)
     return drawing
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ KNOWN = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_conver
 SQUARE, BILINEAR = 224, 2
 """Pixels, and PIL's number of a resampling, where a processor leaves them out, as most of transformers' do."""
 
-MALFORMED = (AttributeError, LookupError, TypeError, ValueError, OSError)
+MALFORMED = (AttributeError, LookupError, TypeError, ValueError, OSError, ArithmeticError)
 
 
 def own_drawing(network: Any, size: str, mean: Any, std: Any) -> Drawing:
@@ -66,7 +67,8 @@ def _of_transformers(config: Any, mean: Any, std: Any) -> Drawing | None:
     processor = _processor(str(getattr(config, "_name_or_path", "") or ""))
     if processor is not None:
         own = of_processor(processor, side)
-        return as_drawing(own.size, _or(mean, own.mean), _or(std, own.std)) if mean or std else own
+        drawn = as_drawing(own.size, _or(mean, own.mean), _or(std, own.std))
+        return drawn and replace(drawn, steps=own.steps)
     if side is None or mean is None or std is None:
         raise InvalidInput(
             "No image processor is kept beside the network, so it does not say which colours it was trained on; give "

@@ -304,7 +304,7 @@ class TorchEncoder(MaskingEncoder, FunctionEncoder):
             drawing=self._drawing,
             dtype=self._dtype,
         )
-        made.card = self.card
+        made.card, made.pads = self.card, self.pads
         return made
 
     def gives(self) -> tuple[str, ...]:

@@ -33,7 +33,16 @@ from explorer.core.writers import WRITERS
 from explorer.encoders.saved import encoder_facts
 from explorer.pictures.images import as_picture
 from explorer.results.probe_files import PROBE_FILE as PROBE_FILE
-from explorer.results.probe_files import Stored, Unreadable, masked, masks_of, read_stored, write_probe
+from explorer.results.probe_files import (
+    LostMasks,
+    Stored,
+    Unreadable,
+    chosen_of,
+    masked,
+    masks_of,
+    read_stored,
+    write_probe,
+)
 
 SCHEMA_VERSION = 1
 OVERLAY = "overlay.png"
@@ -49,16 +58,29 @@ def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = F
     def write(scratch: Path) -> None:
         np.save(scratch / "attribution.npy", explanation.attribution, allow_pickle=False)
         (scratch / "distances.csv").write_text(distances_csv(explanation), encoding="utf-8")
-        facts = manifest(explanation) | _kept(explanation, scratch, keep)
+        second = {} if explanation.second is None else {"second": True}
+        facts = manifest(explanation) | second | _kept(explanation, scratch, keep)
         (scratch / MANIFEST).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
     refuse_overwriting(folder, overwrite)
+    if explanation.second is not None:
+        refuse_overwriting(folder / SECOND, overwrite)
+    outdated = explanation.second is None and _has_second(folder)
     _write_drawn(explanation, folder, write)
     if explanation.second is not None:
         save_explanation(explanation.second, folder / SECOND, overwrite, keep)
-    elif overwrite and (folder / SECOND / "manifest.json").is_file():  # that of another map
-        shutil.rmtree(folder / SECOND)
+    elif outdated:  # that of the map before
+        shutil.rmtree(folder / SECOND, ignore_errors=True)
     return folder
+
+
+def _has_second(folder: Path) -> bool:
+    """Whether the folder ``second`` in a result's is its own, not one that somebody called so."""
+    try:
+        facts = json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(facts, dict) and facts.get("second") is True
 
 
 def _kept(explanation: Explanation, scratch: Path, keep: bool) -> dict[str, str]:
@@ -130,7 +152,7 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
         "masking": probe.masking.to_dict(),
         "scheme_version": SCHEMES[probe.masking.scheme].version,
         **_masks(probe),
-        "masks_done": len(probe),
+        "masks_done": len(explanation.distances),
         **({"chosen": dict(probe.chosen)} if probe.chosen else {}),
         "selection": explanation.selection.to_dict(),
         "selected": {
@@ -145,11 +167,16 @@ def manifest(explanation: Explanation) -> dict[str, Any]:
             "box": asdict(probe.box),
             "sign": MEANINGS[explanation.meaning].sign.format("region"),
         },
-        "truth": asdict(told) if (told := own_truth(explanation)) else None,
+        "truth": _truth(explanation),
         "no_signal": explanation.no_signal,
         "notices": list(explanation.notices),
         "versions": versions(),
     }
+
+
+def _truth(explanation: Explanation) -> dict[str, Any] | None:
+    told = None if isinstance(explanation.probe.masks, LostMasks) else own_truth(explanation)
+    return asdict(told) if told else None
 
 
 def _encoder(encoder: Embedder) -> dict[str, Any]:
@@ -160,9 +187,11 @@ def _encoder(encoder: Embedder) -> dict[str, Any]:
     return said | ({"precision": facts["precision"]} if facts.get("precision") else {})
 
 
-def _masks(probe: Probe) -> dict[str, str]:
+def _masks(probe: Probe) -> dict[str, Any]:
     """Whether they were drawn, and which they were where their settings do not say so."""
     masks = probe.masks
+    if isinstance(masks, LostMasks):
+        return dict(masks.said)
     if isinstance(masks, GridMasks):
         return {"masks": "drawn"}
     return {"masks": "given", "masks_sha256": array_hash(masks.render(0, len(masks)))}
@@ -271,7 +300,11 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
     try:
         stored = read_stored(path)
         before, theirs = _before(stored), {name: stored.facts[name] for name in names}
-        same = _same_masks(stored, fresh)
+        same, rounding, chosen = (
+            _same_masks(stored, fresh),
+            float(stored.facts.get("rounding", 0.0)),
+            chosen_of(stored.facts),
+        )
     except (Unreadable, KeyError, ValueError, TypeError, AttributeError) as error:
         if isinstance(error, Unreadable) and error.code == "saved_newer":
             raise InvalidInput(f"{error} Or start again without --resume.", code="resume_newer") from error
@@ -289,7 +322,14 @@ def resume_probe(path: Path, fresh: Probe) -> Probe:
         changed = ["the masks changed"]
     if changed:
         raise InvalidInput(f"Cannot resume: {'; '.join(changed)}.", code="resume_changed")
-    resumed = replace(fresh, embeddings=stored.arrays["embeddings"][: fresh.wanted])
+    if fresh.wanted != stored.facts["masking"]["n_masks"]:
+        chosen.pop("n_masks", None)
+    resumed = replace(
+        fresh,
+        embeddings=stored.arrays["embeddings"][: fresh.wanted],
+        precision=max(rounding, fresh.precision),
+        chosen=chosen | dict(fresh.chosen),
+    )
     if isinstance(fresh.encoder, MaskedSentence):
         fresh.encoder.remember(resumed)
     return resumed

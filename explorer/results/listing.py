@@ -11,7 +11,7 @@ from typing import Any
 from explorer.core.errors import InvalidInput
 from explorer.results.folders import MANIFEST
 from explorer.results.probe_files import PROBE_FILE, damage_told, read_stored
-from explorer.results.saved import read_manifest
+from explorer.results.saved import is_kept, read_manifest
 
 NO_MAP = "its map is missing"
 COLUMNS = {
@@ -109,7 +109,7 @@ def _told(name: str, place: Path, facts: Mapping[str, Any]) -> Row:
         created=str(facts["created"]),
         masking=dict(facts.get("masking", {})),
         selection=dict(selection),
-        kept="probe_sha256" in facts and (place / PROBE_FILE).exists(),
+        kept=is_kept(place, facts),
         problem="" if (place / ("words.csv" if words else "attribution.npy")).exists() else NO_MAP,
     )
 

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -216,11 +216,9 @@ def blank_figure(size: tuple[float, float]) -> Figure:
     """A figure of width and height in inches that a notebook shows, though pyplot does not know it."""
     from matplotlib.figure import Figure
 
-    class Shown(Figure):
-        def _repr_png_(self) -> bytes:
-            return png_of(self)
-
-    return Shown(figsize=size, layout="constrained", dpi=150)
+    shown = Figure(figsize=size, layout="constrained", dpi=150)
+    vars(shown)["_repr_png_"] = partial(png_of, shown)  # no class of its own, so that it can be pickled
+    return shown
 
 
 def figure(explanation: Explanation | MethodExplanation) -> Figure:

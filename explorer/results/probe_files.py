@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,42 @@ class Stored:
 
     facts: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class LostMasks:
+    """Masks of a result that are not here any more.
+
+    Attributes:
+        size: (h, w) of one.
+        count: How many there were.
+        why: They are not here, for people.
+        said: What the manifest says of them.
+    """
+
+    size: tuple[int, int]
+    count: int
+    why: str
+    said: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return self.count
+
+    def render(self, start: int, stop: int) -> NoReturn:
+        """None can be had."""
+        raise InvalidInput(self.why, code="masks_lost")
+
+    def weighted_sum(self, weights: NDArray[np.float64]) -> NoReturn:
+        """As ``render``."""
+        self.render(0, 0)
+
+    def sums_kept(self, maps: NDArray[np.float64]) -> NoReturn:
+        """As ``render``."""
+        self.render(0, 0)
+
+    def first(self, n: int) -> LostMasks:
+        """As many fewer."""
+        return replace(self, count=n)
 
 
 @contextmanager
@@ -201,6 +237,13 @@ def box_of(facts: Mapping[str, Any]) -> Box:
     return box
 
 
+def _picture(data: NDArray[Any]) -> NDArray[np.uint8]:
+    try:
+        return as_picture(data.tobytes()).pixels
+    except InvalidInput as error:  # which speaks of a picture that somebody gave
+        raise ValueError("not the picture of a probe") from error
+
+
 def _small(pixels: NDArray[Any]) -> NDArray[Any]:
     """Whole numbers up to 255, as pictures have them, in a quarter of the space; others as they are."""
     with np.errstate(invalid="ignore"):
@@ -250,7 +293,7 @@ def restored(stored: Stored, encoder: Embedder) -> Probe:
     seen = Input(
         pixels,
         box=box_of(facts),
-        picture=as_picture(arrays["picture"].tobytes()).pixels if "picture" in arrays else None,
+        picture=_picture(arrays["picture"]) if "picture" in arrays else None,
         sha256=str(facts.get("picture_sha256", "")),
         origin=Origin(str(facts["origin"]["name"]), tuple(map(int, facts["origin"]["size"]))),  # type: ignore[arg-type]
     )

@@ -18,18 +18,19 @@ from explorer.core.arguments import as_file
 from explorer.core.embedder import Embedder, Input, Origin
 from explorer.core.errors import InvalidInput
 from explorer.core.explanation import Explanation, MethodExplanation
-from explorer.core.masks import MaskSet, MaskSettings, sample_masks
-from explorer.core.probe import Probe, prepare
+from explorer.core.masks import SCHEMES, MaskSet, MaskSettings, sample_masks
+from explorer.core.probe import Probe, prepare, start
 from explorer.core.references import Reference, named
 from explorer.core.selections import MATTERS, MEANINGS, SelectionSettings
 from explorer.core.sentences import MaskedSentence, WordsExplanation, prepare_words, split_words, word_masks
 from explorer.core.storage import file_hash
-from explorer.encoders.cards import EncoderLike, resolve
+from explorer.encoders.cards import EncoderLike, find_card, resolve
 from explorer.encoders.saved import LOST, SavedEncoder, saved_encoder
 from explorer.pictures.images import GREY, SCREEN_SIDE
 from explorer.results.folders import MANIFEST, SCHEMA_VERSION, SECOND, resume_probe
 from explorer.results.probe_files import (
     PROBE_FILE,
+    LostMasks,
     Stored,
     Unreadable,
     box_of,
@@ -40,10 +41,15 @@ from explorer.results.probe_files import (
     restored,
 )
 
-Result = Explanation | MethodExplanation | WordsExplanation
-NOT_KEPT = (
-    "The picture was not kept with this result and is shown as grey; explorer.load(path, image=...) puts it back."
+GIVEN = "The masks were your own and were not kept with this result; save it with keep=True to have them later."
+OUTDATED = (
+    "The masks were drawn by another version of the scheme {} and were not kept with this result; this version would "
+    "draw others. Save a result with keep=True to have its masks later."
 )
+PROBE_LOST = "The probe kept with this result is missing, damaged or another run's by now"
+Result = Explanation | MethodExplanation | WordsExplanation
+AS_GREY = " is shown as grey; explorer.load(path, image=...) puts it back."
+NOT_KEPT = f"The picture was not kept with this result and{AS_GREY}"
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,8 @@ def load(path: Any, *, encoder: EncoderLike | None = None, image: Any = None) ->
     Raises:
         InvalidInput: Nothing there that was saved, damaged, of a newer version, or another encoder or picture.
     """
-    place, asked = as_file(path), Asked(encoder, image)
+    place = as_file(path)
+    asked = Asked(None if encoder is None else resolve(encoder), image)  # whose faults are none of the file's
     with damage_told(place, "result"):
         if place.is_dir():
             if (place / MANIFEST).exists():
@@ -119,7 +126,9 @@ def _first_version(file: Path, stored: Stored, asked: Asked) -> Probe:
     if image is not None:
         own = encoder.own() if isinstance(encoder, SavedEncoder) else encoder
         return _told_apart(file, prepare(image, encoder=own, masking=masking))
-    size = resolve(asked.encoder or encoder.card.key).input_size
+    # never by a key that names a file or an address: those are for whoever loads to give
+    own = find_card(encoder.card.key).key if asked.encoder is None else asked.encoder
+    size = resolve(own).input_size
     if size is None:
         raise Unreadable(f"{file} was saved without its picture; explorer.load(path, image=...).", code="picture_lost")
     bare = _bare(saved_encoder(said, asked.encoder, lost=True), masking, sample_masks(masking, size))
@@ -174,8 +183,7 @@ def _ranked(
     distances, weights = (np.array([float(row[name]) for row in rows]) for name in ("distance", "weight"))
     if len(rows) != facts["masks_done"] or [int(row["mask"]) for row in rows] != list(range(len(rows))):
         raise ValueError("other masks than the manifest says")
-    second = _result(folder / SECOND, asked) if (folder / SECOND / MANIFEST).exists() else None
-    assert second is None or isinstance(second, Explanation)
+    second, lost = _second(folder, facts, asked)
     explanation = Explanation(
         attribution=attribution,
         distances=distances,
@@ -184,11 +192,23 @@ def _ranked(
         reference=_reference(facts),
         probe=probe,
         no_signal=str(facts["no_signal"]),
-        notices=tuple(map(str, facts["notices"])),
+        notices=(*map(str, facts["notices"]), *lost),
         second=second,
     )
     _set_distance(explanation, facts)
     return explanation
+
+
+def _second(folder: Path, facts: Mapping[str, Any], asked: Asked) -> tuple[Explanation | None, tuple[str, ...]]:
+    """The second map of two that tell two stories, and what there is to say where it is gone."""
+    if facts.get("second") is not True:
+        return None, ()  # a folder of that name is somebody's own
+    if not (folder / SECOND / MANIFEST).exists():
+        return None, (f"The second map of this result is not in its folder {SECOND} any more.",)
+    found = _result(folder / SECOND, asked)
+    if not isinstance(found, Explanation):
+        raise ValueError("the second map is of another kind")
+    return found, ()
 
 
 def _set_distance(explanation: Explanation | MethodExplanation, facts: Mapping[str, Any]) -> None:
@@ -247,7 +267,7 @@ def _reference(facts: Mapping[str, Any]) -> Reference:
     said, caption, vector = facts.get("compared_with", {}), str(facts.get("caption", "")), np.empty(0, np.float32)
     if stored := facts.get("reference_embedding"):
         kind = np.dtype(str(stored["type"]))
-        if kind.kind != "f":
+        if kind.kind not in "fiub":
             raise ValueError("no embedding")
         vector = np.frombuffer(base64.b64decode(stored["base64"], validate=True), kind).copy()
     return Reference(
@@ -268,9 +288,9 @@ def _origin(said: Mapping[str, Any]) -> Origin:
 
 
 def _probe_beside(folder: Path, facts: Mapping[str, Any], asked: Asked) -> Probe | None:
-    """The probe that was kept with a result; not one of a later run that was stopped there."""
+    """The probe that was kept with a result."""
     file = folder / PROBE_FILE
-    if "probe_sha256" not in facts or not file.exists() or file_hash(file) != facts["probe_sha256"]:
+    if not is_kept(folder, facts):
         return None
     probe = load_saved_probe(file, asked)
     if len(probe) != facts["masks_done"]:
@@ -278,15 +298,30 @@ def _probe_beside(folder: Path, facts: Mapping[str, Any], asked: Asked) -> Probe
     return probe
 
 
+def is_kept(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether the probe of a result lies with it, whole; not one of a later run that was stopped there."""
+    file = folder / PROBE_FILE
+    return "probe_sha256" in facts and file.exists() and file_hash(file) == facts["probe_sha256"]
+
+
 def _probe_without(facts: Mapping[str, Any], attribution: NDArray[np.float32], asked: Asked) -> Probe:
     """What there is of the probe of a result that was saved without it."""
     masking = MaskSettings.from_dict(facts["masking"])
     rows, columns = attribution.shape
-    drawn = facts["masks"] == "drawn"
-    masks: MaskSet = sample_masks(masking, (rows, columns)) if drawn else LostMasks((rows, columns), masking.n_masks)
     encoder = saved_encoder(facts["encoder"], asked.encoder, lost=asked.image is None)
     seen = _seen(facts, attribution, encoder, asked)
-    return replace(_bare(encoder, masking, masks, seen), chosen=chosen_of(facts))
+    now = SCHEMES[masking.scheme].version
+    why = GIVEN if facts["masks"] != "drawn" else ""
+    if not why and facts.get("scheme_version", now) != now:
+        why = OUTDATED.format(masking.scheme)
+    if why:
+        said = {name: facts[name] for name in ("masks", "masks_sha256", "scheme_version") if name in facts}
+        bare = _bare(encoder, masking, LostMasks((rows, columns), masking.n_masks, why, said), seen)
+    elif asked.image is None:
+        bare = _bare(encoder, masking, sample_masks(masking, (rows, columns)), seen)
+    else:  # so that it can be gone on with
+        bare = start(seen, encoder.own() if isinstance(encoder, SavedEncoder) else encoder, masking)
+    return replace(bare, chosen=chosen_of(facts))
 
 
 def _seen(facts: Mapping[str, Any], attribution: NDArray[np.float32], encoder: Embedder, asked: Asked) -> Input:
@@ -294,6 +329,7 @@ def _seen(facts: Mapping[str, Any], attribution: NDArray[np.float32], encoder: E
     said, box = facts.get("picture", {}), box_of(facts["map"])
     if asked.image is not None:
         seen = named(encoder.read(asked.image))
+        seen = replace(seen, notices=seen.notices + (f"{PROBE_LOST}.",) * ("probe_sha256" in facts))
         if said.get("sha256") not in (None, seen.sha256) or seen.pixels.shape[:2] != attribution.shape:
             raise Unreadable("The image given is not the one that was explained.", code="another_picture")
         return replace(seen, origin=_origin(said)) if said else seen
@@ -302,7 +338,8 @@ def _seen(facts: Mapping[str, Any], attribution: NDArray[np.float32], encoder: E
     factor = min(1.0, SCREEN_SIDE / max(h, w))
     grey = np.full((max(1, math.ceil(h * factor)), max(1, math.ceil(w * factor)), 3), GREY, np.uint8)
     pixels = np.full((*attribution.shape, 3), GREY, np.float32)
-    return Input(pixels, box, grey, (NOT_KEPT,), str(said.get("sha256", "")), origin)
+    notice = f"{PROBE_LOST}; the picture{AS_GREY}" if "probe_sha256" in facts else NOT_KEPT
+    return Input(pixels, box, grey, (notice,), str(said.get("sha256", "")), origin)
 
 
 def _bare(encoder: Embedder, masking: MaskSettings, masks: MaskSet, seen: Input | None = None) -> Probe:
@@ -327,38 +364,3 @@ def _bare(encoder: Embedder, masking: MaskSettings, masks: MaskSet, seen: Input 
 
 def _lost() -> NoReturn:
     raise InvalidInput(LOST, code="picture_lost")
-
-
-@dataclass(frozen=True)
-class LostMasks:
-    """Masks of somebody's own that were not kept with a result.
-
-    Attributes:
-        size: (h, w) of one.
-        count: How many there were.
-    """
-
-    size: tuple[int, int]
-    count: int
-
-    def __len__(self) -> int:
-        return self.count
-
-    def render(self, start: int, stop: int) -> NoReturn:
-        """None can be had."""
-        raise InvalidInput(
-            "The masks were your own and were not kept with this result; save it with keep=True to have them later.",
-            code="masks_lost",
-        )
-
-    def weighted_sum(self, weights: NDArray[np.float64]) -> NoReturn:
-        """As ``render``."""
-        self.render(0, 0)
-
-    def sums_kept(self, maps: NDArray[np.float64]) -> NoReturn:
-        """As ``render``."""
-        self.render(0, 0)
-
-    def first(self, n: int) -> LostMasks:
-        """As many fewer."""
-        return replace(self, count=n)

@@ -31,7 +31,9 @@ PANEL = 4.8
 @VIEWS.register("overlay")
 def overlay(explained: Mapped, alpha: Any) -> NDArray[np.uint8]:
     """See ``Painted.overlay``."""
-    opacity = alpha if isinstance(alpha, int | float | np.number) and not isinstance(alpha, bool) else math.nan
+    opacity = (
+        alpha if isinstance(alpha, int | float | np.integer | np.floating) and not isinstance(alpha, bool) else math.nan
+    )
     if not 0 <= opacity <= 1:  # also refuses NaN
         got = described(alpha) if math.isnan(opacity) else f"{opacity:g}"
         raise InvalidInput(f"alpha, the opacity of the strongest colour, must be 0 to 1; got {got}.", code="alpha")
@@ -106,7 +108,7 @@ def html(explained: Mapped | WordsExplanation) -> str:
 
 def _words(explained: WordsExplanation) -> str:
     """The sentence, each word on its colour."""
-    limit = plots.colour_limit(explained.attribution[None])
+    limit = plots.colour_limit(explained.relative[None])
     parts = []
     for word, spaced, value in zip(explained.words, explained.sentence.spaced, explained.relative, strict=True):
         share = min(abs(float(value)) / limit, 1.0) if math.isfinite(limit) else 0.0
