@@ -65,12 +65,12 @@ def save_explanation(explanation: Explanation, folder: Path, overwrite: bool = F
     refuse_overwriting(folder, overwrite)
     if explanation.second is not None:
         refuse_overwriting(folder / SECOND, overwrite)
-    outdated = explanation.second is None and _has_second(folder)
+    outdated = explanation.second is None and _has_second(folder) and (folder / SECOND).is_dir()
     _write_drawn(explanation, folder, write)
     if explanation.second is not None:
         save_explanation(explanation.second, folder / SECOND, overwrite, keep)
     elif outdated:  # that of the map before
-        shutil.rmtree(folder / SECOND, ignore_errors=True)
+        shutil.rmtree(folder / SECOND)
     return folder
 
 

@@ -127,8 +127,7 @@ def _first_version(file: Path, stored: Stored, asked: Asked) -> Probe:
         own = encoder.own() if isinstance(encoder, SavedEncoder) else encoder
         return _told_apart(file, prepare(image, encoder=own, masking=masking))
     # never by a key that names a file or an address: those are for whoever loads to give
-    own = find_card(encoder.card.key).key if asked.encoder is None else asked.encoder
-    size = resolve(own).input_size
+    size = resolve(find_card(encoder.card.key).key if asked.encoder is None else asked.encoder).input_size
     if size is None:
         raise Unreadable(f"{file} was saved without its picture; explorer.load(path, image=...).", code="picture_lost")
     bare = _bare(saved_encoder(said, asked.encoder, lost=True), masking, sample_masks(masking, size))

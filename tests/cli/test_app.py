@@ -84,3 +84,8 @@ def test_another_package_of_our_name_is_refused_in_words(tmp_path: Path) -> None
         said = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert said.returncode
         assert "Another package is imported as `explorer` in place of Distance Explorer" in said.stderr
+
+
+def test_our_own_package_is_known_without_docstrings() -> None:
+    said = subprocess.run([sys.executable, "-OO", "-c", "import explorer"], cwd=ROOT, capture_output=True, check=False)
+    assert not said.returncode, said.stderr

@@ -12,11 +12,13 @@ import pytest
 
 import explorer
 from explorer import Encoder, InvalidInput, MaskSettings, SelectionSettings
+from explorer.attributions.question import question_of_class
 from explorer.core.agreement import expected_agreement, split_half
 from explorer.core.masks import SCHEMES
 from explorer.core.pilot import MASKS_EACH, P_KEEPS
+from explorer.core.probe import first, start
 from explorer.core.references import Reference
-from explorer.core.settling import CHECK_EVERY, MOST, plan_run
+from explorer.core.settling import CHECK_EVERY, MOST, Run, explain_run, plan_run
 
 AUTO = MaskSettings(n_masks="auto", feature_res=4)
 RANKED = SelectionSettings(mode="rank_weighted")
@@ -201,3 +203,77 @@ def test_a_link_or_a_config_names_numbers() -> None:
         with pytest.raises(InvalidInput, match="can be auto where"):
             Recipe(picture="cat.jpg", picture_sha256="0" * 64, caption="a cat", encoder="conse-lite0",
                    precision="float32", masking=MaskSettings().but(**{name: "auto"}))  # fmt: skip
+
+
+@pytest.mark.parametrize("open_ones", [{"p_keep": "auto"}, {"n_masks": "auto"}, {"n_masks": "auto", "p_keep": "auto"}])
+def test_masks_that_depend_on_their_number_cannot_be_auto(open_ones: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=f"so {' and '.join(open_ones)} cannot be auto") as error:
+        MaskSettings(scheme="dianna", **open_ones)
+    assert error.value.code == "scheme_auto"
+
+
+def test_masks_that_depend_on_their_number_are_not_cut(picture: np.ndarray) -> None:
+    masking = MaskSettings(n_masks=20, feature_res=4, scheme="dianna")
+    probe = explorer.probe(picture, encoder=explorer.from_function(corners), masking=masking)
+    with pytest.raises(InvalidInput, match="cannot be cut"):
+        first(probe, 10)
+    assert first(probe, 20).embeddings.shape == (20, 4)
+
+
+def test_a_second_story_that_fails_keeps_the_first(picture: np.ndarray) -> None:
+    done = 0
+
+    def failing(batch: np.ndarray) -> np.ndarray:
+        nonlocal done
+        done += len(batch)
+        if done > 60:
+            raise ValueError("broken")
+        return corners(batch)
+
+    encoder = explorer.from_function(failing)
+    target, seen = Reference(np.array([1.0, 0, 0, 0]), "an embedding"), encoder.read(picture)
+    one, other = (
+        Run(start(seen, encoder, MaskSettings(n_masks=40, feature_res=4, p_keep=share)), None, [target], RANKED)
+        for share in (0.5, 0.2)
+    )
+    with pytest.raises(explorer.ExplorerError) as error:
+        explain_run(replace(one, second=other))
+    assert error.value.probe is not None
+    assert (len(error.value.probe), error.value.probe.masking.p_keep) == (40, 0.5)
+
+
+def test_what_fails_in_a_look_at_the_agreement_keeps_the_probe(picture: np.ndarray) -> None:
+    def nothing(batch: np.ndarray) -> np.ndarray:
+        return corners(batch) * (np.abs(batch).sum((1, 2, 3)) == np.abs(picture).sum())[:, None]
+
+    with pytest.raises(explorer.UnusableEmbedding) as error:
+        explorer.explain(
+            picture, encoder=explorer.from_function(nothing), masking=AUTO, embedding=np.array([1.0, 0, 0, 0])
+        )
+    assert error.value.probe is not None
+    assert len(error.value.probe) >= CHECK_EVERY
+
+
+def test_a_reference_of_another_length_is_refused_at_the_first_batch_of_the_pilot(picture: np.ndarray) -> None:
+    rows = 0
+
+    def counted(batch: np.ndarray) -> np.ndarray:
+        nonlocal rows
+        rows += len(batch)
+        return corners(batch)
+
+    encoder = explorer.from_function(counted, batch_size=8)
+    with pytest.raises(InvalidInput):
+        explorer.explain(
+            picture, encoder=encoder, masking=MaskSettings(feature_res=4, p_keep="auto"), embedding=np.ones(5)
+        )
+    assert rows <= 16
+
+
+def test_classes_choose_for_themselves(picture: np.ndarray) -> None:
+    scores = explorer.from_function(corners)
+    (found,) = explorer.explain_classes(picture, [0], encoder=scores, masking=AUTO)
+    question = question_of_class(scores, scores.read(picture), class_index=0)
+    run = plan_run(scores.read(picture), scores, AUTO, [question.target], SelectionSettings(distance="dot"))
+    assert len(found.distances) == len(run.complete())
+    assert "beside the picture itself" not in found.probe.chosen["n_masks"]

@@ -9,6 +9,7 @@ from scipy import ndimage, stats
 import explorer
 from explorer.core.masks import MaskSettings
 from explorer.core.rank import rank_against
+from explorer.core.references import Reference
 from explorer.core.selections import MODES, SelectionSettings
 from explorer.core.truth import FEWEST, Truth, own_truth, truth, truth_of
 from explorer.pictures.examples import presets
@@ -173,3 +174,19 @@ def test_what_cannot_be_judged_is_refused(given: dict[str, object], words: str) 
     given = {name: real[name] if isinstance(value, str) else value for name, value in given.items()}
     with pytest.raises(explorer.InvalidInput, match=words):
         truth(given.pop("explained", explained), **given)
+
+
+def test_a_reference_of_another_encoder_is_refused() -> None:
+    explained = additive(np.eye(8), 60)
+    foreign = Reference(explained.reference.embedding, "a picture", encoder="another")
+    with pytest.raises(explorer.InvalidInput, match="embedded by another"):
+        truth(explained.relative, probe=explained.probe, reference=foreign)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [({"probe": "p"}, "probe must be a probe"), ({"reference": ["a"] * 8}, "a vector of numbers")]
+)
+def test_what_is_no_probe_and_no_reference_is_told(given: dict[str, object], said: str) -> None:
+    explained = additive(np.eye(8), 60)
+    with pytest.raises(explorer.InvalidInput, match=said):
+        truth(explained.relative, **({"probe": explained.probe, "reference": explained} | given))

@@ -125,3 +125,20 @@ def test_references_of_another_encoder_are_refused(files: list[Path], picture: n
         with pytest.raises(InvalidInput, match="embedded by tiny:1, the picture by function:") as caught:
             explorer.rank(probe, reference=reference)
         assert caught.value.code == "reference_encoder"
+
+
+def test_one_picture_in_any_form_is_one(picture: np.ndarray, picture_encoder: Encoder) -> None:
+    torch = pytest.importorskip("torch")
+    alone = explorer.embed(picture, encoder=picture_encoder).embeddings
+    for one in (torch.from_numpy(picture), Image.fromarray(picture)):
+        np.testing.assert_array_equal(explorer.embed(one, encoder=picture_encoder).embeddings, alone)
+    assert len(explorer.embed(torch.from_numpy(np.stack([picture] * 2)), encoder=picture_encoder)) == 2
+
+
+def test_paths_in_an_array_are_many(files: list[Path], picture_encoder: Encoder) -> None:
+    assert len(explorer.embed(np.array(list(map(str, files[:3]))), encoder=picture_encoder)) == 3
+
+
+def test_labels_that_are_none_are_told(picture: np.ndarray, picture_encoder: Encoder) -> None:
+    with pytest.raises(InvalidInput, match="labels must be 1 different names"):
+        explorer.embed([picture], encoder=picture_encoder, labels=5)

@@ -356,3 +356,34 @@ def test_an_answer_of_no_rank_is_told_when_it_comes(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString())
     with pytest.raises((InvalidInput, UnusableEmbedding), match=r"vector for each"):
         explorer.probe(PICTURE / 255, encoder=explorer.from_onnx(path), masking=MASKING)
+
+
+def test_whole_numbers_are_never_moved(tmp_path: Path) -> None:
+    """They would wrap around below 0 and above 255."""
+    path = written(tmp_path / "net.onnx", ("n", 3, 32, 48), TensorProto.UINT8)
+    for given in ({"mean": 0.5, "std": 0.5}, {"mean": 0.5}, {"size": (32, 48), "std": 0.5}):
+        with pytest.raises(InvalidInput, match="leave mean and std out"):
+            explorer.from_onnx(path, **given)
+    said = {"size": {"height": 32, "width": 48}, "image_mean": MEAN, "image_std": STD, "do_normalize": True}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    found = load_encoder(f"onnx:{path}").embed_images(np.stack([np.full_like(PICTURE, 10), np.full_like(PICTURE, 200)]))
+    np.testing.assert_allclose(found, np.array([[10.0], [200.0]]) * WEIGHTS.sum(0), rtol=1e-4)
+
+
+def test_a_key_means_the_same_file_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"size": {"height": 32, "width": 48}, "image_mean": MEAN, "image_std": STD, "do_normalize": True}
+    found = []
+    for name, factor in (("a", 1), ("b", -7)):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name / "net.onnx", weights=numpy_helper.from_array(WEIGHTS * np.float32(factor), "weights"))
+        (tmp_path / name / "preprocessor_config.json").write_text(json.dumps(said))
+        monkeypatch.chdir(tmp_path / name)
+        found.append(load_encoder("onnx:net.onnx"))
+        assert found[-1].card.key == f"onnx:{tmp_path / name / 'net.onnx'}"
+        assert load_encoder(found[-1].card.key) is found[-1]
+    one, other = (encoder.embed_images(PICTURE[None]) for encoder in found)
+    np.testing.assert_allclose(other, -7 * one, rtol=1e-4)
+    for family in ("hf", "timm", "timm-features", "open_clip"):
+        card = cards._own_card(f"{family}:local-dir:net")
+        assert (card.key, card.weights) == (f"{family}:local-dir:{tmp_path}/b/net", f"local-dir:{tmp_path}/b/net")
+    assert cards._own_card("timm:hf-hub:a/b").key == "timm:hf-hub:a/b"

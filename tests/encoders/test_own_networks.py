@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ import explorer
 from explorer import InvalidInput, MaskSettings
 from explorer.attributions.question import make_class_question
 from explorer.encoders.gradients import as_tensor
+from explorer.encoders.own_drawing import _of_transformers
 from explorer.pictures.images import resize
 
 MASKING = MaskSettings(n_masks=24, feature_res=4)
@@ -313,3 +316,34 @@ def test_saved_and_brought_along(tmp_path: Path) -> None:
     found.probe.save(tmp_path / "probe.npz")
     probe = explorer.load(tmp_path / "probe.npz", encoder=network())
     np.testing.assert_array_equal(explorer.rank(probe, reference=OTHER / 255).attribution, found.attribution)
+
+
+# What a network says of its pictures, and what is said instead
+
+
+def beside(tmp_path: Path, **said: Any) -> SimpleNamespace:
+    facts = {"size": {"shortest_edge": 40}, "crop_size": 32, "do_center_crop": True, "image_mean": MEAN}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**facts, "image_std": STD, **said}))
+    return SimpleNamespace(image_size=32, _name_or_path=str(tmp_path))
+
+
+def test_colours_that_are_given_replace_those_that_are_said(tmp_path: Path) -> None:
+    config = beside(tmp_path)
+    own = _of_transformers(config, None, None)
+    assert own is not None
+    for mean in (0.0, np.zeros(3)):
+        drawn = _of_transformers(config, mean, None)
+        assert drawn is not None
+        assert (drawn.name, drawn.mean) == (replace(own, mean=(0.0, 0.0, 0.0)).name, (0.0, 0.0, 0.0))
+        np.testing.assert_array_equal(drawn.view(PICTURE)[0], own.view(PICTURE)[0])  # cut as it says all the same
+
+
+def test_a_processor_that_divides_by_nothing_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="described in a way that is not known"):
+        _of_transformers(beside(tmp_path, rescale_factor=0), None, None)
+
+
+def test_other_weights_do_not_change_whether_a_network_is_padded() -> None:
+    encoder = explorer.from_torch(network(), size=24)
+    encoder.pads = not encoder.pads
+    assert encoder.randomised(encoder.layers()[:1]).pads == encoder.pads

@@ -22,7 +22,8 @@ from explorer.core.explanation import MethodExplanation
 from explorer.core.sentences import WordsExplanation
 from explorer.encoders.base import Encoder as Base
 from explorer.encoders.saved import PASSED_ON, SavedEncoder, encoder_facts
-from explorer.results.folders import PROBE_FILE, RESULT_FILES
+from explorer.results.folders import PROBE_FILE, RESULT_FILES, load_probe
+from explorer.results.listing import listed
 from explorer.results.probe_files import PROBE_VERSION
 from tests.conftest import TinyNetwork
 
@@ -453,3 +454,124 @@ def test_a_damaged_result_is_told(probe: Probe, tmp_path: Path, damage: str) -> 
         manifest.write_text("{")
     with pytest.raises(InvalidInput, match=r"damaged|No such file"):
         loaded(folder)
+
+
+# What comes back is what was, and says so where it is not
+
+
+@pytest.fixture
+def folder(probe: Probe, tmp_path: Path) -> Path:
+    return explorer.rank(probe, embedding=VECTOR).save(tmp_path / "out")
+
+
+def restated(folder: Path, **facts: Any) -> Path:
+    said = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(said | facts))
+    return folder
+
+
+@pytest.mark.parametrize("fill", ["auto", "noise", "black"])
+def test_a_result_with_its_picture_again_goes_on_as_it_began(
+    picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path, fill: str
+) -> None:
+    probe = explorer.probe(picture, encoder=picture_encoder, masking=replace(FEW, fill=fill))
+    explorer.rank(probe, embedding=VECTOR).save(tmp_path / "out")
+    back = loaded(tmp_path / "out", image=picture, encoder=picture_encoder).probe
+    np.testing.assert_array_equal(explorer.extend(back, n_masks=40).embeddings, probe.embeddings)
+
+
+def test_a_folder_called_second_is_not_taken_for_the_second_map(folder: Path, probe: Probe) -> None:
+    e = explorer.rank(probe, embedding=VECTOR)
+    explorer.rank(probe, embedding=-VECTOR).save(folder / "second")
+    assert loaded(folder).second is None
+    e.save(folder, overwrite=True)
+    assert (folder / "second" / "manifest.json").is_file()
+    two = replace(e, second=explorer.rank(probe, embedding=-VECTOR))
+    fresh = folder.parent / "fresh"
+    explorer.rank(probe, embedding=VECTOR).save(fresh / "second")
+    with pytest.raises(InvalidInput, match="second holds results already"):
+        two.save(fresh)
+    assert not (fresh / "manifest.json").exists()
+    two.save(folder, overwrite=True)
+    np.testing.assert_array_equal(loaded(folder).second.distances, two.second.distances)
+    e.save(folder, overwrite=True)
+    assert not (folder / "second").exists()
+
+
+def test_a_second_map_that_is_gone_is_told(folder: Path) -> None:
+    assert "The second map" in loaded(restated(folder, second=True)).notices[-1]
+
+
+def test_what_was_loaded_can_be_saved_and_loaded(folder: Path) -> None:
+    again = loaded(loaded(folder).save(folder.parent / "again"))
+    np.testing.assert_array_equal(again.distances, loaded(folder).distances)
+
+
+def test_so_can_what_has_lost_its_masks(picture_encoder: Encoder, picture: np.ndarray, tmp_path: Path) -> None:
+    masks = np.random.default_rng(0).random((40, 32, 32))
+    e = explorer.explain(picture, encoder=picture_encoder, masks=masks, embedding=VECTOR)
+    again = loaded(loaded(e.save(tmp_path / "one")).save(tmp_path / "two"))
+    with pytest.raises(InvalidInput, match="were your own"):
+        again.probe.masks.render(0, 1)
+
+
+def test_masks_that_another_version_drew_are_lost(folder: Path, picture: np.ndarray) -> None:
+    back = loaded(restated(folder, scheme_version=77), image=picture, encoder=TinyNetwork())
+    for one in (back, loaded(back.save(folder.parent / "again"))):
+        with pytest.raises(InvalidInput, match="another version of the scheme philox"):
+            one.probe.masks.render(0, 1)
+
+
+def test_a_reference_of_whole_numbers_comes_back(picture: np.ndarray, tmp_path: Path) -> None:
+    encoder = explorer.from_function(lambda batch: batch.sum((1, 2)).astype(np.int64))
+    e = explorer.explain(picture / 1.0, reference=picture[::-1] / 2, encoder=encoder, masking=FEW)
+    back = loaded(e.save(tmp_path / "out"))
+    np.testing.assert_array_equal(back.reference.embedding, e.reference.embedding)
+
+
+@pytest.mark.parametrize("key", ["onnx:{}/net.onnx", "hf:local-dir:{}", "timm:local-dir:{}"])
+def test_a_file_opens_no_encoder_of_its_own_choice(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("explorer.encoders.cards.load_encoder", lambda *_: pytest.fail("opened"))
+    facts = {"schema_version": 1, "encoder": key.format(tmp_path), "fingerprint": "x", "masking": FEW.to_dict()}
+    np.savez(tmp_path / "old.npz", facts=np.array(json.dumps(facts)), embeddings=np.zeros((3, 4), np.float32))
+    with pytest.raises(InvalidInput, match="Unknown encoder"):
+        loaded(tmp_path / "old.npz")
+
+
+def test_the_fault_of_an_encoder_is_not_that_of_the_file(probe: Probe, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    file = probe.save(tmp_path / "kept")
+    with pytest.raises(InvalidInput, match=r"^The network is in training mode"):
+        loaded(file, encoder=torch.nn.Linear(3, 3).train())
+
+
+def test_a_broken_picture_in_a_probe_names_the_file(probe: Probe, tmp_path: Path) -> None:
+    file = rewritten(probe.save(tmp_path / "kept.npz"), picture=np.frombuffer(b"no picture", np.uint8))
+    with pytest.raises(InvalidInput, match=r"kept\.npz is damaged"):
+        loaded(file)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_probe_that_is_not_there_any_more_is_told(
+    probe: Probe, picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path, damage: str
+) -> None:
+    folder = explorer.rank(probe, embedding=VECTOR).save(tmp_path / "out", keep=True)
+    file = folder / PROBE_FILE
+    assert [row.kept for row in listed(folder)] == [True]
+    file.write_bytes(file.read_bytes()[:-50])
+    if damage == "gone":
+        file.unlink()
+    for brought in ({}, {"image": picture, "encoder": picture_encoder}):
+        notice = loaded(folder, **brought).probe.notices[0]
+        assert notice.startswith("The probe kept with this result is missing, damaged")
+    assert [row.kept for row in listed(folder)] == [False]
+
+
+def test_a_run_that_is_gone_on_with_keeps_what_is_known_of_it(picture: np.ndarray, tmp_path: Path) -> None:
+    encoder = explorer.from_function(lambda batch: batch.mean((1, 2)).astype(np.float16))
+    probe = explorer.probe(picture / 1.0, encoder=encoder, masking=FEW)
+    file = replace(probe, chosen={"p_keep": "why", "n_masks": "so many"}).save(tmp_path / "kept")
+    back = load_probe(file, image=picture / 1.0, encoder=encoder, masking=FEW)
+    assert (back.precision, back.chosen) == (probe.precision, {"p_keep": "why", "n_masks": "so many"})
+    more = load_probe(file, image=picture / 1.0, encoder=encoder, masking=replace(FEW, n_masks=60))
+    assert (more.precision, more.chosen) == (probe.precision, {"p_keep": "why"})

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
+import pickle
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -140,3 +143,21 @@ def test_progress_bars_tell_the_function_too(
 def test_no_bar_unless_asked(picture: np.ndarray, encoder: Encoder, capsys: pytest.CaptureFixture[str]) -> None:
     explorer.probe(picture, encoder=encoder, masking=FEW)
     assert capsys.readouterr().err == ""
+
+
+def test_a_figure_can_be_pickled(explained: Explanation) -> None:
+    back = pickle.loads(pickle.dumps(explained.plot()))  # noqa: S301 - made here
+    assert Image.open(io.BytesIO(back._repr_png_())).format == "PNG"
+
+
+def test_an_opacity_that_is_complex_is_told(explained: Explanation) -> None:
+    for alpha in (1j, np.complex64(1)):
+        with pytest.raises(InvalidInput, match="alpha"):
+            explained.overlay(alpha=alpha)
+
+
+def test_words_take_their_colours_from_what_is_shown(words: WordsExplanation) -> None:
+    """The strongest has the whole colour, whatever is taken off to make values relative."""
+    moved = replace(words, ranked=replace(words.ranked, attribution=words.ranked.attribution + np.float32(5)))
+    strongest = moved.words[int(np.abs(moved.relative).argmax())]
+    assert re.search(rf"background:#\w{{6}}8c[^>]*>{re.escape(html.escape(strongest))}<", moved._repr_html_())
