@@ -470,7 +470,7 @@ def restated(folder: Path, **facts: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("fill", ["auto", "noise", "black"])
+@pytest.mark.parametrize("fill", ["noise", "black"])
 def test_a_result_with_its_picture_again_goes_on_as_it_began(
     picture: np.ndarray, picture_encoder: Encoder, tmp_path: Path, fill: str
 ) -> None:
