@@ -92,9 +92,9 @@ class Cost:
 UNMEASURED = Rates(float("inf"), float("inf"), 0, 0, 0)
 
 
-def cost_of(batch: Batch, *, timed: bool = True) -> Cost:
-    """What is left of a batch, at rates measured now unless that is of no use."""
-    left = batch.counted()
+def cost_of(batch: Batch, *, timed: bool = True, anew: bool = False, retry: bool = False) -> Cost:
+    """What is left of a batch, as ``counted`` says, at rates measured now unless that is of no use."""
+    left = batch.counted(anew=anew, retry=retry)
     rates = measured(batch.encoder, batch.plan.manner, batch.maps) if timed and any(left) else UNMEASURED
     return Cost(*left, rates)
 
