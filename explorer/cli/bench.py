@@ -125,6 +125,6 @@ def _write(folder: Path, rows: Sequence[dict[str, Any]], facts: dict[str, Any]) 
             up,
             log="x",
         )
-        for what, up in (("agreement", "agreement of two runs"), ("contrast", "area between the deletion curves"))
+        for what, up in (("agreement", "agreement of two runs"), ("srg", "symmetric relevance gain"))
     ]
     save(draw_charts(charts, "What the seconds buy, by program", columns=2), folder / "bench")
