@@ -81,12 +81,18 @@ class Embedding:
             if caught.error is not None:
                 found[number] = caught.error
         for numbers in _alike(seen, self.encoder.batch_size):
-            with Caught() as caught:
-                found |= zip(numbers, of_pictures(self.encoder, [seen[number] for number in numbers]), strict=True)
-            if caught.error is not None:
-                found |= dict.fromkeys(numbers, caught.error)
+            if self._embed(numbers, seen, found) is not None:
+                for number in numbers:  # one by one, so that the bad ones alone have an error
+                    if (error := self._embed([number], seen, found)) is not None:
+                        found[number] = error
             yield len(numbers)
         yield from ((number, found[number]) for number, _ in unit)
+
+    def _embed(self, numbers: list[int], seen: Mapping[int, Input], found: dict[int, Whole]) -> ExplorerError | None:
+        """Embed pictures together; what went wrong, if anything did."""
+        with Caught() as caught:
+            found |= zip(numbers, of_pictures(self.encoder, [seen[number] for number in numbers]), strict=True)
+        return caught.error
 
 
 def _alike(seen: Mapping[int, Input], size: int) -> Iterable[list[int]]:

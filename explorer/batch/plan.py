@@ -14,7 +14,7 @@ import numpy as np
 
 from explorer.batch.items import CAPTION, PICTURE, Item, Whole
 from explorer.batch.rows import Manner, Row
-from explorer.core.distances import measure
+from explorer.core.distances import check_reference, measure
 from explorer.core.errors import ExplorerError, InvalidInput, UnusableEmbedding
 from explorer.core.references import Reference
 
@@ -132,12 +132,12 @@ def _named(source: Any) -> Any:
     return os.fspath(source) if isinstance(source, str | os.PathLike) else id(source)
 
 
-def digest(rows: Iterable[Row]) -> str:
-    """Names rows and all that they say, for taking the work on them up again."""
+def digest(plan: Plan) -> str:
+    """Names rows and all that they say, for taking the work on them up again; pictures by their whole paths."""
     found = hashlib.sha256()
-    for row in rows:
+    for row in plan.rows:
         own = None if row.manner is None else row.manner.facts
-        facts = [row.id, row.picture, row.reference, row.caption, own, str(row.error or "")]
+        facts = [row.id, plan.source(row.picture), plan.source(row.reference), row.caption, own, str(row.error or "")]
         found.update(json.dumps(facts, default=str).encode() + b"\n")
     return found.hexdigest()
 
@@ -160,10 +160,10 @@ class Neighbours:
         if isinstance(self.k, bool) or not isinstance(self.k, int) or self.k < 1:
             raise InvalidInput("nearest must be a whole number, at least 1.", code="nearest_range")
 
-    @property
-    def digest(self) -> str:
-        """Names them all."""
-        facts = [*map(str, self.pictures), [list(map(str, one)) for one in self.against], self.k]
+    def digest(self, plan: Plan) -> str:
+        """Names them all, pictures by their whole paths."""
+        against = [(kind, plan.source(one) if kind == PICTURE else one) for kind, one in self.against]
+        facts = [[str(plan.source(one)) for one in self.pictures], [list(map(str, one)) for one in against], self.k]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
     def enter(self, plan: Plan) -> None:
@@ -173,6 +173,17 @@ class Neighbours:
         for one in self.against:
             plan.number_of(one)
 
+    def left_out(self, plan: Plan, wholes: Mapping[int, Whole]) -> Iterator[tuple[int, ExplorerError]]:
+        """Candidates that nothing has a distance to, by their place, and why."""
+        for n, one in enumerate(self.against):
+            whole = wholes[plan.number_of(one)]
+            try:
+                if isinstance(whole, ExplorerError):
+                    raise whole
+                check_reference(plan.manner.selection.distance, whole.embedding)
+            except ExplorerError as error:
+                yield n, error
+
     def rows(self, plan: Plan, wholes: Mapping[int, Whole]) -> Iterator[Row]:
         """Each picture with its nearest, nearest first, itself left out; a picture that failed is one row.
 
@@ -181,7 +192,8 @@ class Neighbours:
             wholes: Its items embedded.
         """
         numbers = [plan.number_of(one) for one in self.against]
-        good = [n for n, number in enumerate(numbers) if isinstance(wholes[number], Reference)]
+        bad = {n for n, _ in self.left_out(plan, wholes)}
+        good = [n for n in range(len(numbers)) if n not in bad]
         rows = np.stack([wholes[numbers[n]].embedding for n in good]) if good else None  # type: ignore[union-attr]
         place = 0
         for picture in self.pictures:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -92,20 +91,11 @@ class Cost:
 UNMEASURED = Rates(float("inf"), float("inf"), 0, 0, 0)
 
 
-def cost_of(batch: Batch, *, timed: bool = True) -> Cost:
-    """What is left of a batch, at rates measured now unless that is of no use."""
-    left = batch.counted()
+def cost_of(batch: Batch, *, timed: bool = True, anew: bool = False, retry: bool = False) -> Cost:
+    """What is left of a batch, as ``counted`` says, at rates measured now unless that is of no use."""
+    left = batch.counted(anew=anew, retry=retry)
     rates = measured(batch.encoder, batch.plan.manner, batch.maps) if timed and any(left) else UNMEASURED
     return Cost(*left, rates)
-
-
-def on_paper(cost: Cost, machines: Sequence[int] = (1, 10, 100)) -> list[tuple[int, float, float]]:
-    """How long work takes on machines like this one: rows of machines, hours, and references' bytes in each's memory.
-
-    Every machine is taken to run at the rates measured here; what is embedded whole goes to all of them.
-    """
-    hours = sum(cost.seconds) / 3600
-    return [(count, hours / count, cost.items * cost.rates.item_bytes * 3 / 4) for count in machines]
 
 
 def measured(encoder: Encoder, manner: Manner, maps: tuple[str, ...] = ()) -> Rates:

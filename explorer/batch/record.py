@@ -12,13 +12,18 @@ from explorer.batch.items import Bank
 from explorer.batch.plan import Ask
 from explorer.batch.work import Explained
 from explorer.core.agreement import expected_agreement, split_half
+from explorer.core.embedder import Input
 from explorer.core.explanation import Explanation, MethodExplanation
+from explorer.core.probe import Probe
 from explorer.core.selections import MEANINGS
 from explorer.pictures.formats import jpeg
 from explorer.results.plots import ROUNDING, colour_limit, colour_map_of, paint, picture_of, shrink
 
 MAPS = ("npy", "overlay")
 """Kinds of files a row may have: the map to the last bit, and the map over its picture."""
+FILES = (*MAPS, *(f"second_{kind}" for kind in MAPS))
+"""The same, and those of the second of two maps that tell two stories."""
+UNKEPT = "The second is not kept: --maps keeps both."
 SIDE = 336
 """Longest side of an overlay, in pixels."""
 
@@ -40,6 +45,7 @@ class Recording:
         sha256 = explained.probe.picture_sha256 if isinstance(explained, Explanation) else explained.seen.sha256
         height, width = explained.attribution.shape
         row, column = (None, None) if explained.no_signal else _peak(explained)
+        second = explained.second if isinstance(explained, Explanation) else None
         line = {
             "distance": _distance(ask, explained, bank),
             "no_signal": explained.no_signal,
@@ -51,10 +57,20 @@ class Recording:
             "sign": MEANINGS[explained.meaning].sign.format("region"),
             "n_masks": len(explained.probe) if isinstance(explained, Explanation) else None,
             "p_keep": explained.probe.masking.p_keep if isinstance(explained, Explanation) else None,
+            "second_p_keep": None if second is None else second.probe.masking.p_keep,
             "notices": " ".join(explained.notices),
             "picture_sha256": sha256,
             "reference_sha256": against.picture_sha256,
         }
+        files = self._files(explained, seen)
+        if second is not None:
+            files |= {f"second_{kind}": data for kind, data in self._files(second, seen).items()}
+            if not self.maps:
+                line["notices"] = f"{line['notices']} {UNKEPT}"
+        return line, files
+
+    def _files(self, explained: Explained, seen: Probe | Input) -> dict[str, bytes]:
+        """A map as the files that are asked for."""
         files = {}
         if "npy" in self.maps:
             array = io.BytesIO()
@@ -67,7 +83,7 @@ class Recording:
             colours = colour_map_of(explained.meaning)
             picture = shrink(picture_of(seen), SIDE)
             files["overlay"] = jpeg(paint(explained.relative, picture, box=seen.box, limit=limit, colour_map=colours))
-        return line, files
+        return files
 
 
 def _peak(explained: Explained) -> tuple[int, int]:

@@ -72,9 +72,20 @@ class Manner:
         given = {name: _number(name, value) for name, value in values.items()}
         masking = {name: value for name, value in given.items() if name in MASKING}
         selection = {name: value for name, value in given.items() if name in SELECTION}
-        return Manner(
-            given.get("method", self.method), replace(self.masking, **masking), replace(self.selection, **selection)
-        )
+        method = METHODS.check(given.get("method", self.method))
+        if method != OWN_METHOD:
+            kind = METHODS[method]
+            if masking and not has_masks(kind):
+                raise InvalidInput(
+                    f"{kind.title} has no masks; leave out {' and '.join(masking)}.", code="method_masks"
+                )
+            if {"mode", "threshold"} & set(selection):
+                raise InvalidInput(
+                    f"{kind.title} selects no masks; leave mode and threshold out.", code="method_selection"
+                )
+        if {"mode", "threshold"} & set(selection):  # its own choice of masks is in place of slices for all
+            selection |= {"closest": None, "farthest": None}
+        return Manner(method, replace(self.masking, **masking), replace(self.selection, **selection))
 
 
 def _number(name: str, value: Any) -> Any:
@@ -174,6 +185,12 @@ def listed(name: str, given: Any) -> list[Any]:
         return _of_path(name, Path(given))
     if hasattr(given, "shape") and getattr(given, "ndim", 0) == 3:
         return [given]
+    if hasattr(given, "shape") and getattr(given, "ndim", 0) == 2:
+        raise InvalidInput(
+            f"{name} is one array of two axes, which may be a grey picture or rows of numbers; put a picture in a "
+            "list: [array]. Rows that are embeddings go in a list, too: list(array).",
+            code=f"{name}_type",
+        )
     if isinstance(given, Mapping | bytes) or not isinstance(given, Iterable):
         raise InvalidInput(
             f"{name} must be a list of pictures (paths, PIL images or arrays), or a folder of them; got "

@@ -38,7 +38,7 @@ class Batch:
     @property
     def recipe(self) -> dict[str, Any]:
         """Names all that the results depend on, but for what is in the files of pictures."""
-        rows = digest(self.plan.rows) if self.neighbours is None else self.neighbours.digest
+        rows = digest(self.plan) if self.neighbours is None else self.neighbours.digest(self.plan)
         return {
             "rows": rows,
             "maps": list(self.maps),
@@ -46,10 +46,16 @@ class Batch:
             **self.plan.manner.facts,
         }
 
-    def counted(self) -> tuple[int, int, int]:
-        """Items, masks and maps that are left to do."""
-        here = self.folder.is_of(self.recipe)
-        wholes, done = (self.folder.items(), set(self.folder.done())) if here else ({}, set())
+    def counted(self, *, anew: bool = False, retry: bool = False) -> tuple[int, int, int]:
+        """Items, masks and maps that are left to do; what was done before does not count where all is done anew.
+
+        Args:
+            anew: Whether it is.
+            retry: Whether what failed is done once more.
+        """
+        here = not anew and self.folder.is_of(self.recipe)
+        chosen = self.neighbours is not None
+        wholes, done = self.folder.kept(retry=retry, chosen=chosen) if here else (set[int](), set[int]())
         items = sum(number not in wholes for number in range(len(self.plan.items)))
         if self.neighbours is not None and not self.plan.rows:
             pictures, k = len(self.neighbours.pictures), min(self.neighbours.k, len(self.neighbours.against))

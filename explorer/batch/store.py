@@ -6,16 +6,18 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from explorer.batch.items import Whole, as_line, of_line
 from explorer.batch.plan import Plan
-from explorer.batch.record import MAPS
+from explorer.batch.record import FILES as OF_ROWS
 from explorer.batch.tables import import_arrow
 from explorer.core.errors import ExplorerError
 from explorer.core.journal import Journal
 from explorer.core.price import refuse
+from explorer.core.printable import encodable
 from explorer.core.storage import write_whole
 from explorer.encoders.base import Encoder
 from explorer.results.folders import versions
@@ -23,7 +25,7 @@ from explorer.results.folders import versions
 RECIPE, ROWS, ITEMS, TABLE, PAGE, FILES = (
     "batch.json", "rows.jsonl", "items.jsonl", "results.parquet", "index.html", "maps",
 )  # fmt: skip
-SUFFIXES = {"npy": ".npy", "overlay": ".jpg"}
+SUFFIXES = {"npy": ".npy", "overlay": ".jpg", "second_npy": "-second.npy", "second_overlay": "-second.jpg"}
 IN_A_FOLDER = 1000
 """Rows whose files share a folder."""
 AT_ONCE = 20_000
@@ -31,10 +33,10 @@ AT_ONCE = 20_000
 COLUMNS = {
     "id": "string", "picture": "string", "reference": "string", "caption": "string", "distance": "float64",
     "no_signal": "string", "agreement": "float64", "peak_row": "int32", "peak_column": "int32", "error": "string",
-    "n_masks": "int32", "p_keep": "float64", "map_height": "int32", "map_width": "int32", "sign": "string",
-    "notices": "string", "picture_sha256": "string",
+    "n_masks": "int32", "p_keep": "float64", "second_p_keep": "float64", "map_height": "int32", "map_width": "int32",
+    "sign": "string", "notices": "string", "picture_sha256": "string",
     "reference_sha256": "string", "settings_hash": "string", "encoder_fingerprint": "string",
-    **dict.fromkeys(MAPS, "string"),
+    **dict.fromkeys(OF_ROWS, "string"),
 }  # fmt: skip
 """Of the table, by their type; the last are files in the folder."""
 TEXTS = ("no_signal", "error", "notices")
@@ -86,15 +88,25 @@ class Folder:
         """Rows that are done, and where their lines begin."""
         return {int(facts["row"]): start for start, facts in self._rows.lines()}
 
-    def forget_errors(self) -> None:
-        """Let rows and items that failed be tried again."""
+    def kept(self, *, retry: bool = False, chosen: bool = False) -> tuple[set[int], set[int]]:
+        """Items and rows that are done, less what ``forget_errors`` would forget where ``retry`` is asked for."""
+        items = {int(facts["item"]): bool(facts.get("error")) for _, facts in self._items.lines()}
+        rows = {int(facts["row"]): bool(facts.get("error")) for _, facts in self._rows.lines()}
+        if not retry:
+            return set(items), set(rows)
+        none = chosen and any(items.values())
+        return {n for n, bad in items.items() if not bad}, {n for n, bad in rows.items() if not (bad or none)}
 
-        def write(scratch: Path) -> None:
-            for journal in (self._rows, self._items):
-                with (scratch / journal.path.name).open("w", encoding="utf-8") as file:
-                    file.writelines(json.dumps(facts) + "\n" for _, facts in journal.lines() if not facts.get("error"))
+    def forget_errors(self, *, chosen: bool = False) -> None:
+        """Let rows and items that failed be tried again.
 
-        write_whole(self.out, write)
+        Args:
+            chosen: Whether the rows follow from the items; then an item that failed and is embedded now may make others
+                of them, so that no row is kept.
+        """
+        none = chosen and any(facts.get("error") for _, facts in self._items.lines())
+        for journal, drop in ((self._rows, none), (self._items, False)):  # rows first, should this be stopped between
+            write_whole(self.out, partial(_without_errors, journal, drop))
 
     def items(self) -> dict[int, Whole]:
         """Items that are embedded."""
@@ -134,7 +146,7 @@ class Folder:
                 found |= {name: None if value is None else str(value) for name, value in given.items()}
                 manner = plan.manner_of(row).name
                 found |= {"settings_hash": manner, "encoder_fingerprint": encoder.fingerprint}
-                yield {name: found[name] for name in COLUMNS}
+                yield {name: encodable(value) if isinstance(value := found[name], str) else value for name in COLUMNS}
 
     def write_table(self, plan: Plan, encoder: Encoder) -> Path:
         """Write the table of a finished batch; returns it.
@@ -152,6 +164,11 @@ class Folder:
 
         write_whole(self.out, write)
         return self.out / TABLE
+
+
+def _without_errors(journal: Journal, drop: bool, scratch: Path) -> None:
+    with (scratch / journal.path.name).open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(facts) + "\n" for _, facts in journal.lines() if not (drop or facts.get("error")))
 
 
 def _chunks(lines: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

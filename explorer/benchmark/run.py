@@ -169,8 +169,11 @@ def _measured(
     measured, lacking = {}, {}
     for group, metric in plan.measured.items():
         outlines = "segmentation" in metric.needs
-        if (judged.region if outlines else judged.scorer) is None:
-            lacking[group] = judged.no_region if outlines else judged.no_scorer
+        if outlines and judged.region is None:
+            lacking[group] = judged.no_region
+            continue
+        if metric.scored and judged.scorer is None:
+            lacking[group] = judged.no_scorer
             continue
         try:
             measured[group] = yield from metric.measure(

@@ -190,12 +190,13 @@ def _led(results: Results, encoder: str, metric: str) -> list[Entry]:
     known = [place for place, entry in enumerate(entries) if entry.value is not None]
     if len(known) < 2:
         return entries
+
+    def beats(one: str, other: str) -> bool:
+        found = results.difference(encoder, one, other, metric)  # of their common pictures, where it may be the worse
+        return found.sure and (found.low > 0) == (better == "higher")
+
     best = (max if better == "higher" else min)(known, key=lambda place: entries[place].value or 0.0)
-    level = [
-        place
-        for place in known
-        if place == best or not results.difference(encoder, methods[best], methods[place], metric).sure
-    ]
+    level = [place for place in known if place == best or not beats(methods[best], methods[place])]
     if len(level) < len(known):
         for place in level:
             entries[place] = replace(entries[place], place=1 if len(level) == 1 else 2)
@@ -218,11 +219,13 @@ def _like_paper(results: Results, table: PaperTable) -> Sheet:
     for encoder in ours:
         if encoder not in told:
             rows += [_our_row(results, table, encoder, metric) for metric in table.metrics]
+    whose = "The paper's networks are not those of this run unless a row says so."
+    bold = " Bold and underlined: the best and the second best of a row by value alone, as in the paper."
     sizes = " The paper's code squeezes whole pictures to 224 x 224; here each network sees its usual part of them."
     return Sheet(
         f"table-{table.number}",
         f"Table {table.number} of the paper: {table.title}",
-        f"{_asked(plan)} The paper's networks are not those of this run unless a row says so.{sizes * bool(told)}",
+        f"{_asked(plan)} {whose}{sizes * bool(told)}{bold}",
         ("data", "network", "metric", "whose", *table.methods),
         tuple(rows),
     )

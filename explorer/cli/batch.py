@@ -24,7 +24,9 @@ from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.printable import printable
 from explorer.core.selections import SelectionSettings
+from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 
@@ -98,13 +100,15 @@ def _batch(options: argparse.Namespace) -> int:
     allow_larger(options)
     import_arrow()  # what is not installed is told before the work, not after it
     do, cluster = chosen(options.engine, options.address, options.workers)
+    if not options.price:
+        check_writable(options.out)
     batch = _planned(options)
     if not options.price:
         batch.folder.open(batch.recipe, overwrite=options.overwrite)
         if options.retry:
-            batch.folder.forget_errors()
+            batch.folder.forget_errors(chosen=batch.neighbours is not None)
     told = options.price or not options.quiet
-    cost = cost_of(batch, timed=told)
+    cost = cost_of(batch, timed=told, anew=options.price and options.overwrite, retry=options.price and options.retry)
     if told:
         _say_price(cost)
     if options.price:
@@ -196,12 +200,15 @@ def _report(options: argparse.Namespace, batch: Batch) -> int:
     from explorer.batch.gallery import write_gallery
     from explorer.batch.store import TABLE
 
+    if batch.neighbours is not None:
+        _say_left_out(batch, batch.neighbours)
     failed = 0
     for line in batch.folder.lines(batch.plan, batch.encoder):
         if line["error"]:
             failed += 1
             if failed <= SHOWN_ERRORS:
-                print(f"note: {line['id']}: {line['error']}", file=sys.stderr)
+                said = printable(f"{line['id']}: {line['error']}")
+                print(f"note: {said}", file=sys.stderr)
     if failed:
         print(f"note: {failed} of {len(batch.plan.rows)} rows have an error, which the table says; once it is mended, "
               "the same command with --retry does them.", file=sys.stderr)  # fmt: skip
@@ -210,3 +217,13 @@ def _report(options: argparse.Namespace, batch: Batch) -> int:
         said += f"; open {write_gallery(batch, options.gallery)}"
     print(said)
     return 0
+
+
+def _say_left_out(batch: Batch, neighbours: Neighbours) -> None:
+    """Which candidates are nobody's neighbour, for what is wrong with them."""
+    left_out = list(neighbours.left_out(batch.plan, batch.folder.items()))
+    for place, error in left_out[:SHOWN_ERRORS]:
+        said = printable(f"{neighbours.against[place][1]}: {error}")
+        print(f"note: left out as a neighbour: {said}", file=sys.stderr)
+    if len(left_out) > SHOWN_ERRORS:
+        print(f"note: {len(left_out)} of {len(neighbours.against)} were left out as neighbours.", file=sys.stderr)

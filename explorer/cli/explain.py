@@ -32,6 +32,7 @@ from explorer.core.settling import Run, plan_run
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
 from explorer.pictures.rules import OWN_FORMATS
+from explorer.results.folders import SECOND
 
 
 def add_command(commands: Any) -> None:
@@ -86,13 +87,14 @@ def _explain(options: argparse.Namespace) -> int:
         explained = rank_against(reached, target, selection)
         if run.second is not None:  # if that is stopped, the first of the two is there
             save(explained, options)
-            options.resume, options.overwrite = False, True
-            other = _reached(run.second, options)
+            options.overwrite = True
+            aside = {"out": options.out / SECOND, "resume": False, "first": options.out}
+            other = _reached(run.second, argparse.Namespace(**vars(options) | aside))
             if other is None:
                 return STOPPED
             explained = with_second(explained, rank_against(other, target, selection))
     save(explained, options)
-    if report(explained, options.out, keep=options.keep):
+    if report(explained, options.out):
         print(describe(explained))
         if told := describe_truth(own_truth(explained) if isinstance(explained, Explanation) else None):
             print(told)

@@ -62,7 +62,7 @@ def _explain_words(options: argparse.Namespace) -> int:
         return STOPPED
     explained = rank_words(reached, target, selection)
     save(explained, options)
-    if report(explained, options.out, keep=options.keep):
+    if report(explained, options.out):
         print(table(explained))
     return 0
 

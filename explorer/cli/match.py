@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from explorer.cli.shared_options import add_encoder, add_number, progress, settings
+from explorer.cli.shared_options import add_encoder, add_limits, add_number, allow_larger, progress, settings
 from explorer.core.errors import InvalidInput
 from explorer.core.fills import FILLS
 from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
 from explorer.core.masks import SCHEMES, MaskSettings
 from explorer.core.match import CELLS, MOST_CELLS
+from explorer.core.probe import Probe
+from explorer.core.sentences import MaskedSentence, prepare_words
+from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
 from explorer.encoders.cards import DEFAULT_ENCODER
 
@@ -38,12 +41,12 @@ def add_command(commands: Any) -> None:
         add_number(command, cap)
     command.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
     command.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
+    add_limits(command)
 
 
 def _match(options: argparse.Namespace) -> int:
     from explorer.core.match import check_cells, match
     from explorer.core.probe import complete, prepare
-    from explorer.core.sentences import prepare_words
     from explorer.encoders.cards import load_encoder
     from explorer.results.match_wire import FILES, save_match
 
@@ -54,6 +57,8 @@ def _match(options: argparse.Namespace) -> int:
             "(--overwrite).",
             code="output_exists",
         )
+    check_writable(options.out)
+    allow_larger(options)
     masking = settings(MaskSettings, options)
     encoder = load_encoder(options.encoder, precision=options.precision, weights=options.weights)
     words = options.caption is not None
@@ -75,6 +80,13 @@ def _match(options: argparse.Namespace) -> int:
     print(found.says)
     if not found.no_signal:
         for a, b, weight in found.pairs(STRONGEST):
-            print(f"{weight:+.4f}  A {a[0]}, {a[1]}  with  B {b[0]}, {b[1]}")
+            print(f"{weight:+.4f}  A {_cell(one, a)}  with  B {_cell(other, b)}")
     print(f"results in {options.out}")
     return 0
+
+
+def _cell(probe: Probe, cell: tuple[int, int]) -> str:
+    """A cell by its row and column, a word by itself."""
+    if isinstance(probe.encoder, MaskedSentence):
+        return f"“{probe.encoder.sentence.words[cell[1]]}”"
+    return f"{cell[0]}, {cell[1]}"

@@ -54,7 +54,7 @@ def _rank(options: argparse.Namespace) -> int:
     save(explained, options)
     if not probe.complete:
         print(f"note: {len(probe)} of {probe.wanted} masks were done.")
-    if report(explained, options.out, keep=options.keep):
+    if report(explained, options.out):
         print(_in_words(explained))
     return 0
 

@@ -21,7 +21,7 @@ from explorer.core.selections import MODES
 from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
 from explorer.pictures.rules import allow_pictures
-from explorer.results.folders import PROBE_FILE, refuse_overwriting, resume_probe, save_probe
+from explorer.results.folders import PROBE_FILE, SECOND, refuse_overwriting, resume_probe, save_probe
 
 STOPPED = 130
 """Exit status after Ctrl-C or SIGTERM."""
@@ -112,19 +112,25 @@ def grown(
                     save_probe(reached, options.out)
                     kept = time.monotonic()
     except KeyboardInterrupt:
-        _keep(reached, options.out)
+        _keep(reached, options)
         return None
     except Exception:
         if len(reached) > len(probe):
-            _keep(reached, options.out)
+            _keep(reached, options)
         raise
     return reached
 
 
-def _keep(probe: Probe, folder: Path) -> None:
-    save_probe(probe, folder)
-    reached = f"{len(probe)}/{probe.wanted}"
-    print(f"\nexplorer: stopped at {reached}; the same command with --resume goes on.", file=sys.stderr)
+def _keep(probe: Probe, options: argparse.Namespace) -> None:
+    """Keep what was reached, and say how it is of use: what is the second of two maps cannot be gone on with."""
+    save_probe(probe, options.out)
+    first = getattr(options, "first", None)
+    what = f"{len(probe)}/{probe.wanted}"
+    if first is None:
+        told = f"{what}; the same command with --resume goes on."
+    else:
+        told = f"{what} of the second map; the first is in {first}, and explorer rank takes {options.out / PROBE_FILE}."
+    print(f"\nexplorer: stopped at {told}", file=sys.stderr)
 
 
 @contextmanager
@@ -155,7 +161,7 @@ def allow_larger(options: argparse.Namespace) -> None:
 
 def check_output(options: argparse.Namespace, *, resume: bool = False) -> None:
     """Refuse a folder where results lie, or that cannot be written: before the costly work, not after it."""
-    refuse_overwriting(options.out, options.overwrite, resume=resume)
+    refuse_overwriting(options.out, options.overwrite, resume=resume, offered=hasattr(options, "resume"))
     check_writable(options.out)
 
 
@@ -163,12 +169,13 @@ def save(explained: Any, options: argparse.Namespace) -> None:
     """Write a result where it shall go, with its probe if that is asked for."""
     keep = {"keep": True} if options.keep else {}
     explained.save(options.out, overwrite=options.overwrite, **keep)
+    if not options.keep:
+        for folder in (options.out, options.out / SECOND):
+            (folder / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now
 
 
-def report(explained: Any, folder: Path, *, keep: bool) -> bool:
+def report(explained: Any, folder: Path) -> bool:
     """Say what was found, and what the user should know; whether there is a signal."""
-    if not keep:
-        (folder / PROBE_FILE).unlink(missing_ok=True)  # left by an earlier Ctrl-C, and finished now
     for notice in (*explained.notices, explained.no_signal):
         if notice:
             print(f"note: {notice}", file=sys.stderr)

@@ -7,6 +7,7 @@ does not look at the reference, has an even chance of the other.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from explorer.core.errors import InvalidInput
+from explorer.core.storage import file_hash
 from explorer.core.streams import Stream, generator
 from explorer.datasets.items import DATASETS, DataSet, Item, wrong_layout
 
@@ -102,15 +104,23 @@ def load(path: Path) -> list[Item]:
         InvalidInput: Too few cutouts.
     """
     files = cutouts_in(path)
+    named = hashlib.sha256("\n".join(f"{file.name!r} {_hash(file)}" for file in files).encode()).hexdigest()[:12]
     return [
         Item(
-            key=f"scene {number:03d} of {len(files)} cutouts",
+            key=f"scene {number:03d} of {len(files)} cutouts {named}",  # which they are is what the scene follows from
             picture=_part(files, number, "pixels"),
             reference=_part(files, number, "reference"),
             mask=_part(files, number, "shared"),
         )
         for number in range(COUNT)
     ]
+
+
+def _hash(file: Path) -> str:
+    try:
+        return file_hash(file)
+    except OSError as error:
+        raise InvalidInput(f"{file.name[:80]} cannot be read as a picture.", code="scene_cutout") from error
 
 
 def _part(files: list[Path], number: int, name: str) -> Callable[[], NDArray[Any]]:

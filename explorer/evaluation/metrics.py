@@ -42,7 +42,7 @@ from explorer.evaluation.perturbation import (
 )
 from explorer.evaluation.road import road, road_passes, road_value
 from explorer.evaluation.scorers import Scorer
-from explorer.evaluation.segmentation import MEAN, POOLED, SegmentationConfig, segmented
+from explorer.evaluation.segmentation import MEAN, POOLED, POOLED_DRAWN, SegmentationConfig, segmented
 
 Record = dict[str, Any]
 """What one picture was measured as. ``record["dropped"]``, where there is one, maps keys of metrics to the reason why
@@ -95,6 +95,8 @@ class Metric:
     measure: Measure
     value: Callable[[Record], float]
     total: Callable[[Sequence[Record]], float]
+    scored: bool = True
+    """Whether ``measure`` asks the scorer."""
     drawn: Callable[[Sequence[Record]], Total] | None = None
     """Records -> the ``total`` of some of them by their numbers, where that is quicker than ``total`` again."""
 
@@ -270,14 +272,15 @@ def _segmentation(config: SegmentationConfig) -> list[Metric]:
         "source": CHEFER,
         "needs": ("segmentation",),
         "group": "segmentation",
+        "scored": False,
         "passes": lambda question: 0,
         "measure": measure,
     }
     totals = POOLED | {key: mean_of(value) for key, value in MEAN.items()}
-    drawn = {key: means_of(value) for key, value in MEAN.items()}
+    drawn = POOLED_DRAWN | {key: means_of(value) for key, value in MEAN.items()}
     return [
         Metric(key=key, title=title, about=about, value=partial(_alone, totals[key]), total=totals[key],
-               drawn=drawn.get(key), **shared)
+               drawn=drawn[key], **shared)
         for key, (title, about) in texts.items()
     ]  # fmt: skip
 
@@ -304,6 +307,7 @@ def _distance() -> list[Metric]:
             source=BLUECHER,
             needs=(),
             group="srg",
+            scored=False,
             passes=symmetric_passes,
             measure=gained,
         ),
@@ -312,7 +316,8 @@ def _distance() -> list[Metric]:
             key="road",
             title="ROAD",
             better="higher",
-            about="what the score is higher without the lowest than without the highest pixels, their places filled in",
+            about="100 times half of what the score is higher without the lowest than without the highest pixels, "
+            "their places filled in",
             source=RONG,
             needs=(),
             group="road",
@@ -328,6 +333,7 @@ def _distance() -> list[Metric]:
             source=MEIJER,
             needs=(),
             group="truth",
+            scored=False,
             passes=lambda question: FRESH,
             measure=told,
         ),

@@ -96,6 +96,31 @@ POOLED: dict[str, Callable[[Sequence[dict[str, Any]]], float]] = {"pa": pixel_ac
 """Metrics that count the pixels of all pictures together."""
 
 
+def _accuracy_drawn(records: Sequence[dict[str, Any]]) -> Callable[[NDArray[np.intp]], float]:
+    right, of = (np.array([record.get(key, 0) for record in records], np.int64) for key in ("correct", "pixels"))
+
+    def total(rows: NDArray[np.intp]) -> float:
+        pixels = int(of[rows].sum())
+        return 100 * int(right[rows].sum()) / pixels if pixels else float("nan")
+
+    return total
+
+
+def _iou_drawn(records: Sequence[dict[str, Any]]) -> Callable[[NDArray[np.intp]], float]:
+    counts = [[record.get(key, (0, 0)) for key in ("intersection", "union")] for record in records]
+    table, counted = np.array(counts, np.int64).reshape(-1, 2, 2), np.array(["dropped" not in one for one in records])
+
+    def total(rows: NDArray[np.intp]) -> float:
+        both, either = table[rows].sum(axis=0)
+        return 100 * float(np.mean(both / np.maximum(either, 1))) if counted[rows].any() else float("nan")
+
+    return total
+
+
+POOLED_DRAWN = {"pa": _accuracy_drawn, "miou": _iou_drawn}
+"""The same of some of the records by their numbers, each read once: Records -> numbers of records -> number."""
+
+
 def _percent(field: str) -> Callable[[dict[str, Any]], float]:
     return lambda record: float("nan") if "dropped" in record else 100 * float(record[field])
 

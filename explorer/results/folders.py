@@ -118,21 +118,23 @@ def _write_drawn(explanation: Explanation | MethodExplanation, folder: Path, wri
     write_whole(folder, write_all)
 
 
-def refuse_overwriting(folder: Path, overwrite: bool, *, resume: bool = True) -> None:
+def refuse_overwriting(folder: Path, overwrite: bool, *, resume: bool = True, offered: bool = True) -> None:
     """Raise InvalidInput where results lie already and nobody asked to replace them.
 
     Args:
         folder: Where they would go.
         overwrite: Whether somebody did.
         resume: Whether a run that was stopped there may be gone on with; else it is refused as well.
+        offered: Whether whoever asks could go on with it.
     """
     if overwrite:
         return
     done = os.path.exists(folder / MANIFEST)
     if not resume and not done and os.path.exists(folder / PROBE_FILE):
+        go_on = "go on with it (--resume), " if offered else ""
         raise InvalidInput(
-            f"{folder.name or folder} holds a run that was stopped; go on with it (--resume), name another folder, or "
-            "lose it (--overwrite).",
+            f"{folder.name or folder} holds a run that was stopped; {go_on}name another folder, or lose it "
+            "(--overwrite).",
             code="output_stopped",
         )
     if any(os.path.exists(folder / name) for name in RESULT_FILES):  # no folder can be there: False

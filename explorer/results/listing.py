@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from explorer.core.errors import InvalidInput
+from explorer.core.printable import printable
 from explorer.results.folders import MANIFEST
 from explorer.results.probe_files import PROBE_FILE, damage_told, read_stored
 from explorer.results.saved import is_kept, read_manifest
@@ -149,7 +150,7 @@ def table(rows: list[Row]) -> str:
     lines = ["  ".join(f"{cell:{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     for i, row in enumerate(rows, 1):
         if row.problem:
-            lines[i] = f"{lines[i]}  ! {row.problem}"
+            lines[i] = f"{lines[i]}  ! {printable(row.problem)}"
     return "\n".join(lines)
 
 
@@ -159,4 +160,4 @@ def _cell(row: Row, name: str) -> str:
         return "" if value is None else f"{value:.4f}"
     if name == "created":
         return str(value)[:16].replace("T", " ")
-    return "" if value is None else str(value)
+    return "" if value is None else printable(str(value))

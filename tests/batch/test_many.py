@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ import pytest
 
 import explorer
 from explorer import InvalidInput, MaskSettings, SelectionSettings
-from explorer.batch.plan import Plan
-from explorer.batch.rows import Manner, every_pair
+from explorer.batch.items import Bank
+from explorer.batch.plan import Ask, Plan
+from explorer.batch.record import UNKEPT, Recording
+from explorer.batch.rows import Manner, every_pair, make_row
+from explorer.batch.store import COLUMNS, SUFFIXES
+from explorer.core.explanation import with_second
 from explorer.encoders.base import Encoder
 from tests.asked import watch
 from tests.batch.tables import pictures, table
@@ -226,3 +231,69 @@ def test_settings_that_choose_themselves_choose_for_each_row(masking: MaskSettin
         assert np.array_equal(found.attribution, one.attribution)
     assert not alone
     assert sum(batches) <= by_themselves * 0.6
+
+
+def test_one_picture_that_fails_leaves_the_rest_of_its_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    def picky(batch: np.ndarray) -> np.ndarray:
+        if (batch.reshape(len(batch), -1).max(axis=1) == 0).any():
+            raise ValueError("too dark")
+        return batch.reshape(len(batch), -1)[:, ::7]
+
+    against, done = arrays(5, 9), []
+    against[2] = np.zeros_like(against[2])
+    found = list(explorer.explain_many(arrays(1), against, encoder=explorer.from_function(picky), masking=MASKS,
+                                       on_progress=lambda *told: done.append(told)))  # fmt: skip
+    assert [isinstance(one, explorer.ExplorerError) for _, one in found] == [False, False, True, False, False]
+    assert "too dark" in str(found[2][1])
+    assert done[-1] == (45, 45)
+
+
+def test_one_array_of_two_axes_is_no_list(encoder: Encoder) -> None:
+    grey = np.zeros((24, 40))
+    with pytest.raises(InvalidInput, match=r"\[array\]"):
+        explorer.explain_many(grey, arrays(1), encoder=encoder, masking=MASKS)
+    with pytest.raises(InvalidInput, match=r"\[array\]"):
+        explorer.explain_many(arrays(1), grey, encoder=encoder, masking=MASKS)
+
+
+def test_a_rows_own_choice_of_masks_counts_where_slices_are_given_for_all() -> None:
+    sliced = Manner(selection=SelectionSettings(closest=(0, 0.1), farthest=(0.9, 1)))
+    own = make_row(0, {"picture": "a", "reference": "b", "mode": "closest", "threshold": "0.3"}, sliced).manner
+    assert own is not None
+    assert own.selection == SelectionSettings(mode="closest", threshold=0.3)
+    other = make_row(0, {"picture": "a", "reference": "b", "distance": "euclidean"}, sliced).manner
+    assert other is not None
+    assert other.selection.closest == (0, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [({"n_masks": "50"}, "has no masks; leave out n_masks"), ({"mode": "closest"}, "leave mode and threshold out")],
+)
+def test_a_row_says_what_its_method_has_not(own: dict[str, str], said: str) -> None:
+    row = make_row(0, {"picture": "a", "reference": "b", "method": "grad-cam", **own}, Manner())
+    assert said in str(row.error)
+
+
+def test_both_of_two_maps_are_kept() -> None:
+    """With files where they are asked for, and told to be left out where they are not."""
+    encoder = explorer.from_function(quarters, batch_size=8)
+    picture, against = arrays(2)
+    first, other = (
+        explorer.explain(picture, reference=against, encoder=encoder, masking=MaskSettings(n_masks=20, p_keep=p_keep))
+        for p_keep in (0.5, 0.2)
+    )
+    both = with_second(first, other)
+    bank = Bank([other.reference])
+    ask = Ask(0, 0, 0, Manner())
+    line, files = Recording(("npy", "overlay"))(ask, both, bank)
+    assert line["second_p_keep"] == 0.2
+    assert set(files) == {"npy", "overlay", "second_npy", "second_overlay"} == set(SUFFIXES) <= set(COLUMNS)
+    np.testing.assert_array_equal(np.load(io.BytesIO(files["second_npy"])), other.attribution)
+    assert "not kept" not in line["notices"]
+    line, files = Recording()(ask, both, bank)
+    assert not files
+    assert line["notices"].endswith(UNKEPT)
+    line, _ = Recording()(ask, first, bank)
+    assert line["second_p_keep"] is None
+    assert UNKEPT not in line["notices"]

@@ -127,6 +127,7 @@ def fake_metric(key: str, group: str, needs: tuple[str, ...] = (), better: str =
     return Metric(
         key=key, title=key.upper(), better=better, about="a known number", source="this test", needs=needs, group=group,
         passes=lambda question: 2, measure=measure, value=value, total=mean_of(value),
+        scored="segmentation" not in needs,
     )  # fmt: skip
 
 

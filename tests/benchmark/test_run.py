@@ -25,6 +25,7 @@ from explorer.benchmark.run import BLANK, NO_MASK, run_benchmark
 from explorer.core.errors import CannotWrite, InvalidInput, UnusableEmbedding
 from explorer.core.steps import run
 from explorer.encoders.base import Encoder
+from explorer.evaluation.metrics import METRICS
 from tests.benchmark.subjects import FAKE_METHODS, FAKE_METRICS, NAMES, pictures, registered
 
 
@@ -283,6 +284,18 @@ def test_a_picture_no_nearer_than_a_blank_one_is_told(folder: Path, tmp_path: Pa
     assert set(first.measured) == {"outlines"}
     assert set(first.lacking) == {"sums"}
     assert set(others[0].lacking) == {"sums", "outlines"}
+
+
+def test_what_asks_no_scorer_is_measured_without_one(folder: Path, tmp_path: Path, picture_encoder: Encoder) -> None:
+    for name in NAMES[1:]:  # the first is compared with another blank one, and so no nearer than a blank one
+        Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(folder / name)
+    plan = plan_of(folder, picture_encoder, methods=["masked"], metrics=["sum"])
+    free = replace(plan.metrics["sum"], key="free", group="free", scored=False, measure=METRICS["srg"].measure)
+    plan = replace(plan, metrics={"sum": plan.metrics["sum"], "free": free})
+    cells = done(plan, tmp_path / "out")
+    assert any("blank picture" in cell.lacking.get("sums", "") for cell in cells)
+    assert all(set(cell.measured) >= {"free"} for cell in cells)
+    assert not any(METRICS[key].scored for key in ("srg", "truth", "pa"))
 
 
 # Questions

@@ -117,6 +117,27 @@ def test_a_method_wins_by_more_than_its_interval(plan: Plan, gap: float, won: bo
     assert (("tiny", "SUM ↑", "Masked", masked["SUM ↑"].shown) in winners(sheet)) is won
 
 
+def test_a_method_that_is_the_worse_on_common_pictures_wins_nothing(plan: Plan) -> None:
+    """Its number is the higher only by pictures on which the other has none."""
+    items = [replace(plan.items[0], key=f"{i}") for i in range(20)]
+    cells = [Cell("tiny", "brightness", item.key, lacking={"outlines": "none"},
+                  measured={"sums": {"value": (0.5 if i < 10 else 1.0) + 0.01 * (i % 3)}})
+             for i, item in enumerate(items)]  # fmt: skip
+    cells += [Cell("tiny", "masked", item.key, lacking={"outlines": "none"}, measured={"sums": {"value": 0.6}})
+              for item in items[:10]]  # fmt: skip
+    cells += [Cell("tiny", "masked", item.key, dropped="flat") for item in items[10:]]
+    sheet = everything(Results(replace(plan, items=items), cells))
+    bright, masked = (row_of(sheet, "tiny", title)["SUM ↑"] for title in ("Brightness", "Masked"))
+    assert bright.value > masked.value
+    assert (bright.place, masked.place) == (0, 0)
+
+
+def test_what_bold_is_stands_by_each_table(plan: Plan) -> None:
+    first, *others = sheets(Results(plan, ()))
+    assert "Bold: better than every other method" in first.about
+    assert all("by value alone" in sheet.about for sheet in others)
+
+
 def test_what_is_not_done_yet_is_said(plan: Plan) -> None:
     cells = [Cell("tiny", "brightness", plan.items[0].key, measured={"sums": {"value": 2.0}},
                   lacking={"outlines": "no outline of the object"})]  # fmt: skip

@@ -24,6 +24,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from explorer.batch.price import Cost
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
@@ -124,10 +128,19 @@ def pictures(folder: Path, count: int) -> None:
         Image.fromarray(coarse).resize((224, 224), Image.Resampling.BICUBIC).save(folder / f"{seed:05d}.png")
 
 
+def on_paper(cost: Cost, machines: tuple[int, ...] = (1, 10, 100)) -> list[tuple[int, float, float]]:
+    """How long work takes on machines like this one: rows of machines, hours, and references' bytes in each's memory.
+
+    Every machine is taken to run at the rates measured here; what is embedded whole goes to all of them.
+    """
+    hours = sum(cost.seconds) / 3600
+    return [(count, hours / count, cost.items * cost.rates.item_bytes * 3 / 4) for count in machines]
+
+
 def paper() -> list[tuple[str, str, str]]:
     """What a million pairs would take."""
     import explorer
-    from explorer.batch.price import Cost, measured, on_paper
+    from explorer.batch.price import Cost, measured
     from explorer.batch.rows import Manner
 
     manner = Manner(masking=explorer.MaskSettings(n_masks=PAIRS_MASKS))

@@ -109,9 +109,20 @@ def test_a_touch_of_either_lights_the_other_with_no_request(page):
     page.keyboard.press("Enter")
     page.keyboard.press("Enter")
     assert page.locator("#match .pins li").count() == 2
+    held = now(page)
+    page.mouse.move(*at(page, "a", (2, 2)))  # what is held stays, whatever the pointer goes over
+    page.mouse.move(5, 5)
+    assert now(page) == held
     page.locator("#match .pins .remove").first.click()
     assert page.locator("#match .pins li").count() == 1
+    focused = "document.activeElement.className"
+    assert page.evaluate(focused) == "remove"
+    page.keyboard.press("Enter")
+    assert page.locator("#match .pins li").count() == 0
+    assert page.evaluate(focused) == "pin"
+    page.locator("#match div.frame[data-side=a]").focus()
     page.keyboard.press("Escape")
+    assert "Touch a part" in now(page)
     assert requests == []
 
 
@@ -137,6 +148,20 @@ def test_words_light_their_region_and_regions_their_words(page):
     assert page.locator("#match .pins li").count() == 1
     page.keyboard.press("Escape")
     assert "Touch a part" in now(page)
+    page.locator("#match .line-of-words").evaluate("line => { line.dir = 'rtl'; }")  # the next word is to the left
+    page.locator("#match .word").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.evaluate("[...document.querySelectorAll('#match .word')].indexOf(document.activeElement)") == 1
+
+
+def test_a_match_that_does_not_come_says_so(page):
+    opened(page)
+    page.route("**/*-match.json", lambda route: route.abort())
+    choose_preset(page, "“a cup of coffee”")
+    says(page, "#match .empty", "The match could not be loaded; open the example again.")
+    page.locator("#match .two").wait_for(state="hidden")
+    assert all("Failed to load" in said for said in page.complaints)  # as any browser says of a request without answer
+    page.complaints.clear()
 
 
 def test_a_run_of_ones_own_is_matched_at_its_price(page):

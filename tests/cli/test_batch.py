@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 import explorer
 from explorer.batch.store import Folder
@@ -186,6 +187,110 @@ def test_folders_captions_and_neighbours(tiny: Encoder, tmp_path: Path, capsys: 
     assert all("cannot read captions" in row["error"] for row in rows_in(tmp_path / "said"))
     assert batch(tmp_path / "pictures", tmp_path / "odd", "--nearest", "0") == 2
     assert "nearest must be a whole number" in capsys.readouterr().err
+
+
+def test_neighbours_are_chosen_anew_when_a_picture_is_there_at_last(
+    tiny: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Or rows would keep the results of others, as their numbers change."""
+    names = pictures(tmp_path / "pictures", 4)
+    first = tmp_path / "pictures" / names[0]
+    whole = first.read_bytes()
+    first.write_bytes(b"broken")
+    near = ("--nearest", "2")
+    assert batch(tmp_path / "pictures", tmp_path / "out", *near, "--maps", "npy") == 0
+    assert f"left out as a neighbour: {first}" in capsys.readouterr().err
+    assert len(rows_in(tmp_path / "out")) == 7
+    first.write_bytes(whole)
+    assert batch(tmp_path / "pictures", tmp_path / "out", *near, "--maps", "npy", "--price", "--retry") == 0
+    assert "8 maps" in capsys.readouterr().out
+    assert batch(tmp_path / "pictures", tmp_path / "out", *near, "--maps", "npy", "--retry") == 0
+    assert batch(tmp_path / "pictures", tmp_path / "fresh", *near, "--maps", "npy") == 0
+    found, fresh = (rows_in(tmp_path / name) for name in ("out", "fresh"))
+    assert found == fresh
+    for row in found:
+        assert (tmp_path / "out" / row["npy"]).read_bytes() == (tmp_path / "fresh" / row["npy"]).read_bytes()
+
+
+def test_a_candidate_without_a_direction_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    encoder = explorer.from_function(
+        lambda batch: np.asarray(batch, np.float64).mean(axis=(1, 2)), size=32, mean=0, std=1
+    )
+    monkeypatch.setattr(cards, "load_encoder", lambda key, **options: encoder)
+    names = pictures(tmp_path / "pictures", 3)
+    Image.fromarray(np.zeros((32, 32, 3), np.uint8)).save(tmp_path / "pictures" / "zero.png")
+    assert batch(tmp_path / "pictures", tmp_path / "out", "--nearest", "1") == 0
+    found = rows_in(tmp_path / "out")
+    assert [bool(row["error"]) for row in found] == [False] * 3 + [True]
+    assert {Path(row["reference"]).name for row in found[:3]} <= set(names)
+    assert "left out as a neighbour" in capsys.readouterr().err
+
+
+def test_the_same_names_in_another_folder_are_another_batch(
+    tiny: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        names = pictures(tmp_path / name, 2)
+        table(tmp_path / name / "pairs.csv", [("a", *names)])
+    assert batch(tmp_path / "one" / "pairs.csv", tmp_path / "out") == 0
+    assert batch(tmp_path / "two" / "pairs.csv", tmp_path / "out") == 2
+    assert "holds a batch of other rows" in capsys.readouterr().err
+
+
+def test_the_same_folder_seen_from_elsewhere_is_another_batch(
+    tiny: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("one", "two"):
+        pictures(tmp_path / name / "pictures", 3)
+    for more in ((), ("--nearest", "1")):
+        out = tmp_path / f"out{len(more)}"
+        monkeypatch.chdir(tmp_path / "one")
+        assert batch(Path("pictures"), out, *more) == 0
+        monkeypatch.chdir(tmp_path / "two")
+        assert batch(Path("pictures"), out, *more) == 2
+
+
+def test_names_that_are_no_utf_8_end_nothing(tiny: Encoder, tmp_path: Path) -> None:
+    names = pictures(tmp_path / "pictures", 2)
+    odd = os.fsencode(tmp_path / "pictures") + b"/\xff.png"
+    try:
+        os.rename(os.fsencode(tmp_path / "pictures" / names[0]), odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert batch(tmp_path / "pictures", tmp_path / "out", "--gallery") == 0
+    (row,) = rows_in(tmp_path / "out")
+    assert r"\udcff.png" in f"{row['picture']} {row['reference']}"
+    assert r"\udcff.png" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_price_is_of_what_would_be_done(
+    tiny: Encoder, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "some.csv", [("a", "pictures/p00.png", "pictures/p01.png"), ("b", "none.png", "none.png")])
+    assert batch(path, tmp_path / "out") == 0
+    for more, said in ((), "0 maps"), (("--retry",), "1 maps"), (("--overwrite",), "2 maps"):
+        capsys.readouterr()
+        assert batch(path, tmp_path / "out", "--price", *more) == 0
+        assert f" {said} " in capsys.readouterr().out
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_read(
+    tiny: Encoder, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cards, "load_encoder", lambda key, **options: pytest.fail("an encoder was loaded"))
+    (tmp_path / "file").write_text("")
+    assert batch(pairs, tmp_path / "file" / "out") == 4
+    assert "Cannot write" in capsys.readouterr().err
+
+
+def test_what_is_told_of_rows_cannot_steer_a_terminal(
+    tiny: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = table(tmp_path / "pairs.csv", [("a\x1b[31m", "x.png", "y.png")])
+    assert batch(path, tmp_path / "out") == 0
+    assert r"a\x1b[31m: No such file" in capsys.readouterr().err
 
 
 def test_a_picture_has_no_neighbour_of_its_own_pixels(tiny: Encoder, tmp_path: Path) -> None:

@@ -7,12 +7,14 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import explorer
+from explorer.cli import explain as explain_command
 from explorer.cli import shared_options as cli
 from explorer.cli.main import main
 from explorer.core.errors import WeightsMissing
@@ -205,6 +207,34 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path: Path, capsys, monkey
     assert not (out / "probe.npz").exists()
     assert explain(tmp_path / "straight", "--reference", CUP) == 0
     np.testing.assert_array_equal(np.load(out / "attribution.npy"), np.load(tmp_path / "straight" / "attribution.npy"))
+
+
+def test_a_second_map_that_is_stopped_leaves_the_first_and_its_probe(tmp_path: Path, capsys, monkeypatch):
+    grow, plan = cli.grow, explain_command.plan_run
+
+    def of_two(seen, encoder, masking, *rest):
+        return replace(plan(seen, encoder, masking, *rest), second=plan(seen, encoder, masking.but(p_keep=0.2), *rest))
+
+    def stopped_by_hand(probe, on_progress=None):
+        for partial in grow(probe, on_progress=on_progress):
+            yield partial
+            if len(partial) == 24 and probe.masking.p_keep == 0.2:
+                raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    monkeypatch.setattr(explain_command, "plan_run", of_two)
+    monkeypatch.setattr(cli, "grow", stopped_by_hand)
+    assert explain(out, "--reference", CUP, "--keep") == 130
+    said = capsys.readouterr().err
+    assert "stopped at 24/40 of the second map" in said
+    assert "--resume" not in said
+    assert len(explorer.load(out).probe) == 40
+    assert len(explorer.load(out / "second" / "probe.npz")) == 24
+    monkeypatch.setattr(cli, "grow", grow)
+    monkeypatch.setattr(cli, "KEPT_SECONDS", 0.0)
+    assert explain(out, "--reference", CUP, "--overwrite") == 0
+    assert explorer.load(out).second.probe.masking.p_keep == 0.2
+    assert not list(out.rglob("probe.npz"))
 
 
 def test_examples_record_writes_the_presets_named(tmp_path: Path, capsys, monkeypatch):

@@ -10,7 +10,10 @@ import pytest
 
 import explorer
 from explorer import MaskSettings
+from explorer.cli import match as match_command
 from explorer.cli.main import main
+from explorer.core.sentences import prepare_words
+from explorer.encoders import cards
 from explorer.pictures.examples import asset_path
 
 CAT, CUP = str(asset_path("cat.jpg")), str(asset_path("espresso.jpg"))
@@ -42,3 +45,18 @@ def test_a_caption_stands_for_the_other(tmp_path: Path) -> None:
 def test_cells_that_are_none_are_refused_before_anything_is_embedded(cells: str, tmp_path: Path) -> None:
     assert main(["match", CAT, "--reference", CUP, "--out", str(tmp_path / "out"), "--cells", cells]) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_words_are_named_and_a_folder_is_tried_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = prepare_words("a cat", encoder=cards.load_encoder("conse-lite0"))
+    assert [match_command._cell(words, (0, place)) for place in (0, 1)] == ["“a”", "“cat”"]
+    monkeypatch.setattr(cards, "load_encoder", lambda key, **options: pytest.fail("an encoder was loaded"))
+    (tmp_path / "file").write_text("")
+    assert main(["match", CAT, "--reference", CUP, "--out", str(tmp_path / "file" / "out"), *FEW]) == 4
+
+
+def test_larger_pictures_are_taken_when_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_MAX_MEGAPIXELS", "0.0001")
+    command = ["match", CAT, "--reference", CUP, "--out", str(tmp_path / "out"), *FEW]
+    assert main(command) == 2
+    assert main([*command, "--max-megapixels", "25"]) == 0

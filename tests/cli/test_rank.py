@@ -13,6 +13,7 @@ import pytest
 import explorer
 from explorer.cli.main import main
 from explorer.encoders.cards import DEFAULT_ENCODER, load_encoder
+from explorer.results.listing import Row, table
 from tests.asked import watch
 
 ASSETS = Path(__file__).parents[2] / "assets"
@@ -33,6 +34,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def facts(folder: Path) -> dict:
     return dict(json.loads((folder / "manifest.json").read_text(encoding="utf-8")))
+
+
+def test_a_run_that_was_stopped_is_not_offered_to_go_on(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(made / "kept" / "probe.npz", tmp_path)
+    assert main(["rank", str(made / "kept"), "--reference", ROCKET, "--out", str(tmp_path)]) == 2
+    said = complaint(capsys)
+    assert "holds a run that was stopped; name another folder" in said
+    assert "--resume" not in said
+
+
+def test_what_is_listed_cannot_steer_a_terminal() -> None:
+    text = table([Row("a", explained="x\x1b[31m\n b", against="y", problem="z\n")])
+    assert r"x\x1b[31m\n b" in text
+    assert len(text.splitlines()) == 2
 
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:

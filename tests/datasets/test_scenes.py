@@ -80,3 +80,10 @@ def test_what_is_no_folder_of_cutouts_is_refused(tmp_path: Path, folder: Path) -
         (folder / f"{name}.png").write_bytes(b"no picture")
     with pytest.raises(InvalidInput, match="cannot be read as a picture"):
         make_scene(cutouts_in(folder), 0)
+
+
+def test_other_cutouts_are_another_data_set(folder: Path, tmp_path: Path) -> None:
+    before = [item.fingerprint for item in DATASETS["scenes"].load(folder)]
+    assert [item.fingerprint for item in DATASETS["scenes"].load(folder)] == before
+    Image.fromarray(np.full((40, 60, 4), 255, np.uint8)).save(folder / "red.png")
+    assert [item.fingerprint for item in DATASETS["scenes"].load(folder)] != before

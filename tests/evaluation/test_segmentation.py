@@ -115,3 +115,17 @@ def test_how_small_a_map_is_does_not_matter() -> None:
     assert segmented(values * 1e-13, OBJECT) == segmented(values, OBJECT)
     assert "dropped" in segmented(1e9 + values * 1e-3, OBJECT)
     assert "dropped" in segmented(np.where(values > 0, values * 1e-9, values), OBJECT)
+
+
+@pytest.mark.parametrize("key", list(POOLED))
+def test_totals_of_some_are_those_of_their_records(key: str) -> None:
+    """To the last bit, though each record is read once, however often it is drawn."""
+    random = np.random.default_rng(4)
+    records = [segmented(random.normal(size=(12, 10)) + OBJECT, OBJECT) for _ in range(7)]
+    records[2] = segmented(np.zeros((12, 10)), OBJECT)
+    metric = METRICS[key]
+    assert metric.drawn is not None
+    total = metric.drawn(records)
+    for rows in (np.arange(7), random.integers(0, 7, 7), np.array([2, 2, 3])):
+        assert total(rows) == metric.total([records[i] for i in rows])
+    assert np.isnan(total(np.array([2, 2])))

@@ -9,8 +9,8 @@ const KEYS = "Arrow keys move over it, Shift with them makes the box larger, Ent
 
 /**
  * What both kinds of side are given by whoever touches them.
- * @typedef {{touch: function(object|null, boolean): void, pin: function(): void}} Hand touch: a region, and whether it
- *   stays; null lets go.
+ * @typedef {{touch: function(object|null, boolean): void, letGo: function(): void, pin: function(): void}} Hand touch: a
+ *   region, and whether it stays; null lets go of one's own; letGo: of whatever is held.
  */
 
 /** A picture. `match` says its grid and box, `image` is what is shown. */
@@ -55,7 +55,7 @@ export function pictureSide(side, title, image, grid, box, hand) {
   const keys = (event) => {
     if (event.key === "Escape") {
       cursor = anchor = null;
-      return touch(null, false);
+      return hand.letGo();
     }
     if (event.key === "Enter" || event.key === " ") {
       event.preventDefault();
@@ -115,10 +115,11 @@ export function wordsSide(side, title, { words, spaced }, hand) {
   });
   line.addEventListener("pointerleave", () => held === null && hand.touch(null, false));
   line.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") return touch(null, false);
+    if (event.key === "Escape") return hand.letGo();
     if (!(event.key in ARROWS)) return undefined;
     event.preventDefault();
-    const [dx, dy] = ARROWS[event.key], to = Math.min(Math.max(chips.indexOf(document.activeElement) + dx + dy, 0), chips.length - 1);
+    const [dx, dy] = ARROWS[event.key], onwards = getComputedStyle(line).direction === "rtl" ? -dx : dx;
+    const to = Math.min(Math.max(chips.indexOf(document.activeElement) + onwards + dy, 0), chips.length - 1);
     for (const [i, chip] of chips.entries()) chip.tabIndex = i === to ? 0 : -1;
     chips[to].focus();
     return touch(to, true);

@@ -32,12 +32,19 @@ export function mount(element, props, trigger, watch) {
   const draw = async () => {
     const { result } = store.state, mine = ++turn;
     if (!result) return;
-    const wire = props.match?.of === result.id ? props.match : props.shipped.includes(result.replay) ? await matchOf(result.replay) : null;
-    const image = wire && result.reference.picture ? await load(result.reference.picture) : null;
+    let wire = null, image = null, failed = "";
+    try {
+      wire = props.match?.of === result.id ? props.match : props.shipped.includes(result.replay) ? await matchOf(result.replay) : null;
+      image = wire && result.reference.picture ? await load(result.reference.picture) : null;
+    } catch (error) {
+      console.warn(error);
+      wire = null;
+      failed = "The match could not be loaded; open the example again.";
+    }
     if (mine !== turn) return; // another came meanwhile
     empty.hidden = Boolean(wire);
     place.hidden = !wire;
-    write(empty, wire ? "" : `So far only masked copies of ${pictureName(result)} are known. A match takes as many of ${referenceName(result)}, and then every touch is free.`);
+    write(empty, wire ? "" : failed || `So far only masked copies of ${pictureName(result)} are known. A match takes as many of ${referenceName(result)}, and then every touch is free.`);
     const key = JSON.stringify([result.id, wire?.factors, wire?.says]);
     if (wire && key !== drawn) place.replaceChildren(...matched(decodeMatch(wire), result, image));
     drawn = wire ? key : "";
@@ -91,8 +98,13 @@ function matched(match, result, image) {
   };
   const hands = (side) => ({
     touch: (region, stays) => {
+      if (!stays && touched?.stays && touched.side !== side) return; // what is held stays
       if (stays || !region) sides[OTHER[side]].hold(null);
       show(region && { side, region, stays });
+    },
+    letGo: () => {
+      for (const one of ["a", "b"]) sides[one].hold(null);
+      show(null);
     },
     pin: () => keep(),
   });
@@ -109,7 +121,7 @@ function matched(match, result, image) {
       sides[of.side].hold(of.region);
       sides[OTHER[of.side]].hold(null);
       show(of);
-    }));
+    }, (next) => (next?.querySelector(".remove") ?? (pin.disabled ? sides.a.element.querySelector(".frame") : pin)).focus()));
   };
   pin.addEventListener("click", keep);
   bar.draw(limit, []);
@@ -123,9 +135,15 @@ function matched(match, result, image) {
 
 const HINT = "Touch a part of either.";
 
-function entryOf(of, text, again) {
+/** A pin; `left` gets the one beside it, if any, when it was removed, since the focus went with it. */
+function entryOf(of, text, again, left) {
+  const remove = () => {
+    const next = entry.nextElementSibling ?? entry.previousElementSibling;
+    entry.remove();
+    left(next);
+  };
   const entry = el("li", {}, el("button", { type: "button", class: "again", onclick: () => again(of) }, text),
-    el("button", { type: "button", class: "remove", "aria-label": `Remove: ${text}`, onclick: () => entry.remove() }, "×"));
+    el("button", { type: "button", class: "remove", "aria-label": `Remove: ${text}`, onclick: remove }, "×"));
   return Object.assign(entry, { of: { ...of, stays: true } });
 }
 
