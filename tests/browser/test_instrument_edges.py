@@ -139,7 +139,7 @@ def test_a_copy_without_length_has_no_distance(page):
 def test_few_masks_are_not_judged(page):
     slide(page, "scrubber", 10)
     page.wait_for_function("document.querySelector('#agreed').innerText === 'Too few masks to say.'")
-    assert not page.locator("#meter .gauge").is_visible()
+    assert not page.locator("#meter .gauge >> visible=true").count()
     slide(page, "threshold", 0.05)
     slide(page, "scrubber", 20)
     page.wait_for_function("document.querySelector('#agreed').innerText.includes('runs of 20 masks')")
@@ -167,7 +167,7 @@ def test_no_signal_has_no_agreement(page):
     painted(page)
     assert page.locator("#inspect-sum").inner_text() == why
     page.wait_for_function("document.querySelector('#agreed').innerText === ''")
-    assert not page.locator("#meter .gauge").is_visible()
+    assert not page.locator("#meter .gauge >> visible=true").count()
     do(page, "store.select({ closest: null, farthest: null }); store.set({ upto: 1 });")
     assert "One mask alone cannot be ranked." in page.locator("#instrument .flat").inner_text()
 
