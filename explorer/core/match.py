@@ -333,6 +333,6 @@ def _cell_name(probe: Probe, cell: Any, grid: Any, name: str) -> str:
 def _accounts(found: Match) -> str:
     first, both = (100 * max(share, 0) for share in (found.r2_first, found.r2))
     return (
-        f"Of how alike {found.n:,} other pairs of masked copies are, what each keeps by itself accounts for {first:.0f} "
-        f"%, and with the match {both:.0f} %."
+        f"Of how alike {found.n:,} other pairs of masked copies are, what each keeps by itself accounts for "
+        f"{first:.0f} %, and with the match {both:.0f} %."
     )
