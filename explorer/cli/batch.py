@@ -12,23 +12,21 @@ from explorer.batch.engines import ENGINES, chosen
 from explorer.batch.record import MAPS
 from explorer.cli.long_work import work_off
 from explorer.cli.shared_options import (
+    ENCODER_KEYS,
     STOPPED,
     add_encoder,
     add_limits,
-    add_number,
+    add_masks,
     add_selection,
     allow_larger,
     settings,
 )
 from explorer.core.errors import InvalidInput
-from explorer.core.fills import FILLS
-from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
-from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.masks import MaskSettings
 from explorer.core.printable import printable
 from explorer.core.selections import SelectionSettings
 from explorer.core.storage import check_writable
-from explorer.core.terms import SETTINGS
-from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+from explorer.encoders.cards import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from explorer.batch.plan import Neighbours, Plan
@@ -82,12 +80,9 @@ def add_command(commands: Any) -> None:
     work.add_argument("--workers", metavar="N", type=int, help="with ray: how many (default: one for each GPU, else "
                       "for every two processors)")  # fmt: skip
     add_encoder(command.add_argument_group("encoder"), DEFAULT_ENCODER,
-                f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME")  # fmt: skip
+                ENCODER_KEYS)  # fmt: skip
     masks = command.add_argument_group("masks (costly: every one is a model call for each picture)")
-    for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
-    masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
-    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
+    add_masks(masks)
     add_selection(command, "mirror")
     add_limits(command)
 

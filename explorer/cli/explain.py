@@ -7,10 +7,11 @@ from typing import Any
 
 from explorer.attributions.method import METHODS, OWN_METHOD
 from explorer.cli.shared_options import (
+    ENCODER_KEYS,
     STOPPED,
     add_encoder,
     add_limits,
-    add_number,
+    add_masks,
     add_output,
     add_selection,
     allow_larger,
@@ -23,14 +24,11 @@ from explorer.cli.shared_options import (
 )
 from explorer.core.distances import check_reference
 from explorer.core.errors import InvalidInput
-from explorer.core.fills import FILLS
-from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED
-from explorer.core.masks import SCHEMES, MaskSettings
+from explorer.core.masks import MaskSettings
 from explorer.core.probe import Probe
 from explorer.core.selections import SelectionSettings
 from explorer.core.settling import Run, plan_run
-from explorer.core.terms import SETTINGS
-from explorer.encoders.cards import CARDS, DEFAULT_ENCODER
+from explorer.encoders.cards import DEFAULT_ENCODER
 from explorer.pictures.rules import OWN_FORMATS
 from explorer.results.folders import SECOND
 
@@ -49,13 +47,10 @@ def add_command(commands: Any) -> None:
     add_encoder(
         explain.add_argument_group("encoder"),
         DEFAULT_ENCODER,
-        f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME, timm-features:NAME, hf:OWNER/NAME, onnx:PATH",
+        ENCODER_KEYS,
     )
     masks = explain.add_argument_group("masks (costly: every one is a model call)")
-    for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
-        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
-    masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
-    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
+    add_masks(masks)
 
     add_selection(explain, "mirror")
     add_limits(explain)

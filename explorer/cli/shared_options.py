@@ -14,12 +14,14 @@ from typing import Any
 from explorer.cli.output import bar_size
 from explorer.core.distances import DISTANCES
 from explorer.core.errors import InvalidInput
-from explorer.core.limits import THRESHOLD, Range
-from explorer.core.masks import AUTO
+from explorer.core.fills import FILLS
+from explorer.core.limits import FEATURE_RES, N_MASKS, P_KEEP, SEED, THRESHOLD, Range
+from explorer.core.masks import AUTO, SCHEMES
 from explorer.core.probe import Probe, Progress, grow
 from explorer.core.selections import MODES
 from explorer.core.storage import check_writable
 from explorer.core.terms import SETTINGS
+from explorer.encoders.cards import CARDS
 from explorer.pictures.rules import allow_pictures
 from explorer.results.folders import PROBE_FILE, SECOND, refuse_overwriting, resume_probe, save_probe
 
@@ -29,6 +31,10 @@ KEPT_SECONDS = 60.0
 """Between two times that a long run keeps what it has."""
 
 
+ENCODER_KEYS = f"{', '.join(CARDS)}, open_clip:MODEL:TAG, timm:NAME, timm-features:NAME, hf:OWNER/NAME, onnx:PATH"
+"""Which encoders a command takes, in words."""
+
+
 def add_output(command: argparse.ArgumentParser) -> None:
     """Where results go, and what of them is kept."""
     command.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the results go")
@@ -36,6 +42,14 @@ def add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--keep", action="store_true", help="keep the probe, too, so that explorer rank can use it")
     command.add_argument("--resume", action="store_true", help="go on where Ctrl-C stopped the same command")
     command.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def add_masks(masks: Any) -> None:
+    """Add how pictures are masked."""
+    for cap in (N_MASKS, FEATURE_RES, P_KEEP, SEED):
+        add_number(masks, cap, auto=cap in (N_MASKS, P_KEEP))
+    masks.add_argument("--fill", choices=list(FILLS), default="auto", help=SETTINGS["fill"].label.lower())
+    masks.add_argument("--scheme", choices=list(SCHEMES), default="philox", help=SETTINGS["scheme"].label.lower())
 
 
 def add_encoder(group: Any, default: str, about: str) -> None:
